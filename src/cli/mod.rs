@@ -1,0 +1,85 @@
+//! The command line: one file per subcommand, and the only place that prints.
+//!
+//! Exit codes: 0 fine, 1 failure at run time, 2 usage or configuration.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod check;
+mod completions;
+mod demo;
+mod log;
+mod man;
+mod output;
+mod run;
+mod schema;
+mod upstream;
+
+/// Reverse proxy and load balancer whose every request becomes a record that survives.
+#[derive(Debug, Parser)]
+#[command(name = "lbproxy", version, propagate_version = true, after_help = EXAMPLES)]
+struct Cli {
+    /// How lbproxy writes its own messages to standard error.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    log_format: output::LogFormat,
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Shown below `lbproxy --help`.
+const EXAMPLES: &str = "\
+Examples:
+  lbproxy demo                           see it work; nothing else needed
+  lbproxy check --config proxy.yaml      every mistake at once, with line and cure
+  lbproxy run --config proxy.yaml        proxy, journal and ship
+  lbproxy log tail                       watch requests as they end
+  RUST_LOG=lbproxy=debug lbproxy run     more of the proxy's own messages";
+
+/// The subcommands, in the order of `--help`.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the proxy.
+    Run(run::Args),
+    /// Validate a configuration: all mistakes at once, each with file, line, column and cure.
+    Check(check::Args),
+    /// Show lbproxy at work: upstreams, traffic, proxy and journal in one process.
+    Demo(demo::Args),
+    /// Read the journal: tail, query, stats. Works while the proxy runs, and without it.
+    Log(log::Args),
+    /// Run a mock server that answers what it received, with scripted delays and faults.
+    Upstream(upstream::Args),
+    /// Print the schema of the configuration, of the records or of the index templates.
+    Schema(schema::Args),
+    /// Print completions for a shell.
+    Completions(completions::Args),
+    /// Print the manual page.
+    Man(man::Args),
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    output::start_log(cli.log_format);
+    let result = match cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Demo(args) => demo::run(args),
+        Command::Log(args) => log::run(args),
+        Command::Upstream(args) => upstream::run(args),
+        Command::Schema(args) => schema::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => output::fail(&error),
+    }
+}

@@ -1,0 +1,51 @@
+//! Standard output and standard error of the program: log format, error chain, exit code.
+
+use std::io::{IsTerminal, Write as _};
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+
+/// How lbproxy writes its own messages.
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+pub(super) enum LogFormat {
+    /// One readable line each; colours only on a terminal.
+    #[default]
+    Text,
+    /// One JSON object each.
+    Json,
+}
+
+/// Starts the log of the process on standard error; `RUST_LOG` selects, default `info`.
+pub(super) fn start_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
+    // A second start (only tests do it) keeps the first.
+    let _ = match format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+}
+
+/// A mistake of the user (exit code 2) rather than a failure at run time (exit code 1).
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct UsageError(pub(super) String);
+
+/// Prints the chain of causes on one line and gives the exit code.
+pub(super) fn fail(error: &anyhow::Error) -> ExitCode {
+    let usage = error.is::<UsageError>();
+    // A reader that went away (`lbproxy log tail | head`) is a normal end.
+    if error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    }) {
+        return ExitCode::SUCCESS;
+    }
+    let _ = writeln!(std::io::stderr(), "lbproxy: {error:#}");
+    ExitCode::from(if usage { 2 } else { 1 })
+}

@@ -1,0 +1,15 @@
+//! `lbproxy schema`: under construction.
+
+use std::process::ExitCode;
+
+/// Arguments of `lbproxy schema`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+/// Runs it.
+///
+/// # Errors
+/// Always, until it is written.
+pub(super) fn run(_args: Args) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("not written yet")
+}

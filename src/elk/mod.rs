@@ -1,0 +1,1 @@
+//! elk: under construction.

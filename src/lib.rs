@@ -1,0 +1,32 @@
+//! lbproxy: a reverse proxy and load balancer whose every request becomes a record that survives.
+//!
+//! ```text
+//! listener ─► worker ─► exchange ─► one record ─► journal lane ─► readers: ship, log, demo …
+//! ```
+//!
+//! Layers, arrows down only (`tests/it/layers.rs` holds them):
+//!
+//! ```text
+//! L4   cli
+//! L3   admin  ship  elk  mock
+//! L2   proxy
+//! L1   record  journal  config  metrics
+//! L0   base
+//! ```
+//! The map with every folder's purpose is `ARCHITECTURE.md`.
+
+pub mod base;
+
+pub mod config;
+pub mod journal;
+pub mod metrics;
+pub mod record;
+
+pub mod proxy;
+
+pub mod admin;
+pub mod elk;
+pub mod mock;
+pub mod ship;
+
+pub mod cli;

@@ -1,0 +1,75 @@
+//! Counters and gauges that only memory knows, and their Prometheus text.
+//!
+//! Every name stands once, in [`table`]; a metric is an [`Cell64`] in a plain struct, so that adding
+//! one is one row there and one call where it happens. Counters of a worker are written by that
+//! worker alone and read by the admin thread.
+//!
+//! Not here: percentiles and per-URI figures (they come from the journal), HTTP (see `admin`).
+
+mod table;
+mod text;
+
+pub use table::{
+    AdminMetrics, EndpointMetrics, JournalMetrics, ServiceMetrics, ShipMetrics, WorkerMetrics,
+};
+pub use text::Exposition;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A 64-bit counter or gauge. Relaxed: figures are read for people, never to synchronise.
+#[derive(Debug, Default)]
+pub struct Cell64(AtomicU64);
+
+impl Cell64 {
+    /// Adds `n`; safe from several threads.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Adds `n` without a locked instruction. Only for a cell with a single writer.
+    pub fn add_owned(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// Takes `n` away without a locked instruction. Only for a cell with a single writer.
+    pub fn sub_owned(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(n), Ordering::Relaxed);
+    }
+
+    /// Takes `n` away; safe from several threads.
+    pub fn sub(&self, n: u64) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
+    }
+
+    /// Sets a gauge.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// The value now.
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether a value only rises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only rises; its name ends in `_total`.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+}
+
+/// One row of a metrics table.
+#[derive(Debug, Clone, Copy)]
+pub struct Family {
+    /// Prometheus name, base units.
+    pub name: &'static str,
+    /// Constant labels of this row, as `key="value"`, or empty.
+    pub labels: &'static str,
+    /// What it counts, one line.
+    pub help: &'static str,
+    /// Counter or gauge.
+    pub kind: Kind,
+}

@@ -1,0 +1,72 @@
+//! Prometheus text exposition format 0.0.4: families grouped, `# HELP` and `# TYPE` once each.
+//!
+//! Not here: which metrics exist (`table`).
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{Family, Kind};
+
+/// Collects samples and prints them grouped by family, in name order.
+#[derive(Debug, Default)]
+pub struct Exposition {
+    /// Lines of each family, by name.
+    families: BTreeMap<&'static str, (Family, String)>,
+}
+
+impl Exposition {
+    /// Adds one sample. `labels` are pairs beside the constant labels of the row.
+    pub fn sample(&mut self, family: Family, labels: &[(&str, &str)], value: u64) {
+        let (_, lines) = self.families.entry(family.name).or_insert((family, String::new()));
+        lines.push_str(family.name);
+        if !labels.is_empty() || !family.labels.is_empty() {
+            lines.push('{');
+            lines.push_str(family.labels);
+            for (index, (name, text)) in labels.iter().enumerate() {
+                if index > 0 || !family.labels.is_empty() {
+                    lines.push(',');
+                }
+                let _ = write!(lines, "{name}=\"{}\"", escape(text));
+            }
+            lines.push('}');
+        }
+        let _ = writeln!(lines, " {value}");
+    }
+
+    /// The whole page.
+    pub fn finish(self) -> String {
+        let mut page = String::new();
+        for (name, (family, lines)) in self.families {
+            let kind = match family.kind {
+                Kind::Counter => "counter",
+                Kind::Gauge => "gauge",
+            };
+            let _ = writeln!(page, "# HELP {name} {}\n# TYPE {name} {kind}", family.help);
+            page.push_str(&lines);
+        }
+        page
+    }
+}
+
+/// Label values: backslash, quote and newline escaped, as the format asks.
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_samples_of_a_family_under_one_head() {
+        let family = |labels| Family { name: "x_total", labels, help: "xs", kind: Kind::Counter };
+        let mut page = Exposition::default();
+        page.sample(family("class=\"2xx\""), &[("worker", "0")], 3);
+        page.sample(family(""), &[("name", "a\"b")], 4);
+        assert_eq!(
+            page.finish(),
+            "# HELP x_total xs\n# TYPE x_total counter\n\
+             x_total{class=\"2xx\",worker=\"0\"} 3\nx_total{name=\"a\\\"b\"} 4\n"
+        );
+    }
+}

@@ -1,0 +1,1 @@
+//! mock: under construction.
