@@ -1,1 +1,7 @@
-//! config: under construction.
+//! The configuration file, as checked types.
+//!
+//! Not here yet: reading it.
+
+mod types;
+
+pub use types::*;

@@ -1,0 +1,7 @@
+//! Limits of the data plane that need machinery of their own: time.
+//!
+//! Sizes and counts are plain comparisons where they are met (`rules`, `body`, `listener`).
+
+mod timer;
+
+pub(super) use timer::{Deadline, Timer};
