@@ -17,6 +17,7 @@ pub use access::AccessRecord;
 pub use connection::ConnectionRecord;
 pub use document::{Constants, Origin, Stream, write_document, write_id};
 pub use gap::GapRecord;
+pub use json::timestamp as write_timestamp;
 pub use schema::{DecodeError, FieldSpec};
 pub use termination::{Blame, Outcome, Phase, Reason, State, Who};
 pub use value::{
