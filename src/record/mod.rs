@@ -1,1 +1,24 @@
-//! record: under construction.
+//! Records: what leaves the process, as tables.
+//!
+//! One macro table per kind ([`AccessRecord`], [`ConnectionRecord`], [`GapRecord`]); from a row come
+//! struct field, binary codec, JSON, index mapping and documentation. No I/O, no clock.
+//! Not here: where the bytes are kept (`journal`), who measures (`proxy`).
+
+mod access;
+mod connection;
+mod document;
+mod gap;
+mod json;
+mod schema;
+mod termination;
+mod value;
+
+pub use access::AccessRecord;
+pub use connection::ConnectionRecord;
+pub use document::{Constants, Origin, Stream, write_document, write_id};
+pub use gap::GapRecord;
+pub use schema::{DecodeError, FieldSpec};
+pub use termination::{Blame, Outcome, Phase, Reason, State, Who};
+pub use value::{
+    Bytes, Count, EcsNanos, FieldKind, Flag, Ip, Micros, Port, Status, Text, TextList, TimestampMs,
+};

@@ -1,0 +1,324 @@
+//! Field types of records. Unit, index type, binary form and JSON belong to the type, not the row.
+//!
+//! Binary: integers as LEB128, texts with their length before them. Decoding borrows and never
+//! panics. Not here: which fields exist (`access`, `connection`, `gap`).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::json;
+
+/// How a type stands in index and documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldKind {
+    /// Mapping type of Elasticsearch and OpenSearch.
+    pub index_type: &'static str,
+    /// Longest text that is indexed, in bytes; 0 where it does not apply.
+    pub ignore_above: usize,
+    /// Unit, or empty.
+    pub unit: &'static str,
+}
+
+/// A kind without text.
+const fn kind(index_type: &'static str, unit: &'static str) -> FieldKind {
+    FieldKind { index_type, ignore_above: 0, unit }
+}
+
+/// Where fields are encoded to: a caller's slice, never beyond it.
+#[derive(Debug)]
+pub struct Writer<'o> {
+    /// The slice.
+    out: &'o mut [u8],
+    /// Bytes used.
+    at: usize,
+}
+
+impl<'o> Writer<'o> {
+    /// Writes into `out` after `reserved` bytes.
+    pub(super) fn new(out: &'o mut [u8], reserved: usize) -> Option<Self> {
+        (out.len() >= reserved).then_some(Self { out, at: reserved })
+    }
+
+    /// Bytes used; the slice goes back to the caller.
+    pub(super) fn finish(self, head: &[u8]) -> Option<usize> {
+        self.out.get_mut(..head.len())?.copy_from_slice(head);
+        Some(self.at)
+    }
+
+    /// One byte.
+    fn byte(&mut self, byte: u8) -> Option<()> {
+        *self.out.get_mut(self.at)? = byte;
+        self.at += 1;
+        Some(())
+    }
+
+    /// Bytes as they are.
+    fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
+        self.out.get_mut(self.at..self.at.checked_add(bytes.len())?)?.copy_from_slice(bytes);
+        self.at += bytes.len();
+        Some(())
+    }
+
+    /// An integer as LEB128.
+    fn varint(&mut self, mut value: u64) -> Option<()> {
+        while value >= 0x80 {
+            self.byte(value.to_le_bytes()[0] | 0x80)?;
+            value >>= 7;
+        }
+        self.byte(value.to_le_bytes()[0])
+    }
+}
+
+/// Takes one byte off `input`.
+fn take_byte(input: &mut &[u8]) -> Option<u8> {
+    let (&first, rest) = input.split_first()?;
+    *input = rest;
+    Some(first)
+}
+
+/// Takes `count` bytes off `input`.
+fn take_bytes<'a>(input: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
+    let (bytes, rest) = input.split_at_checked(count)?;
+    *input = rest;
+    Some(bytes)
+}
+
+/// Takes an LEB128 integer off `input`; `None` when cut or longer than 64 bits.
+fn take_varint(input: &mut &[u8]) -> Option<u64> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let byte = take_byte(input)?;
+        let bits = u64::from(byte & 0x7f);
+        if shift == 63 && bits > 1 {
+            return None;
+        }
+        value |= bits << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// A type that a record field can have.
+pub trait Field<'a>: Sized {
+    /// How it stands in index and documents.
+    const KIND: FieldKind;
+    /// Appends the binary form; `None` when it does not fit.
+    fn put(&self, out: &mut Writer<'_>) -> Option<()>;
+    /// Takes the binary form off `input`; `None` when it is cut or impossible.
+    fn take(input: &mut &'a [u8]) -> Option<Self>;
+    /// Appends the JSON value.
+    fn json(&self, out: &mut Vec<u8>);
+}
+
+/// Declares an unsigned field type: name, inner type, kind, factor in JSON.
+macro_rules! unsigned {
+    ($($(#[$doc:meta])* $name:ident($inner:ty) $index_type:literal $unit:literal x $factor:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub struct $name(pub $inner);
+
+        impl<'a> Field<'a> for $name {
+            const KIND: FieldKind = kind($index_type, $unit);
+            fn put(&self, out: &mut Writer<'_>) -> Option<()> {
+                out.varint(u64::from(self.0))
+            }
+            fn take(input: &mut &'a [u8]) -> Option<Self> {
+                take_varint(input)?.try_into().ok().map(Self)
+            }
+            fn json(&self, out: &mut Vec<u8>) {
+                json::integer(u64::from(self.0).saturating_mul($factor), out);
+            }
+        }
+    )*};
+}
+
+unsigned! {
+    /// A span in whole microseconds, the unit of every latency but ECS's own.
+    Micros(u64) "long" "µs" x 1;
+    /// Bytes.
+    Bytes(u64) "long" "bytes" x 1;
+    /// A count or an ordinal.
+    Count(u64) "long" "" x 1;
+    /// An HTTP status.
+    Status(u16) "short" "" x 1;
+    /// A TCP port.
+    Port(u16) "integer" "" x 1;
+    /// A span in microseconds that documents give in nanoseconds, as ECS asks for `event.duration`.
+    EcsNanos(u64) "long" "ns" x 1_000;
+}
+
+/// Wall time in milliseconds since 1970, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimestampMs(pub u64);
+
+impl<'a> Field<'a> for TimestampMs {
+    const KIND: FieldKind = kind("date", "");
+    fn put(&self, out: &mut Writer<'_>) -> Option<()> {
+        out.varint(self.0)
+    }
+    fn take(input: &mut &'a [u8]) -> Option<Self> {
+        take_varint(input).map(Self)
+    }
+    fn json(&self, out: &mut Vec<u8>) {
+        json::timestamp(self.0, out);
+    }
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flag(pub bool);
+
+impl<'a> Field<'a> for Flag {
+    const KIND: FieldKind = kind("boolean", "");
+    fn put(&self, out: &mut Writer<'_>) -> Option<()> {
+        out.byte(u8::from(self.0))
+    }
+    fn take(input: &mut &'a [u8]) -> Option<Self> {
+        take_byte(input).map(|byte| Self(byte != 0))
+    }
+    fn json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(if self.0 { b"true" } else { b"false" });
+    }
+}
+
+/// An IP address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ip(pub IpAddr);
+
+impl<'a> Field<'a> for Ip {
+    const KIND: FieldKind = kind("ip", "");
+    fn put(&self, out: &mut Writer<'_>) -> Option<()> {
+        match self.0 {
+            IpAddr::V4(v4) => out.byte(4).and_then(|()| out.bytes(&v4.octets())),
+            IpAddr::V6(v6) => out.byte(6).and_then(|()| out.bytes(&v6.octets())),
+        }
+    }
+    fn take(input: &mut &'a [u8]) -> Option<Self> {
+        match take_byte(input)? {
+            4 => {
+                let octets: [u8; 4] = take_bytes(input, 4)?.try_into().ok()?;
+                Some(Self(IpAddr::V4(Ipv4Addr::from(octets))))
+            }
+            6 => {
+                let octets: [u8; 16] = take_bytes(input, 16)?.try_into().ok()?;
+                Some(Self(IpAddr::V6(Ipv6Addr::from(octets))))
+            }
+            _ => None,
+        }
+    }
+    fn json(&self, out: &mut Vec<u8>) {
+        use std::io::Write as _;
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "\"{}\"", self.0);
+    }
+}
+
+/// Bytes that are text if all is well: cut at `N` bytes, at a character's start, when encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Text<'a, const N: usize>(pub &'a [u8]);
+
+impl<'a, const N: usize> Field<'a> for Text<'a, N> {
+    const KIND: FieldKind = FieldKind { index_type: "keyword", ignore_above: N, unit: "" };
+    fn put(&self, out: &mut Writer<'_>) -> Option<()> {
+        let kept = cut(self.0, N);
+        out.varint(kept.len() as u64)?;
+        out.bytes(kept)
+    }
+    fn take(input: &mut &'a [u8]) -> Option<Self> {
+        let count = usize::try_from(take_varint(input)?).ok()?;
+        take_bytes(input, count).map(Self)
+    }
+    fn json(&self, out: &mut Vec<u8>) {
+        json::text(self.0, out);
+    }
+}
+
+/// The first bytes of `text`, at most `most`, without a part of a UTF-8 character at the end.
+fn cut(text: &[u8], most: usize) -> &[u8] {
+    if text.len() <= most {
+        return text;
+    }
+    let is_inside = |at: usize| text.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
+    let end = (most.saturating_sub(3)..=most).rev().find(|&at| !is_inside(at)).unwrap_or(most);
+    text.get(..end).unwrap_or_default()
+}
+
+/// Several texts: each with its length before it, built by [`TextList::push`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextList<'a>(pub &'a [u8]);
+
+impl TextList<'_> {
+    /// Longest item kept, in bytes.
+    const ITEM_BYTES_MAX: usize = 127;
+
+    /// Appends an item to the bytes of a list.
+    pub fn push(list: &mut Vec<u8>, item: &[u8]) {
+        let kept = cut(item, Self::ITEM_BYTES_MAX);
+        list.push(u8::try_from(kept.len()).unwrap_or(0));
+        list.extend_from_slice(kept);
+    }
+}
+
+impl<'a> TextList<'a> {
+    /// The items; stops at damage.
+    pub fn items(self) -> impl Iterator<Item = &'a [u8]> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let count = usize::from(take_byte(&mut rest)?);
+            take_bytes(&mut rest, count)
+        })
+    }
+}
+
+impl<'a> Field<'a> for TextList<'a> {
+    const KIND: FieldKind = FieldKind { index_type: "keyword", ignore_above: 127, unit: "" };
+    fn put(&self, out: &mut Writer<'_>) -> Option<()> {
+        out.varint(self.0.len() as u64)?;
+        out.bytes(self.0)
+    }
+    fn take(input: &mut &'a [u8]) -> Option<Self> {
+        let count = usize::try_from(take_varint(input)?).ok()?;
+        take_bytes(input, count).map(Self)
+    }
+    fn json(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for (index, item) in self.items().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            json::text(item, out);
+        }
+        out.push(b']');
+    }
+}
+
+/// Implements [`Field`] for an enum kept as one byte: `as_str` in documents, `from_u8` to decode.
+macro_rules! byte_field {
+    ($($name:ty),*) => {$(
+        impl<'a> $crate::record::value::Field<'a> for $name {
+            const KIND: $crate::record::value::FieldKind =
+                $crate::record::value::FieldKind { index_type: "keyword", ignore_above: 64, unit: "" };
+            fn put(&self, out: &mut $crate::record::value::Writer<'_>) -> Option<()> {
+                $crate::record::value::put_byte(out, self.to_u8())
+            }
+            fn take(input: &mut &'a [u8]) -> Option<Self> {
+                $crate::record::value::next_byte(input).and_then(Self::from_u8)
+            }
+            fn json(&self, out: &mut Vec<u8>) {
+                $crate::record::json::text(self.as_str().as_bytes(), out);
+            }
+        }
+    )*};
+}
+pub(super) use byte_field;
+
+/// For [`byte_field`].
+pub(super) fn put_byte(out: &mut Writer<'_>, byte: u8) -> Option<()> {
+    out.byte(byte)
+}
+
+/// For [`byte_field`].
+pub(super) fn next_byte(input: &mut &[u8]) -> Option<u8> {
+    take_byte(input)
+}
