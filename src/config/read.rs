@@ -11,7 +11,11 @@ use std::time::Duration;
 
 use super::telemetry;
 use super::tree::{Item, Map};
-use super::types::*;
+use super::types::{
+    Admin, BalanceKind, Config, Domain, Endpoint, Listener, ListenerLimits, ListenerTimeouts,
+    ListenerTls, Outlier, PathPolicy, Pool, Proxy, Retry, Service, ServiceHttp, ServiceLimits,
+    ServiceTimeouts,
+};
 
 /// One KiB.
 pub(super) const KIB: u64 = 1 << 10;
@@ -26,13 +30,11 @@ pub(super) const fn seconds(count: u64) -> Duration {
 /// The whole file. `None` when a part that nothing can stand in for is missing.
 pub(super) fn config(root: Item<'_, '_>, hostname: &str) -> Option<Config> {
     let mut map = root.map()?;
-    let proxy = match map.map("proxy") {
-        Some(proxy) => proxy_section(proxy),
-        None => {
-            map.missing("proxy", "write `proxy:` with `listen` and `services`");
-            None
-        }
-    };
+    let proxy = map.get("proxy");
+    if proxy.is_none() {
+        map.missing("proxy", "write `proxy:` with `listen` and `services`");
+    }
+    let proxy = proxy.and_then(Item::map).and_then(proxy_section);
     let admin = map.map("admin").map_or_else(default_admin, admin_section);
     let workers = proxy.as_ref().map_or(1, |proxy| proxy.workers.get());
     let telemetry = telemetry::section(map.map("telemetry"), hostname, workers);

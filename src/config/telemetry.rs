@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use super::read::{GIB, KIB, seconds};
 use super::tree::Map;
-use super::types::*;
+use super::types::{
+    Auth, Batch, ClientTls, Compression, Elasticsearch, Journal, Secret, Telemetry, WhenFull,
+};
 
 /// Smallest journal per worker: four segments of 1 MiB, so that writing, preparing and reading
 /// never wait for each other.

@@ -140,18 +140,14 @@ impl<'s> Source<'s> {
                 Some((name, default)) => (name, Some(default)),
                 None => (inside, None),
             };
-            match (self.environment)(name).filter(|value| !value.is_empty()) {
-                Some(value) => out.push_str(&value),
-                None => match default {
-                    Some(default) => out.push_str(default),
-                    None => {
-                        let problem = format!("environment variable {name} is not set");
-                        let cure = format!("set it, or write ${{{name}:-default}}");
-                        self.note(item.place(), &item.path, &problem, &cure);
-                        return None;
-                    }
-                },
-            }
+            let value = (self.environment)(name).filter(|value| !value.is_empty());
+            let Some(value) = value.or_else(|| default.map(str::to_owned)) else {
+                let problem = format!("environment variable {name} is not set");
+                let cure = format!("set it, or write ${{{name}:-default}}");
+                self.note(item.place(), &item.path, &problem, &cure);
+                return None;
+            };
+            out.push_str(&value);
             rest = tail;
         }
         out.push_str(rest);

@@ -18,8 +18,7 @@ pub(super) fn text(bytes: &[u8], out: &mut Vec<u8>) {
 /// Appends UTF-8 with quotes, backslashes and control characters escaped (RFC 8259 §7).
 fn escape(mut bytes: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let is_special = |&byte: &u8| byte < 0x20 || byte == b'"' || byte == b'\\' || byte == 0x7f;
-    while let Some(at) = bytes.iter().position(|byte| is_special(byte)) {
+    while let Some(at) = bytes.iter().position(|&byte| is_special(byte)) {
         let (clean, rest) = bytes.split_at(at);
         out.extend_from_slice(clean);
         let Some((&byte, rest)) = rest.split_first() else { return };
@@ -37,6 +36,11 @@ fn escape(mut bytes: &[u8], out: &mut Vec<u8>) {
         bytes = rest;
     }
     out.extend_from_slice(bytes);
+}
+
+/// Whether a byte cannot stand in a JSON string as it is; DEL is escaped for terminals' sake.
+fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\' || byte == 0x7f
 }
 
 /// Milliseconds of the last instant of the year 9999, the last that ISO 8601 writes in four digits.

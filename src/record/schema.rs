@@ -44,10 +44,7 @@ pub enum DecodeError {
 pub(super) const BITMAP_BYTES: usize = 16;
 
 /// Reads the bitmap and refuses bits at or above `count`.
-pub(super) fn take_bitmap<'a>(
-    payload: &'a [u8],
-    known: u128,
-) -> Result<(u128, &'a [u8]), DecodeError> {
+pub(super) fn take_bitmap(payload: &[u8], known: u128) -> Result<(u128, &[u8]), DecodeError> {
     let (bitmap, rest) = payload.split_at_checked(BITMAP_BYTES).ok_or(DecodeError::Damaged)?;
     let bitmap = u128::from_le_bytes(bitmap.try_into().map_err(|_| DecodeError::Damaged)?);
     if bitmap & !known == 0 { Ok((bitmap, rest)) } else { Err(DecodeError::Newer) }

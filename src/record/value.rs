@@ -25,7 +25,7 @@ const fn kind(index_type: &'static str, unit: &'static str) -> FieldKind {
 
 /// Where fields are encoded to: a caller's slice, never beyond it.
 #[derive(Debug)]
-pub struct Writer<'o> {
+pub(in crate::record) struct Writer<'o> {
     /// The slice.
     out: &'o mut [u8],
     /// Bytes used.
@@ -100,7 +100,7 @@ fn take_varint(input: &mut &[u8]) -> Option<u64> {
 }
 
 /// A type that a record field can have.
-pub trait Field<'a>: Sized {
+pub(in crate::record) trait Field<'a>: Sized {
     /// How it stands in index and documents.
     const KIND: FieldKind;
     /// Appends the binary form; `None` when it does not fit.
