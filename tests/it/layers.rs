@@ -48,12 +48,26 @@ fn folder(path: &Path) -> Option<String> {
         .then(|| inside.components().next().unwrap().as_os_str().to_string_lossy().into_owned())
 }
 
+/// Whether the file is compiled for tests only: `tests.rs`, a `tests` folder, or declared so by a
+/// file beside it.
+fn is_test_only(path: &Path) -> bool {
+    let name = path.file_stem().unwrap().to_string_lossy();
+    let declaration = format!("#[cfg(test)]\nmod {name};");
+    let dir = path.parent().unwrap();
+    name == "tests"
+        || dir.ends_with("tests")
+        || std::fs::read_dir(dir).unwrap().any(|entry| {
+            let beside = entry.unwrap().path();
+            std::fs::read_to_string(beside).is_ok_and(|text| text.contains(&declaration))
+        })
+}
+
 /// Code lines: without comments and without the tests at the end of the file.
 fn code(path: &Path, text: &str) -> String {
-    if path.file_name().is_some_and(|name| name == "tests.rs") {
+    if is_test_only(path) {
         return String::new();
     }
-    let code = text.split("#[cfg(test)]").next().unwrap();
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
     code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
