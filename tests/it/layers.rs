@@ -67,7 +67,13 @@ fn code(path: &Path, text: &str) -> String {
     if is_test_only(path) {
         return String::new();
     }
-    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    // A block for tests ends the code; a declaration (`mod tests;`) does not.
+    let is_block = |at: &usize| {
+        let lines = text[*at..].lines().skip(1);
+        lines.map(str::trim).find(|l| !l.starts_with("#[")).is_some_and(|l| l.ends_with('{'))
+    };
+    let mut tests = text.match_indices("#[cfg(test)]").map(|(at, _)| at).filter(is_block);
+    let code = &text[..tests.next().unwrap_or(text.len())];
     code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
