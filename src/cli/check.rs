@@ -1,15 +1,79 @@
-//! `lbproxy check`: under construction.
+//! `lbproxy check`: every mistake of a configuration, or what it means.
 
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use crate::config::{self, Config};
 
 /// Arguments of `lbproxy check`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Configuration; default /etc/lbproxy/proxy.yaml, then ./proxy.yaml.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
 
-/// Runs it.
+/// Prints findings and exits with 2, or prints a summary.
 ///
 /// # Errors
-/// Always, until it is written.
-pub(super) fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not written yet")
+/// When standard output is closed.
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let path = match config::find(args.config) {
+        Ok(path) => path,
+        Err(report) => return Ok(refuse(&report)),
+    };
+    match config::load(&path) {
+        Ok(config) => {
+            summary(&config, &mut std::io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(report) => Ok(refuse(&report)),
+    }
+}
+
+/// Prints findings to standard error.
+pub(super) fn refuse(report: &config::Report) -> ExitCode {
+    let mut stderr = std::io::stderr().lock();
+    for finding in &report.findings {
+        let _ = writeln!(stderr, "{finding}");
+    }
+    let count = report.findings.len();
+    let plural = if count == 1 { "" } else { "s" };
+    let _ = writeln!(stderr, "lbproxy: {count} mistake{plural}; nothing was started");
+    ExitCode::from(2)
+}
+
+/// What a configuration means, in a few lines.
+fn summary(config: &Config, out: &mut impl std::io::Write) -> std::io::Result<()> {
+    for listener in &config.proxy.listeners {
+        let scheme = if listener.tls.is_some() { "https" } else { "http" };
+        let socket = std::net::SocketAddr::new(listener.address, listener.port);
+        writeln!(out, "listen   {scheme}://{socket}  ({} workers)", config.proxy.workers)?;
+    }
+    for service in &config.proxy.services {
+        let hosts: Vec<_> =
+            service.hosts.iter().map(|host| format!("{}:{}", host.address, host.port)).collect();
+        let domains: Vec<_> = service
+            .domains
+            .iter()
+            .map(|domain| match domain {
+                config::Domain::Exact(name) => name.clone(),
+                config::Domain::Suffix(name) => format!("*{name}"),
+                config::Domain::Any => "*".to_owned(),
+            })
+            .collect();
+        writeln!(out, "service  {}: {} -> {}", service.name, domains.join(" "), hosts.join(" "))?;
+    }
+    let journal = &config.telemetry.journal;
+    let size = crate::base::units::format_bytes(journal.size_bytes);
+    writeln!(out, "journal  {} up to {size}", journal.path.display())?;
+    match &config.telemetry.elasticsearch {
+        Some(target) => {
+            let urls: Vec<_> = target.urls.iter().map(ToString::to_string).collect();
+            writeln!(out, "ship     {}", urls.join(" "))?;
+        }
+        None => writeln!(out, "ship     nothing: telemetry.elasticsearch is not set")?,
+    }
+    writeln!(out, "ok")
 }

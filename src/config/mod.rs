@@ -1,7 +1,101 @@
-//! The configuration file, as checked types.
+//! The configuration file: as typed → checked, with every mistake at once.
 //!
-//! Not here yet: reading it.
+//! [`load`] gives a [`Config`] that can be used without further thought, or a [`Report`] with file,
+//! line, column, key, problem and cure of each mistake. Secrets never stand in a finding, in `Debug`
+//! or in the hash. No network, no clock.
 
+mod finding;
+mod read;
+mod telemetry;
+mod tree;
 mod types;
 
+use std::path::{Path, PathBuf};
+
+pub use finding::{Finding, Report};
+pub use tree::Environment;
 pub use types::*;
+
+/// Largest file that is read.
+const FILE_BYTES_MAX: u64 = 8 << 20;
+/// Where a file is looked for when none is named.
+const PLACES: [&str; 2] = ["/etc/lbproxy/proxy.yaml", "proxy.yaml"];
+
+/// The file to read: the one named, else the first that exists.
+///
+/// # Errors
+/// When none is named and none exists.
+pub fn find(named: Option<PathBuf>) -> Result<PathBuf, Report> {
+    named.or_else(|| PLACES.iter().map(PathBuf::from).find(|path| path.is_file())).ok_or_else(
+        || {
+            let problem = format!("no configuration at {}", PLACES.join(" or "));
+            whole_file("lbproxy", &problem, "name one with --config FILE")
+        },
+    )
+}
+
+/// Reads and checks a file with the environment of this process.
+///
+/// # Errors
+/// Every mistake.
+pub fn load(path: &Path) -> Result<Config, Report> {
+    let name = path.display().to_string();
+    let fail = |problem: &str, cure: &str| whole_file(&name, problem, cure);
+    let facts = std::fs::metadata(path).map_err(|error| {
+        fail(&format!("cannot be read: {error}"), "correct the path or its mode")
+    })?;
+    if !facts.is_file() {
+        return Err(fail("is not a file", "name the YAML file itself"));
+    }
+    if facts.len() > FILE_BYTES_MAX {
+        return Err(fail(
+            "is larger than 8 MiB",
+            "is it the right file? remove what is not needed",
+        ));
+    }
+    let bytes = std::fs::read(path).map_err(|error| {
+        fail(&format!("cannot be read: {error}"), "correct the path or its mode")
+    })?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| fail(&format!("is not UTF-8: {error}"), "save it as UTF-8"))?;
+    parse(&name, &text, &|variable| std::env::var(variable).ok())
+}
+
+/// Checks the text of a file.
+///
+/// # Errors
+/// Every mistake.
+pub fn parse(name: &str, text: &str, environment: &Environment<'_>) -> Result<Config, Report> {
+    let source = tree::Source::new(name, text, environment);
+    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "lbproxy".to_owned(), |name| name.trim().to_owned());
+    let config = match source.parse() {
+        Some(root) => read::config(tree::Item::root(&source, &root), &hostname),
+        None => None,
+    };
+    match config {
+        Some(mut config) if source.is_clean() => {
+            // Debug leaves secrets out, so the hash cannot tell anything about them.
+            config.hash = format!("{:08x}", crc32c::crc32c(format!("{config:?}").as_bytes()));
+            Ok(config)
+        }
+        _ => Err(source.report()),
+    }
+}
+
+/// A report about a file as a whole.
+fn whole_file(name: &str, problem: &str, cure: &str) -> Report {
+    Report {
+        findings: vec![Finding {
+            file: name.to_owned(),
+            line: 0,
+            column: 0,
+            key: String::new(),
+            problem: problem.to_owned(),
+            cure: cure.to_owned(),
+        }],
+    }
+}
+
+#[cfg(test)]
+mod tests;

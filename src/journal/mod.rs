@@ -1,1 +1,222 @@
-//! journal: under construction.
+//! The journal: every record survives the end of the process, and is kept until it is shipped.
+//!
+//! ```text
+//! worker 0 ─► Lane 0   ─► segment ─► segment ─► …  ┐
+//! worker 1 ─► Lane 1   ─► segment ─► …             ├─► Reader "ship" (durable), followers
+//! the rest ─► Lane 255 ─► segment ─► …             ┘
+//! ```
+//!
+//! A directory, locked by one process. Each lane writes its own chain of preallocated, mapped
+//! segment files; a thread prepares them ahead and another brings them to the disk. A durable
+//! reader holds segments until it acknowledges them; followers hold nothing.
+//!
+//! Invariants: what `append` stored survives SIGKILL at any instruction; nothing unacknowledged is
+//! ever overwritten; total size is bounded; a full journal drops the newest records and counts
+//! them exactly. `unsafe` stands in `mapping` alone.
+//! Not here: what a record means (`record`), where it is shipped (`ship`). The format is drawn in
+//! `docs/journal-format.md`.
+
+mod cursor;
+mod directory;
+mod error;
+mod format;
+mod identity;
+mod lane;
+mod mapping;
+mod open;
+mod prepare;
+mod reader;
+mod recovery;
+mod registry;
+mod scan;
+mod segment;
+mod shared;
+mod sync;
+#[cfg(test)]
+mod tests;
+
+pub use cursor::NOTE_BYTES_MAX;
+pub use error::{OpenError, ReadError};
+pub use format::{FRAME_BYTES_MAX, PREAMBLE_BYTES_MAX, STREAMS_MAX};
+pub use identity::Identity;
+pub use lane::{Appended, Lane};
+pub use reader::{Entry, Positions, Reader};
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::metrics::JournalMetrics;
+use cursor::{Cursor, CursorFiles, Mark, Marks};
+use registry::Durable;
+use shared::Shared;
+
+/// Id of the lane that no worker owns: health, gaps, everything rare.
+pub const CONTROL_LANE: u8 = 255;
+
+/// How to open a journal. No `Default`: each bound is the caller's decision.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The directory; created when absent.
+    pub dir: PathBuf,
+    /// Most bytes that segment files take. Reserved at once, so that a disk that fills up later
+    /// changes nothing.
+    pub bytes_max: u64,
+    /// Bytes of one segment, a multiple of 4096 from 8192 up; made smaller when `bytes_max` has not
+    /// room for three of them per lane. Three segments per lane are mapped at a time.
+    pub segment_bytes: u32,
+    /// Span between syncs: what power loss may take. Shorter than 50 ms counts as 50 ms.
+    pub sync_every: Duration,
+    /// Lanes to open beside the control lane; fewer than 255.
+    pub workers: u8,
+    /// Bytes kept with every segment and given with every entry: what is constant in a process. At
+    /// most [`PREAMBLE_BYTES_MAX`].
+    pub preamble: Vec<u8>,
+    /// Where to count.
+    pub metrics: Arc<JournalMetrics>,
+}
+
+/// Where a reader without a cursor starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// At the oldest record that is still there.
+    Oldest,
+    /// Behind the newest record: only what comes later.
+    Now,
+}
+
+/// An open journal. Dropping it closes it.
+#[derive(Debug)]
+pub struct Journal {
+    /// What its parts share.
+    shared: Arc<Shared>,
+    /// Preparing and syncing.
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Journal {
+    /// Opens or creates the journal, finds what earlier runs left, reserves its space and starts
+    /// its threads. The lanes are those of the workers, ids from 0, then the control lane. Blocks
+    /// on the disk: under a second per GiB.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; damage on disk is none.
+    pub fn open(options: Options) -> Result<(Self, Vec<Lane>), OpenError> {
+        open::open(options)
+    }
+
+    /// The numbers that make the records of this start unique.
+    pub fn identity(&self) -> Identity {
+        self.shared.identity
+    }
+
+    /// The durable reader `name`: starts where it acknowledged last, else at the oldest record, and
+    /// keeps everything from there on until it acknowledges more. From its first opening on it
+    /// holds records even while it is not open; see [`Journal::forget`].
+    ///
+    /// # Errors
+    /// [`OpenError::ReaderName`], [`OpenError::ReaderInUse`], and [`OpenError::File`] when its
+    /// files cannot be created.
+    pub fn reader(&self, name: &str) -> Result<Reader, OpenError> {
+        check_name(name)?;
+        let dir = &self.shared.dir;
+        let (mut files, _) = CursorFiles::load(dir, name);
+        let lanes = usize::try_from(self.shared.bytes_max / u64::from(self.shared.segment_bytes));
+        let cursor = {
+            let mut registry = lock(&self.shared.registry);
+            let oldest: Marks = registry
+                .keys()
+                .into_iter()
+                .filter_map(|key| {
+                    let first = segment::at_or_after(&registry.segments, key, 0)?;
+                    Some((key, Mark::at_start(&first)))
+                })
+                .collect();
+            let known = registry
+                .durable
+                .entry(name.to_owned())
+                .or_insert_with(|| Durable { acked: oldest, ..Durable::default() });
+            if std::mem::replace(&mut known.in_use, true) {
+                return Err(OpenError::ReaderInUse { name: name.to_owned() });
+            }
+            Cursor { marks: known.acked.clone(), note: known.note.clone() }
+        };
+        let reserved = files.reserve(lanes.unwrap_or(0) + self.shared.slots.len());
+        let reader = Reader::durable(Arc::clone(&self.shared), name, files, cursor);
+        match reserved {
+            Ok(()) => Ok(reader),
+            Err(source) => {
+                Err(OpenError::File { path: dir.join(format!("cursor-{name}")), source })
+            }
+        }
+    }
+
+    /// Gives up the durable reader `name`, if there is one: nothing is kept for it any more.
+    ///
+    /// # Errors
+    /// [`OpenError::ReaderInUse`] while it is open, [`OpenError::File`] when its files cannot be
+    /// removed.
+    pub fn forget(&self, name: &str) -> Result<(), OpenError> {
+        check_name(name)?;
+        let mut registry = lock(&self.shared.registry);
+        if registry.durable.get(name).is_some_and(|reader| reader.in_use) {
+            return Err(OpenError::ReaderInUse { name: name.to_owned() });
+        }
+        registry.durable.remove(name);
+        drop(registry);
+        self.shared.wake_preparer();
+        let path = self.shared.dir.join(format!("cursor-{name}"));
+        CursorFiles::remove(&self.shared.dir, name)
+            .map_err(|source| OpenError::File { path, source })
+    }
+
+    /// A reader that holds nothing back: what is overwritten before it comes by is counted in
+    /// [`Reader::missed`].
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn follower(&self, from: From) -> Result<Reader, OpenError> {
+        Ok(Reader::follower(Arc::clone(&self.shared), from))
+    }
+
+    /// Brings the [`JournalMetrics`] up to date, which lanes do not touch: call it before they are
+    /// shown. It happens by itself twice a second.
+    pub fn refresh_metrics(&self) {
+        self.shared.refresh_metrics();
+    }
+
+    /// Ends the threads after a last sync, and releases the directory as soon as no lane is left:
+    /// drop the lanes first. Readers can still read, but not acknowledge.
+    pub fn close(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.shared.is_stopping.store(true, Ordering::SeqCst);
+        for thread in self.threads.drain(..) {
+            thread.thread().unpark();
+            // A thread that panicked has nothing left to do either.
+            let _ = thread.join();
+        }
+        self.shared.refresh_metrics();
+        self.shared.release_when_idle();
+    }
+}
+
+/// Whether `name` can be part of a file name.
+fn check_name(name: &str) -> Result<(), OpenError> {
+    let usable = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=64).contains(&name.len()) && name.bytes().all(usable) {
+        return Ok(());
+    }
+    Err(OpenError::ReaderName { name: name.to_owned() })
+}
+
+/// Locks; what a panicking thread left behind is consistent, for nothing is changed in two steps.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -69,6 +69,7 @@ metrics! {
         damaged_records_total: Counter "lbproxy_journal_damaged_records_total" "" "Records lost to damage on disk, by their numbers.";
         damaged_segments_total: Counter "lbproxy_journal_damaged_segments_total" "" "Segments kept aside because of damage.";
         late_preparations_total: Counter "lbproxy_journal_late_preparations_total" "" "Times a worker had to wait for a prepared segment and found none.";
+        prepare_errors_total: Counter "lbproxy_journal_prepare_errors_total" "" "Segment files given up because they could not be reserved or mapped.";
         sync_errors_total: Counter "lbproxy_journal_sync_errors_total" "" "Failures of fdatasync(2).";
         segments: Gauge "lbproxy_journal_segments" "" "Segment files on disk.";
         used_bytes: Gauge "lbproxy_journal_used_bytes" "" "Bytes of segments that a reader still needs.";

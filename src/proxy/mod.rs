@@ -1,7 +1,33 @@
 //! The data plane: from an accepted connection to exactly one record per exchange.
 //!
-//! Invariants: names nothing of shipping, templates or admin; nothing on a worker locks, blocks or
-//! waits for another core on a request's way.
+//! ```text
+//! listener::accept ─► listener::serve ─► exchange::run ─► service.pick ─► endpoint (pool, connect)
+//!   (one socket per      (hyper h1/h2       rules, route,                     │ send, head
+//!    worker)              over io::Watched)  headers)                         ▼
+//!                                            body::Relay ─► stopwatch::finish ─► journal lane
+//! ```
+//!
+//! Invariants: names nothing of shipping, templates, admin or JSON; nothing on a worker locks,
+//! blocks or waits for another core on a request's way; each exchange ends in one record, appended
+//! before the last bytes of its response are handed over.
 
 mod balance;
+mod body;
+mod connection;
+mod endpoint;
+mod exchange;
+mod headers;
+mod io;
 mod limit;
+mod listener;
+mod respond;
+mod route;
+mod rules;
+mod running;
+mod scan;
+mod service;
+mod stopwatch;
+mod tls;
+mod worker;
+
+pub use running::{EndpointState, Figures, Options, Running, StartError, start};

@@ -7,37 +7,37 @@ use super::value::{Bytes, Count, EcsNanos, Ip, Micros, Port, Status, Text, Times
 record! {
     /// A connection that ended without a request that could be read.
     ConnectionRecord {
-        #[doc = "Wall time of its end."]
+        /// Wall time of its end: the instant the duration runs to.
         0 timestamp: TimestampMs => "@timestamp", "";
-        #[doc = "Accept to end."]
+        /// From the accepted connection to its end. Kept in microseconds.
         1 duration: EcsNanos => "event.duration", "";
-        #[doc = "Listener it came through."]
+        /// Listener it came through.
         2 listener: Text<'a, 255> => "lbproxy.listener", "";
-        #[doc = "Address of the peer's socket."]
+        /// Address of the peer's socket.
         3 source_ip: Ip => "source.ip", "network.peer.address";
-        #[doc = "Port of the peer's socket."]
+        /// Port of the peer's socket.
         4 source_port: Port => "source.port", "network.peer.port";
-        #[doc = "Number of the connection, unique within one run."]
+        /// Number of the connection, unique within one run.
         5 connection_id: Count => "lbproxy.connection.id", "";
-        #[doc = "Status that was answered, if any."]
+        /// Status that was answered, if any.
         6 status: Status => "http.response.status_code", "http.response.status_code";
-        #[doc = "Bytes received on it."]
+        /// Bytes received on it.
         7 received_bytes: Bytes => "source.bytes", "";
-        #[doc = "Bytes sent on it."]
+        /// Bytes sent on it.
         8 sent_bytes: Bytes => "destination.bytes", "";
-        #[doc = "First byte of an incomplete head to the end."]
+        /// From the first byte of an incomplete request head to the end.
         9 head_us: Micros => "lbproxy.time.head_us", "";
-        #[doc = "TLS handshake."]
+        /// From the accepted connection to the end of the TLS handshake, if it ended.
         10 tls_us: Micros => "lbproxy.time.tls_us", "";
-        #[doc = "TLS version."]
+        /// TLS version.
         11 tls_version: Text<'a, 8> => "tls.version", "tls.protocol.version";
-        #[doc = "Name the client asked for in TLS."]
+        /// Name the client asked for in TLS.
         12 tls_server_name: Text<'a, 255> => "tls.client.server_name", "tls.client.server_name";
-        #[doc = "Who ended it and in which phase, two letters."]
+        /// Who ended it and in which phase, two letters; the grid stands below.
         13 state: State => "lbproxy.termination.state", "";
-        #[doc = "Why it ended, from a closed list."]
+        /// Why it ended, from the closed list below.
         14 reason: Reason => "lbproxy.termination.reason", "error.type";
-        #[doc = "What the parser or TLS said."]
-        15 message: Text<'a, 512> => "error.message", "";
+        /// What the parser or TLS said.
+        15 message: Text<'a, 512> => "error.message", "error.message";
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! `_id` is 26 characters of unpadded base64url over
 //! `time_ms(48) ‖ instance(40) ‖ epoch(16) ‖ lane(8) ‖ seq(40)`: ordered by time, and the same after
-//! any replay, since all of it stands in the journal.
+//! any replay, since all of it stands in the journal. A time past the year 10889 or a sequence number
+//! past 2^40 (a million a second for 12 days without a restart) would wrap.
 
 use super::schema::{DecodeError, take_bitmap};
-use super::value::{Field as _, TimestampMs};
+use super::value::{Count, Field, FieldKind, Text, TimestampMs, cut};
 use super::{AccessRecord, ConnectionRecord, FieldSpec, GapRecord, json};
 
 /// A kind of record, and with it the data stream it goes to.
@@ -48,6 +49,20 @@ impl Stream {
         format!("{}-{namespace}", self.dataset())
     }
 
+    /// Its word on the command line and in file names.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Connection => "connection",
+            Self::Gap => "health",
+        }
+    }
+
+    /// Every field that a document of this kind can have: its own, then [`ORIGIN_FIELDS`].
+    pub fn document_fields(self) -> impl Iterator<Item = &'static FieldSpec> {
+        self.fields().iter().chain(ORIGIN_FIELDS)
+    }
+
     /// The table of this kind.
     pub const fn fields(self) -> &'static [FieldSpec] {
         match self {
@@ -74,9 +89,9 @@ impl Constants {
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for text in [&self.node_name, &self.version, &self.config_hash] {
-            let kept = text.get(..text.floor_char_boundary(255)).unwrap_or_default();
+            let kept = cut(text.as_bytes(), 255);
             bytes.push(u8::try_from(kept.len()).unwrap_or(0));
-            bytes.extend_from_slice(kept.as_bytes());
+            bytes.extend_from_slice(kept);
         }
         bytes
     }
@@ -112,6 +127,70 @@ pub struct Origin<'a> {
     pub constants: &'a Constants,
 }
 
+/// A row of [`ORIGIN_FIELDS`], whose fields have no number: they are not in the payload.
+const fn origin_field(
+    rust: &'static str,
+    path: &'static str,
+    kind: FieldKind,
+    otel: &'static str,
+    doc: &'static str,
+) -> FieldSpec {
+    FieldSpec { id: u8::MAX, rust, path, kind, otel, doc }
+}
+
+/// What every document has beside its record's own fields: whose run it is, and its place there.
+pub const ORIGIN_FIELDS: &[FieldSpec] = &[
+    origin_field(
+        "node_name",
+        "service.node.name",
+        Text::<'static, 255>::KIND,
+        "service.instance.id",
+        "Name of the lbproxy process, `telemetry.instance`.",
+    ),
+    origin_field(
+        "version",
+        "service.version",
+        Text::<'static, 255>::KIND,
+        "service.version",
+        "Version of lbproxy.",
+    ),
+    origin_field(
+        "config_hash",
+        "lbproxy.config.hash",
+        Text::<'static, 255>::KIND,
+        "",
+        "Hash of the effective configuration, secrets left out.",
+    ),
+    origin_field(
+        "instance",
+        "lbproxy.instance",
+        Text::<'static, 10>::KIND,
+        "",
+        "Number of the journal folder, drawn once when it was made; ten hexadecimal digits.",
+    ),
+    origin_field(
+        "worker",
+        "lbproxy.worker",
+        Count::KIND,
+        "",
+        "Lane of the journal: the worker's number, 255 for the lane of everything else.",
+    ),
+    origin_field(
+        "epoch",
+        "lbproxy.epoch",
+        Count::KIND,
+        "",
+        "Start of the process on this journal, counted from 1.",
+    ),
+    origin_field(
+        "seq",
+        "lbproxy.seq",
+        Count::KIND,
+        "",
+        "Number of the record within stream, instance, epoch and worker: from 1, without holes.",
+    ),
+];
+
 /// Appends the document of a record: one JSON object with dotted keys.
 ///
 /// # Errors
@@ -123,7 +202,6 @@ pub fn write_document(
     out: &mut Vec<u8>,
 ) -> Result<(), DecodeError> {
     let start = out.len();
-    out.push(b'{');
     let written = match stream {
         Stream::Access => AccessRecord::write_fields(payload, out),
         Stream::Connection => ConnectionRecord::write_fields(payload, out),
@@ -133,227 +211,69 @@ pub fn write_document(
         out.truncate(start);
         return Err(error);
     }
-    for (key, text) in [
-        ("\"service.node.name\":", &origin.constants.node_name),
-        ("\"service.version\":", &origin.constants.version),
-        ("\"lbproxy.config.hash\":", &origin.constants.config_hash),
-    ] {
-        out.extend_from_slice(key.as_bytes());
-        json::text(text.as_bytes(), out);
-        out.push(b',');
-    }
-    out.extend_from_slice(b"\"lbproxy.instance\":\"");
-    for shift in (0..40).step_by(4).rev() {
-        let nibble = (origin.instance >> shift & 15) as usize;
-        out.push(b"0123456789abcdef"[nibble]);
-    }
-    for (key, value) in [
-        ("\",\"lbproxy.worker\":", u64::from(origin.worker)),
-        (",\"lbproxy.epoch\":", u64::from(origin.epoch)),
-        (",\"lbproxy.seq\":", origin.seq),
-    ] {
-        out.extend_from_slice(key.as_bytes());
-        json::integer(value, out);
+    write_origin(origin, out);
+    // Each key came with a comma before it; the first becomes the bracket.
+    if let Some(first) = out.get_mut(start) {
+        *first = b'{';
     }
     out.push(b'}');
     Ok(())
 }
 
-/// Appends the `_id` of a record. Every kind has its timestamp as field 0.
+/// Appends [`ORIGIN_FIELDS`] as `,"path":value`.
+fn write_origin(origin: &Origin<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"service.node.name\":");
+    json::text(origin.constants.node_name.as_bytes(), out);
+    out.extend_from_slice(b",\"service.version\":");
+    json::text(origin.constants.version.as_bytes(), out);
+    out.extend_from_slice(b",\"lbproxy.config.hash\":");
+    json::text(origin.constants.config_hash.as_bytes(), out);
+    out.extend_from_slice(b",\"lbproxy.instance\":");
+    let [_, _, _, number @ ..] = origin.instance.to_be_bytes();
+    let mut digits = [0; 10];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(number) {
+        pair.copy_from_slice(&[json::hex_digit(byte >> 4), json::hex_digit(byte)]);
+    }
+    json::plain(&digits, out);
+    out.extend_from_slice(b",\"lbproxy.worker\":");
+    json::integer(u64::from(origin.worker), out);
+    out.extend_from_slice(b",\"lbproxy.epoch\":");
+    json::integer(u64::from(origin.epoch), out);
+    out.extend_from_slice(b",\"lbproxy.seq\":");
+    json::integer(origin.seq, out);
+}
+
+/// Length of an `_id`.
+pub const ID_BYTES: usize = 26;
+
+/// Appends the `_id` of a record: [`ID_BYTES`] characters. Every kind has its timestamp as field 0.
 ///
 /// # Errors
 /// When the payload has no timestamp.
 pub fn write_id(payload: &[u8], origin: &Origin<'_>, out: &mut Vec<u8>) -> Result<(), DecodeError> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (bitmap, mut input) = take_bitmap(payload, u128::MAX)?;
-    let time = (bitmap & 1 == 1).then(|| TimestampMs::take(&mut input)).flatten();
-    let TimestampMs(time_ms) = time.ok_or(DecodeError::Damaged)?;
-    let mut id = [0_u8; 19];
-    id[0..6].copy_from_slice(&time_ms.to_be_bytes()[2..]);
-    id[6..11].copy_from_slice(&origin.instance.to_be_bytes()[3..]);
-    id[11..13].copy_from_slice(&origin.epoch.to_be_bytes());
-    id[13] = origin.worker;
-    id[14..19].copy_from_slice(&origin.seq.to_be_bytes()[3..]);
-    for group in id.chunks(3) {
-        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..=group.len() {
-            out.push(ALPHABET[(bits >> (18 - 6 * place) & 63) as usize]);
+    if bitmap & 1 == 0 {
+        return Err(DecodeError::Damaged);
+    }
+    let TimestampMs(time_ms) = TimestampMs::take(&mut input)?;
+    // 18 bytes fill 24 characters; the last byte fills two.
+    let mut raw = [0_u8; 21];
+    raw[0..6].copy_from_slice(&time_ms.to_be_bytes()[2..]);
+    raw[6..11].copy_from_slice(&origin.instance.to_be_bytes()[3..]);
+    raw[11..13].copy_from_slice(&origin.epoch.to_be_bytes());
+    raw[13] = origin.worker;
+    raw[14..19].copy_from_slice(&origin.seq.to_be_bytes()[3..]);
+    let mut id = [0_u8; 28];
+    for (group, four) in raw.chunks_exact(3).zip(id.chunks_exact_mut(4)) {
+        let bits = group.iter().fold(0_usize, |bits, &byte| bits << 8 | usize::from(byte));
+        for (place, character) in four.iter_mut().rev().enumerate() {
+            *character = ALPHABET[bits >> (6 * place) & 63];
         }
     }
+    out.extend_from_slice(&id[..ID_BYTES]);
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::*;
-    use super::*;
-
-    const ORIGIN: Origin<'static> = Origin {
-        instance: 0x12_3456_789a,
-        epoch: 7,
-        worker: 1,
-        seq: 42,
-        constants: &Constants {
-            node_name: String::new(),
-            version: String::new(),
-            config_hash: String::new(),
-        },
-    };
-
-    fn encoded(record: &AccessRecord<'_>) -> Vec<u8> {
-        let mut out = vec![0; 64 * 1024];
-        let used = record.encode(&mut out).unwrap();
-        out.truncate(used);
-        out
-    }
-
-    #[test]
-    fn a_document_has_dotted_keys_and_its_place_in_the_journal() {
-        let path = "/\"\u{202e}\n".repeat(10);
-        let record = AccessRecord {
-            timestamp: Some(TimestampMs(1_795_479_268_123)),
-            duration: Some(EcsNanos(1_500)),
-            path: Some(Text(path.as_bytes())),
-            status: Some(Status(200)),
-            source_ip: Some(Ip("::1".parse().unwrap())),
-            reused: Some(Flag(false)),
-            state: Some(State::new(Reason::UpstreamReset, Phase::Data)),
-            reason: Some(Reason::UpstreamReset),
-            ..AccessRecord::default()
-        };
-        let mut out = Vec::new();
-        write_document(Stream::Access, &encoded(&record), &ORIGIN, &mut out).unwrap();
-        let document: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        let want = serde_json::json!({
-            "@timestamp": "2026-11-24T00:14:28.123Z", "event.duration": 1_500_000, "url.path": path,
-            "http.response.status_code": 200, "source.ip": "::1", "lbproxy.upstream.reused": false,
-            "lbproxy.termination.state": "SD", "lbproxy.termination.reason": "upstream_reset",
-            "service.node.name": "", "service.version": "", "lbproxy.config.hash": "",
-            "lbproxy.instance": "123456789a", "lbproxy.worker": 1, "lbproxy.epoch": 7, "lbproxy.seq": 42,
-        });
-        assert_eq!(document, want);
-    }
-
-    #[test]
-    fn ids_are_ordered_by_time_and_differ_in_every_part() {
-        let id = |time_ms: u64, origin: Origin<'_>| {
-            let record =
-                AccessRecord { timestamp: Some(TimestampMs(time_ms)), ..AccessRecord::default() };
-            let mut out = Vec::new();
-            write_id(&encoded(&record), &origin, &mut out).unwrap();
-            String::from_utf8(out).unwrap()
-        };
-        let ids = [
-            id(1, ORIGIN),
-            id(2, ORIGIN),
-            id(1, Origin { instance: 1, ..ORIGIN }),
-            id(1, Origin { epoch: 1, ..ORIGIN }),
-            id(1, Origin { worker: 2, ..ORIGIN }),
-            id(1, Origin { seq: 43, ..ORIGIN }),
-        ];
-        let unique: std::collections::HashSet<_> = ids.iter().collect();
-        assert_eq!(unique.len(), ids.len());
-        assert!(ids.iter().all(|id| id.len() == 26), "{ids:?}");
-        assert_eq!(
-            id(0, Origin { instance: 0, epoch: 0, worker: 0, seq: 0, ..ORIGIN }),
-            "A".repeat(26)
-        );
-    }
-
-    #[test]
-    fn a_record_of_a_newer_version_and_damage_are_told_apart() {
-        let mut newer = vec![0; 16];
-        newer[15] = 0x80;
-        assert_eq!(AccessRecord::decode(&newer), Err(DecodeError::Newer));
-        assert_eq!(AccessRecord::decode(&[1; 3]), Err(DecodeError::Damaged));
-    }
-
-    #[test]
-    fn every_path_is_ecs_or_ours_and_stands_once_per_kind() {
-        /// ECS 9.5 names in use (elastic/ecs, generated/csv/fields.csv).
-        const ECS: &[&str] = &[
-            "@timestamp",
-            "event.duration",
-            "event.outcome",
-            "http.request.method",
-            "url.path",
-            "url.query",
-            "url.domain",
-            "url.scheme",
-            "http.version",
-            "http.response.status_code",
-            "http.request.body.bytes",
-            "http.request.bytes",
-            "http.response.body.bytes",
-            "http.response.bytes",
-            "tls.version",
-            "tls.cipher",
-            "tls.client.server_name",
-            "tls.resumed",
-            "source.ip",
-            "source.port",
-            "source.bytes",
-            "destination.bytes",
-            "client.ip",
-            "user_agent.original",
-            "http.request.referrer",
-            "http.request.mime_type",
-            "http.response.mime_type",
-            "http.request.id",
-            "error.message",
-        ];
-        for stream in Stream::ALL {
-            let mut seen = std::collections::HashSet::new();
-            for field in stream.fields() {
-                assert!(seen.insert(field.path), "{} twice", field.path);
-                let known = ECS.contains(&field.path) || field.path.starts_with("lbproxy.");
-                assert!(known, "{} is neither ECS nor ours", field.path);
-            }
-        }
-    }
-
-    mod properties {
-        use proptest::prelude::*;
-
-        use super::super::super::*;
-        use super::encoded;
-
-        proptest! {
-            /// Goal: what was written comes back, and a cut is never taken for a record.
-            #[test]
-            fn a_record_comes_back_whole_or_not_at_all(
-                path in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..300)),
-                duration in any::<Option<u64>>(),
-                status in any::<Option<u16>>(),
-                reused in any::<Option<bool>>(),
-                v6 in any::<Option<u128>>(),
-                reason in proptest::option::of(0..32_u8),
-            ) {
-                let record = AccessRecord {
-                    duration: duration.map(EcsNanos),
-                    path: path.as_deref().map(Text),
-                    status: status.map(Status),
-                    reused: reused.map(Flag),
-                    source_ip: v6.map(|bits| Ip(std::net::Ipv6Addr::from(bits).into())),
-                    reason: reason.and_then(Reason::from_u8),
-                    ..AccessRecord::default()
-                };
-                let bytes = encoded(&record);
-                prop_assert_eq!(AccessRecord::decode(&bytes), Ok(record));
-                for cut in 0..bytes.len() {
-                    prop_assert!(AccessRecord::decode(&bytes[..cut]).is_err(), "cut at {}", cut);
-                    let mut short = vec![0; cut];
-                    prop_assert_eq!(record.encode(&mut short), None);
-                }
-            }
-
-            #[test]
-            fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-                let _ = AccessRecord::decode(&bytes);
-                let _ = ConnectionRecord::decode(&bytes);
-                let _ = GapRecord::decode(&bytes);
-            }
-        }
-    }
-}
+mod tests;

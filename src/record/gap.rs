@@ -6,17 +6,17 @@ use super::value::{Count, Text, TimestampMs};
 record! {
     /// Records of one stream and lane that were not journaled, and why.
     GapRecord {
-        #[doc = "Wall time at which records were journaled again."]
+        /// Wall time at which records were journaled again.
         0 timestamp: TimestampMs => "@timestamp", "";
-        #[doc = "Lane they are missing from."]
+        /// Lane they are missing from.
         1 gap_worker: Count => "lbproxy.gap.worker", "";
-        #[doc = "Stream they are missing from: 1 access, 2 connection."]
+        /// Stream they are missing from: 1 access, 2 connection.
         2 gap_stream: Count => "lbproxy.gap.stream", "";
-        #[doc = "First missing sequence number."]
+        /// First missing sequence number.
         3 gap_first_seq: Count => "lbproxy.gap.first_seq", "";
-        #[doc = "How many are missing."]
+        /// How many are missing.
         4 gap_count: Count => "lbproxy.gap.count", "";
-        #[doc = "Why, such as journal_full."]
+        /// Why, such as journal_full.
         5 gap_reason: Text<'a, 64> => "lbproxy.gap.reason", "";
     }
 }

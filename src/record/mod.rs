@@ -9,13 +9,15 @@ mod connection;
 mod document;
 mod gap;
 mod json;
+#[cfg(test)]
+mod sample;
 mod schema;
 mod termination;
 mod value;
 
 pub use access::AccessRecord;
 pub use connection::ConnectionRecord;
-pub use document::{Constants, Origin, Stream, write_document, write_id};
+pub use document::{Constants, ID_BYTES, ORIGIN_FIELDS, Origin, Stream, write_document, write_id};
 pub use gap::GapRecord;
 pub use json::timestamp as write_timestamp;
 pub use schema::{DecodeError, FieldSpec};

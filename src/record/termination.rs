@@ -7,11 +7,11 @@ use super::value::byte_field;
 
 /// Declares a byte enum with stable numbers and texts.
 macro_rules! vocabulary {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $number:literal $text:literal;)* }) => {
+    ($(#[$doc:meta])* $name:ident { $(#[doc = $vdoc:literal] $variant:ident = $number:literal $text:literal;)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u8)]
-        pub enum $name { $($(#[$vdoc])* $variant = $number,)* }
+        pub enum $name { $(#[doc = $vdoc] $variant = $number,)* }
 
         impl $name {
             /// All, in order of their numbers.
@@ -19,6 +19,10 @@ macro_rules! vocabulary {
             /// The text in documents.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
+            }
+            /// What it means, a sentence for people.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $vdoc.trim_ascii(),)* }
             }
             /// The number in the journal.
             pub const fn to_u8(self) -> u8 {
@@ -129,6 +133,18 @@ pub enum Blame {
     Proxy,
 }
 
+impl Blame {
+    /// The word for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nobody => "nobody",
+            Self::Downstream => "downstream",
+            Self::Endpoint => "endpoint",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
 impl Reason {
     /// On whose account it goes.
     pub const fn blame(self) -> Blame {
@@ -225,18 +241,22 @@ impl Outcome {
 
 /// Declares an axis of the state: variant, letter.
 macro_rules! axis {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $letter:literal;)* }) => {
+    ($(#[$doc:meta])* $name:ident { $(#[doc = $vdoc:literal] $variant:ident = $letter:literal;)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u8)]
-        pub enum $name { $($(#[$vdoc])* $variant,)* }
+        pub enum $name { $(#[doc = $vdoc] $variant,)* }
 
         impl $name {
-            /// All, in the order of their numbers.
-            const ALL: &'static [Self] = &[$(Self::$variant),*];
+            /// All, in the order of their numbers: append only.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
             /// The letter in the state.
             pub const fn letter(self) -> u8 {
                 match self { $(Self::$variant => $letter,)* }
+            }
+            /// What it means, a sentence for people.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $vdoc.trim_ascii(),)* }
             }
         }
     };
@@ -344,13 +364,61 @@ static STATES: [[u8; 2]; 88] = {
 mod tests {
     use super::*;
 
+    /// Goal: nobody renumbers, renames or moves the blame by accident: journals and dashboards
+    /// hold these. Method: the whole vocabulary once more, written out.
+    #[test]
+    fn reasons_keep_number_text_and_blame() {
+        use Blame::{Downstream, Endpoint, Nobody, Proxy};
+        let want = [
+            ("complete", Nobody),
+            ("answered_locally", Nobody),
+            ("no_route", Downstream),
+            ("no_endpoint", Endpoint),
+            ("bad_request", Downstream),
+            ("method_not_allowed", Downstream),
+            ("uri_too_long", Downstream),
+            ("head_too_large", Downstream),
+            ("body_too_large", Downstream),
+            ("expectation_failed", Downstream),
+            ("loop_detected", Proxy),
+            ("downstream_closed", Downstream),
+            ("head_timeout", Downstream),
+            ("body_timeout", Downstream),
+            ("response_timeout", Downstream),
+            ("bad_body", Downstream),
+            ("dns_failed", Endpoint),
+            ("connect_refused", Endpoint),
+            ("connect_timeout", Endpoint),
+            ("connect_failed", Endpoint),
+            ("first_byte_timeout", Endpoint),
+            ("upstream_idle_timeout", Endpoint),
+            ("upstream_closed", Endpoint),
+            ("upstream_reset", Endpoint),
+            ("upstream_bad_response", Endpoint),
+            ("connection_limit", Proxy),
+            ("journal_full", Proxy),
+            ("drain_timeout", Proxy),
+            ("internal", Proxy),
+            ("tls_failed", Downstream),
+            ("closed_without_request", Downstream),
+            ("idle_timeout", Downstream),
+        ];
+        let texts: Vec<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+        assert_eq!(&texts[..want.len()], want.map(|(text, _)| text), "append only");
+        for (number, (&reason, (text, blame))) in Reason::ALL.iter().zip(want).enumerate() {
+            assert_eq!(usize::from(reason.to_u8()), number, "{text}");
+            assert_eq!(reason.blame(), blame, "{text}");
+        }
+    }
+
     #[test]
     fn numbers_and_texts_are_unique_and_come_back() {
         let mut texts = std::collections::HashSet::new();
         for (number, &reason) in Reason::ALL.iter().enumerate() {
-            assert_eq!(usize::from(reason.to_u8()), number, "append only, no holes");
+            assert_eq!(usize::from(reason.to_u8()), number, "no holes");
             assert_eq!(Reason::from_u8(reason.to_u8()), Some(reason));
             assert!(texts.insert(reason.as_str()), "{}", reason.as_str());
+            assert!(reason.meaning().ends_with('.'), "{}", reason.meaning());
             for &phase in Phase::ALL {
                 let state = State::new(reason, phase);
                 assert_eq!(State::from_u8(state.to_u8()), Some(state));
@@ -358,6 +426,7 @@ mod tests {
             }
         }
         assert_eq!(Reason::from_u8(200), None);
+        assert_eq!(State::from_u8(0xff), None);
     }
 
     #[test]

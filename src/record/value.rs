@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::json;
+use super::schema::DecodeError;
 
 /// How a type stands in index and documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +26,7 @@ const fn kind(index_type: &'static str, unit: &'static str) -> FieldKind {
 
 /// Where fields are encoded to: a caller's slice, never beyond it.
 #[derive(Debug)]
-pub struct Writer<'o> {
+pub(super) struct Writer<'o> {
     /// The slice.
     out: &'o mut [u8],
     /// Bytes used.
@@ -69,44 +70,59 @@ impl<'o> Writer<'o> {
 }
 
 /// Takes one byte off `input`.
-fn take_byte(input: &mut &[u8]) -> Option<u8> {
-    let (&first, rest) = input.split_first()?;
+fn take_byte(input: &mut &[u8]) -> Result<u8, DecodeError> {
+    let (&first, rest) = input.split_first().ok_or(DecodeError::Damaged)?;
     *input = rest;
-    Some(first)
+    Ok(first)
 }
 
 /// Takes `count` bytes off `input`.
-fn take_bytes<'a>(input: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
-    let (bytes, rest) = input.split_at_checked(count)?;
+fn take_bytes<'a>(input: &mut &'a [u8], count: usize) -> Result<&'a [u8], DecodeError> {
+    let (bytes, rest) = input.split_at_checked(count).ok_or(DecodeError::Damaged)?;
     *input = rest;
-    Some(bytes)
+    Ok(bytes)
 }
 
-/// Takes an LEB128 integer off `input`; `None` when cut or longer than 64 bits.
-fn take_varint(input: &mut &[u8]) -> Option<u64> {
+/// Takes an LEB128 integer off `input`; one that is cut or longer than 64 bits is damage.
+fn take_varint(input: &mut &[u8]) -> Result<u64, DecodeError> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
         let byte = take_byte(input)?;
         let bits = u64::from(byte & 0x7f);
         if shift == 63 && bits > 1 {
-            return None;
+            return Err(DecodeError::Damaged);
         }
         value |= bits << shift;
         if byte & 0x80 == 0 {
-            return Some(value);
+            return Ok(value);
         }
     }
-    None
+    Err(DecodeError::Damaged)
+}
+
+/// Takes `N` bytes off `input`.
+fn take_array<const N: usize>(input: &mut &[u8]) -> Result<[u8; N], DecodeError> {
+    take_bytes(input, N)?.try_into().map_err(|_| DecodeError::Damaged)
+}
+
+/// Takes bytes with their length before them off `input`.
+fn take_sized<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
+    let count = usize::try_from(take_varint(input)?).map_err(|_| DecodeError::Damaged)?;
+    take_bytes(input, count)
 }
 
 /// A type that a record field can have.
-pub trait Field<'a>: Sized {
+pub(super) trait Field<'a>: Sized {
     /// How it stands in index and documents.
     const KIND: FieldKind;
     /// Appends the binary form; `None` when it does not fit.
     fn put(&self, out: &mut Writer<'_>) -> Option<()>;
-    /// Takes the binary form off `input`; `None` when it is cut or impossible.
-    fn take(input: &mut &'a [u8]) -> Option<Self>;
+    /// Takes the binary form off `input`.
+    ///
+    /// # Errors
+    /// [`DecodeError::Damaged`] when it is cut or impossible, [`DecodeError::Newer`] when it is a
+    /// word that a later version may have added.
+    fn take(input: &mut &'a [u8]) -> Result<Self, DecodeError>;
     /// Appends the JSON value.
     fn json(&self, out: &mut Vec<u8>);
 }
@@ -123,8 +139,8 @@ macro_rules! unsigned {
             fn put(&self, out: &mut Writer<'_>) -> Option<()> {
                 out.varint(u64::from(self.0))
             }
-            fn take(input: &mut &'a [u8]) -> Option<Self> {
-                take_varint(input)?.try_into().ok().map(Self)
+            fn take(input: &mut &'a [u8]) -> Result<Self, DecodeError> {
+                take_varint(input)?.try_into().map(Self).map_err(|_| DecodeError::Damaged)
             }
             fn json(&self, out: &mut Vec<u8>) {
                 json::integer(u64::from(self.0).saturating_mul($factor), out);
@@ -157,7 +173,7 @@ impl<'a> Field<'a> for TimestampMs {
     fn put(&self, out: &mut Writer<'_>) -> Option<()> {
         out.varint(self.0)
     }
-    fn take(input: &mut &'a [u8]) -> Option<Self> {
+    fn take(input: &mut &'a [u8]) -> Result<Self, DecodeError> {
         take_varint(input).map(Self)
     }
     fn json(&self, out: &mut Vec<u8>) {
@@ -174,8 +190,12 @@ impl<'a> Field<'a> for Flag {
     fn put(&self, out: &mut Writer<'_>) -> Option<()> {
         out.byte(u8::from(self.0))
     }
-    fn take(input: &mut &'a [u8]) -> Option<Self> {
-        take_byte(input).map(|byte| Self(byte != 0))
+    fn take(input: &mut &'a [u8]) -> Result<Self, DecodeError> {
+        match take_byte(input)? {
+            0 => Ok(Self(false)),
+            1 => Ok(Self(true)),
+            _ => Err(DecodeError::Damaged),
+        }
     }
     fn json(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(if self.0 { b"true" } else { b"false" });
@@ -194,23 +214,15 @@ impl<'a> Field<'a> for Ip {
             IpAddr::V6(v6) => out.byte(6).and_then(|()| out.bytes(&v6.octets())),
         }
     }
-    fn take(input: &mut &'a [u8]) -> Option<Self> {
+    fn take(input: &mut &'a [u8]) -> Result<Self, DecodeError> {
         match take_byte(input)? {
-            4 => {
-                let octets: [u8; 4] = take_bytes(input, 4)?.try_into().ok()?;
-                Some(Self(IpAddr::V4(Ipv4Addr::from(octets))))
-            }
-            6 => {
-                let octets: [u8; 16] = take_bytes(input, 16)?.try_into().ok()?;
-                Some(Self(IpAddr::V6(Ipv6Addr::from(octets))))
-            }
-            _ => None,
+            4 => Ok(Self(IpAddr::V4(Ipv4Addr::from(take_array::<4>(input)?)))),
+            6 => Ok(Self(IpAddr::V6(Ipv6Addr::from(take_array::<16>(input)?)))),
+            _ => Err(DecodeError::Damaged),
         }
     }
     fn json(&self, out: &mut Vec<u8>) {
-        use std::io::Write as _;
-        // Writing to a Vec cannot fail.
-        let _ = write!(out, "\"{}\"", self.0);
+        json::address(self.0, out);
     }
 }
 
@@ -225,9 +237,8 @@ impl<'a, const N: usize> Field<'a> for Text<'a, N> {
         out.varint(kept.len() as u64)?;
         out.bytes(kept)
     }
-    fn take(input: &mut &'a [u8]) -> Option<Self> {
-        let count = usize::try_from(take_varint(input)?).ok()?;
-        take_bytes(input, count).map(Self)
+    fn take(input: &mut &'a [u8]) -> Result<Self, DecodeError> {
+        take_sized(input).map(Self)
     }
     fn json(&self, out: &mut Vec<u8>) {
         json::text(self.0, out);
@@ -235,7 +246,7 @@ impl<'a, const N: usize> Field<'a> for Text<'a, N> {
 }
 
 /// The first bytes of `text`, at most `most`, without a part of a UTF-8 character at the end.
-fn cut(text: &[u8], most: usize) -> &[u8] {
+pub(super) fn cut(text: &[u8], most: usize) -> &[u8] {
     if text.len() <= most {
         return text;
     }
@@ -265,8 +276,8 @@ impl<'a> TextList<'a> {
     pub fn items(self) -> impl Iterator<Item = &'a [u8]> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
-            let count = usize::from(take_byte(&mut rest)?);
-            take_bytes(&mut rest, count)
+            let count = usize::from(take_byte(&mut rest).ok()?);
+            take_bytes(&mut rest, count).ok()
         })
     }
 }
@@ -277,9 +288,10 @@ impl<'a> Field<'a> for TextList<'a> {
         out.varint(self.0.len() as u64)?;
         out.bytes(self.0)
     }
-    fn take(input: &mut &'a [u8]) -> Option<Self> {
-        let count = usize::try_from(take_varint(input)?).ok()?;
-        take_bytes(input, count).map(Self)
+    fn take(input: &mut &'a [u8]) -> Result<Self, DecodeError> {
+        let list = Self(take_sized(input)?);
+        let held: usize = list.items().map(|item| 1 + item.len()).sum();
+        if held == list.0.len() { Ok(list) } else { Err(DecodeError::Damaged) }
     }
     fn json(&self, out: &mut Vec<u8>) {
         out.push(b'[');
@@ -302,11 +314,12 @@ macro_rules! byte_field {
             fn put(&self, out: &mut $crate::record::value::Writer<'_>) -> Option<()> {
                 $crate::record::value::put_byte(out, self.to_u8())
             }
-            fn take(input: &mut &'a [u8]) -> Option<Self> {
-                $crate::record::value::next_byte(input).and_then(Self::from_u8)
+            fn take(input: &mut &'a [u8]) -> Result<Self, $crate::record::DecodeError> {
+                let byte = $crate::record::value::next_byte(input)?;
+                Self::from_u8(byte).ok_or($crate::record::DecodeError::Newer)
             }
             fn json(&self, out: &mut Vec<u8>) {
-                $crate::record::json::text(self.as_str().as_bytes(), out);
+                $crate::record::json::plain(self.as_str().as_bytes(), out);
             }
         }
     )*};
@@ -319,6 +332,6 @@ pub(super) fn put_byte(out: &mut Writer<'_>, byte: u8) -> Option<()> {
 }
 
 /// For [`byte_field`].
-pub(super) fn next_byte(input: &mut &[u8]) -> Option<u8> {
+pub(super) fn next_byte(input: &mut &[u8]) -> Result<u8, DecodeError> {
     take_byte(input)
 }

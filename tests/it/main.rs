@@ -1,1 +1,13 @@
-//! x
+//! Integration tests: the real program on free ports, driven from outside.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+#![expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
+
+mod http_rules;
+mod layers;
+mod lifecycle;
+mod support;

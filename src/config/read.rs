@@ -1,0 +1,400 @@
+//! Which keys exist, with types, defaults and rules: from a tree to the checked types.
+//!
+//! One function per mapping. Not here: positions and messages of the tree (`tree`).
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::telemetry;
+use super::tree::{Item, Map};
+use super::types::{
+    Admin, BalanceKind, Config, Domain, Endpoint, Listener, ListenerLimits, ListenerTimeouts,
+    ListenerTls, Outlier, PathPolicy, Pool, Proxy, Retry, Service, ServiceHttp, ServiceLimits,
+    ServiceTimeouts,
+};
+
+/// One KiB.
+pub(super) const KIB: u64 = 1 << 10;
+/// One GiB.
+pub(super) const GIB: u64 = 1 << 30;
+
+/// Whole seconds, for defaults.
+pub(super) const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+/// The whole file. `None` when a part that nothing can stand in for is missing.
+pub(super) fn config(root: Item<'_, '_>, hostname: &str) -> Option<Config> {
+    let mut map = root.map()?;
+    let proxy = map.get("proxy");
+    if proxy.is_none() {
+        map.missing("proxy", "write `proxy:` with `listen` and `services`");
+    }
+    let proxy = proxy.and_then(Item::map).and_then(proxy_section);
+    let admin = map.map("admin").map_or_else(default_admin, admin_section);
+    let workers = proxy.as_ref().map_or(1, |proxy| proxy.workers.get());
+    let telemetry = telemetry::section(map.map("telemetry"), hostname, workers);
+    map.end();
+    Some(Config { proxy: proxy?, admin, telemetry, hash: String::new() })
+}
+
+/// `proxy`.
+fn proxy_section(mut map: Map<'_, '_>) -> Option<Proxy> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let workers = map.number("workers", cores.min(250), 1, 250);
+    let single = map.map("listen");
+    let several = map.get("listeners");
+    let listeners = match (single, several) {
+        (Some(_), Some(several)) => {
+            several.note("stands beside `listen`", "keep one of the two");
+            Vec::new()
+        }
+        (Some(single), None) => listener(single, "default").into_iter().collect(),
+        (None, Some(several)) => several
+            .list()
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, item)| listener(item.map()?, &format!("listener-{index}")))
+            .collect(),
+        (None, None) => {
+            map.missing("listen", "write `listen: {address: 0.0.0.0, port: 8080}`");
+            Vec::new()
+        }
+    };
+    let items = map.list("services");
+    if items.is_empty() {
+        map.missing("services", "write at least one, with `name`, `domain` and `hosts`");
+    }
+    let mut names = HashMap::new();
+    let mut domains = HashMap::new();
+    let services: Vec<_> = items
+        .into_iter()
+        .filter_map(|item| service(item.map()?, &mut names, &mut domains))
+        .map(Arc::new)
+        .collect();
+    map.end();
+    (!listeners.is_empty() && !services.is_empty()).then_some(Proxy {
+        listeners,
+        workers: NonZeroUsize::new(workers)?,
+        services,
+    })
+}
+
+/// `proxy.listen` or an item of `proxy.listeners`.
+fn listener(mut map: Map<'_, '_>, name: &str) -> Option<Listener> {
+    let name = map.text("name").unwrap_or_else(|| name.to_owned());
+    let address = map.get("address").map_or(Some(Ipv4Addr::UNSPECIFIED.into()), |item| {
+        item.parse("an IP address", "one, such as 0.0.0.0, 127.0.0.1 or ::", |t| t.parse().ok())
+    });
+    let port = map.get("port");
+    if port.is_none() {
+        map.missing("port", "write one, such as 8080; 0 takes any free port");
+    }
+    let port = port.and_then(|item| {
+        item.parse("a port", "a number from 0 to 65535, such as 8080", |t| t.parse().ok())
+    });
+    let tls = map.map("tls").and_then(listener_tls);
+    let http2 = map.flag("http2", true);
+    let trusted_proxies = map
+        .list("trusted_proxies")
+        .into_iter()
+        .filter_map(|item| {
+            item.parse("a network", "one, such as 10.0.0.0/8 or 192.0.2.7/32", |text| {
+                text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(Into::into))
+            })
+        })
+        .collect();
+    let timeouts = listener_timeouts(map.map("timeouts"));
+    let limits = listener_limits(map.map("limits"));
+    map.end();
+    let (address, port) = (address?, port?);
+    Some(Listener { name, address, port, tls, http2, trusted_proxies, timeouts, limits })
+}
+
+/// `tls` of a listener.
+fn listener_tls(mut map: Map<'_, '_>) -> Option<ListenerTls> {
+    let cert_file = readable(&mut map, "cert_file", "certificate chain");
+    let key_file = readable(&mut map, "key_file", "private key");
+    map.end();
+    Some(ListenerTls { cert_file: cert_file?, key_file: key_file? })
+}
+
+/// The path of a PEM file that can be read now.
+fn readable(map: &mut Map<'_, '_>, key: &'static str, what: &str) -> Option<PathBuf> {
+    let Some(item) = map.get(key) else {
+        map.missing(key, &format!("write the path of the {what} (PEM)"));
+        return None;
+    };
+    let path = PathBuf::from(item.text()?);
+    match std::fs::read(&path) {
+        Ok(bytes) if bytes.windows(11).any(|part| part == b"-----BEGIN ") => Some(path),
+        Ok(_) => {
+            item.note("is not a PEM file", &format!("write the path of the {what} (PEM)"));
+            None
+        }
+        Err(error) => {
+            item.note(&format!("cannot be read: {error}"), "correct the path or the file's mode");
+            None
+        }
+    }
+}
+
+/// `timeouts` of a listener.
+fn listener_timeouts(map: Option<Map<'_, '_>>) -> ListenerTimeouts {
+    let mut timeouts = ListenerTimeouts {
+        head: seconds(10),
+        keep_alive: seconds(75),
+        tls_handshake: seconds(10),
+        idle: seconds(60),
+    };
+    if let Some(mut map) = map {
+        timeouts.head = map.duration("head", timeouts.head);
+        timeouts.keep_alive = map.duration("keep_alive", timeouts.keep_alive);
+        timeouts.tls_handshake = map.duration("tls_handshake", timeouts.tls_handshake);
+        timeouts.idle = map.duration("idle", timeouts.idle);
+        map.end();
+    }
+    timeouts
+}
+
+/// `limits` of a listener.
+fn listener_limits(map: Option<Map<'_, '_>>) -> ListenerLimits {
+    let mut limits = ListenerLimits {
+        head_bytes: 32 * 1024,
+        uri_bytes: 8 * 1024,
+        headers: 100,
+        connections: 10_000,
+        streams: 128,
+    };
+    if let Some(mut map) = map {
+        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        limits.head_bytes = size(map.bytes("head_bytes", 32 * KIB, 8 * KIB, 1024 * KIB));
+        limits.uri_bytes = size(map.bytes("uri_bytes", 8 * KIB, 64, 63 * KIB));
+        limits.headers = map.number("headers", limits.headers, 1, 1_000);
+        limits.connections = map.number("connections", limits.connections, 1, 10_000_000);
+        limits.streams = map.number("streams", limits.streams, 1, 100_000);
+        map.end();
+    }
+    limits
+}
+
+/// An item of `proxy.services`.
+fn service(
+    mut map: Map<'_, '_>,
+    names: &mut HashMap<String, String>,
+    domains_seen: &mut HashMap<Domain, String>,
+) -> Option<Service> {
+    let name = map.get("name");
+    if name.is_none() {
+        map.missing("name", "write a short name; records and boards show it");
+    }
+    let name = name.and_then(|item| {
+        let name = item.text()?;
+        if let Some(first) = names.insert(name.clone(), item.path.clone()) {
+            item.note(
+                &format!("`{name}` is already used at {first}"),
+                "give each service its own name",
+            );
+        }
+        Some(name)
+    });
+    let domains = domains(&mut map, domains_seen);
+    let hosts = map.list("hosts");
+    if hosts.is_empty() {
+        map.missing("hosts", "write at least one, such as `- {address: 10.0.0.1, port: 9090}`");
+    }
+    let hosts: Vec<_> = hosts.into_iter().filter_map(endpoint).collect();
+    let balance = map.choice(
+        "balance",
+        BalanceKind::RoundRobin,
+        &[("round_robin", BalanceKind::RoundRobin), ("least_request", BalanceKind::LeastRequest)],
+    );
+    let service = Service {
+        name: name.unwrap_or_default(),
+        domains,
+        hosts,
+        balance,
+        timeouts: service_timeouts(map.map("timeouts")),
+        retry: map.map("retry").map_or(Retry { attempts: 2 }, |mut retry| {
+            let attempts = retry.number("attempts", 2, 1, 10);
+            retry.end();
+            Retry { attempts }
+        }),
+        limits: map.map("limits").map_or(ServiceLimits { body_bytes: None }, |mut limits| {
+            let body_bytes = limits.bytes("body_bytes", u64::MAX, 0, 1024 * GIB);
+            limits.end();
+            ServiceLimits { body_bytes: Some(body_bytes).filter(|&most| most < u64::MAX) }
+        }),
+        pool: pool(map.map("pool")),
+        outlier: outlier(map.map("outlier")),
+        http: map.map("http").map_or(ServiceHttp { path: PathPolicy::Forward }, |mut http| {
+            let choices = [("forward", PathPolicy::Forward), ("reject", PathPolicy::Reject)];
+            let path = http.choice("path", PathPolicy::Forward, &choices);
+            http.end();
+            ServiceHttp { path }
+        }),
+    };
+    map.end();
+    (!service.hosts.is_empty() && !service.domains.is_empty()).then_some(service)
+}
+
+/// `domain` or `domains` of a service.
+fn domains(map: &mut Map<'_, '_>, seen: &mut HashMap<Domain, String>) -> Vec<Domain> {
+    let items: Vec<_> = match (map.get("domain"), map.get("domains")) {
+        (Some(_), Some(several)) => {
+            several.note("stands beside `domain`", "keep one of the two");
+            Vec::new()
+        }
+        (Some(one), None) => vec![one],
+        (None, Some(several)) => several.list(),
+        (None, None) => {
+            map.missing("domain", "write a host name, `*.example.com`, or \"*\" for every host");
+            Vec::new()
+        }
+    };
+    items
+        .into_iter()
+        .filter_map(|item| {
+            let cure =
+                "a host name without scheme and port: shop.example.com, *.example.com or \"*\"";
+            let domain = item.parse("a domain", cure, domain)?;
+            if let Some(first) = seen.insert(domain.clone(), item.path.clone()) {
+                item.note(&format!("is already routed by {first}"), "route each domain once");
+            }
+            Some(domain)
+        })
+        .collect()
+}
+
+/// A host pattern.
+fn domain(text: &str) -> Option<Domain> {
+    let name = text.to_ascii_lowercase();
+    let is_name = |name: &str| {
+        let is_byte = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        !name.is_empty()
+            && name.len() <= 253
+            && name.bytes().all(is_byte)
+            && name.split('.').all(|label| !label.is_empty())
+    };
+    if name == "*" {
+        return Some(Domain::Any);
+    }
+    if let Some(rest) = name.strip_prefix("*.") {
+        return is_name(rest).then(|| Domain::Suffix(format!(".{rest}")));
+    }
+    let is_v6 = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_v6 = is_v6.is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok());
+    (is_v6 || is_name(&name)).then_some(Domain::Exact(name))
+}
+
+/// An item of `hosts`: a mapping, or `address:port`.
+fn endpoint(item: Item<'_, '_>) -> Option<Endpoint> {
+    if !item.is_map() {
+        return item.parse(
+            "an endpoint",
+            "{address: 10.0.0.1, port: 9090} or 10.0.0.1:9090",
+            |text| {
+                let (address, port) = text.rsplit_once(':')?;
+                let address = address.trim_start_matches('[').trim_end_matches(']');
+                let port = port.parse().ok().filter(|&port| port > 0)?;
+                is_host(address).then(|| Endpoint { address: address.to_owned(), port, weight: 1 })
+            },
+        );
+    }
+    let mut map = item.map()?;
+    let address = map.get("address");
+    if address.is_none() {
+        map.missing("address", "write an IP address or a host name");
+    }
+    let address = address.and_then(|item| {
+        item.parse("an IP address or a host name", "it without scheme and port", |text| {
+            is_host(text).then(|| text.to_owned())
+        })
+    });
+    let port = map.get("port");
+    if port.is_none() {
+        map.missing("port", "write the TCP port of the endpoint");
+    }
+    let port = port.and_then(|item| {
+        item.parse("a port", "a number from 1 to 65535", |text| {
+            text.parse().ok().filter(|&port| port > 0)
+        })
+    });
+    let weight = map.number("weight", 1, 1, 1_000_000);
+    map.end();
+    Some(Endpoint { address: address?, port: port?, weight })
+}
+
+/// Whether `text` is an IP address or a host name.
+fn is_host(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok() || matches!(domain(text), Some(Domain::Exact(_)))
+}
+
+/// `timeouts` of a service.
+fn service_timeouts(map: Option<Map<'_, '_>>) -> ServiceTimeouts {
+    let mut timeouts =
+        ServiceTimeouts { connect: seconds(2), first_byte: seconds(60), idle: seconds(60) };
+    if let Some(mut map) = map {
+        timeouts.connect = map.duration("connect", timeouts.connect);
+        timeouts.first_byte = map.duration("first_byte", timeouts.first_byte);
+        timeouts.idle = map.duration("idle", timeouts.idle);
+        map.end();
+    }
+    timeouts
+}
+
+/// `pool` of a service.
+fn pool(map: Option<Map<'_, '_>>) -> Pool {
+    let mut pool = Pool { idle_max: 64, idle_timeout: seconds(30) };
+    if let Some(mut map) = map {
+        pool.idle_max = map.number("idle_max", pool.idle_max, 0, 100_000);
+        pool.idle_timeout = map.duration("idle_timeout", pool.idle_timeout);
+        map.end();
+    }
+    pool
+}
+
+/// `outlier` of a service.
+fn outlier(map: Option<Map<'_, '_>>) -> Outlier {
+    let mut outlier = Outlier { failures: 5, eject: seconds(1), eject_max: seconds(60) };
+    if let Some(mut map) = map {
+        outlier.failures = map.number("failures", outlier.failures, 1, 1_000_000);
+        outlier.eject = map.duration("eject", outlier.eject);
+        outlier.eject_max = map.duration("eject_max", outlier.eject_max);
+        map.end();
+    }
+    outlier
+}
+
+/// `admin` when absent: loopback.
+fn default_admin() -> Admin {
+    Admin { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9901)), token: None }
+}
+
+/// `admin`.
+fn admin_section(mut map: Map<'_, '_>) -> Admin {
+    let mut admin = default_admin();
+    let listen = map.get("listen");
+    if let Some(item) = &listen {
+        let read = |text: &str| text.parse().ok();
+        admin.listen = item
+            .parse("an address with port", "one, such as 127.0.0.1:9901", read)
+            .unwrap_or(admin.listen);
+    }
+    admin.token = telemetry::secret(&mut map, "token", "token_file");
+    if !admin.listen.ip().is_loopback() && admin.token.is_none() {
+        let item = listen.as_ref();
+        if let Some(item) = item {
+            item.note(
+                "is reachable from elsewhere",
+                "set admin.token_file, or listen on 127.0.0.1",
+            );
+        }
+    }
+    map.end();
+    admin
+}

@@ -1,0 +1,184 @@
+//! `telemetry` of the configuration: names, journal, shipping; and secrets.
+
+use std::path::PathBuf;
+
+use super::read::{GIB, KIB, seconds};
+use super::tree::Map;
+use super::types::{
+    Auth, Batch, ClientTls, Compression, Elasticsearch, Journal, Secret, Telemetry, WhenFull,
+};
+
+/// Smallest journal per worker: four segments of 1 MiB, so that writing, preparing and reading
+/// never wait for each other.
+const JOURNAL_BYTES_PER_LANE: u64 = 4 * 1024 * KIB;
+
+/// `telemetry`; all of it has defaults.
+pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) -> Telemetry {
+    let mut telemetry = Telemetry {
+        instance: hostname.to_owned(),
+        namespace: "default".to_owned(),
+        journal: Journal {
+            path: PathBuf::from("data/journal"),
+            size_bytes: 256 * 1024 * KIB,
+            sync: seconds(1),
+            when_full: WhenFull::DropNew,
+        },
+        elasticsearch: None,
+    };
+    let least = JOURNAL_BYTES_PER_LANE * (workers as u64 + 1);
+    telemetry.journal.size_bytes = telemetry.journal.size_bytes.max(least);
+    let Some(mut map) = map else { return telemetry };
+    if let Some(instance) = map.text("instance") {
+        telemetry.instance = instance;
+    }
+    if let Some(item) = map.get("namespace") {
+        let cure = "lower-case letters, digits, `_` or `.`, at most 100";
+        telemetry.namespace = item
+            .parse("a namespace of data streams", cure, |text| {
+                let is_byte =
+                    |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.';
+                let fits = !text.is_empty() && text.len() <= 100 && text.bytes().all(is_byte);
+                fits.then(|| text.to_owned())
+            })
+            .unwrap_or(telemetry.namespace);
+    }
+    if let Some(mut journal) = map.map("journal") {
+        let defaults = &mut telemetry.journal;
+        if let Some(path) = journal.text("path") {
+            defaults.path = PathBuf::from(path);
+        }
+        defaults.size_bytes = journal.bytes("size", defaults.size_bytes, least, 1024 * GIB);
+        defaults.sync = journal.duration("sync", defaults.sync);
+        let choices = [("drop_new", WhenFull::DropNew), ("reject", WhenFull::Reject)];
+        defaults.when_full = journal.choice("when_full", defaults.when_full, &choices);
+        journal.end();
+    }
+    telemetry.elasticsearch = map.map("elasticsearch").and_then(elasticsearch);
+    map.end();
+    telemetry
+}
+
+/// `telemetry.elasticsearch`.
+fn elasticsearch(mut map: Map<'_, '_>) -> Option<Elasticsearch> {
+    let items = map.list("urls");
+    if items.is_empty() {
+        map.missing("urls", "write at least one, such as `urls: [https://localhost:9200]`");
+    }
+    let urls: Vec<_> = items
+        .into_iter()
+        .filter_map(|item| {
+            let url = item.parse("a URL", "http://host:9200 or https://host:9200", |text| {
+                let url = url::Url::parse(text).ok()?;
+                (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
+            });
+            url.filter(|url| {
+                let is_bare = url.username().is_empty() && url.password().is_none();
+                if !is_bare {
+                    item.note("holds credentials", "use `username` and `password_file` instead");
+                }
+                is_bare
+            })
+        })
+        .collect();
+    let auth = auth(&mut map);
+    let tls = client_tls(map.map("tls"));
+    let choices =
+        [("auto", Compression::Auto), ("gzip", Compression::Gzip), ("none", Compression::None)];
+    let compression = map.choice("compression", Compression::Auto, &choices);
+    let batch = batch(map.map("batch"));
+    let timeout = map.duration("timeout", seconds(30));
+    let proxy = map.get("proxy").and_then(|item| {
+        item.parse("a URL", "http://host:3128", |text| url::Url::parse(text).ok())
+    });
+    map.end();
+    (!urls.is_empty()).then_some(Elasticsearch {
+        urls,
+        auth,
+        tls,
+        compression,
+        batch,
+        timeout,
+        proxy,
+    })
+}
+
+/// Credentials: at most one kind.
+fn auth(map: &mut Map<'_, '_>) -> Auth {
+    let username = map.text("username");
+    let password = secret(map, "password", "password_file");
+    let api_key = secret(map, "api_key", "api_key_file");
+    let bearer = secret(map, "bearer", "bearer_file");
+    let kinds = [password.is_some(), api_key.is_some(), bearer.is_some()];
+    if kinds.iter().filter(|&&given| given).count() > 1 {
+        map.note("has more than one kind of credentials", "keep one of password, api_key, bearer");
+        return Auth::None;
+    }
+    match (username, password, api_key, bearer) {
+        (Some(username), Some(password), ..) => Auth::Basic { username, password },
+        (None, Some(_), ..) => {
+            map.missing("username", "write the user that the password belongs to");
+            Auth::None
+        }
+        (Some(_), None, ..) => {
+            map.missing("password_file", "write the file that holds the user's password");
+            Auth::None
+        }
+        (None, None, Some(key), _) => Auth::ApiKey(key),
+        (None, None, None, Some(token)) => Auth::Bearer(token),
+        (None, None, None, None) => Auth::None,
+    }
+}
+
+/// A secret, in place or in a file that can be read now.
+pub(super) fn secret(
+    map: &mut Map<'_, '_>,
+    key: &'static str,
+    file_key: &'static str,
+) -> Option<Secret> {
+    let (inline, file) = (map.get(key), map.get(file_key));
+    match (inline, file) {
+        (Some(_), Some(file)) => {
+            file.note(&format!("stands beside `{key}`"), "keep one of the two");
+            None
+        }
+        (Some(inline), None) => inline.text().map(Secret::Inline),
+        (None, Some(file)) => {
+            let path = PathBuf::from(file.text()?);
+            if let Err(error) = std::fs::read(&path) {
+                let problem = format!("{} cannot be read: {error}", path.display());
+                file.note(&problem, "correct the path or the file's mode");
+                return None;
+            }
+            Some(Secret::File(path))
+        }
+        (None, None) => None,
+    }
+}
+
+/// `tls` towards Elasticsearch.
+fn client_tls(map: Option<Map<'_, '_>>) -> ClientTls {
+    let mut tls = ClientTls { ca_file: None, cert_file: None, key_file: None, verify: true };
+    if let Some(mut map) = map {
+        tls.ca_file = map.text("ca_file").map(PathBuf::from);
+        tls.cert_file = map.text("cert_file").map(PathBuf::from);
+        tls.key_file = map.text("key_file").map(PathBuf::from);
+        tls.verify = map.flag("verify", true);
+        map.end();
+    }
+    tls
+}
+
+/// `batch` of shipping.
+fn batch(map: Option<Map<'_, '_>>) -> Batch {
+    let mut batch =
+        Batch { bytes: 2 * 1024 * 1024, documents: 10_000, wait: seconds(1), in_flight: 2 };
+    if let Some(mut map) = map {
+        let bytes = map.bytes("bytes", batch.bytes as u64, 64 * KIB, 64 * 1024 * KIB);
+        batch.bytes = usize::try_from(bytes).unwrap_or(batch.bytes);
+        batch.documents = map.number("documents", batch.documents, 1, 1_000_000);
+        batch.wait = map.duration("wait", batch.wait);
+        batch.in_flight = map.number("in_flight", batch.in_flight, 1, 4);
+        map.end();
+    }
+    batch
+}

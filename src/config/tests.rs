@@ -1,0 +1,164 @@
+//! Goal: every mistake is found at its place, with a cure. Method: small files, named rows.
+
+use super::*;
+
+/// The smallest complete file.
+const SMALLEST: &str = "\
+proxy:
+  listen: {address: 127.0.0.1, port: 0}
+  services:
+    - name: shop
+      domain: shop.example.com
+      hosts:
+        - {address: 10.0.0.1, port: 9090}
+";
+
+fn read(text: &str) -> Result<Config, Report> {
+    parse("f.yaml", text, &|name| (name == "SET").then(|| "value".to_owned()))
+}
+
+/// The findings as text, one per line.
+fn findings(text: &str) -> String {
+    read(text).map_or_else(|report| report.to_string(), |_| "none".to_owned())
+}
+
+#[test]
+fn the_first_block_alone_is_a_complete_file() {
+    let config = read(SMALLEST).unwrap();
+    assert_eq!(config.proxy.services[0].domains, [Domain::Exact("shop.example.com".into())]);
+    assert_eq!(config.admin.listen.to_string(), "127.0.0.1:9901");
+    assert!(config.telemetry.elasticsearch.is_none());
+    assert_eq!(config.hash.len(), 8);
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
+fn each_mistake_names_place_key_and_cure() {
+    let with = |from: &str, to: &str| SMALLEST.replace(from, to);
+    for (name, text, wants) in [
+        (
+            "unknown key",
+            with("    - name", "    - nmae: x\n      name"),
+            &["f.yaml:4:7: proxy.services[0].nmae", "did you mean `name`?"][..],
+        ),
+        ("no port", with(", port: 0", ""), &["f.yaml:2:11: proxy.listen.port: is missing"]),
+        (
+            "port too large",
+            with("port: 9090", "port: 99999"),
+            &["hosts[0].port: `99999` is not a port", "1 to 65535"],
+        ),
+        (
+            "weight 0",
+            with("9090}", "9090, weight: 0}"),
+            &["weight: `0` is not a whole number from 1"],
+        ),
+        (
+            "domain with port",
+            with("shop.example.com", "\"shop.example.com:80\""),
+            &["domain", "without scheme and port"],
+        ),
+        (
+            "address is a URL",
+            with("10.0.0.1", "\"http://10.0.0.1\""),
+            &["IP address or a host name"],
+        ),
+        (
+            "unset variable",
+            with("10.0.0.1", "\"${NOT_SET}\""),
+            &["variable NOT_SET is not set", "${NOT_SET:-default}"],
+        ),
+        ("no services", "proxy: {listen: {port: 1}}".to_owned(), &["proxy.services: is missing"]),
+        ("empty file", String::new(), &["0 YAML documents"]),
+        ("no YAML", "proxy: [".to_owned(), &["is not YAML"]),
+        (
+            "key twice",
+            with("  listen", "  workers: 1\n  workers: 2\n  listen"),
+            &["duplicated key"],
+        ),
+        (
+            "zero timeout",
+            format!("{SMALLEST}      timeouts: {{connect: 0s}}\n"),
+            &["timeouts.connect: `0s`", "500ms"],
+        ),
+        (
+            "size without unit",
+            format!("{SMALLEST}telemetry: {{journal: {{size: 100}}}}\n"),
+            &["journal.size: `100`", "64KiB"],
+        ),
+        (
+            "journal too small",
+            format!("{SMALLEST}telemetry: {{journal: {{size: 1MiB}}}}\n"),
+            &["journal.size: `1MiB`"],
+        ),
+        (
+            "admin for all",
+            format!("{SMALLEST}admin: {{listen: \"0.0.0.0:1\"}}\n"),
+            &["admin.listen", "token_file"],
+        ),
+        (
+            "namespace",
+            format!("{SMALLEST}telemetry: {{namespace: A-b}}\n"),
+            &["telemetry.namespace"],
+        ),
+        (
+            "credentials in URL",
+            format!("{SMALLEST}telemetry: {{elasticsearch: {{urls: [\"http://u:p@h:1\"]}}}}\n"),
+            &["holds credentials", "password_file"],
+        ),
+    ] {
+        let found = findings(&text);
+        for want in wants {
+            assert!(found.contains(want), "{name}: {want:?} is not in\n{found}");
+        }
+    }
+}
+
+#[test]
+fn all_mistakes_come_at_once_in_the_order_of_lines() {
+    let text = SMALLEST.replace("port: 0", "port: x").replace("9090", "0") + "extra: 1\n";
+    let found = findings(&text);
+    let lines: Vec<_> = found.lines().collect();
+    assert_eq!(lines.len(), 3, "{found}");
+    assert!(lines[0].starts_with("f.yaml:2:") && lines[1].starts_with("f.yaml:7:"), "{found}");
+}
+
+#[test]
+fn variables_are_replaced_and_can_be_escaped() {
+    let text = format!("{SMALLEST}telemetry: {{instance: \"a-${{SET}}-${{NO:-b}}-$${{SET}}\"}}\n");
+    assert_eq!(read(&text).unwrap().telemetry.instance, "a-value-b-${SET}");
+    let text = format!("{SMALLEST}telemetry: {{instance: 1.10}}\n");
+    assert_eq!(read(&text).unwrap().telemetry.instance, "1.10", "as it was written");
+}
+
+#[test]
+fn secrets_show_nowhere() {
+    let auth = "username: u, password: hunter2";
+    let text =
+        format!("{SMALLEST}telemetry: {{elasticsearch: {{urls: [\"http://h:1\"], {auth}}}}}\n");
+    let config = read(&text).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert_eq!(config.hash, read(&text.replace("hunter2", "other")).unwrap().hash);
+    let wrong = text.replace("username: u, ", "api_key: k, ");
+    assert!(!findings(&wrong).contains("hunter2"));
+}
+
+#[test]
+fn nothing_makes_it_panic() {
+    for seed in 0..3_000 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut bytes = SMALLEST.as_bytes().to_vec();
+        for _ in 0..rng.usize(1..6) {
+            let at = rng.usize(..bytes.len());
+            match rng.u8(..4) {
+                0 => bytes[at] = rng.u8(..),
+                1 => bytes.truncate(at.max(1)),
+                2 => bytes.insert(at, b"{}[]:-&*!|>%@`\"'\n\t "[rng.usize(..19)]),
+                _ => {
+                    bytes.remove(at);
+                    bytes.push(b'\n');
+                }
+            }
+        }
+        let _ = read(&String::from_utf8_lossy(&bytes));
+    }
+}

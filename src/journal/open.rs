@@ -1,0 +1,168 @@
+//! Opening: lock, recovery, identity, reservation of the whole size, first segments, threads.
+//!
+//! Invariant: whatever fails, the directory is no worse than before.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use crossbeam_queue::ArrayQueue;
+
+use super::error::OpenError;
+use super::format::{PREAMBLE_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use super::identity::{self, Identity, IdentityFile, Lock};
+use super::recovery::{self, Found};
+use super::registry::FreeFile;
+use super::shared::{Shared, Slot, segment_path};
+use super::{CONTROL_LANE, Journal, Lane, Options, prepare, sync};
+
+/// Smallest segment that a tight `bytes_max` leads to, so that long records still fit.
+const SHRUNK_BYTES_MIN: u32 = 128 * 1024;
+/// Segments are whole pages.
+const PAGE_BYTES: u32 = 4096;
+/// Mappings that wait for being unmapped.
+const UNMAP_QUEUE: usize = 64;
+
+/// What a background thread does.
+type Run = fn(&Shared);
+
+/// See [`Journal::open`].
+///
+/// # Errors
+/// As there.
+pub(super) fn open(options: Options) -> Result<(Journal, Vec<Lane>), OpenError> {
+    let lanes = usize::from(options.workers.min(CONTROL_LANE - 1)) + 1;
+    let segment_bytes = segment_bytes(&options, lanes)?;
+    let (bytes, bytes_max) = (options.preamble.len(), PREAMBLE_BYTES_MAX);
+    if bytes > bytes_max {
+        return Err(OpenError::Preamble { bytes, bytes_max });
+    }
+    let dir = options.dir.as_path();
+    std::fs::create_dir_all(dir)
+        .map_err(|source| OpenError::Directory { path: dir.to_owned(), source })?;
+    let directory_lock = Lock::take(dir)?;
+    let identity_file = IdentityFile::load(dir)?;
+    let mut found = recovery::recover(dir)?;
+    reserve(dir, options.bytes_max, segment_bytes, &mut found)?;
+    let mut random = identity::random();
+    let used = recovery::keys(&found.registry)
+        .map(|key| Identity { instance: key.instance, epoch: key.epoch });
+    let identity = identity_file.advance(used, &mut random)?;
+
+    let metrics = &options.metrics;
+    metrics.recovered_total.add(found.records);
+    metrics.damaged_records_total.add(found.damaged_records);
+    metrics.damaged_segments_total.add(found.damaged_segments);
+    let ahead = if options.bytes_max / u64::from(segment_bytes) < lanes as u64 * 6 { 1 } else { 2 };
+    let shared = Arc::new(Shared {
+        dir: options.dir,
+        bytes_max: options.bytes_max,
+        segment_bytes,
+        sync_every: options.sync_every,
+        identity,
+        preamble: options.preamble.into(),
+        metrics: options.metrics,
+        registry: Mutex::new(found.registry),
+        random: Mutex::new(random),
+        slots: (0..lanes).map(|index| slot(index, lanes, ahead)).collect(),
+        ahead,
+        unmap: ArrayQueue::new(UNMAP_QUEUE),
+        next_ordinal: AtomicU64::new(found.ordinal_max + 1),
+        preparer: OnceLock::new(),
+        is_stopping: AtomicBool::new(false),
+        live_lanes: AtomicUsize::new(lanes),
+        directory_lock: Mutex::new(Some(directory_lock)),
+    });
+    prepare::fill_slots(&shared);
+    shared.refresh_metrics();
+    let lanes = (0..lanes).map(|index| Lane::new(Arc::clone(&shared), index)).collect();
+    Ok((start(&shared)?, lanes))
+}
+
+/// Starts the threads.
+///
+/// # Errors
+/// When the system has none to give.
+fn start(shared: &Arc<Shared>) -> Result<Journal, OpenError> {
+    let mut journal = Journal { shared: Arc::clone(shared), threads: Vec::new() };
+    let runs = [("journal-prepare", prepare::run as Run), ("journal-sync", sync::run)];
+    for (name, run) in runs {
+        let shared = Arc::clone(shared);
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || run(&shared))
+            .map_err(|source| OpenError::File { path: journal.shared.dir.clone(), source })?;
+        if name == "journal-prepare" {
+            // Set once: this is the only place.
+            let _ = journal.shared.preparer.set(thread.thread().clone());
+        }
+        journal.threads.push(thread);
+    }
+    Ok(journal)
+}
+
+/// The slot of one lane.
+fn slot(index: usize, lanes: usize, ahead: usize) -> Slot {
+    let lane = u8::try_from(index).ok().filter(|_| index + 1 < lanes).unwrap_or(CONTROL_LANE);
+    Slot {
+        lane,
+        ready: ArrayQueue::new(ahead),
+        is_full: AtomicBool::new(false),
+        is_preparing: AtomicBool::new(false),
+        is_live: AtomicBool::new(true),
+        appended: AtomicU64::new(0),
+        dropped: AtomicU64::new(0),
+    }
+}
+
+/// Length of new segments: as asked for, unless fewer than three per lane fit.
+///
+/// # Errors
+/// [`OpenError::TooSmall`].
+fn segment_bytes(options: &Options, lanes: usize) -> Result<u32, OpenError> {
+    let asked = options.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+    let lowest = asked.min(SHRUNK_BYTES_MIN);
+    let share = u32::try_from(options.bytes_max / (lanes as u64 * 3)).unwrap_or(u32::MAX);
+    let bytes = asked.min(share).max(lowest) / PAGE_BYTES * PAGE_BYTES;
+    let needed_bytes = u64::from(bytes) * 2 * lanes as u64;
+    if options.bytes_max < needed_bytes {
+        return Err(OpenError::TooSmall { bytes_max: options.bytes_max, lanes, needed_bytes });
+    }
+    Ok(bytes)
+}
+
+/// Creates files until the whole size is reserved; on failure removes what it created.
+///
+/// # Errors
+/// [`OpenError::NoSpace`], [`OpenError::File`].
+fn reserve(
+    dir: &Path,
+    bytes_max: u64,
+    segment_bytes: u32,
+    found: &mut Found,
+) -> Result<(), OpenError> {
+    let registry = &mut found.registry;
+    let missing = bytes_max.saturating_sub(registry.file_bytes) / u64::from(segment_bytes);
+    let mut created: Vec<FreeFile> = Vec::new();
+    for index in 0..missing {
+        let Ok(number) = u32::try_from(u64::from(found.file_max) + 1 + index) else { break };
+        let path = segment_path(dir, number);
+        let Err(fault) = prepare::reserve(&path, segment_bytes) else {
+            created.push(FreeFile { number, bytes: segment_bytes });
+            continue;
+        };
+        for number in created.iter().map(|file| file.number).chain([number]) {
+            let _ = std::fs::remove_file(segment_path(dir, number)); // the first fault is told
+        }
+        return Err(if fault.kind() == io::ErrorKind::StorageFull {
+            let left = (missing - index) * u64::from(segment_bytes);
+            OpenError::NoSpace { path: dir.to_owned(), needed_bytes: left, source: fault }
+        } else {
+            OpenError::File { path, source: fault }
+        });
+    }
+    registry.file_bytes += created.len() as u64 * u64::from(segment_bytes);
+    registry.free.extend(created);
+    Ok(())
+}

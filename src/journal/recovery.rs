@@ -1,0 +1,356 @@
+//! What an earlier run left in the directory: found by reading every segment, whatever its state.
+//!
+//! Invariants: damage never stops a start. The number of damaged records is exact where anything
+//! valid follows: the headers of two neighbours tell how many records lie between them. Behind the
+//! last valid frame of a lane it is exact for frames whose head is readable; a power failure may
+//! take more than that without a trace.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::cursor::{Cursor, CursorFiles, Mark};
+use super::error::OpenError;
+use super::format::{
+    HEADER_BYTES, Header, HeaderFault, Key, PerStream, SEGMENT_BYTES_MAX, State, VERSION,
+    next_offset, stream_index,
+};
+use super::registry::{Durable, FreeFile, Registry};
+use super::scan::{Frame, Rules, Slot, Window};
+use super::segment::{Progress, Segment};
+
+/// Folder for copies of damaged segments.
+const ASIDE: &str = "damaged";
+/// Most copies kept; later ones are only counted.
+const ASIDE_MAX: usize = 8;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// All files, and the durable readers.
+    pub(super) registry: Registry,
+    /// Valid records that a durable reader has not acknowledged; all, without such a reader.
+    pub(super) records: u64,
+    /// Records known to be damaged, in segments not wholly acknowledged.
+    pub(super) damaged_records: u64,
+    /// Segments copied aside, or too many to be.
+    pub(super) damaged_segments: u64,
+    /// Highest number of use.
+    pub(super) ordinal_max: u64,
+    /// Highest number of a file.
+    pub(super) file_max: u32,
+}
+
+/// A segment file with its header.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// Number of the file.
+    pub(super) number: u32,
+    /// Its path.
+    pub(super) path: PathBuf,
+    /// Its length.
+    pub(super) bytes: u64,
+    /// Its header, or what stands there instead.
+    pub(super) header: Result<Header, HeaderFault>,
+}
+
+/// Lists the segment files of a directory with their headers; files that vanish meanwhile are left
+/// out.
+///
+/// # Errors
+/// [`OpenError::Directory`] when it cannot be listed.
+pub(super) fn list(dir: &Path) -> Result<Vec<Listed>, OpenError> {
+    let fault = |source| OpenError::Directory { path: dir.to_owned(), source };
+    let mut listed = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(fault)? {
+        let entry = entry.map_err(fault)?;
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix("segment-")?.parse().ok());
+        let (Some(number), Ok(file)) = (number, File::open(entry.path())) else { continue };
+        let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+        listed.push(Listed { number, path: entry.path(), bytes, header: read_header(&file) });
+    }
+    listed.sort_unstable_by_key(|listed| listed.number);
+    Ok(listed)
+}
+
+/// Reads the header of a segment file.
+///
+/// # Errors
+/// As [`Header::decode_either`].
+pub(super) fn read_header(file: &File) -> Result<Header, HeaderFault> {
+    let mut bytes = [0; HEADER_BYTES];
+    let mut done = 0;
+    while done < HEADER_BYTES {
+        match file.read_at(&mut bytes[done..], done as u64) {
+            Ok(0) | Err(_) => break, // the rest stays zero: blank, or one copy
+            Ok(count) => done += count,
+        }
+    }
+    Header::decode_either(&bytes)
+}
+
+/// Reads cursors and segments of a locked directory.
+///
+/// # Errors
+/// [`OpenError::Newer`], [`OpenError::Directory`]; damage is none.
+pub(super) fn recover(dir: &Path) -> Result<Found, OpenError> {
+    let mut found = Found::default();
+    load_cursors(dir, &mut found.registry)?;
+    let mut taken = Vec::new();
+    for listed in list(dir)? {
+        found.file_max = found.file_max.max(listed.number);
+        found.registry.file_bytes += listed.bytes;
+        let free =
+            FreeFile { number: listed.number, bytes: u32::try_from(listed.bytes).unwrap_or(0) };
+        match listed.header {
+            Ok(header)
+                if header.state == State::Taken && header.segment_bytes <= SEGMENT_BYTES_MAX =>
+            {
+                found.ordinal_max = found.ordinal_max.max(header.ordinal);
+                taken.push((listed.number, listed.path, header));
+            }
+            Err(HeaderFault::Newer(version)) => {
+                return Err(OpenError::Newer {
+                    path: listed.path,
+                    found: version,
+                    supported: VERSION,
+                });
+            }
+            Err(HeaderFault::Broken) => {
+                found.damaged_segments += 1;
+                set_aside(dir, &listed.path, &format!("header-{:08}", listed.number));
+                found.registry.free.push_back(free);
+            }
+            Ok(_) | Err(HeaderFault::Blank) => found.registry.free.push_back(free),
+        }
+    }
+    taken.sort_unstable_by_key(|(_, _, header)| (header.key, header.ordinal));
+    let mut window = Window::default();
+    for (index, (number, path, header)) in taken.iter().enumerate() {
+        let next = taken.get(index + 1).map(|(_, _, next)| next);
+        let next = next.filter(|next| next.key == header.key);
+        let previous = index.checked_sub(1).and_then(|index| taken.get(index));
+        if previous.is_none_or(|(_, _, previous)| previous.key != header.key) {
+            found.damaged_records += missing_before(&found.registry, header);
+        }
+        measure_segment(dir, *number, path, header, next, &mut window, &mut found);
+    }
+    Ok(found)
+}
+
+/// Reads all cursors of the directory.
+///
+/// # Errors
+/// [`OpenError::Directory`] when it cannot be listed.
+fn load_cursors(dir: &Path, registry: &mut Registry) -> Result<(), OpenError> {
+    let names = CursorFiles::names(dir)
+        .map_err(|source| OpenError::Directory { path: dir.to_owned(), source })?;
+    for name in names {
+        let Cursor { marks, note } = CursorFiles::load(dir, &name).1.unwrap_or_default();
+        registry.durable.insert(name, Durable { acked: marks, note, in_use: false });
+    }
+    Ok(())
+}
+
+/// Records between the acknowledged position of a lane and its first segment: a segment that stood
+/// there was destroyed, for it is used again only after everything in it was acknowledged.
+fn missing_before(registry: &Registry, first: &Header) -> u64 {
+    let missing = |reader: &Durable| {
+        let mark = reader.acked.get(&first.key).filter(|mark| mark.ordinal < first.ordinal)?;
+        Some(first.base().saturating_sub(mark.index()))
+    };
+    registry.durable.values().filter_map(missing).max().unwrap_or(0)
+}
+
+/// Measures one segment and registers it.
+fn measure_segment(
+    dir: &Path,
+    number: u32,
+    path: &Path,
+    header: &Header,
+    next: Option<&Header>,
+    window: &mut Window,
+    found: &mut Found,
+) {
+    let durable = &mut found.registry.durable;
+    let offset = |reader: &Durable| {
+        let mark = reader.acked.get(&header.key).filter(|mark| mark.ordinal == header.ordinal)?;
+        Some(mark.offset)
+    };
+    let mut measured = Measured::new(header, durable.values().filter_map(offset).collect());
+    if let Ok(file) = File::open(path) {
+        measured.read(&file, header, window);
+    }
+    let records = u64::from(measured.progress.records);
+    let lost = next.map_or_else(
+        || measured.lost(),
+        |next| next.base().saturating_sub(header.base()).saturating_sub(records),
+    );
+    let segment = Segment::recovered(number, path.to_owned(), header, measured.progress);
+    let (mut unread, mut lost_unread) = (0, 0);
+    for reader in durable.values_mut() {
+        let shipped =
+            reader.acked.get_mut(&header.key).map_or(0, |mark| measured.adjust(mark, header));
+        let mark = reader.acked.get(&header.key).unwrap_or(&Mark::START);
+        unread = unread.max(mark.left_in(&segment));
+        if mark.ordinal <= header.ordinal {
+            lost_unread = lost_unread.max(lost.saturating_sub(shipped));
+        }
+    }
+    if durable.is_empty() {
+        (unread, lost_unread) = (records, lost);
+    }
+    found.records += unread;
+    segment.note_lost(lost);
+    if lost_unread > 0 {
+        found.damaged_records += lost_unread;
+        found.damaged_segments += 1;
+        set_aside(dir, path, &format!("{:012}-{:08x}", header.ordinal, header.seed));
+    }
+    found.registry.segments.push(Arc::new(segment));
+}
+
+/// Keeps a copy of a damaged segment, once per name, in bounded number. Best effort: the segment
+/// itself stays in use until its valid records are shipped.
+fn set_aside(dir: &Path, path: &Path, name: &str) {
+    let aside = dir.join(ASIDE);
+    let target = aside.join(name);
+    let copy = || -> std::io::Result<()> {
+        std::fs::create_dir_all(&aside)?;
+        if !target.exists() && std::fs::read_dir(&aside)?.count() < ASIDE_MAX {
+            std::fs::copy(path, &target)?;
+        }
+        Ok(())
+    };
+    if let Err(error) = copy() {
+        let _ = std::fs::remove_file(&target); // half a copy helps nobody
+        tracing::warn!(%error, path = %path.display(), "no copy kept of a damaged journal segment");
+    }
+}
+
+/// What reading one segment tells.
+#[derive(Debug)]
+struct Measured {
+    /// Valid frames, and the offset after the last.
+    progress: Progress,
+    /// Number after the last one seen of each stream.
+    expected: PerStream,
+    /// Streams that may lack records since the last damage.
+    suspect: [bool; super::format::STREAMS_MAX],
+    /// Damaged frames whose stream is known.
+    lost: u64,
+    /// Damaged frames of unknown stream that no later number has explained yet.
+    unexplained: u64,
+    /// Valid frames before each acknowledged offset.
+    before: Vec<(u32, u32)>,
+}
+
+impl Measured {
+    /// Nothing read yet; `offsets` are acknowledged positions in the segment.
+    fn new(header: &Header, offsets: Vec<u32>) -> Self {
+        Self {
+            progress: Progress::EMPTY,
+            expected: header.first_seq,
+            suspect: [false; super::format::STREAMS_MAX],
+            lost: 0,
+            unexplained: 0,
+            before: offsets.into_iter().map(|offset| (offset, 0)).collect(),
+        }
+    }
+
+    /// Reads a whole segment.
+    fn read(&mut self, file: &File, header: &Header, window: &mut Window) {
+        let rules = Rules {
+            seed: header.seed,
+            first_seq: &header.first_seq,
+            limit: usize::try_from(header.segment_bytes).unwrap_or(0),
+        };
+        window.clear();
+        let mut at = HEADER_BYTES;
+        loop {
+            if let Slot::Frame(frame) = rules.slot(window, file, at) {
+                self.see(&frame);
+                at = frame.next;
+                continue;
+            }
+            let resumed = rules.resync(window, file, at);
+            self.walk(&rules, window, file, at, resumed);
+            let Some(resumed) = resumed else { return };
+            at = resumed;
+        }
+    }
+
+    /// Makes a mark in this segment count valid frames only, as everybody does from now on; returns
+    /// how many frames before it are damaged by now: acknowledged when they were whole.
+    fn adjust(&self, mark: &mut Mark, header: &Header) -> u64 {
+        let known = self.before.iter().find(|(offset, _)| *offset == mark.offset);
+        let Some((_, valid)) = known.filter(|_| mark.ordinal == header.ordinal) else { return 0 };
+        let shipped = mark.records.saturating_sub(*valid);
+        mark.records = *valid;
+        u64::from(shipped)
+    }
+
+    /// Takes note of a valid frame.
+    fn see(&mut self, frame: &Frame) {
+        self.progress.records += 1;
+        self.progress.end = u32::try_from(frame.next).unwrap_or(u32::MAX);
+        for (offset, valid) in &mut self.before {
+            *valid += u32::from(self.progress.end <= *offset);
+        }
+        let Some(index) = stream_index(frame.stream) else { return };
+        if std::mem::take(&mut self.suspect[index]) {
+            let missing = frame.seq.saturating_sub(self.expected[index]);
+            self.unexplained = self.unexplained.saturating_sub(missing);
+            self.lost += missing;
+        }
+        self.expected[index] = frame.seq + 1;
+    }
+
+    /// Counts damaged frames between `at` and `resumed` by what is left of their heads. A zero first
+    /// word is the regular end, unless valid frames follow.
+    fn walk(
+        &mut self,
+        rules: &Rules<'_>,
+        window: &mut Window,
+        file: &File,
+        mut at: usize,
+        resumed: Option<usize>,
+    ) {
+        let mut is_first = true;
+        while resumed.is_none_or(|resumed| at < resumed) {
+            let Some(head) = rules.head(window, file, at) else { break };
+            let expected =
+                stream_index(head.stream).filter(|index| self.expected[*index] == head.seq);
+            if head.is_empty && resumed.is_none() {
+                break;
+            }
+            match expected {
+                Some(index) => {
+                    self.lost += 1;
+                    self.expected[index] += 1;
+                }
+                None if is_first && resumed.is_some() => self.unexplained += 1,
+                None if is_first && head.payload_bytes.is_some() && head.crc != 0 => {
+                    self.unexplained += 1;
+                }
+                None => break,
+            }
+            is_first = false;
+            let Some(payload_bytes) = head.payload_bytes else { break };
+            at = next_offset(at, payload_bytes);
+        }
+        self.suspect = [resumed.is_some(); super::format::STREAMS_MAX];
+    }
+
+    /// Damaged records, as far as this segment alone tells.
+    fn lost(&self) -> u64 {
+        self.lost + self.unexplained
+    }
+}
+
+/// Identities of all segments, for the choice of the next.
+pub(super) fn keys(registry: &Registry) -> impl Iterator<Item = Key> + '_ {
+    registry.segments.iter().map(|segment| segment.key)
+}

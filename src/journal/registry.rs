@@ -1,0 +1,133 @@
+//! Which segment files exist, what each is in use for, and when one may be used again.
+//!
+//! Invariants: a segment is used again only when it is sealed and every durable reader has
+//! acknowledged its end, the oldest first; without a durable reader the oldest sealed segment is
+//! used again (a ring). A file is in exactly one place: `free`, `segments`, or in the hands of the
+//! thread that prepares it. Behind one mutex that is held for microseconds and never during I/O;
+//! lanes take it only when no prepared segment is left.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::cursor::{Mark, Marks};
+use super::format::Key;
+use super::segment::Segment;
+
+/// A file that holds nothing any reader needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FreeFile {
+    /// Number of the file.
+    pub(super) number: u32,
+    /// Its length; 0 when it must be made anew.
+    pub(super) bytes: u32,
+}
+
+/// What the journal knows of one durable reader.
+#[derive(Debug, Default)]
+pub(super) struct Durable {
+    /// Acknowledged position in every lane.
+    pub(super) acked: Marks,
+    /// Text stored with it.
+    pub(super) note: String,
+    /// Whether a [`super::Reader`] of this name is open.
+    pub(super) in_use: bool,
+}
+
+/// All segment files of a directory.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    /// Prepared, active and sealed segments, in no order.
+    pub(super) segments: Vec<Arc<Segment>>,
+    /// Files to use next, the longest free first.
+    pub(super) free: VecDeque<FreeFile>,
+    /// Durable readers by name.
+    pub(super) durable: BTreeMap<String, Durable>,
+    /// Bytes of all files in `free` and `segments`.
+    pub(super) file_bytes: u64,
+}
+
+impl Registry {
+    /// Lanes that have a segment.
+    pub(super) fn keys(&self) -> Vec<Key> {
+        let mut keys: Vec<_> = self.segments.iter().map(|segment| segment.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// Whether every durable reader has acknowledged all of a segment.
+    fn is_passed(&self, segment: &Segment) -> bool {
+        segment.progress().records == 0
+            || self.durable.values().all(|reader| {
+                reader.acked.get(&segment.key).is_some_and(|mark| mark.has_passed(segment))
+            })
+    }
+
+    /// Takes the file to use next out of the registry: a free one, else the oldest that may be
+    /// used again; its readers are told first. `None`: the journal is full.
+    pub(super) fn claim(&mut self) -> Option<FreeFile> {
+        if let Some(free) = self.free.pop_front() {
+            return Some(free);
+        }
+        let reusable = |(_, segment): &(usize, &Arc<Segment>)| {
+            segment.taken().is_some() && segment.is_sealed() && self.is_passed(segment)
+        };
+        let (index, _) = self
+            .segments
+            .iter()
+            .enumerate()
+            .filter(reusable)
+            .min_by_key(|(_, segment)| segment.ordinal())?;
+        let segment = self.segments.swap_remove(index);
+        segment.retire();
+        Some(free_file(&segment))
+    }
+
+    /// Gives back a prepared segment that its lane never took.
+    pub(super) fn release(&mut self, segment: &Arc<Segment>) {
+        self.segments.retain(|other| !Arc::ptr_eq(other, segment));
+        self.free.push_back(free_file(segment));
+    }
+
+    /// Bytes of segments that hold records a durable reader has not acknowledged, or that are
+    /// being written.
+    pub(super) fn used_bytes(&self) -> u64 {
+        self.segments
+            .iter()
+            .filter(|segment| segment.taken().is_some())
+            .filter(|segment| !segment.is_sealed() || !self.is_passed(segment))
+            .map(|segment| u64::from(segment.bytes))
+            .sum()
+    }
+
+    /// Records behind `marks`, in all lanes.
+    pub(super) fn records_behind(&self, marks: &Marks) -> u64 {
+        self.segments
+            .iter()
+            .filter(|segment| segment.taken().is_some())
+            .map(|segment| marks.get(&segment.key).unwrap_or(&Mark::START).left_in(segment))
+            .sum()
+    }
+
+    /// Whether `new` has passed a sealed segment that `old` had not: it may become free.
+    pub(super) fn passes_more(&self, old: &Marks, new: &Marks) -> bool {
+        let has_passed = |marks: &Marks, segment: &Segment| {
+            marks.get(&segment.key).is_some_and(|mark| mark.has_passed(segment))
+        };
+        self.segments
+            .iter()
+            .filter(|segment| segment.taken().is_some() && segment.is_sealed())
+            .any(|segment| has_passed(new, segment) && !has_passed(old, segment))
+    }
+
+    /// Forgets marks of lanes that have no segment any more and are not being written.
+    pub(super) fn prune(&self, marks: &mut Marks, is_written: impl Fn(Key) -> bool) {
+        let keys = self.keys();
+        marks.retain(|key, _| keys.binary_search(key).is_ok() || is_written(*key));
+    }
+}
+
+/// The file of a segment, for another use; made anew when it cannot be trusted.
+fn free_file(segment: &Segment) -> FreeFile {
+    FreeFile { number: segment.file, bytes: if segment.is_failed() { 0 } else { segment.bytes } }
+}

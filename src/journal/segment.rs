@@ -1,0 +1,240 @@
+//! One use of a segment file, as lane, readers and background threads share it.
+//!
+//! Invariants: the lane alone stores `taken`, `progress` and `sealed`; `progress` is stored after
+//! the frame it counts is published, `sealed` after the last `progress`, and `retired` before the
+//! file is overwritten for its next use. A [`Segment`] describes one use: the next one is another.
+//! Not here: the bytes (`format`, `mapping`), which segments exist (`registry`).
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use super::format::{HEADER_BYTES, Header, Key, PerStream, State};
+use super::lock;
+
+/// What is known of a use from the moment a lane takes the segment.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// Number of this use in the directory.
+    pub(super) ordinal: u64,
+    /// Records journaled by the lane before.
+    pub(super) base: u64,
+    /// First sequence number of each stream that can stand here.
+    pub(super) first_seq: PerStream,
+}
+
+/// How far a segment is filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Frames published.
+    pub(super) records: u32,
+    /// Offset after the last of them.
+    pub(super) end: u32,
+}
+
+impl Progress {
+    /// A segment without frames.
+    #[expect(clippy::cast_possible_truncation, reason = "a page")]
+    pub(super) const EMPTY: Self = Self { records: 0, end: HEADER_BYTES as u32 };
+}
+
+/// One use of a segment file.
+#[derive(Debug)]
+pub(super) struct Segment {
+    /// Number of the file.
+    pub(super) file: u32,
+    /// The file.
+    pub(super) path: PathBuf,
+    /// Length of the file.
+    pub(super) bytes: u32,
+    /// Whose records.
+    pub(super) key: Key,
+    /// Start value of every CRC.
+    pub(super) seed: u32,
+    /// The writer's constant bytes.
+    pub(super) preamble: Arc<[u8]>,
+    /// Whether `progress` tells the end; a reader of another process learns it from the bytes.
+    pub(super) measured: bool,
+    /// Set when the lane takes the segment.
+    taken: OnceLock<Taken>,
+    /// `records << 32 | end`.
+    progress: AtomicU64,
+    /// Nothing will be appended any more.
+    sealed: AtomicBool,
+    /// The file is about to be overwritten.
+    retired: AtomicBool,
+    /// A sync failed: nothing more may be appended, and the file is not used again.
+    failed: AtomicBool,
+    /// Offset up to which the bytes are on the disk.
+    synced: AtomicU32,
+    /// Records found damaged and counted.
+    lost: AtomicU64,
+    /// Open from preparation until everything is synced: a descriptor opened later could miss an
+    /// error of writing back.
+    to_sync: Mutex<Option<Arc<File>>>,
+}
+
+impl Segment {
+    /// A segment prepared for a lane.
+    pub(super) fn prepared(file: u32, path: PathBuf, header: &Header, opened: File) -> Self {
+        Self { to_sync: Mutex::new(Some(Arc::new(opened))), ..Self::new(file, path, header, true) }
+    }
+
+    /// A segment of an earlier run, measured by recovery: it will not grow.
+    pub(super) fn recovered(file: u32, path: PathBuf, header: &Header, found: Progress) -> Self {
+        let segment = Self::new(file, path, header, true);
+        segment.set_progress(found);
+        segment.sealed.store(true, Ordering::Release);
+        segment.synced.store(found.end, Ordering::Relaxed);
+        segment
+    }
+
+    /// A segment that another process may be writing.
+    pub(super) fn foreign(file: u32, path: PathBuf, header: &Header) -> Self {
+        Self::new(file, path, header, false)
+    }
+
+    /// The common part.
+    fn new(file: u32, path: PathBuf, header: &Header, measured: bool) -> Self {
+        let segment = Self {
+            file,
+            path,
+            bytes: header.segment_bytes,
+            key: header.key,
+            seed: header.seed,
+            preamble: Arc::clone(&header.preamble),
+            measured,
+            taken: OnceLock::new(),
+            progress: AtomicU64::new(0),
+            sealed: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            synced: AtomicU32::new(Progress::EMPTY.end),
+            lost: AtomicU64::new(0),
+            to_sync: Mutex::new(None),
+        };
+        segment.set_progress(Progress::EMPTY);
+        if header.state == State::Taken {
+            segment.take(Taken {
+                ordinal: header.ordinal,
+                base: header.base(),
+                first_seq: header.first_seq,
+            });
+        }
+        segment
+    }
+
+    /// The lane takes the segment. From now on readers can see it.
+    pub(super) fn take(&self, taken: Taken) {
+        let first = self.taken.set(taken).is_ok();
+        debug_assert!(first, "a use is taken once");
+    }
+
+    /// What is known since the lane took it; `None` before.
+    pub(super) fn taken(&self) -> Option<&Taken> {
+        self.taken.get()
+    }
+
+    /// Number of this use; 0 until it is taken.
+    pub(super) fn ordinal(&self) -> u64 {
+        self.taken().map_or(0, |taken| taken.ordinal)
+    }
+
+    /// Publishes how far the segment is filled. Only for the lane.
+    pub(super) fn set_progress(&self, progress: Progress) {
+        let packed = u64::from(progress.records) << 32 | u64::from(progress.end);
+        self.progress.store(packed, Ordering::Release);
+    }
+
+    /// How far the segment is filled.
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of the word")]
+    pub(super) fn progress(&self) -> Progress {
+        let packed = self.progress.load(Ordering::Acquire);
+        Progress { records: (packed >> 32) as u32, end: packed as u32 }
+    }
+
+    /// Nothing will be appended any more. Only for the lane.
+    pub(super) fn seal(&self) {
+        self.sealed.store(true, Ordering::Release);
+    }
+
+    /// Whether nothing will be appended any more; look at it before [`Segment::progress`].
+    pub(super) fn is_sealed(&self) -> bool {
+        self.sealed.load(Ordering::Acquire)
+    }
+
+    /// Says that the file is about to be overwritten.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether bytes read just now may belong to another use already.
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::SeqCst)
+    }
+
+    /// Whether a sync failed.
+    pub(super) fn is_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Records that a sync failed: the lane leaves the segment, the file is not used again.
+    pub(super) fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+        *lock(&self.to_sync) = None;
+    }
+
+    /// Takes note that `lost` records of this use are damaged, altogether; returns how many of
+    /// them nobody had counted yet.
+    pub(super) fn note_lost(&self, lost: u64) -> u64 {
+        lost.saturating_sub(self.lost.fetch_max(lost, Ordering::Relaxed))
+    }
+
+    /// Records of this use found damaged so far.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// The file, when it holds bytes that are not known to be on the disk.
+    pub(super) fn dirty(&self) -> Option<(Arc<File>, Progress)> {
+        let file = lock(&self.to_sync).clone()?;
+        let progress = self.progress();
+        (progress.end > self.synced.load(Ordering::Relaxed)).then_some((file, progress))
+    }
+
+    /// Records that everything up to `upto` is on the disk, and closes the file when that is all.
+    pub(super) fn synced(&self, upto: Progress) {
+        self.synced.store(upto.end, Ordering::Relaxed);
+        self.close_when_synced();
+    }
+
+    /// Closes the descriptor kept for syncing when there is nothing left to sync.
+    pub(super) fn close_when_synced(&self) {
+        if self.is_sealed() && self.progress().end <= self.synced.load(Ordering::Relaxed) {
+            *lock(&self.to_sync) = None;
+        }
+    }
+}
+
+/// The first segment of a lane whose number of use is `ordinal` or higher.
+pub(super) fn at_or_after(
+    segments: &[Arc<Segment>],
+    key: Key,
+    ordinal: u64,
+) -> Option<Arc<Segment>> {
+    of_lane(segments, key)
+        .filter(|segment| segment.ordinal() >= ordinal)
+        .min_by_key(|segment| segment.ordinal())
+        .cloned()
+}
+
+/// The newest segment of a lane.
+pub(super) fn last(segments: &[Arc<Segment>], key: Key) -> Option<Arc<Segment>> {
+    of_lane(segments, key).max_by_key(|segment| segment.ordinal()).cloned()
+}
+
+/// Taken segments of a lane.
+fn of_lane(segments: &[Arc<Segment>], key: Key) -> impl Iterator<Item = &Arc<Segment>> {
+    segments.iter().filter(move |segment| segment.key == key && segment.taken().is_some())
+}

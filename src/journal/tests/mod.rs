@@ -1,0 +1,86 @@
+//! The journal as its users see it.
+
+mod basic;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Appended, Journal, Lane, Options, Reader};
+use crate::metrics::JournalMetrics;
+
+/// Options of a small journal: segments of two pages, 4 KiB of frames each.
+fn options(dir: &Path, segments: u64) -> Options {
+    Options {
+        dir: dir.to_owned(),
+        bytes_max: segments * 8192,
+        segment_bytes: 8192,
+        sync_every: Duration::from_secs(1),
+        workers: 1,
+        preamble: b"preamble".to_vec(),
+        metrics: Arc::new(JournalMetrics::default()),
+    }
+}
+
+/// Opens a small journal: itself, the lane of the worker, the control lane.
+fn open(options: &Options) -> (Journal, Lane, Lane) {
+    let (journal, lanes) = Journal::open(options.clone()).unwrap();
+    let [worker, control] = <[Lane; 2]>::try_from(lanes).unwrap();
+    (journal, worker, control)
+}
+
+/// Appends `payload` to a stream.
+fn append(lane: &mut Lane, stream: u8, payload: &[u8]) -> Appended {
+    lane.append(stream, |into| {
+        into.get_mut(..payload.len())?.copy_from_slice(payload);
+        Some(payload.len())
+    })
+}
+
+/// An entry, owned.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Owned {
+    /// As in [`super::Entry`].
+    epoch: u16,
+    /// As in [`super::Entry`].
+    lane: u8,
+    /// As in [`super::Entry`].
+    stream: u8,
+    /// As in [`super::Entry`].
+    seq: u64,
+    /// As in [`super::Entry`].
+    payload: Vec<u8>,
+}
+
+/// Reads until nothing is left.
+fn read_all(reader: &mut Reader) -> Vec<Owned> {
+    let mut entries = Vec::new();
+    loop {
+        let count = reader.read(10_000, &mut |entry| {
+            entries.push(Owned {
+                epoch: entry.epoch,
+                lane: entry.lane,
+                stream: entry.stream,
+                seq: entry.seq,
+                payload: entry.payload.to_vec(),
+            });
+        });
+        if count.unwrap() == 0 {
+            return entries;
+        }
+    }
+}
+
+/// Numbers of the entries of one stream.
+fn seqs(entries: &[Owned], stream: u8) -> Vec<u64> {
+    entries.iter().filter(|entry| entry.stream == stream).map(|entry| entry.seq).collect()
+}
+
+/// Waits until `holds`, which some other thread brings about.
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "still not: {what}");
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,164 @@
+//! What is known of one downstream connection, shared by its socket wrapper and its exchanges.
+//!
+//! Single-threaded: plain cells behind an `Rc`. Not here: reading and writing (`io`).
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::HeaderValue;
+
+use super::scan::{Head, Scanner};
+use crate::config;
+use crate::metrics::WorkerMetrics;
+
+/// What TLS agreed on, for the first record of the connection and for all.
+#[derive(Debug)]
+pub(super) struct TlsFacts {
+    /// Accept to end of the handshake.
+    pub(super) handshake: Duration,
+    /// `1.2` or `1.3`.
+    pub(super) version: &'static str,
+    /// Name of the cipher suite.
+    pub(super) cipher: &'static str,
+    /// Name the client asked for.
+    pub(super) server_name: Option<String>,
+    /// Whether an earlier session was resumed.
+    pub(super) resumed: bool,
+}
+
+/// Which of the socket's time limits has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expired {
+    /// No complete head in time.
+    Head,
+    /// No further request in time.
+    KeepAlive,
+    /// The downstream does not read.
+    Write,
+}
+
+/// One downstream connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    /// Unique within the process: worker in the top byte, counter below.
+    pub(super) id: u64,
+    /// The other end.
+    pub(super) peer: SocketAddr,
+    /// When it was accepted.
+    pub(super) accepted: Instant,
+    /// The listener it came through.
+    pub(super) listener: Arc<config::Listener>,
+    /// Whether the peer's forwarding fields are believed.
+    pub(super) is_trusted: bool,
+    /// Set after the handshake of a TLS connection.
+    pub(super) tls: OnceCell<TlsFacts>,
+    /// Framing of HTTP/1 requests.
+    pub(super) scanner: RefCell<Scanner>,
+    /// Exchanges begun.
+    pub(super) requests: Cell<u64>,
+    /// Exchanges under way.
+    pub(super) in_flight: Cell<u32>,
+    /// End of the last exchange.
+    pub(super) last_end: Cell<Instant>,
+    /// Bytes read.
+    pub(super) received_bytes: Cell<u64>,
+    /// Bytes written.
+    pub(super) sent_bytes: Cell<u64>,
+    /// The limit that ended it.
+    pub(super) expired: Cell<Option<Expired>>,
+    /// The peer's address as a field value, made once.
+    forwarded_for: HeaderValue,
+    /// Cells of the worker.
+    pub(super) metrics: Arc<WorkerMetrics>,
+}
+
+impl Connection {
+    /// A connection accepted now.
+    pub(super) fn new(
+        id: u64,
+        peer: SocketAddr,
+        listener: Arc<config::Listener>,
+        metrics: Arc<WorkerMetrics>,
+    ) -> Rc<Self> {
+        let accepted = Instant::now();
+        let is_trusted = listener.trusted_proxies.iter().any(|net| net.contains(&peer.ip()));
+        metrics.connections_total.add_owned(1);
+        metrics.connections.add_owned(1);
+        Rc::new(Self {
+            id,
+            peer,
+            accepted,
+            listener,
+            is_trusted,
+            tls: OnceCell::new(),
+            scanner: RefCell::new(Scanner::new()),
+            requests: Cell::new(0),
+            in_flight: Cell::new(0),
+            last_end: Cell::new(accepted),
+            received_bytes: Cell::new(0),
+            sent_bytes: Cell::new(0),
+            expired: Cell::new(None),
+            forwarded_for: HeaderValue::from_str(&peer.ip().to_canonical().to_string())
+                .unwrap_or(HeaderValue::from_static("unknown")),
+            metrics,
+        })
+    }
+
+    /// The peer's address, for `X-Forwarded-For`.
+    pub(super) fn forwarded_for(&self) -> HeaderValue {
+        self.forwarded_for.clone()
+    }
+
+    /// `http` or `https`.
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.listener.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Notes bytes that were read.
+    pub(super) fn on_read(&self, bytes: &[u8]) {
+        self.received_bytes.set(self.received_bytes.get() + bytes.len() as u64);
+        self.metrics.downstream_received_bytes_total.add_owned(bytes.len() as u64);
+        self.scanner.borrow_mut().feed(bytes);
+    }
+
+    /// Notes bytes that were written.
+    pub(super) fn on_write(&self, bytes: usize) {
+        self.sent_bytes.set(self.sent_bytes.get() + bytes as u64);
+        self.metrics.downstream_sent_bytes_total.add_owned(bytes as u64);
+    }
+
+    /// An exchange begins; gives its ordinal and what the scanner saw of its head.
+    pub(super) fn begin(&self) -> (u64, Option<Head>) {
+        self.requests.set(self.requests.get() + 1);
+        self.in_flight.set(self.in_flight.get() + 1);
+        (self.requests.get(), self.scanner.borrow_mut().take_head())
+    }
+
+    /// An exchange has ended at `now`.
+    pub(super) fn end(&self, now: Instant) {
+        self.in_flight.set(self.in_flight.get() - 1);
+        self.last_end.set(now);
+    }
+
+    /// The read limit that applies while nothing comes: which, and how long. `None` while an
+    /// exchange is under way, whose own limits apply.
+    pub(super) fn read_limit(&self) -> Option<(Expired, Duration)> {
+        let timeouts = &self.listener.timeouts;
+        if self.in_flight.get() > 0 {
+            None
+        } else if self.requests.get() == 0 || self.scanner.borrow().head_begun().is_some() {
+            Some((Expired::Head, timeouts.head))
+        } else {
+            Some((Expired::KeepAlive, timeouts.keep_alive))
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.metrics.connections.sub_owned(1);
+    }
+}

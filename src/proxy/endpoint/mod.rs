@@ -1,0 +1,67 @@
+//! Endpoints of a worker: address, pool of open connections, load, and their shared state.
+
+mod connect;
+mod outlier;
+mod pool;
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) use connect::open;
+pub(super) use outlier::{Entry, Outlier};
+pub(super) use pool::{Lease, Pool};
+
+use crate::config;
+use crate::metrics::EndpointMetrics;
+
+/// One endpoint as one worker sees it.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    /// `address:port`, as records and metrics name it.
+    pub(super) label: String,
+    /// Host part of the address.
+    pub(super) host: String,
+    /// The host as an IP address, when it is one: no name look-up then.
+    pub(super) ip: Option<IpAddr>,
+    /// TCP port.
+    pub(super) port: u16,
+    /// Shared by all workers.
+    pub(super) outlier: Arc<Outlier>,
+    /// Attempts of this worker under way.
+    pub(super) in_flight: Cell<u32>,
+    /// Idle connections of this worker.
+    pub(super) pool: Pool,
+    /// Cells of this worker.
+    pub(super) metrics: Arc<EndpointMetrics>,
+    /// Limit of look-up and connect together.
+    pub(super) connect_timeout: Duration,
+}
+
+impl Endpoint {
+    /// An endpoint with an empty pool.
+    pub(super) fn new(
+        address: &config::Endpoint,
+        service: &config::Service,
+        outlier: Arc<Outlier>,
+        metrics: Arc<EndpointMetrics>,
+    ) -> Self {
+        let ip = address.address.parse().ok();
+        let label = match ip {
+            Some(IpAddr::V6(v6)) => format!("[{v6}]:{}", address.port),
+            _ => format!("{}:{}", address.address, address.port),
+        };
+        Self {
+            label,
+            host: address.address.clone(),
+            ip,
+            port: address.port,
+            outlier,
+            in_flight: Cell::new(0),
+            pool: Pool::new(service.pool),
+            metrics,
+            connect_timeout: service.timeouts.connect,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Open connections to an endpoint that wait for the next request. One pool per worker and endpoint.
+//!
+//! Last in, first out, so that surplus connections age and close. A connection goes back only when
+//! its response body has ended; one whose request body has not is never reused. Bounded by
+//! `pool.idle_max`. Not here: opening (`connect`).
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use hyper::client::conn::http1::SendRequest;
+
+use super::Endpoint;
+use crate::config;
+use crate::proxy::body::RequestBody;
+
+/// Idle connections of one worker to one endpoint.
+#[derive(Debug)]
+pub(in crate::proxy) struct Pool {
+    /// Bounds.
+    config: config::Pool,
+    /// Oldest first.
+    idle: RefCell<Vec<Idle>>,
+}
+
+/// One idle connection.
+#[derive(Debug)]
+struct Idle {
+    /// Sends requests on it.
+    sender: SendRequest<RequestBody>,
+    /// Since when it waits.
+    since: Instant,
+    /// Requests it has carried.
+    requests: u64,
+}
+
+impl Pool {
+    /// An empty pool.
+    pub(in crate::proxy) fn new(config: config::Pool) -> Self {
+        Self { config, idle: RefCell::default() }
+    }
+
+    /// Closes connections that have waited too long or were closed by the endpoint.
+    pub(in crate::proxy) fn sweep(&self, endpoint: &Endpoint, now: Instant) {
+        let mut idle = self.idle.borrow_mut();
+        idle.retain(|idle| {
+            !idle.sender.is_closed()
+                && now.saturating_duration_since(idle.since) < self.config.idle_timeout
+        });
+        endpoint.metrics.connections_idle.set(idle.len() as u64);
+    }
+}
+
+/// A connection in use by one attempt. Dropped, it closes; see [`Lease::give_back`].
+#[derive(Debug)]
+pub(in crate::proxy) struct Lease {
+    /// Sends requests on it; `None` only once given back.
+    sender: Option<SendRequest<RequestBody>>,
+    /// Its endpoint.
+    pub(in crate::proxy) endpoint: Rc<Endpoint>,
+    /// Requests it has carried, this one included.
+    pub(in crate::proxy) requests: u64,
+    /// How long it had waited in the pool; `None` when it was opened for this attempt.
+    pub(in crate::proxy) waited: Option<Duration>,
+}
+
+impl Lease {
+    /// A connection opened for this attempt.
+    pub(in crate::proxy) fn opened(
+        endpoint: &Rc<Endpoint>,
+        sender: SendRequest<RequestBody>,
+    ) -> Self {
+        endpoint.metrics.connections_opened_total.add_owned(1);
+        Self::new(endpoint, sender, 1, None)
+    }
+
+    /// The idle connection used last that is still good, if any.
+    pub(in crate::proxy) fn take(endpoint: &Rc<Endpoint>, now: Instant) -> Option<Self> {
+        let mut pool = endpoint.pool.idle.borrow_mut();
+        while let Some(idle) = pool.pop() {
+            let waited = now.saturating_duration_since(idle.since);
+            if idle.sender.is_closed() || waited >= endpoint.pool.config.idle_timeout {
+                continue;
+            }
+            endpoint.metrics.connections_idle.set(pool.len() as u64);
+            return Some(Self::new(endpoint, idle.sender, idle.requests + 1, Some(waited)));
+        }
+        endpoint.metrics.connections_idle.set(0);
+        None
+    }
+
+    /// Counts a connection as active.
+    fn new(
+        endpoint: &Rc<Endpoint>,
+        sender: SendRequest<RequestBody>,
+        requests: u64,
+        waited: Option<Duration>,
+    ) -> Self {
+        endpoint.metrics.connections_active.add_owned(1);
+        Self { sender: Some(sender), endpoint: Rc::clone(endpoint), requests, waited }
+    }
+
+    /// The connection itself, until it is given back.
+    pub(in crate::proxy) fn sender(&mut self) -> Option<&mut SendRequest<RequestBody>> {
+        self.sender.as_mut()
+    }
+
+    /// Puts the connection back; its exchange ended cleanly at `now`.
+    pub(in crate::proxy) fn give_back(mut self, now: Instant) {
+        let Some(sender) = self.sender.take() else { return };
+        let mut pool = self.endpoint.pool.idle.borrow_mut();
+        if !sender.is_closed() && pool.len() < self.endpoint.pool.config.idle_max {
+            pool.push(Idle { sender, since: now, requests: self.requests });
+        }
+        self.endpoint.metrics.connections_idle.set(pool.len() as u64);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.endpoint.metrics.connections_active.sub_owned(1);
+    }
+}

@@ -1,0 +1,386 @@
+//! One request and its response: rules, route, attempts, answer.
+//!
+//! Invariant: every way out of [`run`] either answers with a finished record or hands the stopwatch
+//! to the response body, which finishes it.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use http::header::HeaderValue;
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper::body::{Body as _, Incoming};
+
+use super::body::{Relay, RequestBody, ResponseBody, Upload};
+use super::connection::Connection;
+use super::endpoint::{self, Endpoint, Entry, Lease};
+use super::headers;
+use super::limit::Deadline;
+use super::respond::refuse;
+use super::rules::{self, Refusal};
+use super::service::Service;
+use super::stopwatch::{Attempt, Stopwatch};
+use super::worker::Worker;
+use crate::config::WhenFull;
+use crate::record::{Phase, Reason};
+
+/// A pooled connection idle for longer may just be closing at the other end: a copy of a request
+/// that may be repeated is kept until its first byte, to send it again on a fresh connection.
+const STALE_AFTER: Duration = Duration::from_millis(100);
+
+/// Serves one request.
+///
+/// # Errors
+/// Never: every failure has an answer.
+pub(super) async fn run(
+    worker: Rc<Worker>,
+    connection: Rc<Connection>,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let (mut parts, body) = request.into_parts();
+    let mut watch = Stopwatch::start(&worker, &connection, &parts);
+    let service = match admit(&worker, &connection, &mut parts, &mut watch) {
+        Ok(service) => service,
+        Err(refusal) => return Ok(refuse(watch, refusal)),
+    };
+    watch.service = Some(Rc::clone(&service));
+    let body = take_body(&worker, &connection, &service, body, &mut watch);
+    let request = Request::from_parts(parts, body);
+    Ok(match attempt_all(&worker, &service, request, &mut watch).await {
+        Ok((response, lease)) => relay(&worker, &service, response, lease, watch),
+        Err(refusal) => refuse(watch, refusal),
+    })
+}
+
+/// Rules and route; afterwards the head is what the endpoint gets.
+fn admit(
+    worker: &Worker,
+    connection: &Connection,
+    parts: &mut Parts,
+    watch: &mut Stopwatch,
+) -> Result<Rc<Service>, Refusal> {
+    let limits = &connection.listener.limits;
+    let host = rules::check(parts, &watch.survey, watch.head(), limits)?;
+    watch.host = Some(host.clone());
+    if worker.when_full == WhenFull::Reject && worker.is_journal_full() {
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Reason::JournalFull));
+    }
+    if watch.survey.has_via && headers_name_us(parts, worker) {
+        return Err(Refusal::new(StatusCode::LOOP_DETECTED, Reason::LoopDetected));
+    }
+    let service = worker
+        .service_for(host.to_str().unwrap_or_default())
+        .ok_or(Refusal::new(StatusCode::NOT_FOUND, Reason::NoRoute))?;
+    rules::check_for(&service.config, parts.uri.path(), &watch.survey)?;
+    headers::to_upstream(&mut parts.headers, &watch.survey, connection, &host, &worker.via);
+    parts.version = Version::HTTP_11;
+    if parts.uri.authority().is_some() {
+        let target = parts.uri.path_and_query().cloned();
+        parts.uri = target.map_or_else(|| Uri::from_static("/"), Uri::from);
+    }
+    Ok(service)
+}
+
+/// Whether the request has been here before (RFC 9110 §7.6.3).
+fn headers_name_us(parts: &Parts, worker: &Worker) -> bool {
+    let us = worker.via.as_bytes();
+    let all = parts.headers.get_all(http::header::VIA).iter();
+    all.flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .any(|hop| hop.trim_ascii() == us)
+}
+
+/// The body to send, with what the stopwatch sees of it.
+fn take_body(
+    worker: &Worker,
+    connection: &Connection,
+    service: &Service,
+    body: Incoming,
+    watch: &mut Stopwatch,
+) -> RequestBody {
+    if body.is_end_stream() {
+        return RequestBody::empty();
+    }
+    let idle = connection.listener.timeouts.idle;
+    let most = service.config.limits.body_bytes;
+    let (body, upload) = RequestBody::streamed(body, idle, most, &worker.timer);
+    watch.upload = Some(upload);
+    body
+}
+
+/// How one attempt failed.
+struct Failure {
+    /// For the record.
+    reason: Reason,
+    /// The request, when it may be sent again.
+    request: Option<Request<RequestBody>>,
+}
+
+/// Attempts until one gives a response head. Another endpoint is tried only when no connection could
+/// be made; a stale pooled connection is replaced by a fresh one to the same endpoint.
+async fn attempt_all(
+    worker: &Rc<Worker>,
+    service: &Rc<Service>,
+    mut request: Request<RequestBody>,
+    watch: &mut Stopwatch,
+) -> Result<(Response<Incoming>, Lease), Refusal> {
+    let mut tried: Vec<Rc<Endpoint>> = Vec::new();
+    loop {
+        let begun = if tried.is_empty() { watch.started } else { Instant::now() };
+        if tried.is_empty() {
+            watch.phase = Phase::Queue;
+        }
+        let now_ms = worker.millis_at(begun);
+        let Some((endpoint, entry)) = service.pick(&tried, now_ms) else {
+            return Err(watch.failed.last().map_or(
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Reason::NoEndpoint),
+                |attempt| answer_to(attempt.reason),
+            ));
+        };
+        watch.endpoint = Some(Rc::clone(&endpoint));
+        watch.attempt_begun = Some(begun);
+        watch.attempts += 1;
+        let load = Load::new(&endpoint);
+        let result = attempt(worker, service, &endpoint, request, watch).await;
+        drop(load);
+        match result {
+            Ok(done) => {
+                endpoint.outlier.success(entry);
+                return Ok(done);
+            }
+            Err(failure) => {
+                book_failure(worker, &endpoint, entry, failure.reason);
+                match failure.request {
+                    Some(again) if watch.attempts < u64::from(service.config.retry.attempts) => {
+                        watch.failed.push(Attempt {
+                            endpoint: Rc::clone(&endpoint),
+                            reason: failure.reason,
+                        });
+                        tried.push(endpoint);
+                        request = again;
+                    }
+                    _ => return Err(answer_to(failure.reason)),
+                }
+            }
+        }
+    }
+}
+
+/// Tells the endpoint's shared state of a failure, unless the downstream was the cause.
+fn book_failure(worker: &Worker, endpoint: &Endpoint, entry: Entry, reason: Reason) {
+    if reason.blame() != crate::record::Blame::Endpoint {
+        return;
+    }
+    endpoint.metrics.failures_total.add_owned(1);
+    if endpoint.outlier.failure(entry, worker.millis_at(Instant::now())) {
+        tracing::warn!(
+            endpoint = endpoint.label,
+            reason = reason.as_str(),
+            "endpoint set aside after failures in a row; a trial request will let it back"
+        );
+    }
+}
+
+/// An attempt under way, counted while it lives.
+struct Load<'a>(&'a Endpoint);
+
+impl<'a> Load<'a> {
+    /// Counts one more.
+    fn new(endpoint: &'a Endpoint) -> Self {
+        endpoint.in_flight.set(endpoint.in_flight.get() + 1);
+        endpoint.metrics.in_flight.add_owned(1);
+        endpoint.metrics.attempts_total.add_owned(1);
+        Self(endpoint)
+    }
+}
+
+impl Drop for Load<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.set(self.0.in_flight.get() - 1);
+        self.0.metrics.in_flight.sub_owned(1);
+    }
+}
+
+/// One attempt at one endpoint: connection from the pool or fresh, send, wait for the head.
+async fn attempt(
+    worker: &Rc<Worker>,
+    service: &Service,
+    endpoint: &Rc<Endpoint>,
+    mut request: Request<RequestBody>,
+    watch: &mut Stopwatch,
+) -> Result<(Response<Incoming>, Lease), Failure> {
+    let begun = watch.attempt_begun.unwrap_or(watch.started);
+    if let Some(mut lease) = ready_lease(endpoint, begun).await {
+        endpoint.metrics.connections_reused_total.add_owned(1);
+        watch.reused = Some((true, lease.requests));
+        watch.sent = Some(begun);
+        let is_stale = lease.waited.is_some_and(|waited| waited >= STALE_AFTER);
+        let copy = if is_stale { copy_of(&request) } else { None };
+        watch.phase = Phase::Head;
+        match send(worker, service, &mut lease, request, watch).await {
+            Ok(response) => return Ok((response, lease)),
+            Err(Failure { reason: Reason::UpstreamClosed, request: unsent }) => {
+                match unsent.or(copy) {
+                    Some(again) => request = again,
+                    None => return Err(Failure { reason: Reason::UpstreamClosed, request: None }),
+                }
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    watch.phase = Phase::Connect;
+    let opened = match endpoint::open(endpoint, &worker.timer).await {
+        Ok(opened) => opened,
+        Err(error) => return Err(Failure { reason: error.reason, request: Some(request) }),
+    };
+    (watch.dns, watch.connect) = (opened.dns, Some(opened.connect));
+    watch.reused = Some((false, 1));
+    watch.sent = Some(Instant::now());
+    watch.phase = Phase::Head;
+    let mut lease = Lease::opened(endpoint, opened.sender);
+    match send(worker, service, &mut lease, request, watch).await {
+        Ok(response) => Ok((response, lease)),
+        Err(failure) => Err(Failure { request: None, ..failure }),
+    }
+}
+
+/// A pooled connection that can take a request now.
+async fn ready_lease(endpoint: &Rc<Endpoint>, now: Instant) -> Option<Lease> {
+    while let Some(mut lease) = Lease::take(endpoint, now) {
+        if let Some(sender) = lease.sender()
+            && (sender.is_ready() || sender.ready().await.is_ok())
+        {
+            return Some(lease);
+        }
+    }
+    None
+}
+
+/// A second copy of a request that may be sent twice (RFC 9110 §9.2.2) and has no body.
+fn copy_of(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    if !request.body().is_end_stream() || !request.method().is_idempotent() {
+        return None;
+    }
+    let mut copy = Request::new(RequestBody::empty());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    *copy.extensions_mut() = request.extensions().clone();
+    Some(copy)
+}
+
+/// Sends a request and waits for the response head, as long as the service allows.
+async fn send(
+    worker: &Rc<Worker>,
+    service: &Service,
+    lease: &mut Lease,
+    request: Request<RequestBody>,
+    watch: &Stopwatch,
+) -> Result<Response<Incoming>, Failure> {
+    let Some(sender) = lease.sender() else {
+        return Err(Failure { reason: Reason::Internal, request: Some(request) });
+    };
+    let limit = service.config.timeouts.first_byte;
+    let deadline = Deadline::new(&worker.timer);
+    deadline.set(limit);
+    let upload = watch.upload.clone();
+    let mut answer = std::pin::pin!(sender.try_send_request(request));
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(result) = answer.as_mut().poll(cx) {
+            return Poll::Ready(result.map_err(|mut error| Failure {
+                reason: reason_of(error.error(), upload.as_deref()),
+                request: error.take_message(),
+            }));
+        }
+        while deadline.poll(cx).is_ready() {
+            // While a body is still coming, the endpoint is not late: count from its last byte.
+            match upload.as_deref().and_then(|upload| upload_rest(upload, limit)) {
+                Some(rest) => deadline.set(rest),
+                None => {
+                    return Poll::Ready(Err(Failure {
+                        reason: Reason::FirstByteTimeout,
+                        request: None,
+                    }));
+                }
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// What is left of `limit` since the last byte of a body, if any is.
+fn upload_rest(upload: &Upload, limit: Duration) -> Option<Duration> {
+    let rest = limit.saturating_sub(upload.last.get().elapsed());
+    (!rest.is_zero()).then_some(rest)
+}
+
+/// The record's word for a failed send.
+fn reason_of(error: &hyper::Error, upload: Option<&Upload>) -> Reason {
+    if let Some(fault) = upload.and_then(|upload| upload.fault.get()) {
+        fault
+    } else if error.is_parse() {
+        Reason::UpstreamBadResponse
+    } else {
+        Reason::UpstreamClosed
+    }
+}
+
+/// The answer to the client when an attempt failed for `reason`.
+fn answer_to(reason: Reason) -> Refusal {
+    let status = match reason {
+        Reason::ConnectTimeout | Reason::FirstByteTimeout => StatusCode::GATEWAY_TIMEOUT,
+        Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Reason::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+        Reason::BadBody | Reason::DownstreamClosed => StatusCode::BAD_REQUEST,
+        Reason::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    Refusal::new(status, reason)
+}
+
+/// Turns the endpoint's response into ours.
+fn relay(
+    worker: &Worker,
+    service: &Service,
+    response: Response<Incoming>,
+    lease: Lease,
+    mut watch: Box<Stopwatch>,
+) -> Response<ResponseBody> {
+    watch.response_head = Some(Instant::now());
+    let (mut parts, body) = response.into_parts();
+    watch.upstream_status = Some(parts.status.as_u16());
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        // Nobody asked for it: `Upgrade` is not sent on (RFC 9110 §7.8).
+        return refuse(watch, answer_to(Reason::UpstreamBadResponse));
+    }
+    let survey = headers::to_downstream(&mut parts.headers);
+    let is_empty = body.is_end_stream();
+    parts.version = Version::HTTP_11;
+    watch.status = Some(parts.status.as_u16());
+    watch.phase = Phase::Data;
+    watch.is_chunked = watch.is_h1() && !is_empty && body.size_hint().exact().is_none();
+    watch.response_head_bytes = survey.head_bytes(parts.status, watch.is_chunked);
+    watch.response_mime = survey.mime;
+    if is_empty {
+        if watch.method == Method::HEAD {
+            // Its length describes what GET would have sent.
+        } else if body.size_hint().exact() == Some(0)
+            && !parts.headers.contains_key("content-length")
+            && parts.status != StatusCode::NO_CONTENT
+            && parts.status != StatusCode::NOT_MODIFIED
+        {
+            parts.headers.insert("content-length", HeaderValue::from_static("0"));
+            watch.response_head_bytes += "content-length: 0\r\n".len() as u64;
+        }
+        let now = watch.finish(Reason::Complete);
+        if watch.is_upload_over() {
+            lease.give_back(now);
+        }
+        return Response::from_parts(parts, ResponseBody::Local(None));
+    }
+    let idle = service.config.timeouts.idle;
+    let body = ResponseBody::Relay(Relay::new(body, watch, lease, idle, &worker.timer));
+    Response::from_parts(parts, body)
+}

@@ -1,0 +1,323 @@
+//! Header fields of an intermediary: what is looked at, what is taken off, what is set.
+//!
+//! Each message is walked once ([`Survey`], [`ResponseSurvey`]); everything else is decided from
+//! that walk. Order (RFC 9110 §7.6.1): fields named in `Connection` and the hop-by-hop fields go
+//! first, then ours are set, so that nobody can have ours removed by naming them.
+//!
+//! Not here: whether a request is acceptable (`rules`).
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use super::connection::Connection;
+
+/// De-facto fields that tell an endpoint who called.
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Scheme the client used.
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// Host the client asked for.
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Fields that concern one connection only, whether or not `Connection` names them.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Fields that `Connection` must not name: taking them off would change who is asked, what for, or
+/// who asks (class of CVE-2024-45410, CVE-2022-31813).
+const NOT_NOMINABLE: [&str; 12] = [
+    "host",
+    "content-length",
+    "authorization",
+    "cookie",
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "traceparent",
+    "x-request-id",
+];
+
+/// What one walk over a request's fields found.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    /// First `Host`.
+    pub(super) host: Option<HeaderValue>,
+    /// How many `Host` fields there are.
+    pub(super) host_count: u32,
+    /// Bit per row of [`HOP_BY_HOP`] that is present.
+    hop_by_hop: u8,
+    /// More than one `Cookie` field (HTTP/2 may split it, RFC 9113 §8.2.3).
+    has_split_cookie: bool,
+    /// `Expect`.
+    pub(super) expect: Option<HeaderValue>,
+    /// `Max-Forwards`.
+    pub(super) max_forwards: Option<HeaderValue>,
+    /// `Content-Length`, if it is a number.
+    pub(super) content_length: Option<u64>,
+    /// `Via` is present.
+    pub(super) has_via: bool,
+    /// `Accept` asks for JSON.
+    pub(super) wants_json: bool,
+    /// `User-Agent`.
+    pub(super) user_agent: Option<HeaderValue>,
+    /// `Referer`.
+    pub(super) referrer: Option<HeaderValue>,
+    /// `Content-Type`.
+    pub(super) mime: Option<HeaderValue>,
+    /// `X-Request-Id`.
+    pub(super) request_id: Option<HeaderValue>,
+    /// First `X-Forwarded-For`.
+    pub(super) forwarded_for: Option<HeaderValue>,
+}
+
+impl Survey {
+    /// Walks `headers` once.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut found = Self::default();
+        let mut cookies = 0;
+        for (name, value) in headers {
+            match name.as_str() {
+                "host" => {
+                    found.host_count += 1;
+                    found.host.get_or_insert_with(|| value.clone());
+                }
+                "user-agent" => found.user_agent = Some(value.clone()),
+                "accept" => found.wants_json |= has_token(value, b"application/json"),
+                "referer" => found.referrer = Some(value.clone()),
+                "content-type" => found.mime = Some(value.clone()),
+                "content-length" => {
+                    found.content_length = value.to_str().ok().and_then(|text| text.parse().ok());
+                }
+                "x-request-id" => found.request_id = Some(value.clone()),
+                "x-forwarded-for" => {
+                    found.forwarded_for.get_or_insert_with(|| value.clone());
+                }
+                "via" => found.has_via = true,
+                "expect" => found.expect = Some(value.clone()),
+                "max-forwards" => found.max_forwards = Some(value.clone()),
+                "cookie" => cookies += 1,
+                other => found.hop_by_hop |= hop_by_hop_bit(other),
+            }
+        }
+        found.has_split_cookie = cookies > 1;
+        found
+    }
+}
+
+/// Bit of `name` in [`HOP_BY_HOP`], or 0.
+fn hop_by_hop_bit(name: &str) -> u8 {
+    match name {
+        "connection" => 1,
+        "keep-alive" => 1 << 1,
+        "proxy-connection" => 1 << 2,
+        "proxy-authorization" => 1 << 3,
+        "te" => 1 << 4,
+        "trailer" => 1 << 5,
+        "transfer-encoding" => 1 << 6,
+        "upgrade" => 1 << 7,
+        _ => 0,
+    }
+}
+
+/// Whether `token` stands in a value, in any case.
+fn has_token(value: &HeaderValue, token: &[u8]) -> bool {
+    value.as_bytes().windows(token.len()).any(|part| part.eq_ignore_ascii_case(token))
+}
+
+/// Names that `Connection` gives, trimmed; empty ones left out.
+fn nominated(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|name| !name.is_empty())
+}
+
+/// A field that `Connection` names though it must not, for the refusal.
+pub(super) fn forbidden_nomination(headers: &HeaderMap, survey: &Survey) -> bool {
+    survey.hop_by_hop & 1 != 0
+        && nominated(headers)
+            .any(|name| NOT_NOMINABLE.iter().any(|not| name.eq_ignore_ascii_case(not.as_bytes())))
+}
+
+/// Takes off the fields of one connection: those that `Connection` names, then the fixed list.
+fn strip(headers: &mut HeaderMap, present: u8) {
+    if present == 0 {
+        return;
+    }
+    if present & 1 != 0 {
+        let names: Vec<HeaderName> = nominated(headers)
+            .filter(|name| !name.eq_ignore_ascii_case(b"close"))
+            .filter_map(|name| HeaderName::from_bytes(name).ok())
+            .collect();
+        for name in names {
+            headers.remove(name);
+        }
+    }
+    for (index, name) in HOP_BY_HOP.iter().enumerate() {
+        if present & (1 << index) != 0 {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Makes a request's fields those of a request from us.
+pub(super) fn to_upstream(
+    headers: &mut HeaderMap,
+    survey: &Survey,
+    connection: &Connection,
+    host: &HeaderValue,
+    via: &HeaderValue,
+) {
+    let keeps_trailers = survey.hop_by_hop & (1 << 4) != 0
+        && headers.get(header::TE).is_some_and(|value| has_token(value, b"trailers"));
+    strip(headers, survey.hop_by_hop);
+    if keeps_trailers {
+        // A statement about trailers is the one part of TE that concerns the whole way (gRPC).
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+    }
+    if survey.has_split_cookie {
+        join_cookies(headers);
+    }
+    if survey.host.as_ref() != Some(host) || survey.host_count != 1 {
+        headers.insert(header::HOST, host.clone());
+    }
+    let peer = connection.forwarded_for();
+    match survey.forwarded_for.as_ref().filter(|_| connection.is_trusted) {
+        Some(_) => {
+            let mut all: Vec<&[u8]> =
+                headers.get_all(X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
+            all.push(peer.as_bytes());
+            let joined = HeaderValue::from_bytes(&all.join(&b", "[..]));
+            headers.insert(X_FORWARDED_FOR, joined.unwrap_or(peer));
+        }
+        None => {
+            headers.insert(X_FORWARDED_FOR, peer);
+        }
+    }
+    if !(connection.is_trusted && headers.contains_key(X_FORWARDED_PROTO)) {
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(connection.scheme()));
+    }
+    if !(connection.is_trusted && headers.contains_key(X_FORWARDED_HOST)) {
+        headers.insert(X_FORWARDED_HOST, host.clone());
+    }
+    headers.append(header::VIA, via.clone());
+}
+
+/// One `Cookie` field, as HTTP/1.1 wants it (RFC 9113 §8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let all: Vec<&[u8]> =
+        headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, joined);
+    }
+}
+
+/// What one walk over a response's fields found.
+#[derive(Debug, Default)]
+pub(super) struct ResponseSurvey {
+    /// Bit per row of [`HOP_BY_HOP`] that is present.
+    hop_by_hop: u8,
+    /// Bytes of the field lines that stay, line ends included.
+    fields_bytes: u64,
+    /// `Content-Type`.
+    pub(super) mime: Option<HeaderValue>,
+    /// `Content-Length` is present.
+    has_length: bool,
+    /// `Date` is present.
+    has_date: bool,
+}
+
+/// Bytes of `date: Tue, 24 Nov 2026 00:00:00 GMT` with its line end, which hyper adds if missing.
+const DATE_LINE_BYTES: u64 = 37;
+
+/// Makes a response's fields those of a response from us.
+pub(super) fn to_downstream(headers: &mut HeaderMap) -> ResponseSurvey {
+    let mut found = ResponseSurvey::default();
+    for (name, value) in headers.iter() {
+        let name = name.as_str();
+        match name {
+            "content-type" => found.mime = Some(value.clone()),
+            "content-length" => found.has_length = true,
+            "date" => found.has_date = true,
+            _ => found.hop_by_hop |= hop_by_hop_bit(name),
+        }
+        found.fields_bytes += (name.len() + value.len() + 4) as u64;
+    }
+    if found.hop_by_hop != 0 {
+        strip(headers, found.hop_by_hop);
+        found.fields_bytes = headers
+            .iter()
+            .map(|(name, value)| (name.as_str().len() + value.len() + 4) as u64)
+            .sum();
+    }
+    found
+}
+
+impl ResponseSurvey {
+    /// Bytes of the head as HTTP/1.1 writes it; for HTTP/2, whose compression hides it from us, the
+    /// same sum as if uncompressed. `is_chunked` when a body of unknown length follows.
+    pub(super) fn head_bytes(&self, status: http::StatusCode, is_chunked: bool) -> u64 {
+        let reason = status.canonical_reason().unwrap_or("<none>").len() as u64;
+        let status_line = "HTTP/1.1 200 \r\n".len() as u64 + reason;
+        let date = if self.has_date { 0 } else { DATE_LINE_BYTES };
+        let chunked = if is_chunked && !self.has_length {
+            "transfer-encoding: chunked\r\n".len() as u64
+        } else {
+            0
+        };
+        status_line + self.fields_bytes + date + chunked + 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fields: &[(&str, &str)]) -> HeaderMap {
+        fields
+            .iter()
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
+            .collect()
+    }
+
+    /// Goal: nothing of one connection leaves by the other side. Method: every hop-by-hop field and
+    /// a named one, in a response (the request side is tested over sockets).
+    #[test]
+    fn takes_off_hop_by_hop_fields_and_those_that_connection_names() {
+        for name in HOP_BY_HOP {
+            let mut headers = map(&[(name.as_str(), "x"), ("a", "1")]);
+            to_downstream(&mut headers);
+            assert_eq!(headers, map(&[("a", "1")]), "{name}");
+        }
+        let mut headers = map(&[("Connection", "close, X-Hop ,,"), ("x-hop", "1"), ("b", "2")]);
+        to_downstream(&mut headers);
+        assert_eq!(headers, map(&[("b", "2")]));
+    }
+
+    #[test]
+    fn the_bits_and_the_list_of_hop_by_hop_fields_agree() {
+        for (index, name) in HOP_BY_HOP.iter().enumerate() {
+            assert_eq!(hop_by_hop_bit(name.as_str()), 1 << index, "{name}");
+        }
+    }
+
+    #[test]
+    fn connection_must_not_name_what_tells_who_asks_for_what() {
+        for (value, want) in [("close", false), ("X-Hop", false), ("keep-alive, HOST", true)] {
+            let headers = map(&[("connection", value)]);
+            assert_eq!(forbidden_nomination(&headers, &Survey::of(&headers)), want, "{value}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The socket wrapper below hyper: counts bytes, feeds the scanner, keeps the socket's time limits.
+//!
+//! Invariants: bytes pass through untouched, vectored writes stay vectored (one `writev` per small
+//! response), and it adds no system call.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::connection::{Connection, Expired};
+use super::limit::{Deadline, Timer};
+
+/// A downstream stream, plain or TLS.
+#[derive(Debug)]
+pub(super) struct Watched<S> {
+    /// The stream itself.
+    inner: S,
+    /// What is known of the connection.
+    connection: Rc<Connection>,
+    /// Passes when nothing comes for too long.
+    read_deadline: Deadline,
+    /// The limit that `read_deadline` is armed for, and after how many requests.
+    armed: Option<(Expired, u64)>,
+    /// Passes when the downstream takes nothing for too long.
+    write_deadline: Deadline,
+    /// Whether `write_deadline` is armed.
+    is_write_armed: bool,
+}
+
+impl<S> Watched<S> {
+    /// Watches `inner` on behalf of `connection`.
+    pub(super) fn new(inner: S, connection: Rc<Connection>, timer: &Rc<Timer>) -> Self {
+        Self {
+            inner,
+            connection,
+            read_deadline: Deadline::new(timer),
+            armed: None,
+            write_deadline: Deadline::new(timer),
+            is_write_armed: false,
+        }
+    }
+
+    /// Nothing to read: arms the limit that applies, and tells when it has passed.
+    fn read_waits(&mut self, cx: &Context<'_>) -> Poll<Expired> {
+        let limit = self.connection.read_limit();
+        // The same wait goes on over several reads (a head that comes byte by byte); another
+        // request begins another wait.
+        let wait = limit.map(|(kind, _)| (kind, self.connection.requests.get()));
+        if self.armed != wait {
+            self.armed = wait;
+            match limit {
+                Some((_, span)) => self.read_deadline.set(span),
+                None => self.read_deadline.clear(),
+            }
+        }
+        match self.armed {
+            Some((kind, _)) => self.read_deadline.poll(cx).map(|()| kind),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Books the result of a write, and the time limit while the socket takes nothing.
+    fn wrote(
+        &mut self,
+        cx: &Context<'_>,
+        result: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        match result {
+            Poll::Pending => {
+                if !self.is_write_armed {
+                    self.is_write_armed = true;
+                    self.write_deadline.set(self.connection.listener.timeouts.idle);
+                }
+                if self.write_deadline.poll(cx).is_ready() {
+                    self.connection.expired.set(Some(Expired::Write));
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+                Poll::Pending
+            }
+            Poll::Ready(result) => {
+                if self.is_write_armed {
+                    self.is_write_armed = false;
+                    self.write_deadline.clear();
+                }
+                if let Ok(bytes) = result {
+                    self.connection.on_write(bytes);
+                }
+                Poll::Ready(result)
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        match Pin::new(&mut this.inner).poll_read(cx, buf) {
+            Poll::Ready(Ok(())) => {
+                let new = buf.filled().get(before..).unwrap_or_default();
+                if !new.is_empty() {
+                    this.connection.on_read(new);
+                }
+                Poll::Ready(Ok(()))
+            }
+            Poll::Pending => match this.read_waits(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(kind) => {
+                    this.connection.expired.set(Some(kind));
+                    match kind {
+                        // hyper takes this for the end of the stream and closes cleanly.
+                        Expired::KeepAlive => Poll::Ready(Ok(())),
+                        Expired::Head | Expired::Write => {
+                            Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+                        }
+                    }
+                }
+            },
+            failed @ Poll::Ready(Err(_)) => failed,
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.inner).poll_write(cx, buf);
+        this.wrote(cx, result)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
+        this.wrote(cx, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+    }
+}

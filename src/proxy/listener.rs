@@ -1,0 +1,289 @@
+//! Sockets of one worker: bind with SO_REUSEPORT, accept, serve until drained.
+//!
+//! Every worker has a socket of its own on each address; the kernel spreads connections. On drain
+//! what already waits in the socket's queue is still served. A connection that ends without a
+//! request leaves a connection record. Not here: requests (`exchange`).
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use super::connection::{Connection, Expired};
+use super::exchange;
+use super::io::Watched;
+use super::stopwatch::wall_clock;
+use super::tls;
+use super::worker::Worker;
+use crate::config;
+use crate::record::{
+    Bytes, ConnectionRecord, Count, EcsNanos, Ip, Micros, Phase, Port, Reason, State, Status,
+    Stream, Text,
+};
+
+/// Connections that may wait to be accepted, per worker.
+const BACKLOG: i32 = 4096;
+/// Pause after a failed accept, so that a lack of descriptors does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A listener as its workers share it.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    /// Its configuration.
+    pub(super) config: Arc<config::Listener>,
+    /// Its TLS, if any.
+    pub(super) tls: Option<TlsAcceptorDebug>,
+}
+
+/// A [`TlsAcceptor`] that can stand in a `Debug` struct without showing anything.
+#[derive(Clone)]
+pub(super) struct TlsAcceptorDebug(pub(super) TlsAcceptor);
+
+impl std::fmt::Debug for TlsAcceptorDebug {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TlsAcceptor")
+    }
+}
+
+/// Binds one worker's socket.
+///
+/// # Errors
+/// As the system says; the caller adds the address.
+pub(super) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Accepts until told to drain; then serves what already waits, and closes the socket.
+pub(super) async fn accept(
+    worker: Rc<Worker>,
+    socket: TcpListener,
+    shared: Shared,
+    mut drain: watch::Receiver<bool>,
+) {
+    let is_draining = async |drain: &mut watch::Receiver<bool>| {
+        let _ = drain.wait_for(|draining| *draining).await;
+    };
+    loop {
+        tokio::select! {
+            biased;
+            () = is_draining(&mut drain) => break,
+            accepted = socket.accept() => take(&worker, &shared, &drain, accepted).await,
+        }
+    }
+    while let Some(accepted) = now_or_never(socket.accept()).await {
+        if accepted.is_err() {
+            break;
+        }
+        take(&worker, &shared, &drain, accepted).await;
+    }
+}
+
+/// The value of `future` if it has one at once.
+async fn now_or_never<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(match future.as_mut().poll(cx) {
+            std::task::Poll::Ready(value) => Some(value),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+/// Serves an accepted connection on a task of its own, within the limit.
+async fn take(
+    worker: &Rc<Worker>,
+    shared: &Shared,
+    drain: &watch::Receiver<bool>,
+    accepted: io::Result<(TcpStream, SocketAddr)>,
+) {
+    let (stream, peer) = match accepted {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            worker.metrics.accept_errors_total.add_owned(1);
+            tracing::debug!(%error, "a connection could not be accepted; pausing");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            return;
+        }
+    };
+    let id = worker.next_connection();
+    let config = Arc::clone(&shared.config);
+    let connection = Connection::new(id, peer, config, Arc::clone(&worker.metrics));
+    if worker.open.fetch_add(1, Ordering::Relaxed) >= connection.listener.limits.connections {
+        worker.open.fetch_sub(1, Ordering::Relaxed);
+        worker.metrics.connections_refused_total.add_owned(1);
+        // A reset costs the attacker's side the state, not ours.
+        let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        record(worker, &connection, Reason::ConnectionLimit, None, "");
+        return;
+    }
+    let _ = stream.set_nodelay(true);
+    let worker = Rc::clone(worker);
+    let tls = shared.tls.clone();
+    let drain = drain.clone();
+    tokio::task::spawn_local(async move {
+        serve(&worker, &connection, stream, tls, drain).await;
+        worker.open.fetch_sub(1, Ordering::Relaxed);
+    });
+}
+
+/// Handshake if any, then HTTP until the end.
+async fn serve(
+    worker: &Rc<Worker>,
+    connection: &Rc<Connection>,
+    stream: TcpStream,
+    tls: Option<TlsAcceptorDebug>,
+    drain: watch::Receiver<bool>,
+) {
+    let Some(TlsAcceptorDebug(acceptor)) = tls else {
+        return serve_http(worker, connection, stream, drain).await;
+    };
+    let begun = Instant::now();
+    let limit = connection.listener.timeouts.tls_handshake;
+    match tokio::time::timeout(limit, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let facts = tls::facts(stream.get_ref().1, begun.elapsed());
+            let _ = connection.tls.set(facts);
+            serve_http(worker, connection, stream, drain).await;
+        }
+        Ok(Err(error)) => record(worker, connection, Reason::TlsFailed, None, &error.to_string()),
+        Err(_) => record(worker, connection, Reason::TlsFailed, None, "handshake took too long"),
+    }
+}
+
+/// Spawns hyper's tasks on this worker.
+#[derive(Debug, Clone, Copy)]
+struct OnWorker;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for OnWorker
+where
+    F::Output: 'static,
+{
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(task);
+    }
+}
+
+/// HTTP/1.1 or HTTP/2 until either side ends it.
+async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    worker: &Rc<Worker>,
+    connection: &Rc<Connection>,
+    stream: S,
+    mut drain: watch::Receiver<bool>,
+) {
+    let limits = connection.listener.limits;
+    let mut builder = auto::Builder::new(OnWorker);
+    builder
+        .http1()
+        .preserve_header_case(true)
+        .max_headers(limits.headers)
+        .max_buf_size(limits.head_bytes);
+    builder
+        .http2()
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
+    if !connection.listener.http2 {
+        builder = builder.http1_only();
+    }
+    let service =
+        service_fn(|request| exchange::run(Rc::clone(worker), Rc::clone(connection), request));
+    let socket = TokioIo::new(Watched::new(stream, Rc::clone(connection), &worker.timer));
+    let mut serving = pin!(builder.serve_connection(socket, service));
+    let mut is_draining = *drain.borrow_and_update();
+    if is_draining {
+        serving.as_mut().graceful_shutdown();
+    }
+    let ended = loop {
+        tokio::select! {
+            biased;
+            ended = serving.as_mut() => break ended,
+            Ok(()) = drain.changed(), if !is_draining => {
+                is_draining = true;
+                serving.as_mut().graceful_shutdown();
+            }
+        }
+    };
+    let error = ended.err();
+    if let Some((reason, status)) = verdict(connection, error.as_deref()) {
+        let message = error.map(|error| error.to_string()).unwrap_or_default();
+        record(worker, connection, reason, status, &message);
+    }
+}
+
+/// Whether the end of a connection is worth a record of its own, and which.
+fn verdict(
+    connection: &Connection,
+    error: Option<&(dyn std::error::Error + Send + Sync + 'static)>,
+) -> Option<(Reason, Option<u16>)> {
+    let hyper = error.and_then(|error| error.downcast_ref::<hyper::Error>());
+    if let Some(error) = hyper.filter(|error| error.is_parse()) {
+        return Some(if error.is_parse_too_large() {
+            (Reason::HeadTooLarge, Some(431))
+        } else {
+            (Reason::BadRequest, Some(400))
+        });
+    }
+    match connection.expired.get() {
+        Some(Expired::Head) if connection.scanner.borrow().head_begun().is_some() => {
+            Some((Reason::HeadTimeout, None))
+        }
+        Some(Expired::Head) => Some((Reason::IdleTimeout, None)),
+        _ if connection.requests.get() == 0 => Some((Reason::ClosedWithoutRequest, None)),
+        _ => None,
+    }
+}
+
+/// Writes the record of a connection.
+fn record(
+    worker: &Worker,
+    connection: &Connection,
+    reason: Reason,
+    status: Option<u16>,
+    message: &str,
+) {
+    let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+    let tls = connection.tls.get();
+    let record = ConnectionRecord {
+        timestamp: Some(wall_clock()),
+        duration: Some(EcsNanos(micros(connection.accepted.elapsed()))),
+        listener: Some(Text(connection.listener.name.as_bytes())),
+        source_ip: Some(Ip(connection.peer.ip().to_canonical())),
+        source_port: Some(Port(connection.peer.port())),
+        connection_id: Some(Count(connection.id)),
+        status: status.map(Status),
+        received_bytes: Some(Bytes(connection.received_bytes.get())),
+        sent_bytes: Some(Bytes(connection.sent_bytes.get())),
+        head_us: connection
+            .scanner
+            .borrow()
+            .head_begun()
+            .map(|begun| Micros(micros(begun.elapsed()))),
+        tls_us: tls.map(|tls| Micros(micros(tls.handshake))),
+        tls_version: tls.map(|tls| Text(tls.version.as_bytes())),
+        tls_server_name: tls
+            .and_then(|tls| tls.server_name.as_ref())
+            .map(|name| Text(name.as_bytes())),
+        state: Some(State::new(reason, Phase::Request)),
+        reason: Some(reason),
+        message: (!message.is_empty()).then_some(Text(message.as_bytes())),
+    };
+    worker.append(Stream::Connection, |out| record.encode(out));
+}

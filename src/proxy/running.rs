@@ -1,0 +1,367 @@
+//! Starting and stopping the data plane: one thread per worker.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::watch;
+
+use super::endpoint::Outlier;
+use super::listener::{self, Shared, TlsAcceptorDebug};
+use super::service::Service;
+use super::tls;
+use super::worker::{Parts, Worker};
+use crate::config::{self, WhenFull};
+use crate::journal::Lane;
+use crate::metrics::{EndpointMetrics, Exposition, ServiceMetrics, WorkerMetrics};
+
+/// How often a draining worker looks whether its connections are gone.
+const DRAIN_LOOK: Duration = Duration::from_millis(10);
+
+/// Why the data plane cannot start. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error(
+        "cannot listen on {address} (proxy.listen): {source}; \
+         stop what holds the port, choose another, or use port 0 for any free one"
+    )]
+    Bind {
+        /// As configured.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Certificate or key cannot be used.
+    #[error("cannot use {} (proxy.listeners[].tls): {problem}", file.display())]
+    Tls {
+        /// At fault.
+        file: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A thread or its runtime cannot be had.
+    #[error("cannot start a worker: {0}; raise the limit of threads or descriptors")]
+    Thread(#[from] std::io::Error),
+}
+
+/// What the data plane needs; no defaults.
+#[derive(Debug)]
+pub struct Options {
+    /// Its configuration.
+    pub config: config::Proxy,
+    /// One lane per worker.
+    pub lanes: Vec<Lane>,
+    /// What happens when the journal is full.
+    pub when_full: WhenFull,
+    /// Number of this installation, for `Via`.
+    pub instance: u64,
+}
+
+/// A running data plane.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens, in the order of the listeners.
+    addresses: Vec<SocketAddr>,
+    /// Tells workers to drain.
+    drain: watch::Sender<bool>,
+    /// Tells workers to cut what is left.
+    kill: watch::Sender<bool>,
+    /// The workers' threads.
+    threads: Vec<JoinHandle<()>>,
+    /// Connections open now.
+    open: Arc<AtomicUsize>,
+    /// Cells of all workers.
+    figures: Arc<Figures>,
+}
+
+/// The cells of all workers, for reading.
+#[derive(Debug)]
+pub struct Figures {
+    /// Per worker.
+    workers: Vec<Arc<WorkerMetrics>>,
+    /// Per worker and service: service name and cells.
+    services: Vec<(u8, String, Arc<ServiceMetrics>)>,
+    /// Per worker and endpoint: service name, endpoint and cells.
+    endpoints: Vec<(u8, String, String, Arc<EndpointMetrics>)>,
+    /// Per endpoint: service name, endpoint, shared state.
+    outliers: Vec<(String, String, Arc<Outlier>)>,
+    /// Start of the data plane.
+    start: Instant,
+}
+
+/// One endpoint as people see it.
+#[derive(Debug, Clone)]
+pub struct EndpointState {
+    /// Its service.
+    pub service: String,
+    /// Its address.
+    pub endpoint: String,
+    /// Whether it is in rotation.
+    pub is_open: bool,
+}
+
+impl Figures {
+    /// Adds every figure of the data plane to a metrics page.
+    pub fn expose(&self, page: &mut Exposition) {
+        for (id, cells) in self.workers.iter().enumerate() {
+            cells.expose(&[("worker", &id.to_string())], page);
+        }
+        for (id, service, cells) in &self.services {
+            cells.expose(&[("worker", &id.to_string()), ("service", service)], page);
+        }
+        for (id, service, endpoint, cells) in &self.endpoints {
+            let id = id.to_string();
+            cells.expose(&[("worker", &id), ("service", service), ("endpoint", endpoint)], page);
+        }
+    }
+
+    /// Records made so far: the left side of the first equation.
+    pub fn records_created(&self) -> u64 {
+        self.workers.iter().map(|cells| cells.records_created_total.value()).sum()
+    }
+
+    /// Every endpoint with its state.
+    pub fn endpoints(&self) -> Vec<EndpointState> {
+        let now_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.outliers
+            .iter()
+            .map(|(service, endpoint, outlier)| EndpointState {
+                service: service.clone(),
+                endpoint: endpoint.clone(),
+                is_open: outlier.is_open(now_ms),
+            })
+            .collect()
+    }
+}
+
+impl Running {
+    /// Where it listens, in the order of the listeners; ports are the real ones.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Its figures; stay readable after the end.
+    pub fn figures(&self) -> Arc<Figures> {
+        Arc::clone(&self.figures)
+    }
+
+    /// Stops accepting and lets exchanges end until `deadline`; what is left then is cut and
+    /// recorded as such. Gives how many connections were cut. Blocks.
+    pub fn drain(self, deadline: Duration) -> usize {
+        let _ = self.drain.send(true);
+        let until = Instant::now() + deadline;
+        while Instant::now() < until && self.threads.iter().any(|thread| !thread.is_finished()) {
+            std::thread::park_timeout(DRAIN_LOOK);
+        }
+        let cut = self.open.load(Ordering::Relaxed);
+        let _ = self.kill.send(true);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a worker ended with a panic; its open exchanges are recorded");
+            }
+        }
+        cut
+    }
+}
+
+/// Starts the data plane.
+///
+/// # Errors
+/// [`StartError`]; nothing is left running.
+pub fn start(options: Options) -> Result<Running, StartError> {
+    let Options { config, lanes, when_full, instance } = options;
+    let (sockets, addresses) = bind_all(&config, lanes.len())?;
+    let listeners = config
+        .listeners
+        .iter()
+        .map(|listener| {
+            let tls = listener.tls.as_ref().map(|tls| tls::acceptor(tls, listener.http2));
+            Ok(Shared {
+                config: Arc::new(listener.clone()),
+                tls: tls.transpose()?.map(TlsAcceptorDebug),
+            })
+        })
+        .collect::<Result<Vec<_>, StartError>>()?;
+    let outliers: Vec<Vec<Arc<Outlier>>> = config
+        .services
+        .iter()
+        .map(|service| {
+            service.hosts.iter().map(|_| Arc::new(Outlier::new(service.outlier))).collect()
+        })
+        .collect();
+    let mut figures = Figures {
+        workers: Vec::new(),
+        services: Vec::new(),
+        endpoints: Vec::new(),
+        outliers: Vec::new(),
+        start: Instant::now(),
+    };
+    let open = Arc::new(AtomicUsize::new(0));
+    let (drain, draining) = watch::channel(false);
+    let (kill, killed) = watch::channel(false);
+    let mut threads = Vec::new();
+    for ((id, lane), sockets) in (0_u8..).zip(lanes).zip(sockets) {
+        let seed = Seed {
+            id,
+            lane,
+            when_full,
+            instance,
+            sockets: sockets.into_iter().zip(listeners.iter().cloned()).collect(),
+            services: cells(id, &config, &outliers, &mut figures),
+            metrics: Arc::new(WorkerMetrics::default()),
+            start: figures.start,
+            open: Arc::clone(&open),
+            draining: draining.clone(),
+            killed: killed.clone(),
+        };
+        figures.workers.push(Arc::clone(&seed.metrics));
+        let thread = std::thread::Builder::new().name(format!("worker-{id}"));
+        threads.push(thread.spawn(move || {
+            if let Err(error) = seed.run() {
+                tracing::error!(%error, "a worker could not start; its connections are not served");
+            }
+        })?);
+    }
+    Ok(Running { addresses, drain, kill, threads, open, figures: Arc::new(figures) })
+}
+
+/// One socket per worker and listener. The first socket of a listener settles port 0 for the rest.
+fn bind_all(
+    config: &config::Proxy,
+    workers: usize,
+) -> Result<(Vec<Vec<std::net::TcpListener>>, Vec<SocketAddr>), StartError> {
+    let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+    let mut addresses = Vec::new();
+    for listener in &config.listeners {
+        let mut address = SocketAddr::new(listener.address, listener.port);
+        // Without SO_REUSEPORT: somebody else on the port must be an error, not a share of traffic.
+        let probe = std::net::TcpListener::bind(address)
+            .map_err(|source| StartError::Bind { address, source })?;
+        address = probe.local_addr().map_err(|source| StartError::Bind { address, source })?;
+        drop(probe);
+        for sockets in &mut sockets {
+            let socket =
+                listener::bind(address).map_err(|source| StartError::Bind { address, source })?;
+            sockets.push(socket);
+        }
+        addresses.push(address);
+    }
+    Ok((sockets, addresses))
+}
+
+/// Configuration, shared states and cells of one service of one worker.
+type ServiceSeed =
+    (Arc<config::Service>, Vec<Arc<Outlier>>, Vec<Arc<EndpointMetrics>>, Arc<ServiceMetrics>);
+
+/// Makes the cells of one worker's services and notes them for reading.
+fn cells(
+    id: u8,
+    config: &config::Proxy,
+    outliers: &[Vec<Arc<Outlier>>],
+    figures: &mut Figures,
+) -> Vec<ServiceSeed> {
+    let mut seeds = Vec::new();
+    for (service, outliers) in config.services.iter().zip(outliers) {
+        let metrics = Arc::new(ServiceMetrics::default());
+        figures.services.push((id, service.name.clone(), Arc::clone(&metrics)));
+        let mut endpoints = Vec::new();
+        for (host, outlier) in service.hosts.iter().zip(outliers) {
+            let label = format!("{}:{}", host.address, host.port);
+            let cells = Arc::new(EndpointMetrics::default());
+            let entry = (id, service.name.clone(), label.clone(), Arc::clone(&cells));
+            figures.endpoints.push(entry);
+            if id == 0 {
+                figures.outliers.push((service.name.clone(), label, Arc::clone(outlier)));
+            }
+            endpoints.push(cells);
+        }
+        seeds.push((Arc::clone(service), outliers.clone(), endpoints, metrics));
+    }
+    seeds
+}
+
+/// Everything a worker's thread needs; what is not `Send` is made there.
+struct Seed {
+    /// Its number.
+    id: u8,
+    /// Its lane.
+    lane: Lane,
+    /// What happens when the journal is full.
+    when_full: WhenFull,
+    /// Number of this installation.
+    instance: u64,
+    /// Its sockets with their listeners.
+    sockets: Vec<(std::net::TcpListener, Shared)>,
+    /// Its services.
+    services: Vec<ServiceSeed>,
+    /// Its cells.
+    metrics: Arc<WorkerMetrics>,
+    /// Start of the data plane.
+    start: Instant,
+    /// Connections open over all workers.
+    open: Arc<AtomicUsize>,
+    /// Becomes true when draining begins.
+    draining: watch::Receiver<bool>,
+    /// Becomes true when draining is over.
+    killed: watch::Receiver<bool>,
+}
+
+impl Seed {
+    /// Runs the worker on this thread until drained or killed.
+    fn run(self) -> std::io::Result<()> {
+        let runtime =
+            Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+        let services = self
+            .services
+            .iter()
+            .map(|(config, outliers, endpoints, metrics)| {
+                Rc::new(Service::new(config, outliers, endpoints, Arc::clone(metrics)))
+            })
+            .collect();
+        let worker = Worker::new(Parts {
+            id: self.id,
+            lane: self.lane,
+            when_full: self.when_full,
+            services,
+            pseudonym: format!("lbproxy-{:010x}", self.instance),
+            metrics: Arc::clone(&self.metrics),
+            start: self.start,
+            open: self.open,
+        });
+        let mut killed = self.killed;
+        runtime.block_on(async {
+            tokio::task::spawn_local(Rc::clone(&worker.timer).run());
+            tokio::task::spawn_local(Rc::clone(&worker).sweep());
+            let mut accepting = Vec::new();
+            for (socket, shared) in self.sockets {
+                let socket = TcpListener::from_std(socket)?;
+                let worker = Rc::clone(&worker);
+                let draining = self.draining.clone();
+                accepting.push(tokio::task::spawn_local(listener::accept(
+                    worker, socket, shared, draining,
+                )));
+            }
+            let drained = async {
+                for task in accepting {
+                    let _ = task.await;
+                }
+                while self.metrics.connections.value() > 0 {
+                    tokio::time::sleep(DRAIN_LOOK).await;
+                }
+            };
+            tokio::select! {
+                () = drained => (),
+                _ = killed.wait_for(|killed| *killed) => worker.is_killed.set(true),
+            }
+            Ok(())
+        })
+        // Tasks still alive are dropped with the runtime; their stopwatches finish themselves.
+    }
+}

@@ -1,0 +1,424 @@
+//! The stopwatch of one exchange: starts with the request, ends in exactly one record.
+//!
+//! Invariant: no exit path can skip the record. Whoever holds the stopwatch finishes it; dropped
+//! unfinished (hyper drops the exchange when the downstream leaves), it finishes itself.
+//! The clock is read at the start, at the response head, and once at the end; everything else is
+//! derived. Not here: what the fields mean (`record::access`).
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::header::HeaderValue;
+use http::request::Parts;
+use http::{Method, Uri, Version};
+
+use super::body::Upload;
+use super::connection::Connection;
+use super::endpoint::Endpoint;
+use super::headers::Survey;
+use super::route;
+use super::scan::Head;
+use super::service::Service;
+use super::worker::Worker;
+use crate::record::{
+    AccessRecord, Bytes, Count, EcsNanos, Flag, Ip, Micros, Outcome, Phase, Port, Reason, State,
+    Status, Stream, Text, TextList, TimestampMs,
+};
+
+/// One attempt, kept only once there is a second.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// Where it went.
+    pub(super) endpoint: Rc<Endpoint>,
+    /// How it failed, or `complete`.
+    pub(super) reason: Reason,
+}
+
+/// What is measured of one exchange.
+#[derive(Debug)]
+pub(super) struct Stopwatch {
+    /// Where the record goes.
+    worker: Rc<Worker>,
+    /// The connection it came on.
+    connection: Rc<Connection>,
+    /// Its ordinal on the connection.
+    ordinal: u64,
+    /// What the scanner saw of the head; absent for HTTP/2.
+    head: Option<Head>,
+    /// When the head was complete.
+    pub(super) started: Instant,
+    /// Wait on the open connection before the first byte.
+    idle: Option<Duration>,
+    /// Request method.
+    pub(super) method: Method,
+    /// Request target.
+    target: Uri,
+    /// Request version.
+    version: Version,
+    /// Fields noted on the way.
+    pub(super) survey: Survey,
+    /// Value of `Host` to go by.
+    pub(super) host: Option<HeaderValue>,
+    /// How far it came.
+    pub(super) phase: Phase,
+    /// Where it was routed.
+    pub(super) service: Option<Rc<Service>>,
+    /// Endpoint of the last attempt.
+    pub(super) endpoint: Option<Rc<Endpoint>>,
+    /// Attempts made.
+    pub(super) attempts: u64,
+    /// Failed attempts.
+    pub(super) failed: Vec<Attempt>,
+    /// Name look-up of the connection this exchange opened.
+    pub(super) dns: Option<Duration>,
+    /// Connect of the connection this exchange opened.
+    pub(super) connect: Option<Duration>,
+    /// Whether the connection came from the pool, and its ordinal there.
+    pub(super) reused: Option<(bool, u64)>,
+    /// When the last attempt was sent.
+    pub(super) sent: Option<Instant>,
+    /// When the last attempt began (pick).
+    pub(super) attempt_begun: Option<Instant>,
+    /// When the response head came.
+    pub(super) response_head: Option<Instant>,
+    /// Status from the endpoint.
+    pub(super) upstream_status: Option<u16>,
+    /// Status to the downstream.
+    pub(super) status: Option<u16>,
+    /// `Content-Type` of the response.
+    pub(super) response_mime: Option<HeaderValue>,
+    /// Bytes of the response head.
+    pub(super) response_head_bytes: u64,
+    /// Whether the body goes out in chunks, whose framing counts.
+    pub(super) is_chunked: bool,
+    /// Bytes of the response body.
+    response_body_bytes: u64,
+    /// Bytes that chunked framing added.
+    framing_bytes: u64,
+    /// The request body, if there is one.
+    pub(super) upload: Option<Rc<Upload>>,
+    /// Whether the record is written.
+    is_finished: Cell<bool>,
+}
+
+impl Stopwatch {
+    /// Starts with a request whose head is complete.
+    pub(super) fn start(
+        worker: &Rc<Worker>,
+        connection: &Rc<Connection>,
+        parts: &Parts,
+    ) -> Box<Self> {
+        let started = Instant::now();
+        let (ordinal, head) = connection.begin();
+        worker.metrics.requests_in_flight.add_owned(1);
+        let idle = head
+            .filter(|_| ordinal > 1)
+            .map(|head| head.first_byte.saturating_duration_since(connection.last_end.get()));
+        Box::new(Self {
+            worker: Rc::clone(worker),
+            connection: Rc::clone(connection),
+            ordinal,
+            head,
+            started,
+            idle,
+            method: parts.method.clone(),
+            target: parts.uri.clone(),
+            version: parts.version,
+            survey: Survey::of(&parts.headers),
+            host: None,
+            phase: Phase::Request,
+            service: None,
+            endpoint: None,
+            attempts: 0,
+            failed: Vec::new(),
+            dns: None,
+            connect: None,
+            reused: None,
+            sent: None,
+            attempt_begun: None,
+            response_head: None,
+            upstream_status: None,
+            status: None,
+            response_mime: None,
+            response_head_bytes: 0,
+            is_chunked: false,
+            response_body_bytes: 0,
+            framing_bytes: 0,
+            upload: None,
+            is_finished: Cell::new(false),
+        })
+    }
+
+    /// What the scanner saw of the head.
+    pub(super) fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
+    /// Whether the downstream speaks HTTP/1.1, where a body of unknown length goes out in chunks.
+    pub(super) fn is_h1(&self) -> bool {
+        self.version == Version::HTTP_11
+    }
+
+    /// `connection-ordinal`, for people who report an error page.
+    pub(super) fn label(&self) -> String {
+        format!("{:x}-{}", self.connection.id, self.ordinal)
+    }
+
+    /// Whether the downstream has nothing left to send.
+    pub(super) fn is_upload_over(&self) -> bool {
+        self.upload.as_ref().is_none_or(|upload| upload.ended.get().is_some())
+    }
+
+    /// Counts a frame of the response body.
+    pub(super) fn add_response_bytes(&mut self, bytes: usize) {
+        self.response_body_bytes += bytes as u64;
+        if self.is_chunked && bytes > 0 {
+            // RFC 9112 §7.1: hex length, CR LF, data, CR LF.
+            let digits = (usize::BITS - bytes.leading_zeros()).div_ceil(4);
+            self.framing_bytes += u64::from(digits) + 4;
+        }
+    }
+
+    /// Ends the exchange: writes its record, counts it. Gives the time; only the first call counts.
+    pub(super) fn finish(&mut self, reason: Reason) -> Instant {
+        let now = Instant::now();
+        if self.is_finished.replace(true) {
+            return now;
+        }
+        if self.is_chunked && reason == Reason::Complete {
+            self.framing_bytes += "0\r\n\r\n".len() as u64;
+        }
+        self.connection.end(now);
+        self.count(reason);
+        let mut lists = Lists::default();
+        let record = self.record(now, reason, &mut lists);
+        self.worker.append(Stream::Access, |out| record.encode(out));
+        now
+    }
+
+    /// Adds to the figures of worker and service.
+    fn count(&self, reason: Reason) {
+        self.worker.metrics.requests_total.add_owned(1);
+        self.worker.metrics.requests_in_flight.sub_owned(1);
+        let Some(service) = &self.service else { return };
+        let cells = &service.metrics;
+        let cell = match self.status.map(|status| status / 100) {
+            Some(1) => &cells.status_1xx,
+            Some(2) => &cells.status_2xx,
+            Some(3) => &cells.status_3xx,
+            Some(4) => &cells.status_4xx,
+            Some(_) => &cells.status_5xx,
+            None => &cells.aborted,
+        };
+        cell.add_owned(1);
+        if reason == Reason::NoEndpoint {
+            cells.no_endpoint_total.add_owned(1);
+        }
+        cells.retries_total.add_owned(self.attempts.saturating_sub(1));
+    }
+
+    /// The record, borrowing from here.
+    fn record<'a>(
+        &'a self,
+        now: Instant,
+        reason: Reason,
+        lists: &'a mut Lists,
+    ) -> AccessRecord<'a> {
+        let micros = |span: Duration| Micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX));
+        let since = |from: Instant, to: Instant| micros(to.saturating_duration_since(from));
+        let begun = self.head.map_or(self.started, |head| head.first_byte);
+        let uploaded = self.upload.as_ref().map(|upload| upload.bytes.get());
+        let head_bytes = self.head.map(|head| head.bytes);
+        let sends_bytes = self.response_body_bytes + self.framing_bytes;
+        let first_byte = match (self.sent, self.response_head) {
+            (Some(sent), Some(head)) => Some(head.saturating_duration_since(sent)),
+            _ => None,
+        };
+        if self.failed.is_empty() {
+            lists.clear();
+        } else {
+            lists.fill(&self.failed, self.endpoint.as_deref(), reason, self.upstream_status);
+        }
+        let lists: &'a Lists = lists;
+        let list = |bytes: &'a Vec<u8>| (!bytes.is_empty()).then(|| TextList(bytes));
+        AccessRecord {
+            timestamp: Some(wall_clock()),
+            duration: Some(EcsNanos(since(begun, now).0)),
+            status: self.status.map(Status),
+            upstream_status: self
+                .upstream_status
+                .filter(|_| self.upstream_status != self.status)
+                .map(Status),
+            request_body_bytes: Some(Bytes(uploaded.unwrap_or(0))),
+            request_bytes: head_bytes.map(|head| Bytes(head + uploaded.unwrap_or(0))),
+            response_body_bytes: self.status.map(|_| Bytes(self.response_body_bytes)),
+            response_bytes: self.status.map(|_| Bytes(self.response_head_bytes + sends_bytes)),
+            route: None,
+            service: self.service.as_ref().map(|service| Text(service.config.name.as_bytes())),
+            endpoint: self.endpoint.as_ref().map(|endpoint| Text(endpoint.label.as_bytes())),
+            dns_us: self.dns.map(micros),
+            connect_us: self.connect.map(micros),
+            reused: self.reused.map(|(reused, _)| Flag(reused)),
+            upstream_requests: self.reused.map(|(_, requests)| Count(requests)),
+            first_byte_us: first_byte.map(micros),
+            upstream_total_us: self.attempt_begun.map(|begun| since(begun, now)),
+            idle_us: self.idle.map(micros),
+            head_us: self.head.map(|head| since(head.first_byte, self.started)),
+            body_us: self
+                .upload
+                .as_ref()
+                .and_then(|upload| upload.ended.get())
+                .map(|ended| since(begun, ended)),
+            response_us: self.response_head.map(|head| since(head, now)),
+            self_us: Some(self.own_time(first_byte)),
+            attempts: Some(Count(self.attempts)),
+            attempt_endpoints: list(&lists.endpoints),
+            attempt_statuses: list(&lists.statuses),
+            attempt_reasons: list(&lists.reasons),
+            state: Some(State::new(reason, self.phase)),
+            reason: Some(reason),
+            outcome: Some(Outcome::of(self.status, reason)),
+            response_mime: text(self.response_mime.as_ref()),
+            ..self.request_fields()
+        }
+    }
+
+    /// What was known of the request and its connection from the start.
+    fn request_fields(&self) -> AccessRecord<'_> {
+        let peer = self.connection.peer;
+        let tls = self.connection.tls.get();
+        let handshake = tls.filter(|_| self.ordinal == 1).map(|tls| tls.handshake.as_micros());
+        AccessRecord {
+            method: Some(Text(self.method.as_str().as_bytes())),
+            path: Some(Text(self.target.path().as_bytes())),
+            query: self.target.query().map(|query| Text(query.as_bytes())),
+            domain: self
+                .host
+                .as_ref()
+                .and_then(|host| host.to_str().ok())
+                .map(|host| Text(route::name_of(host).as_bytes())),
+            scheme: Some(Text(self.connection.scheme().as_bytes())),
+            http_version: Some(Text(version_text(self.version).as_bytes())),
+            tls_us: handshake.map(|span| Micros(u64::try_from(span).unwrap_or(u64::MAX))),
+            tls_version: tls.map(|tls| Text(tls.version.as_bytes())),
+            tls_cipher: tls.map(|tls| Text(tls.cipher.as_bytes())),
+            tls_server_name: tls
+                .and_then(|tls| tls.server_name.as_ref())
+                .map(|name| Text(name.as_bytes())),
+            tls_resumed: tls.map(|tls| Flag(tls.resumed)),
+            source_ip: Some(Ip(peer.ip().to_canonical())),
+            source_port: Some(Port(peer.port())),
+            client_ip: Some(Ip(self.client_ip())),
+            user_agent: text(self.survey.user_agent.as_ref()),
+            referrer: text(self.survey.referrer.as_ref()),
+            request_mime: text(self.survey.mime.as_ref()),
+            request_id: text(self.survey.request_id.as_ref()),
+            connection_id: Some(Count(self.connection.id)),
+            connection_requests: Some(Count(self.ordinal)),
+            ..AccessRecord::default()
+        }
+    }
+
+    /// Time between complete head and response head that was not spent on name look-up, connect or
+    /// waiting for the first byte: routing, header work, scheduling.
+    fn own_time(&self, first_byte: Option<Duration>) -> Micros {
+        let end = self.response_head.unwrap_or(self.started);
+        let waited = [self.dns, self.connect, first_byte].into_iter().flatten().sum();
+        let own = end.saturating_duration_since(self.started).saturating_sub(waited);
+        Micros(u64::try_from(own.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// The client as far as it is believed: the address before us that a trusted peer named.
+    fn client_ip(&self) -> std::net::IpAddr {
+        let peer = self.connection.peer.ip().to_canonical();
+        self.survey
+            .forwarded_for
+            .as_ref()
+            .filter(|_| self.connection.is_trusted)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|list| list.split(',').next())
+            .and_then(|first| first.trim().parse().ok())
+            .unwrap_or(peer)
+    }
+}
+
+impl Drop for Stopwatch {
+    fn drop(&mut self) {
+        if !self.is_finished.get() {
+            let fault = self.upload.as_ref().and_then(|upload| upload.fault.get());
+            let reason = if std::thread::panicking() {
+                Reason::Internal
+            } else if self.worker.is_killed.get() {
+                Reason::DrainTimeout
+            } else if self.connection.expired.get().is_some() {
+                Reason::ResponseTimeout
+            } else {
+                fault.unwrap_or(Reason::DownstreamClosed)
+            };
+            self.finish(reason);
+        }
+    }
+}
+
+/// Bytes of the list fields of a record, kept while it is encoded.
+#[derive(Debug, Default)]
+struct Lists {
+    /// Endpoints in order of attempts.
+    endpoints: Vec<u8>,
+    /// Statuses, `-` where there was none.
+    statuses: Vec<u8>,
+    /// Reasons.
+    reasons: Vec<u8>,
+}
+
+impl Lists {
+    /// No lists: there was one attempt.
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// All attempts: the failed ones, then the last.
+    fn fill(
+        &mut self,
+        failed: &[Attempt],
+        last: Option<&Endpoint>,
+        reason: Reason,
+        status: Option<u16>,
+    ) {
+        for attempt in failed {
+            TextList::push(&mut self.endpoints, attempt.endpoint.label.as_bytes());
+            TextList::push(&mut self.statuses, b"-");
+            TextList::push(&mut self.reasons, attempt.reason.as_str().as_bytes());
+        }
+        let is_last_failed = last.is_some_and(|last| {
+            failed.last().is_some_and(|attempt| std::ptr::eq(&raw const *attempt.endpoint, last))
+        });
+        if let Some(last) = last.filter(|_| !is_last_failed || status.is_some()) {
+            let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+            TextList::push(&mut self.endpoints, last.label.as_bytes());
+            TextList::push(&mut self.statuses, status.as_bytes());
+            TextList::push(&mut self.reasons, reason.as_str().as_bytes());
+        }
+    }
+}
+
+/// A field value as a record's text.
+fn text<const N: usize>(value: Option<&HeaderValue>) -> Option<Text<'_, N>> {
+    value.map(|value| Text(value.as_bytes()))
+}
+
+/// The wall clock, in milliseconds since 1970.
+pub(super) fn wall_clock() -> TimestampMs {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    TimestampMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// ECS `http.version`.
+fn version_text(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        _ => "1.1",
+    }
+}

@@ -1,0 +1,154 @@
+//! One worker: a thread with its own runtime, sockets, pools, balances and journal lane.
+//!
+//! Nothing here is shared with other workers but counters, the endpoints' states and the count of
+//! connections. Not here: accepting (`listener`), one request (`exchange`).
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
+
+use http::header::HeaderValue;
+
+use super::limit::Timer;
+use super::route::Routes;
+use super::service::Service;
+use super::stopwatch::wall_clock;
+use crate::config::WhenFull;
+use crate::journal::{Appended, Lane};
+use crate::metrics::WorkerMetrics;
+use crate::record::{Count, GapRecord, Stream, Text};
+
+/// How often pools are swept.
+pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// The state of one worker.
+#[derive(Debug)]
+pub(super) struct Worker {
+    /// Its number, also its lane's.
+    pub(super) id: u8,
+    /// Where records go.
+    lane: RefCell<Lane>,
+    /// What happens when they find no space.
+    pub(super) when_full: WhenFull,
+    /// Whether the last record found none.
+    is_journal_full: Cell<bool>,
+    /// Its deadlines.
+    pub(super) timer: Rc<Timer>,
+    /// Hosts to services.
+    routes: Routes,
+    /// Services, in the order of the configuration.
+    pub(super) services: Vec<Rc<Service>>,
+    /// Our entry in `Via`: protocol and a name of this process.
+    pub(super) via: HeaderValue,
+    /// Its cells.
+    pub(super) metrics: Arc<WorkerMetrics>,
+    /// Start of the data plane; endpoint states count from here.
+    start: Instant,
+    /// Connections accepted by this worker.
+    connections: Cell<u64>,
+    /// Connections open now, over all workers.
+    pub(super) open: Arc<AtomicUsize>,
+    /// Set when the drain's deadline has passed: what is dropped now was cut by us.
+    pub(super) is_killed: Cell<bool>,
+}
+
+/// What a worker is made of; no defaults.
+pub(super) struct Parts {
+    /// Its number.
+    pub(super) id: u8,
+    /// Its lane.
+    pub(super) lane: Lane,
+    /// What happens when the journal is full.
+    pub(super) when_full: WhenFull,
+    /// Its services.
+    pub(super) services: Vec<Rc<Service>>,
+    /// Name of this process in `Via`.
+    pub(super) pseudonym: String,
+    /// Its cells.
+    pub(super) metrics: Arc<WorkerMetrics>,
+    /// Start of the data plane.
+    pub(super) start: Instant,
+    /// Connections open over all workers.
+    pub(super) open: Arc<AtomicUsize>,
+}
+
+impl Worker {
+    /// A worker that serves nothing yet.
+    pub(super) fn new(parts: Parts) -> Rc<Self> {
+        let routes =
+            Routes::new(parts.services.iter().map(|service| service.config.domains.as_slice()));
+        let via = HeaderValue::from_str(&format!("1.1 {}", parts.pseudonym))
+            .unwrap_or(HeaderValue::from_static("1.1 lbproxy"));
+        Rc::new(Self {
+            id: parts.id,
+            lane: RefCell::new(parts.lane),
+            when_full: parts.when_full,
+            is_journal_full: Cell::new(false),
+            timer: Timer::new(),
+            routes,
+            services: parts.services,
+            via,
+            metrics: parts.metrics,
+            start: parts.start,
+            connections: Cell::new(0),
+            open: parts.open,
+            is_killed: Cell::new(false),
+        })
+    }
+
+    /// The service for a host.
+    pub(super) fn service_for(&self, host: &str) -> Option<Rc<Service>> {
+        self.services.get(self.routes.find(host)?).map(Rc::clone)
+    }
+
+    /// Milliseconds since the start of the data plane, 1 or more.
+    pub(super) fn millis_at(&self, now: Instant) -> u64 {
+        let span = now.saturating_duration_since(self.start).as_millis();
+        u64::try_from(span).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    /// A number for a new connection: the worker's in the top byte of 48 bits.
+    pub(super) fn next_connection(&self) -> u64 {
+        self.connections.set(self.connections.get() + 1);
+        u64::from(self.id) << 40 | self.connections.get()
+    }
+
+    /// Whether the journal had no space for the last record.
+    pub(super) fn is_journal_full(&self) -> bool {
+        self.is_journal_full.get()
+    }
+
+    /// Appends a record of `stream`; a gap before it gets a record of its own.
+    pub(super) fn append(&self, stream: Stream, encode: impl FnMut(&mut [u8]) -> Option<usize>) {
+        self.metrics.records_created_total.add_owned(1);
+        let mut lane = self.lane.borrow_mut();
+        let appended = lane.append(stream as u8, encode);
+        self.is_journal_full.set(matches!(appended, Appended::Dropped));
+        if let Appended::AfterGap { stream, first_seq, count } = appended {
+            let gap = GapRecord {
+                timestamp: Some(wall_clock()),
+                gap_worker: Some(Count(u64::from(self.id))),
+                gap_stream: Some(Count(u64::from(stream))),
+                gap_first_seq: Some(Count(first_seq)),
+                gap_count: Some(Count(count)),
+                gap_reason: Some(Text(b"journal_full")),
+            };
+            self.metrics.records_created_total.add_owned(1);
+            // Dropped again: the next record after space returns tells of the longer gap.
+            let _ = lane.append(Stream::Gap as u8, |out| gap.encode(out));
+        }
+    }
+
+    /// Sweeps the pools for ever.
+    pub(super) async fn sweep(self: Rc<Self>) {
+        loop {
+            tokio::time::sleep(SWEEP_EVERY).await;
+            let now = Instant::now();
+            for endpoint in self.services.iter().flat_map(|service| &service.endpoints) {
+                endpoint.pool.sweep(endpoint, now);
+            }
+        }
+    }
+}

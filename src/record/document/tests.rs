@@ -1,0 +1,294 @@
+//! Documents, `_id`s and the codec of whole records.
+
+use proptest::prelude::*;
+
+use super::super::sample::Source;
+use super::super::*;
+use super::{Stream, write_document, write_id};
+
+const ORIGIN: Origin<'static> = Origin {
+    instance: 0x12_3456_789a,
+    epoch: 7,
+    worker: 1,
+    seq: 42,
+    constants: &Constants {
+        node_name: String::new(),
+        version: String::new(),
+        config_hash: String::new(),
+    },
+};
+
+fn encoded(record: &AccessRecord<'_>) -> Vec<u8> {
+    let mut out = vec![0; 64 * 1024];
+    let used = record.encode(&mut out).unwrap();
+    out.truncate(used);
+    out
+}
+
+#[test]
+fn a_document_has_dotted_keys_and_its_place_in_the_journal() {
+    let path = "/\"\u{202e}\n".repeat(10);
+    let record = AccessRecord {
+        timestamp: Some(TimestampMs(1_795_479_268_123)),
+        duration: Some(EcsNanos(1_500)),
+        path: Some(Text(path.as_bytes())),
+        status: Some(Status(200)),
+        source_ip: Some(Ip("::1".parse().unwrap())),
+        reused: Some(Flag(false)),
+        state: Some(State::new(Reason::UpstreamReset, Phase::Data)),
+        reason: Some(Reason::UpstreamReset),
+        ..AccessRecord::default()
+    };
+    let mut out = Vec::new();
+    write_document(Stream::Access, &encoded(&record), &ORIGIN, &mut out).unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    let want = serde_json::json!({
+        "@timestamp": "2026-11-24T00:14:28.123Z", "event.duration": 1_500_000, "url.path": path,
+        "http.response.status_code": 200, "source.ip": "::1", "lbproxy.upstream.reused": false,
+        "lbproxy.termination.state": "SD", "lbproxy.termination.reason": "upstream_reset",
+        "service.node.name": "", "service.version": "", "lbproxy.config.hash": "",
+        "lbproxy.instance": "123456789a", "lbproxy.worker": 1, "lbproxy.epoch": 7, "lbproxy.seq": 42,
+    });
+    assert_eq!(document, want);
+}
+
+/// The document as a tree.
+fn document(stream: Stream, payload: &[u8]) -> serde_json::Map<String, serde_json::Value> {
+    let mut out = b"before".to_vec();
+    write_document(stream, payload, &ORIGIN, &mut out).unwrap();
+    serde_json::from_slice(out.strip_prefix(b"before").unwrap()).unwrap()
+}
+
+/// The `_id` of a record of that time and place, and the bytes it stands for.
+fn id(time_ms: u64, origin: Origin<'_>) -> (String, Vec<u8>) {
+    let record = AccessRecord { timestamp: Some(TimestampMs(time_ms)), ..AccessRecord::default() };
+    let mut out = Vec::new();
+    write_id(&encoded(&record), &origin, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let mut bits = 0_u32;
+    let mut raw = Vec::new();
+    for (at, character) in text.bytes().enumerate() {
+        let six = match character {
+            b'A'..=b'Z' => character - b'A',
+            b'a'..=b'z' => character - b'a' + 26,
+            b'0'..=b'9' => character - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            other => panic!("{other} is not in the base64url alphabet"),
+        };
+        bits = bits << 6 | u32::from(six);
+        if at % 4 > 0 {
+            raw.push(u8::try_from(bits >> (6 - 2 * (at % 4)) & 0xff).unwrap());
+        }
+    }
+    (text, raw)
+}
+
+#[test]
+fn ids_hold_time_and_place_and_are_ordered_by_time() {
+    let (text, raw) = id(0x0102_0304_0506, ORIGIN);
+    assert_eq!(text.len(), ID_BYTES);
+    let want = [1, 2, 3, 4, 5, 6, 0x12, 0x34, 0x56, 0x78, 0x9a, 0, 7, 1, 0, 0, 0, 0, 42];
+    assert_eq!(raw, want);
+    let zero = Origin { instance: 0, epoch: 0, worker: 0, seq: 0, ..ORIGIN };
+    assert_eq!(id(0, zero).0, "A".repeat(ID_BYTES));
+
+    let ids = [
+        id(1, ORIGIN),
+        id(2, ORIGIN),
+        id(1, Origin { instance: 1, ..ORIGIN }),
+        id(1, Origin { epoch: 1, ..ORIGIN }),
+        id(1, Origin { worker: 2, ..ORIGIN }),
+        id(1, Origin { seq: 43, ..ORIGIN }),
+    ];
+    let unique: std::collections::HashSet<_> = ids.iter().collect();
+    assert_eq!(unique.len(), ids.len());
+}
+
+#[test]
+fn a_payload_without_a_time_has_no_id_and_leaves_the_buffer_alone() {
+    let mut out = b"before".to_vec();
+    let without = encoded(&AccessRecord { status: Some(Status(200)), ..AccessRecord::default() });
+    assert_eq!(write_id(&without, &ORIGIN, &mut out), Err(DecodeError::Damaged));
+    let cut = &without[..without.len() - 1];
+    let written = write_document(Stream::Access, cut, &ORIGIN, &mut out);
+    assert_eq!(written, Err(DecodeError::Damaged));
+    assert_eq!(out, b"before");
+}
+
+#[test]
+fn long_texts_are_cut_at_a_character() {
+    let path = "\u{e9}".repeat(8 * 1024);
+    let record = AccessRecord { path: Some(Text(path.as_bytes())), ..AccessRecord::default() };
+    let bytes = encoded(&record);
+    let kept = AccessRecord::decode(&bytes).unwrap().path.unwrap().0;
+    assert_eq!(kept, &path.as_bytes()[..2048]);
+
+    let odd = format!("a{path}");
+    let record = AccessRecord { path: Some(Text(odd.as_bytes())), ..AccessRecord::default() };
+    let bytes = encoded(&record);
+    let kept = AccessRecord::decode(&bytes).unwrap().path.unwrap().0;
+    assert_eq!(kept, &odd.as_bytes()[..2047], "2048 would end inside a character");
+    assert_eq!(document(Stream::Access, &bytes)["url.path"], odd[..2047]);
+}
+
+#[test]
+fn a_word_of_a_newer_version_is_not_called_damage() {
+    let record = AccessRecord { reason: Some(Reason::Complete), ..AccessRecord::default() };
+    let mut bytes = encoded(&record);
+    *bytes.last_mut().unwrap() = 250;
+    assert_eq!(AccessRecord::decode(&bytes), Err(DecodeError::Newer));
+}
+
+#[test]
+fn constants_come_back_and_a_cut_is_damage() {
+    let constants = Constants {
+        node_name: "proxy-1".to_owned(),
+        version: "0.1.0".to_owned(),
+        config_hash: "\u{e9}".repeat(200),
+    };
+    let bytes = constants.encode();
+    let read = Constants::decode(&bytes).unwrap();
+    assert_eq!((read.node_name, read.version), (constants.node_name, constants.version));
+    assert_eq!(read.config_hash, "\u{e9}".repeat(127), "255 bytes at most, whole characters");
+    for cut in 0..bytes.len() {
+        assert_eq!(Constants::decode(&bytes[..cut]), Err(DecodeError::Damaged), "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_record_of_a_newer_version_and_damage_are_told_apart() {
+    let mut newer = vec![0; 16];
+    newer[15] = 0x80;
+    assert_eq!(AccessRecord::decode(&newer), Err(DecodeError::Newer));
+    assert_eq!(AccessRecord::decode(&[1; 3]), Err(DecodeError::Damaged));
+}
+
+#[test]
+fn every_path_is_ecs_or_ours_and_stands_once_per_kind() {
+    /// ECS 9.5 names in use (elastic/ecs, generated/csv/fields.csv).
+    const ECS: &[&str] = &[
+        "@timestamp",
+        "event.duration",
+        "event.outcome",
+        "http.request.method",
+        "url.path",
+        "url.query",
+        "url.domain",
+        "url.scheme",
+        "http.version",
+        "http.response.status_code",
+        "http.request.body.bytes",
+        "http.request.bytes",
+        "http.response.body.bytes",
+        "http.response.bytes",
+        "tls.version",
+        "tls.cipher",
+        "tls.client.server_name",
+        "tls.resumed",
+        "source.ip",
+        "source.port",
+        "source.bytes",
+        "destination.bytes",
+        "client.ip",
+        "user_agent.original",
+        "http.request.referrer",
+        "http.request.mime_type",
+        "http.response.mime_type",
+        "http.request.id",
+        "error.message",
+        "service.node.name",
+        "service.version",
+    ];
+    for stream in Stream::ALL {
+        let mut seen = std::collections::HashSet::new();
+        let mut otel = std::collections::HashSet::new();
+        for field in stream.document_fields() {
+            assert!(seen.insert(field.path), "{} twice", field.path);
+            assert!(field.otel.is_empty() || otel.insert(field.otel), "{} twice", field.otel);
+            assert!(field.doc.ends_with('.'), "{} is not explained", field.path);
+            let known = ECS.contains(&field.path) || field.path.starts_with("lbproxy.");
+            assert!(known, "{} is neither ECS nor ours", field.path);
+        }
+    }
+}
+
+/// Goal, for each kind of record: what was written comes back, its document says the same, and a
+/// cut is never taken for a record. Method: any record, cut at every byte.
+macro_rules! properties {
+    ($($test:ident $record:ident $stream:expr;)*) => {proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        $(#[test]
+        fn $test(source in Source::any()) {
+            let record = $record::draw(&source);
+            let mut slot = vec![0; 64 * 1024];
+            let used = record.encode(&mut slot).unwrap();
+            let bytes = &slot[..used];
+            prop_assert_eq!($record::decode(bytes), Ok(record));
+
+            let mut want = record.expected();
+            for field in ORIGIN_FIELDS {
+                let value = match field.rust {
+                    "instance" => "123456789a".into(),
+                    "worker" => 1.into(),
+                    "epoch" => 7.into(),
+                    "seq" => 42.into(),
+                    _ => "".into(),
+                };
+                want.insert(field.path.to_owned(), value);
+            }
+            prop_assert_eq!(document($stream, bytes), want);
+
+            let mut short = vec![0; used];
+            for cut in 0..used {
+                prop_assert!($record::decode(&bytes[..cut]).is_err(), "cut at {}", cut);
+                prop_assert_eq!(record.encode(&mut short[..cut]), None, "room for {}", cut);
+            }
+        })*
+    }};
+}
+
+properties! {
+    access_records_come_back_whole_or_not_at_all AccessRecord Stream::Access;
+    connection_records_come_back_whole_or_not_at_all ConnectionRecord Stream::Connection;
+    gap_records_come_back_whole_or_not_at_all GapRecord Stream::Gap;
+}
+
+proptest! {
+    /// Goal: garbage is an error or an odd record whose document is JSON, never a panic. Method:
+    /// random bytes, some below a bitmap that promises only known fields.
+    #[test]
+    fn garbage_never_panics(
+        bitmap in any::<u128>(),
+        is_known in any::<bool>(),
+        bytes in proptest::collection::vec(any::<u8>(), 0..400),
+    ) {
+        let bitmap = if is_known { bitmap & ((1 << 52) - 1) } else { bitmap };
+        let payload = [&bitmap.to_le_bytes()[..], &bytes].concat();
+        for stream in Stream::ALL {
+            for payload in [&payload[..], &bytes] {
+                let mut out = Vec::new();
+                let _ = write_id(payload, &ORIGIN, &mut out);
+                out.clear();
+                if write_document(stream, payload, &ORIGIN, &mut out).is_ok() {
+                    let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
+                    prop_assert!(read.is_object());
+                }
+            }
+        }
+        let _ = Constants::decode(&bytes);
+    }
+
+    #[test]
+    fn ids_compare_as_their_times(
+        (early, late) in (0..1_u64 << 47, 0..1_u64 << 47),
+        (epoch, worker) in any::<(u16, u8)>(),
+        seq in 1..1_u64 << 40,
+    ) {
+        let (_, first) = id(early, ORIGIN);
+        let (_, second) = id(late, Origin { epoch, worker, seq, ..ORIGIN });
+        if early != late {
+            prop_assert_eq!(first < second, early < late);
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! What the integration tests share: the program under test, a raw upstream, raw requests.
+
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Longest wait for anything; only a broken program reaches it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `check` gives a value.
+pub(crate) fn wait_for<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = check() {
+            return value;
+        }
+        assert!(Instant::now() < until, "waited in vain for {what}");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+/// A running `lbproxy run`, killed when dropped.
+pub(crate) struct Proxy {
+    child: Child,
+    pub(crate) dir: Arc<tempfile::TempDir>,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    log: Arc<Mutex<String>>,
+}
+
+impl Proxy {
+    /// Starts it in a new folder. `proxy` are lines below `proxy:` (two spaces deep), `rest` whole
+    /// blocks after it.
+    pub(crate) fn start(proxy: &str, rest: &str) -> Self {
+        Self::start_in(Arc::new(tempfile::tempdir().unwrap()), proxy, rest)
+    }
+
+    /// Starts it in a folder that may hold a journal.
+    pub(crate) fn start_in(dir: Arc<tempfile::TempDir>, proxy: &str, rest: &str) -> Self {
+        let file = dir.path().join("proxy.yaml");
+        let journal = dir.path().join("journal");
+        let text = format!(
+            "proxy:\n  workers: 2\n{proxy}\nadmin: {{listen: \"127.0.0.1:0\"}}\n\
+             telemetry:\n  instance: test\n  journal: {{path: \"{}\"}}\n{rest}",
+            journal.display()
+        );
+        std::fs::write(&file, text).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_lbproxy"))
+            .args(["--log-format", "json", "run", "--drain-timeout", "10s", "--config"])
+            .arg(&file)
+            .env("RUST_LOG", "info")
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (found, addresses) = mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let copy = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if let Ok(entry) = serde_json::from_str::<serde_json::Value>(&line) {
+                    let fields = &entry["fields"];
+                    if let Some(address) = fields["address"].as_str() {
+                        let is_admin = fields["message"] != "listening";
+                        let _ = found.send((is_admin, address.parse::<SocketAddr>().unwrap()));
+                    }
+                }
+                copy.lock().unwrap().push_str(&(line + "\n"));
+            }
+        });
+        let next = |wanted: bool| {
+            let (is_admin, address) = addresses
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| panic!("the program did not start:\n{}", log.lock().unwrap()));
+            assert_eq!(is_admin, wanted);
+            address
+        };
+        let (address, admin) = (next(false), next(true));
+        Self { child, dir, address, admin, log }
+    }
+
+    /// Ends it at once, as a crash does.
+    pub(crate) fn kill(mut self) -> Arc<tempfile::TempDir> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        Arc::clone(&self.dir)
+    }
+
+    /// SIGTERM; waits for its end and gives what it logged.
+    pub(crate) fn terminate(mut self) -> String {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let status = wait_for("the end", || self.child.try_wait().unwrap());
+        assert!(status.success(), "{status}\n{}", self.log.lock().unwrap());
+        wait_for("the last line", || {
+            let log = self.log.lock().unwrap();
+            log.contains("created ").then(|| log.clone())
+        })
+    }
+
+    /// One request on a connection of its own.
+    pub(crate) fn send(&self, request: impl AsRef<[u8]>) -> Response {
+        let mut stream = connect(self.address);
+        stream.write_all(request.as_ref()).unwrap();
+        let is_head = request.as_ref().starts_with(b"HEAD");
+        read_response(&mut BufReader::new(stream), is_head).expect("no response")
+    }
+
+    /// A page of the admin listener.
+    pub(crate) fn admin(&self, method: &str, path: &str) -> Response {
+        let mut stream = connect(self.admin);
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        read_response(&mut BufReader::new(stream), false).unwrap()
+    }
+
+    /// Every document in the journal, in order of lanes and numbers.
+    pub(crate) fn documents(&self) -> Vec<serde_json::Value> {
+        documents(self.dir.path())
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Every document in the journal below `dir`.
+pub(crate) fn documents(dir: &std::path::Path) -> Vec<serde_json::Value> {
+    use lbproxy::journal::{From, Reader};
+    use lbproxy::record::{Constants, Origin, Stream, write_document};
+    let mut reader = Reader::open_directory(&dir.join("journal"), From::Oldest).unwrap();
+    let mut documents = Vec::new();
+    loop {
+        let count = reader
+            .read(1 << 20, &mut |entry| {
+                let constants = Constants::decode(entry.preamble).unwrap();
+                let origin = Origin {
+                    instance: entry.instance,
+                    epoch: entry.epoch,
+                    worker: entry.lane,
+                    seq: entry.seq,
+                    constants: &constants,
+                };
+                let stream = Stream::from_u8(entry.stream).unwrap();
+                let mut out = Vec::new();
+                write_document(stream, entry.payload, &origin, &mut out).unwrap();
+                documents.push(serde_json::from_slice(&out).unwrap());
+            })
+            .unwrap();
+        if count == 0 {
+            return documents;
+        }
+    }
+}
+
+/// A connection with a limit on every wait.
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// A response as it came over the wire.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+    pub(crate) wire_bytes: usize,
+}
+
+impl Response {
+    /// The value of a field, if present.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        field(&self.head, name)
+    }
+}
+
+/// The value of a field in a head.
+pub(crate) fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().skip(1).find_map(|line| {
+        let (field, value) = line.split_once(':')?;
+        field.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+/// Reads one response; `None` when the connection ends before one.
+pub(crate) fn read_response(from: &mut impl BufRead, is_head: bool) -> Option<Response> {
+    let head = read_head(from)?;
+    let status = head.split(' ').nth(1)?.parse().unwrap();
+    let mut body = Vec::new();
+    let mut wire_bytes = head.len();
+    if !is_head && status != 204 && status != 304 {
+        wire_bytes += read_body(from, &head, &mut body, true);
+    }
+    Some(Response { status, head, body, wire_bytes })
+}
+
+/// Reads to the empty line.
+fn read_head(from: &mut impl BufRead) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match from.read_until(b'\n', &mut head) {
+            Ok(0) | Err(_) => return None,
+            Ok(_) => (),
+        }
+    }
+    Some(String::from_utf8_lossy(&head).into_owned())
+}
+
+/// Reads a body by its framing; gives its bytes on the wire.
+fn read_body(from: &mut impl BufRead, head: &str, body: &mut Vec<u8>, to_end: bool) -> usize {
+    if field(head, "transfer-encoding").is_some() {
+        let mut wire = 0;
+        loop {
+            let mut line = String::new();
+            wire += from.read_line(&mut line).unwrap_or(0);
+            let Ok(size) = usize::from_str_radix(line.trim().split(';').next().unwrap(), 16) else {
+                return wire;
+            };
+            let mut chunk = vec![0; size + 2];
+            if from.read_exact(&mut chunk).is_err() {
+                return wire;
+            }
+            wire += chunk.len();
+            if size == 0 {
+                return wire;
+            }
+            body.extend_from_slice(&chunk[..size]);
+        }
+    } else if let Some(length) = field(head, "content-length") {
+        from.take(length.parse().unwrap()).read_to_end(body).unwrap_or(0)
+    } else if to_end {
+        from.read_to_end(body).unwrap_or(0)
+    } else {
+        0
+    }
+}
+
+/// What the raw upstream answers, given head and body of a request. An empty answer closes.
+type Answer = dyn Fn(&str, &[u8]) -> Vec<u8> + Send + Sync;
+
+/// Head and body of a request.
+pub(crate) type Request = (String, Vec<u8>);
+
+/// An upstream that shows requests as they came and answers bytes as they are.
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    seen: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Upstream {
+    /// Answers every request with `answer`.
+    pub(crate) fn start(answer: impl Fn(&str, &[u8]) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (all, answer): (_, Arc<Answer>) = (Arc::clone(&seen), Arc::new(answer));
+        // Ends with the process of the tests; it waits in accept and costs nothing.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (seen, answer) = (Arc::clone(&all), Arc::clone(&answer));
+                std::thread::spawn(move || {
+                    let mut writer = stream.try_clone().unwrap();
+                    let mut reader = BufReader::new(stream);
+                    while let Some(head) = read_head(&mut reader) {
+                        let mut body = Vec::new();
+                        read_body(&mut reader, &head, &mut body, false);
+                        let bytes = answer(&head, &body);
+                        seen.lock().unwrap().push((head, body));
+                        if bytes.is_empty() || writer.write_all(&bytes).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Self { address, seen }
+    }
+
+    /// Answers `200` with a short body.
+    pub(crate) fn ok() -> Self {
+        Self::start(|_, _| {
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Case: Kept\r\n\r\nhi".to_vec()
+        })
+    }
+
+    /// Requests so far.
+    pub(crate) fn seen(&self) -> Vec<Request> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+/// Lines below `proxy:` for one service of these endpoints on every host.
+pub(crate) fn one_service(endpoints: &[SocketAddr], extra: &str) -> String {
+    let hosts: Vec<_> = endpoints.iter().map(|address| format!("\"{address}\"")).collect();
+    format!(
+        "  listen: {{address: 127.0.0.1, port: 0, trusted_proxies: []}}\n  services:\n    \
+         - {{name: web, domain: \"*\", hosts: [{}]{extra}}}",
+        hosts.join(", ")
+    )
+}
+
+/// An address on loopback where nobody listens.
+pub(crate) fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
