@@ -232,7 +232,7 @@ pub fn start(options: Options) -> Result<Running, StartError> {
     Ok(Running { addresses, drain, kill, threads, open, figures: Arc::new(figures) })
 }
 
-/// One socket per worker and listener. The first socket of a listener settles port 0 for the rest.
+/// One socket per worker and listener.
 fn bind_all(
     config: &config::Proxy,
     workers: usize,
@@ -241,14 +241,17 @@ fn bind_all(
     let mut addresses = Vec::new();
     for listener in &config.listeners {
         let mut address = SocketAddr::new(listener.address, listener.port);
-        // Without SO_REUSEPORT: somebody else on the port must be an error, not a share of traffic.
-        let probe = std::net::TcpListener::bind(address)
-            .map_err(|source| StartError::Bind { address, source })?;
-        address = probe.local_addr().map_err(|source| StartError::Bind { address, source })?;
-        drop(probe);
+        if address.port() != 0 {
+            // Without SO_REUSEPORT: somebody else on the port must be an error, not a share of
+            // traffic. For port 0 the system finds one that nobody has.
+            std::net::TcpListener::bind(address)
+                .map_err(|source| StartError::Bind { address, source })?;
+        }
         for sockets in &mut sockets {
             let socket =
                 listener::bind(address).map_err(|source| StartError::Bind { address, source })?;
+            // The first socket settles port 0 for the rest.
+            address = socket.local_addr().map_err(|source| StartError::Bind { address, source })?;
             sockets.push(socket);
         }
         addresses.push(address);

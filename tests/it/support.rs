@@ -307,7 +307,13 @@ pub(crate) fn one_service(endpoints: &[SocketAddr], extra: &str) -> String {
     )
 }
 
-/// An address on loopback where nobody listens.
+/// An address on loopback that refuses connections. The port stays bound without listening, so that
+/// nobody else can get it while the tests run.
 pub(crate) fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    std::mem::forget(socket);
+    address
 }
