@@ -9,7 +9,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
-use super::body::{Content, Ending, PacedBody, Parts};
+use super::super::body::{Content, Ending, PacedBody, Parts};
 use super::echo::{self, Received};
 use super::raw::Plan;
 use super::script::{After, Fault, Manner, Mistake, Place, Script};
@@ -112,22 +112,9 @@ async fn wait(delay: std::time::Duration) {
 /// Tells the caller what is wrong with its script.
 fn refusal(mistake: &Mistake) -> Response<PacedBody> {
     let text = Bytes::from(format!("{mistake}\n"));
-    let mut response = Response::new(whole(Content::Bytes(text)));
+    let mut response = Response::new(PacedBody::whole(Content::Bytes(text)));
     *response.status_mut() = StatusCode::BAD_REQUEST;
     response
-}
-
-/// A body without pauses and faults.
-fn whole(content: Content) -> PacedBody {
-    let end = content.len();
-    PacedBody {
-        parts: Parts::new(content, 1, end),
-        pause: std::time::Duration::ZERO,
-        hides_length: false,
-        trailers: None,
-        ending: Ending::Whole,
-        waiting: None,
-    }
 }
 
 /// Answers as the script asks.
@@ -152,7 +139,7 @@ async fn respond(
         return Err(Broken);
     }
     let length = content.len();
-    let mut body = whole(if has_body { content.clone() } else { Content::Pattern(0) });
+    let mut body = PacedBody::whole(if has_body { content.clone() } else { Content::Pattern(0) });
     if let Some(fault) = script.fault {
         body = broken_body(fault, script, content).await?;
     } else if script.raw.is_some() {
@@ -188,7 +175,7 @@ async fn broken_body(fault: Fault, script: &Script, content: Content) -> Result<
         Fault { place: Place::Body, manner } => {
             let end = script.cut.unwrap_or(content.len() / 2);
             let is_hanging = manner == Manner::Hang;
-            let mut body = whole(Content::Pattern(0));
+            let mut body = PacedBody::whole(Content::Pattern(0));
             body.parts = Parts::new(content, script.chunks.unwrap_or(1), end);
             body.ending = if is_hanging { Ending::Never } else { Ending::Error };
             Ok(body)

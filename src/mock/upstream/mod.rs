@@ -11,7 +11,6 @@
 //! Not here: TLS. Over HTTP/2 a fault resets its stream, and interim responses are left out.
 
 mod answer;
-mod body;
 mod echo;
 mod raw;
 mod script;
@@ -37,6 +36,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::oneshot;
 
+use super::OnThread;
 use crate::metrics::Cell64;
 use answer::Session;
 use socket::Socket;
@@ -354,19 +354,4 @@ async fn serve_connection(state: Rc<State>, stream: TcpStream, peer: SocketAddr,
         }
     }
     state.counts.open.sub_owned(1);
-}
-
-/// Runs the library's tasks on this thread.
-#[derive(Debug, Clone, Copy)]
-struct OnThread;
-
-impl<F> hyper::rt::Executor<F> for OnThread
-where
-    F: Future + 'static,
-{
-    fn execute(&self, task: F) {
-        tokio::task::spawn_local(async move {
-            task.await;
-        });
-    }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::io::Write as _;
 use std::time::Duration;
 
-use super::body::{Content, Parts};
+use super::super::body::{Content, Parts};
 use super::script::{After, Fault, Manner, Place, Script};
 use super::socket::Socket;
 

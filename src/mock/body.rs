@@ -1,4 +1,5 @@
-//! Response bodies: what they hold, how they are divided, and the paced body the HTTP library sends.
+//! Bodies of the mocks: what they hold, how they are divided, and the paced body the HTTP library
+//! sends.
 
 use std::io;
 use std::pin::Pin;
@@ -145,6 +146,21 @@ pub(super) struct PacedBody {
     pub(super) ending: Ending,
     /// Pause under way, and the bytes after it.
     pub(super) waiting: Option<(Pin<Box<Sleep>>, Bytes)>,
+}
+
+impl PacedBody {
+    /// A body without pauses and faults.
+    pub(super) fn whole(content: Content) -> Self {
+        let end = content.len();
+        Self {
+            parts: Parts::new(content, 1, end),
+            pause: Duration::ZERO,
+            hides_length: false,
+            trailers: None,
+            ending: Ending::Whole,
+            waiting: None,
+        }
+    }
 }
 
 impl http_body::Body for PacedBody {
