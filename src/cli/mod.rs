@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 mod check;
 mod completions;
 mod demo;
+mod interrupt;
 mod log;
 mod man;
 mod output;

@@ -35,6 +35,17 @@ pub(super) fn start_log(format: LogFormat) {
 #[error("{0}")]
 pub(super) struct UsageError(pub(super) String);
 
+/// Writes one line to standard output at once.
+///
+/// # Errors
+/// When the reader has gone away.
+pub(super) fn line(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
 /// Prints the chain of causes on one line and gives the exit code.
 pub(super) fn fail(error: &anyhow::Error) -> ExitCode {
     let usage = error.is::<UsageError>();

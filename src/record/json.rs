@@ -143,7 +143,7 @@ fn colons(v6: Ipv6Addr, out: &mut Vec<u8>) {
 const TIMESTAMP_MS_MAX: u64 = 253_402_300_799_999;
 
 /// Appends `"2026-11-24T00:14:28.123Z"`; later times than year 9999 are held there.
-pub(super) fn timestamp(ms: u64, out: &mut Vec<u8>) {
+pub fn timestamp(ms: u64, out: &mut Vec<u8>) {
     let ms = ms.min(TIMESTAMP_MS_MAX);
     let (days, of_day) = (ms / 86_400_000, ms % 86_400_000);
     let (year, month, day) = civil(days);

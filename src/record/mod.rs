@@ -21,6 +21,7 @@ pub use connection::ConnectionRecord;
 pub use docs::records_markdown;
 pub use document::{Constants, ID_BYTES, ORIGIN_FIELDS, Origin, Stream, write_document, write_id};
 pub use gap::GapRecord;
+pub use json::timestamp as write_timestamp;
 pub use schema::{DecodeError, FieldSpec};
 pub use termination::{Blame, Outcome, Phase, Reason, State, Who};
 pub use value::{
