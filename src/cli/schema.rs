@@ -1,15 +1,151 @@
-//! `lbproxy schema`: under construction.
+//! `lbproxy schema`: what lbproxy reads and writes, for editors, servers and people.
 
+use std::io::Write as _;
 use std::process::ExitCode;
+
+use clap::{Subcommand, ValueEnum};
+
+use crate::elk::{Product, templates};
+use crate::record::{self, FieldSpec, Stream};
 
 /// Arguments of `lbproxy schema`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Of what.
+    #[command(subcommand)]
+    what: What,
+}
+
+/// What a schema can be of.
+#[derive(Debug, Subcommand)]
+enum What {
+    /// JSON Schema of the configuration, for editors.
+    Config,
+    /// Fields of the records.
+    Record {
+        /// How to print them.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        /// Only this kind of record (text and JSON).
+        #[arg(long, value_enum)]
+        stream: Option<StreamName>,
+    },
+    /// Index template, the body of `PUT _index_template/NAME`.
+    Template {
+        /// For which product.
+        #[arg(long, value_enum, default_value_t)]
+        product: ProductName,
+        /// For which kind of record.
+        #[arg(long, value_enum, default_value_t)]
+        stream: StreamName,
+    },
+}
+
+/// How fields are printed.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Format {
+    /// A line each: stream, field, type, unit, meaning, with tabs between.
+    #[default]
+    Text,
+    /// One JSON array.
+    Json,
+    /// The page `docs/records.md`.
+    Markdown,
+}
+
+/// [`Stream`] on the command line.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum StreamName {
+    /// Requests.
+    #[default]
+    Access,
+    /// Connections without a readable request.
+    Connection,
+    /// Gaps.
+    Health,
+}
+
+impl StreamName {
+    /// The stream.
+    const fn stream(self) -> Stream {
+        match self {
+            Self::Access => Stream::Access,
+            Self::Connection => Stream::Connection,
+            Self::Health => Stream::Gap,
+        }
+    }
+}
+
+/// [`Product`] on the command line.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum ProductName {
+    /// Elasticsearch.
+    #[default]
+    Elasticsearch,
+    /// OpenSearch.
+    Opensearch,
+}
+
+impl ProductName {
+    /// The product.
+    const fn product(self) -> Product {
+        match self {
+            Self::Elasticsearch => Product::Elasticsearch,
+            Self::Opensearch => Product::OpenSearch,
+        }
+    }
+}
 
 /// Runs it.
 ///
 /// # Errors
-/// Always, until it is written.
-pub(super) fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not written yet")
+/// When standard output cannot be written.
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { what } = args;
+    let text = match what {
+        What::Config => config_schema()?,
+        What::Record { format: Format::Markdown, .. } => record::records_markdown(),
+        What::Record { format: Format::Text, stream } => {
+            fields(stream).map(|(stream, field)| line(stream, field)).collect()
+        }
+        What::Record { format: Format::Json, stream } => {
+            let rows: Vec<_> =
+                fields(stream).map(|(stream, field)| object(stream, field)).collect();
+            serde_json::to_string_pretty(&rows)? + "\n"
+        }
+        What::Template { product, stream } => {
+            templates::index_template(product.product(), stream.stream())
+        }
+    };
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// JSON Schema of the configuration.
+fn config_schema() -> anyhow::Result<String> {
+    anyhow::bail!("the configuration has no schema in this version; `lbproxy check` validates it")
+}
+
+/// The fields of one kind of record or of all.
+fn fields(only: Option<StreamName>) -> impl Iterator<Item = (Stream, &'static FieldSpec)> {
+    Stream::ALL
+        .into_iter()
+        .filter(move |&stream| only.is_none_or(|only| only.stream() == stream))
+        .flat_map(|stream| stream.document_fields().map(move |field| (stream, field)))
+}
+
+/// A field as a line of text.
+fn line(stream: Stream, field: &FieldSpec) -> String {
+    let FieldSpec { path, kind, doc, .. } = field;
+    format!("{}\t{path}\t{}\t{}\t{doc}\n", stream.as_str(), kind.index_type, kind.unit)
+}
+
+/// A field as JSON.
+fn object(stream: Stream, field: &FieldSpec) -> serde_json::Value {
+    serde_json::json!({
+        "stream": stream.as_str(), "field": field.path, "type": field.kind.index_type,
+        "unit": field.kind.unit, "otel": field.otel, "meaning": field.doc,
+    })
 }

@@ -6,6 +6,7 @@
 
 mod access;
 mod connection;
+mod docs;
 mod document;
 mod gap;
 mod json;
@@ -17,6 +18,7 @@ mod value;
 
 pub use access::AccessRecord;
 pub use connection::ConnectionRecord;
+pub use docs::records_markdown;
 pub use document::{Constants, ID_BYTES, ORIGIN_FIELDS, Origin, Stream, write_document, write_id};
 pub use gap::GapRecord;
 pub use json::timestamp as write_timestamp;

@@ -9,6 +9,9 @@ use super::value::{
     Bytes, Count, EcsNanos, Flag, Ip, Micros, Port, Status, Text, TextList, TimestampMs, cut,
 };
 
+/// A document as a tree.
+pub(super) type Document = serde_json::Map<String, Value>;
+
 /// What the values of one record are drawn from.
 #[derive(Debug)]
 pub(super) struct Source {

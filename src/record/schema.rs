@@ -188,9 +188,9 @@ macro_rules! record {
             }
 
             /// What its document must hold.
-            pub(super) fn expected(&self) -> serde_json::Map<String, serde_json::Value> {
-                use $crate::record::sample::Sample as _;
-                let mut want = serde_json::Map::new();
+            pub(super) fn expected(&self) -> $crate::record::sample::Document {
+                use $crate::record::sample::{Document, Sample as _};
+                let mut want = Document::new();
                 $(if let Some(value) = self.$field.filter(|_| !$path.is_empty()) {
                     want.insert($path.to_owned(), value.expected());
                 })*
