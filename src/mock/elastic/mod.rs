@@ -1,24 +1,46 @@
 //! A mock of Elasticsearch and OpenSearch for fault tests of the shipper: true where the shipper
 //! looks, with a script for what goes wrong.
 
+mod action;
+mod answer;
+mod bulk;
+mod filter;
 mod pattern;
+mod refusal;
+mod request;
 mod running;
 mod script;
+mod search;
 mod state;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use running::{Running, Seen};
 pub use script::{ItemFault, ItemOutcome, Reply, Step, Storing, Which};
 pub use store::Stored;
 
+use std::cell::Cell;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{oneshot, watch};
 
+use answer::Session;
 use state::{Shared, State};
+
+/// Most connections of one node at once; beyond it they are closed when accepted.
+const CONNECTIONS_MAX: usize = 1_000;
+/// Pause after a failed accept, so that a lack of descriptors does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Which server is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -149,6 +171,72 @@ struct Node {
 
 /// Serves all nodes until told to stop.
 async fn serve(nodes: Vec<Node>, stopped: oneshot::Receiver<()>) {
-    let _nodes = nodes;
+    let count = nodes.len();
+    for node in nodes {
+        tokio::task::spawn_local(accept(node, count));
+    }
+    // Whether told or left alone makes no difference. What runs ends with the runtime.
     let _ = stopped.await;
+}
+
+/// Accepts connections of one node.
+async fn accept(node: Node, nodes: usize) {
+    let listener = match TcpListener::from_std(node.listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(%error, "the mock elasticsearch cannot watch its socket; not serving");
+            return;
+        }
+    };
+    let open = Rc::new(Cell::new(0_usize));
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let is_unreachable = *node.outage.borrow() == Outage::Unreachable;
+                if is_unreachable || open.get() >= CONNECTIONS_MAX {
+                    continue;
+                }
+                open.set(open.get() + 1);
+                let session = Session {
+                    node: node.number,
+                    nodes,
+                    shared: Arc::clone(&node.shared),
+                    outage: node.outage.clone(),
+                };
+                let open = Rc::clone(&open);
+                tokio::task::spawn_local(async move {
+                    serve_connection(Rc::new(session), stream).await;
+                    open.set(open.get() - 1);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "accept failed; trying again shortly");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection to its end, or until its node gets out of order.
+async fn serve_connection(session: Rc<Session>, stream: TcpStream) {
+    let _ = stream.set_nodelay(true); // Slower, not wrong, where it fails.
+    let mut outage = session.outage.clone();
+    let mut before = *outage.borrow_and_update();
+    let service = service_fn(|request| answer::answer(Rc::clone(&session), request));
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    loop {
+        tokio::select! {
+            biased;
+            changed = outage.changed() => {
+                let now = *outage.borrow_and_update();
+                if changed.is_err() || before == Outage::Silent || now == Outage::Unreachable {
+                    return;
+                }
+                before = now;
+            }
+            // Broken connections are what a mock is for: nothing to report.
+            _ = connection.as_mut() => return,
+        }
+    }
 }

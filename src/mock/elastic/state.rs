@@ -43,6 +43,8 @@ pub(super) struct State {
     pub(super) tasks: BTreeMap<u64, Task>,
     /// Number of the last task.
     pub(super) last_task: u64,
+    /// Ids the server has given so far.
+    last_id: u64,
     /// Requests received, while there is room.
     pub(super) seen: Vec<Seen>,
     /// How many are kept.
@@ -66,15 +68,38 @@ impl State {
             body_bytes_max: options.body_bytes_max,
             steps: VecDeque::new(),
             default: Step::default(),
-            store: Store::new(options.stored_bytes_max, options.keeps_sources),
+            store: Store::new(options.product, options.stored_bytes_max, options.keeps_sources),
             tasks: BTreeMap::new(),
             last_task: 0,
+            last_id: 0,
             seen: Vec::new(),
             recorded_max: options.recorded_max,
             requests: 0,
             in_flight: 0,
             in_flight_max: 0,
             refused_full: 0,
+        }
+    }
+
+    /// An id for a document that has none.
+    pub(super) fn next_id(&mut self) -> String {
+        self.last_id += 1;
+        format!("mock-{:015}", self.last_id)
+    }
+
+    /// Counts a request and records it while there is room; gives its place.
+    pub(super) fn record(&mut self, seen: Seen) -> Option<usize> {
+        self.requests += 1;
+        (self.seen.len() < self.recorded_max).then(|| {
+            self.seen.push(seen);
+            self.seen.len() - 1
+        })
+    }
+
+    /// Notes what the request at `place` was answered.
+    pub(super) fn answered(&mut self, place: usize, status: u16) {
+        if let Some(seen) = self.seen.get_mut(place) {
+            seen.status = Some(status);
         }
     }
 

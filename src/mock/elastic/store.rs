@@ -5,7 +5,8 @@
 //!              └──► failure store
 //! ```
 //! An id is unique within one index only, as in the real servers: after a rollover the same id is
-//! stored again. Memory is bounded by the limit given at the start.
+//! stored again. A document is found by searches only after a refresh, and there is none by itself.
+//! Memory is bounded: documents and ids by the limit given at the start, names by [`NAMES_MAX`].
 //!
 //! Not here: what the answers look like (`bulk`, `answer`).
 
@@ -15,9 +16,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::pattern;
+use super::{Product, pattern};
 use crate::record::write_timestamp;
 
+/// Most indices, and most templates.
+pub(super) const NAMES_MAX: usize = 1_000;
 /// What an id costs beside its own length, in bytes: the entry of the table, roughly.
 const ENTRY_BYTES: usize = 96;
 
@@ -52,12 +55,14 @@ pub(super) struct Index {
     pub(super) name: String,
     /// What is in it.
     documents: HashMap<Box<str>, Document>,
+    /// Searches find documents whose `seq` is less.
+    searchable: u64,
 }
 
 impl Index {
     /// An empty one.
     fn new(name: String) -> Self {
-        Self { name, documents: HashMap::new() }
+        Self { name, documents: HashMap::new(), searchable: 0 }
     }
 
     /// Whether a document with this id is in it.
@@ -68,6 +73,17 @@ impl Index {
     /// Documents in it.
     pub(super) fn len(&self) -> usize {
         self.documents.len()
+    }
+
+    /// Documents in it that searches find.
+    pub(super) fn found(&self) -> usize {
+        self.documents.values().filter(|document| document.seq < self.searchable).count()
+    }
+
+    /// The document with this id, as it came, when searches find it.
+    pub(super) fn find(&self, id: &str) -> Option<&Bytes> {
+        let document = self.documents.get(id).filter(|document| document.seq < self.searchable)?;
+        Some(&document.source)
     }
 }
 
@@ -82,23 +98,11 @@ pub(super) struct Target {
     failures: Index,
 }
 
-/// What became of a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Creation {
-    /// It is stored.
-    Created {
-        /// `_seq_no`: documents that were in the index before.
-        seq_no: usize,
-    },
-    /// Its id was there already.
-    Conflict,
-    /// There is no room.
-    Full,
-}
-
 /// Everything stored.
 #[derive(Debug)]
 pub(super) struct Store {
+    /// Which server is played: it names backing indices.
+    product: Product,
     /// Templates by name.
     pub(super) templates: BTreeMap<String, Value>,
     /// Data streams and plain indices by name.
@@ -115,8 +119,9 @@ pub(super) struct Store {
 
 impl Store {
     /// An empty one.
-    pub(super) fn new(bytes_max: usize, keeps_sources: bool) -> Self {
+    pub(super) fn new(product: Product, bytes_max: usize, keeps_sources: bool) -> Self {
         Self {
+            product,
             templates: BTreeMap::new(),
             targets: BTreeMap::new(),
             seq: 0,
@@ -126,30 +131,60 @@ impl Store {
         }
     }
 
-    /// Whether `more` bytes of requests can be stored besides.
-    pub(super) fn has_room(&self, more: usize) -> bool {
+    /// Whether documents of these ids and lengths can be stored besides.
+    pub(super) fn has_room<'a>(&self, documents: impl Iterator<Item = (&'a str, usize)>) -> bool {
+        let more: usize = documents.map(|(id, bytes)| self.cost(id, bytes)).sum();
         self.bytes.saturating_add(more) <= self.bytes_max
     }
 
+    /// What a document costs.
+    fn cost(&self, id: &str, source_bytes: usize) -> usize {
+        id.len() + ENTRY_BYTES + if self.keeps_sources { source_bytes } else { 0 }
+    }
+
     /// The index that `name` is written to, made when it is the first time: a data stream when a
-    /// template with `data_stream` fits, else a plain index.
-    pub(super) fn write_index(&mut self, name: &str) -> &str {
+    /// template with `data_stream` fits, else a plain index. Nothing when there are too many.
+    pub(super) fn write_index(&mut self, name: &str) -> Option<&str> {
         if !self.targets.contains_key(name) {
+            if self.is_crowded() {
+                return None;
+            }
             let is_stream = self.is_stream_wanted(name);
-            let first = if is_stream { backing_name(name, 1) } else { name.to_owned() };
+            let first = if is_stream { self.backing_name(name, 1) } else { name.to_owned() };
             let target = Target {
                 is_stream,
                 indices: vec![Index::new(first)],
-                failures: Index::new(failure_name(name)),
+                failures: Index::new(format!(".fs-{name}-{}-000001", today())),
             };
             self.targets.insert(name.to_owned(), target);
         }
-        let last = self.targets.get(name).and_then(|target| target.indices.last());
-        last.map_or("", |index| index.name.as_str())
+        Some(self.targets.get(name)?.indices.last()?.name.as_str())
+    }
+
+    /// Whether there is no room for another index.
+    fn is_crowded(&self) -> bool {
+        self.targets.values().map(|target| target.indices.len()).sum::<usize>() >= NAMES_MAX
+    }
+
+    /// Name of a backing index.
+    fn backing_name(&self, stream: &str, generation: usize) -> String {
+        match self.product {
+            Product::OpenSearch => format!(".ds-{stream}-{generation:06}"),
+            Product::Elasticsearch | Product::ElasticsearchReduced => {
+                format!(".ds-{stream}-{}-{generation:06}", today())
+            }
+        }
+    }
+
+    /// The stream whose backing index `name` is.
+    pub(super) fn stream_of(&self, name: &str) -> Option<&str> {
+        let mut streams = self.targets.iter().filter(|(_, target)| target.is_stream);
+        let found = streams.find(|(_, target)| target.indices.iter().any(|i| i.name == name))?;
+        Some(found.0)
     }
 
     /// Whether the template that fits `name` best asks for a data stream.
-    fn is_stream_wanted(&self, name: &str) -> bool {
+    pub(super) fn is_stream_wanted(&self, name: &str) -> bool {
         let fits = |template: &&Value| {
             let patterns = template["index_patterns"].as_array();
             patterns.into_iter().flatten().filter_map(Value::as_str).any(|p| pattern::fits(p, name))
@@ -159,51 +194,80 @@ impl Store {
         best.is_some_and(|template| template["data_stream"].is_object())
     }
 
-    /// Stores a document in `index` of `name`, unless its id is there.
-    pub(super) fn create(&mut self, name: &str, index: &str, id: &str, source: &Bytes) -> Creation {
-        let Some(target) = self.targets.get_mut(name) else { return Creation::Full };
-        let Some(index) = target.indices.iter_mut().find(|known| known.name == index) else {
-            return Creation::Full;
-        };
-        if let Some(document) = index.documents.get_mut(id) {
-            document.times = document.times.saturating_add(1);
-            return Creation::Conflict;
-        }
-        let seq_no = index.documents.len();
-        let document =
-            Document { seq: self.seq, source: kept(self.keeps_sources, source), times: 1 };
-        let cost = document.source.len() + id.len() + ENTRY_BYTES;
-        if self.bytes + cost > self.bytes_max {
-            return Creation::Full;
-        }
-        index.documents.insert(id.into(), document);
-        self.bytes += cost;
-        self.seq += 1;
-        Creation::Created { seq_no }
+    /// Whether a document with this id is in `index` of `name`.
+    pub(super) fn has(&self, name: &str, index: &str, id: &str) -> bool {
+        let mut indices = self.targets.get(name).into_iter().flat_map(|target| &target.indices);
+        indices.any(|known| known.name == index && known.contains(id))
     }
 
-    /// Parks a document beside `name`; gives the name of the index it is in.
-    pub(super) fn park(&mut self, name: &str, id: &str, source: &Bytes) -> Option<String> {
-        let target = self.targets.get_mut(name)?;
-        let source = kept(self.keeps_sources, source);
-        let cost = source.len() + id.len() + ENTRY_BYTES;
-        if self.bytes + cost > self.bytes_max {
+    /// Stores a document in `index` of `name`; gives its `_seq_no`, or nothing when its id is there
+    /// already. The caller has asked for room, and the index is there.
+    pub(super) fn create(
+        &mut self,
+        name: &str,
+        index: &str,
+        id: &str,
+        source: &Bytes,
+    ) -> Option<usize> {
+        let cost = self.cost(id, source.len());
+        let source = self.kept(source);
+        let indices = &mut self.targets.get_mut(name)?.indices;
+        let index = indices.iter_mut().find(|known| known.name == index)?;
+        if let Some(document) = index.documents.get_mut(id) {
+            document.times = document.times.saturating_add(1);
             return None;
         }
+        let seq_no = index.documents.len();
+        index.documents.insert(id.into(), Document { seq: self.seq, source, times: 1 });
         self.bytes += cost;
-        let document = Document { seq: self.seq, source, times: 1 };
         self.seq += 1;
-        target.failures.documents.insert(id.into(), document);
-        Some(target.failures.name.clone())
+        Some(seq_no)
+    }
+
+    /// Parks a document beside `name`; gives the index it is in and its id there, which is another,
+    /// since the real failure store knows nothing of the first. The caller has asked for room.
+    pub(super) fn park(&mut self, name: &str, id: &str, source: &Bytes) -> (String, String) {
+        let (cost, kept) = (self.cost(id, source.len()), self.kept(source));
+        let Some(target) = self.targets.get_mut(name) else { return Default::default() };
+        let parked_id = format!("failure-{:06}", target.failures.len() + 1);
+        let document = Document { seq: self.seq, source: kept, times: 1 };
+        self.seq += 1;
+        self.bytes += cost;
+        target.failures.documents.insert(parked_id.as_str().into(), document);
+        (target.failures.name.clone(), parked_id)
+    }
+
+    /// What is kept of a document: a copy, so that it does not keep its whole request.
+    fn kept(&self, source: &Bytes) -> Bytes {
+        if self.keeps_sources { Bytes::copy_from_slice(source) } else { Bytes::new() }
+    }
+
+    /// Lets searches find what is in the indices that `expression` names; says how many they are.
+    pub(super) fn refresh(&mut self, expression: &str) -> usize {
+        let seq = self.seq;
+        let mut count = 0;
+        for (name, target) in &mut self.targets {
+            let is_whole = pattern::any_fits(expression, name);
+            for index in &mut target.indices {
+                if is_whole || pattern::any_fits(expression, &index.name) {
+                    index.searchable = seq;
+                    count += 1;
+                }
+            }
+        }
+        count
     }
 
     /// Gives a stream a new write index; its name and that of the one before. `None` when `name` is
-    /// no stream.
+    /// no stream, or there are too many indices.
     pub(super) fn rollover(&mut self, name: &str) -> Option<(String, String)> {
-        let target = self.targets.get_mut(name).filter(|target| target.is_stream)?;
+        let target = self.targets.get(name).filter(|target| target.is_stream)?;
+        if self.is_crowded() {
+            return None;
+        }
         let old = target.indices.last()?.name.clone();
-        let new = backing_name(name, target.indices.len() + 1);
-        target.indices.push(Index::new(new.clone()));
+        let new = self.backing_name(name, target.indices.len() + 1);
+        self.targets.get_mut(name)?.indices.push(Index::new(new.clone()));
         Some((old, new))
     }
 
@@ -246,12 +310,6 @@ impl Store {
     }
 }
 
-/// What is kept of a document.
-fn kept(keeps_sources: bool, source: &Bytes) -> Bytes {
-    // A copy, so that one kept document does not keep its whole request.
-    if keeps_sources { Bytes::copy_from_slice(source) } else { Bytes::new() }
-}
-
 /// The documents of several indices, in the order they were stored.
 fn in_order(indices: &[Index]) -> Vec<Stored> {
     let mut found: Vec<_> = indices
@@ -268,18 +326,8 @@ fn in_order(indices: &[Index]) -> Vec<Stored> {
     found.into_iter().map(stored).collect()
 }
 
-/// Name of a backing index.
-fn backing_name(stream: &str, generation: usize) -> String {
-    format!(".ds-{stream}-{}-{generation:06}", today())
-}
-
-/// Name of the index of a stream's failure store.
-fn failure_name(stream: &str) -> String {
-    format!(".fs-{stream}-{}-000001", today())
-}
-
 /// The day, as it stands in names of backing indices.
-fn today() -> String {
+pub(super) fn today() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut text = Vec::with_capacity(26);
     write_timestamp(u64::try_from(since.as_millis()).unwrap_or(0), &mut text);
