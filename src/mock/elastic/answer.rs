@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use tokio::sync::{oneshot, watch};
 
 use super::super::body::{Content, Ending, PacedBody, Parts};
-use super::bulk::{self, Heard, Job};
+use super::bulk::{self, Heard, Job, Listed};
 use super::refusal::Refusal;
 use super::request::{self, Target, Unread};
 use super::search;
@@ -66,42 +66,44 @@ pub(super) async fn answer(
     session: Rc<Session>,
     request: Request<Incoming>,
 ) -> Result<Response<PacedBody>, Closed> {
-    let (head, mut body) = request.into_parts();
-    let target = Target::new(&head.uri);
+    let (parts, mut body) = request.into_parts();
+    let target = Target::new(&parts.uri);
     let is_bulk = target.segments.last().is_some_and(|segment| segment == "_bulk");
     let _in_flight = is_bulk.then(|| InFlight::new(&session.shared));
-    let (bytes_max, product) = {
+    let (bytes_max, product, is_allowed) = {
         let state = session.shared.lock();
-        (state.body_bytes_max, state.product)
+        let is_allowed = request::is_allowed(state.credentials.as_ref(), &parts.headers);
+        (state.body_bytes_max, state.product, is_allowed)
     };
     let read = request::read(&mut body, bytes_max).await;
     let body_bytes = read.as_ref().map_or(0, Bytes::len);
-    let place = session.shared.lock().record(seen(session.node, &head, body_bytes));
+    let place = session.shared.lock().record(seen(session.node, &parts, body_bytes));
     let outage = *session.outage.borrow();
     let heard = match outage {
         Outage::Silent => std::future::pending().await,
         Outage::Unreachable => Heard::Close,
         Outage::Unavailable => Refusal::usual(product, 503).into(),
-        Outage::None => match open(&session, &head, read) {
-            Ok(body) if is_bulk => bulk(&session, &head, &target, body, place).await,
-            Ok(body) => plain(&session, &head, &target, &body),
+        Outage::None if !is_allowed => Refusal::usual(product, 401).into(),
+        Outage::None => match unpack(product, &parts, read, bytes_max) {
+            Ok(body) if is_bulk => bulk(&session, &parts, &target, body, place).await,
+            Ok(body) => plain(&session, &parts, &target, &body),
             Err(heard) => heard,
         },
     };
-    if let (Heard::Answer(status, _), Some(place)) = (&heard, place) {
-        session.shared.lock().answered(place, *status);
+    if let (Some(status), Some(place)) = (heard.status(), place) {
+        session.shared.lock().answered(place, status);
     }
-    respond(heard, product, &head).await
+    respond(heard, product, &parts).await
 }
 
 /// The record of a request.
-fn seen(node: usize, head: &http::request::Parts, body_bytes: usize) -> Seen {
+fn seen(node: usize, parts: &http::request::Parts, body_bytes: usize) -> Seen {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let headers = head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
+    let headers = parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
     Seen {
         node,
-        method: head.method.to_string(),
-        target: head.uri.to_string(),
+        method: parts.method.to_string(),
+        target: parts.uri.to_string(),
         headers: headers.collect(),
         body_bytes,
         items: None,
@@ -109,29 +111,26 @@ fn seen(node: usize, head: &http::request::Parts, body_bytes: usize) -> Seen {
     }
 }
 
-/// Lets a request in, or not; gives its body unpacked.
-fn open(
-    session: &Session,
-    head: &http::request::Parts,
+/// The body of a request, unpacked.
+fn unpack(
+    product: Product,
+    parts: &http::request::Parts,
     read: Result<Bytes, Unread>,
+    bytes_max: usize,
 ) -> Result<Bytes, Heard> {
-    let state = session.shared.lock();
     let refuse = |unread| match unread {
-        Unread::TooLong => Refusal::usual(state.product, 413).into(),
+        Unread::TooLong => Refusal::usual(product, 413).into(),
         Unread::Broken => Heard::Close,
     };
-    if !request::is_allowed(state.credentials.as_ref(), &head.headers) {
-        return Err(Refusal::usual(state.product, 401).into());
-    }
     let body = read.map_err(refuse)?;
-    request::check_format(state.product, &head.headers, !body.is_empty()).map_err(Heard::from)?;
-    request::unpack(&head.headers, body, state.body_bytes_max).map_err(refuse)
+    request::check_format(product, &parts.headers, !body.is_empty()).map_err(Heard::from)?;
+    request::unpack(&parts.headers, body, bytes_max).map_err(refuse)
 }
 
 /// Answers a bulk request.
 async fn bulk(
     session: &Session,
-    head: &http::request::Parts,
+    parts: &http::request::Parts,
     target: &Target,
     body: Bytes,
     place: Option<usize>,
@@ -140,28 +139,32 @@ async fn bulk(
     let name = match target.segments.as_slice() {
         [_] => None,
         [name, _] => Some(name.as_str()),
-        _ => return Refusal::no_handler(product, head).into(),
+        _ => return Refusal::no_handler(product, parts).into(),
     };
-    if ![Method::POST, Method::PUT].contains(&head.method) {
-        return Refusal::no_handler(product, head).into();
+    if ![Method::POST, Method::PUT].contains(&parts.method) {
+        return Refusal::no_handler(product, parts).into();
     }
-    let checked = request::check_bulk_parameters(product, head.uri.path(), target);
+    let checked = request::check_bulk_parameters(product, parts.uri.path(), target);
     let actions = match checked.and_then(|()| action::read(&body, name)) {
         Ok(actions) => actions,
         Err(refusal) => return refusal.into(),
     };
-    drop(body);
     let step = {
         let mut state = session.shared.lock();
         if let Some(seen) = place.and_then(|place| state.seen.get_mut(place)) {
             seen.items = Some(actions.len());
+        }
+        if !state.has_room(body.len()) {
+            state.refused_full += 1;
+            return Refusal::usual(product, 429).into();
         }
         state.next_step()
     };
     let job = Job {
         shared: Arc::clone(&session.shared),
         node: session.node,
-        opaque_id: request::text(&head.headers, &OPAQUE_ID).map(str::to_owned),
+        opaque_id: request::text(&parts.headers, &OPAQUE_ID).map(str::to_owned),
+        body_bytes: body.len(),
         actions,
         step,
         filters: target.parameter("filter_path").map(str::to_owned),
@@ -169,28 +172,29 @@ async fn bulk(
         refreshes: target.is_set("refresh"),
     };
     let (caller, heard) = oneshot::channel();
-    tokio::task::spawn_local(bulk::run(job, caller));
+    let listed = Listed::new(&job);
+    tokio::task::spawn_local(bulk::run(job, listed, caller));
     heard.await.unwrap_or(Heard::Close)
 }
 
 /// Answers any other request.
-fn plain(session: &Session, head: &http::request::Parts, target: &Target, body: &[u8]) -> Heard {
+fn plain(session: &Session, parts: &http::request::Parts, target: &Target, body: &[u8]) -> Heard {
     let mut state = session.shared.lock();
     let state = &mut *state;
     let path: Vec<_> = target.segments.iter().map(String::as_str).collect();
-    let answer = match (head.method.as_str(), path.as_slice()) {
+    let answer = match (parts.method.as_str(), path.as_slice()) {
         ("GET" | "HEAD", []) => search::main(state.product),
-        ("GET", ["_cluster", "health"]) => search::health(state, session.nodes),
+        ("GET", ["_cluster", "health"]) => Ok(search::health(state, session.nodes)),
         ("PUT" | "POST", ["_index_template", name]) => search::put_template(state, name, body),
         ("GET" | "HEAD", ["_index_template", name]) => search::templates(state, name),
         ("GET" | "HEAD", ["_index_template"]) => search::templates(state, "*"),
         ("GET", ["_resolve", "index", names]) => search::resolve(state, names),
-        ("GET", ["_tasks"]) => search::tasks(state, target),
+        ("GET", ["_tasks"]) => Ok(search::tasks(state, target)),
         ("POST", [name, "_rollover"]) => search::rollover(state, name),
         ("POST" | "GET", [names, "_refresh"]) => search::refresh(state, names),
         ("POST" | "GET", [names, "_search"]) => search::search(state, names, body),
         ("POST" | "GET", [names, "_count"]) => search::count(state, names, body),
-        _ => Err(Refusal::no_handler(state.product, head)),
+        _ => Err(Refusal::no_handler(state.product, parts)),
     };
     match (answer, target.parameter("filter_path")) {
         (Ok(answer), None) => Heard::Answer(200, answer.to_string().into()),
@@ -205,7 +209,7 @@ fn plain(session: &Session, head: &http::request::Parts, target: &Target, body: 
 async fn respond(
     heard: Heard,
     product: Product,
-    head: &http::request::Parts,
+    parts: &http::request::Parts,
 ) -> Result<Response<PacedBody>, Closed> {
     let (status, bytes, is_cut) = match heard {
         Heard::Close => return Err(Closed),
@@ -214,6 +218,11 @@ async fn respond(
         Heard::Half(bytes) => (200, bytes, true),
     };
     let length = bytes.len() as u64;
+    let content_type = match product {
+        _ if !bytes.starts_with(b"{") => "text/plain; charset=UTF-8",
+        Product::OpenSearch => "application/json; charset=UTF-8",
+        Product::Elasticsearch | Product::ElasticsearchReduced => "application/json",
+    };
     let mut body = PacedBody::whole(Content::Bytes(bytes.clone()));
     if is_cut {
         body.parts = Parts::new(Content::Bytes(bytes), 1, length / 2);
@@ -224,11 +233,7 @@ async fn respond(
     let headers = response.headers_mut();
     headers.insert(CONTENT_LENGTH, length.into());
     if length > 0 {
-        let json = match product {
-            Product::OpenSearch => "application/json; charset=UTF-8",
-            Product::Elasticsearch | Product::ElasticsearchReduced => "application/json",
-        };
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(json));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
     if product != Product::OpenSearch && ![401, 413].contains(&status) {
         headers.insert("x-elastic-product", HeaderValue::from_static("Elasticsearch"));
@@ -237,7 +242,7 @@ async fn respond(
         let realm = HeaderValue::from_static("Basic realm=\"security\", charset=\"UTF-8\"");
         headers.insert(WWW_AUTHENTICATE, realm);
     }
-    if let Some(opaque_id) = head.headers.get(OPAQUE_ID) {
+    if let Some(opaque_id) = parts.headers.get(OPAQUE_ID) {
         headers.insert(OPAQUE_ID, opaque_id.clone());
     }
     Ok(response)

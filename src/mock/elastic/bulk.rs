@@ -30,6 +30,8 @@ pub(super) struct Job {
     pub(super) node: usize,
     /// Its `X-Opaque-Id`.
     pub(super) opaque_id: Option<String>,
+    /// Length of its body, unpacked.
+    pub(super) body_bytes: usize,
     /// What it is to do.
     pub(super) actions: Vec<Action>,
     /// What is done to it.
@@ -55,6 +57,17 @@ pub(super) enum Heard {
     Silence,
 }
 
+impl Heard {
+    /// The status that is sent, if any.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Answer(status, _) => Some(*status),
+            Self::Half(_) => Some(200),
+            Self::Close | Self::Silence => None,
+        }
+    }
+}
+
 impl From<Refusal> for Heard {
     fn from(refusal: Refusal) -> Self {
         Self::Answer(refusal.status, refusal.body)
@@ -63,7 +76,7 @@ impl From<Refusal> for Heard {
 
 /// A row in the list of tasks, gone when dropped.
 #[derive(Debug)]
-struct Listed {
+pub(super) struct Listed {
     /// Where it stands.
     shared: Arc<Shared>,
     /// Its number.
@@ -72,7 +85,7 @@ struct Listed {
 
 impl Listed {
     /// Puts `job` on the list.
-    fn new(job: &Job) -> Self {
+    pub(super) fn new(job: &Job) -> Self {
         let mut names: Vec<_> = job.actions.iter().map(|action| action.name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
@@ -80,6 +93,7 @@ impl Listed {
         let task = Task {
             node: job.node,
             opaque_id: job.opaque_id.clone(),
+            body_bytes: job.body_bytes,
             description: format!("requests[{count}], indices[{}]", names.join(", ")),
             started: SystemTime::now(),
             held: None,
@@ -108,13 +122,12 @@ impl Drop for Listed {
 }
 
 /// Runs a bulk request to its end; `caller` hears of it, if it is still there.
-pub(super) async fn run(job: Job, caller: oneshot::Sender<Heard>) {
+pub(super) async fn run(job: Job, listed: Listed, caller: oneshot::Sender<Heard>) {
     let mut caller = Some(caller);
     let mut say = |heard| {
         // A caller that has left is told nothing.
         let _ = caller.take().map(|caller| caller.send(heard));
     };
-    let listed = Listed::new(&job);
     if !job.step.delay.is_zero() {
         tokio::time::sleep(job.step.delay).await;
     }
@@ -288,9 +301,10 @@ fn item(state: &mut State, job: &Job, settled: &Settled, ordinal: usize, action:
         item["failure_store"] = "used".into();
         return item;
     }
-    let seq_no = match is_stored {
-        true => state.store.create(name, index, &id, &action.source),
-        false => (!state.store.has(name, index, &id)).then_some(0),
+    let seq_no = if is_stored {
+        state.store.create(name, index, &id, &action.source)
+    } else {
+        (!state.store.has(name, index, &id)).then_some(0)
     };
     match seq_no {
         Some(seq_no) => created(index, &id, seq_no),

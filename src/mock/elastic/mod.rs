@@ -1,5 +1,30 @@
 //! A mock of Elasticsearch and OpenSearch for fault tests of the shipper: true where the shipper
 //! looks, with a script for what goes wrong.
+//!
+//! ```text
+//! node ─► Session ─► answer ─┬─► bulk (a task of its own, played by a Step) ─┐
+//!  …                         └─► search: templates, resolve, ids, tasks … ───┴─► State: store, script
+//! ```
+//! Answers were compared with those of Elasticsearch 8.19.21 (reduced build) and OpenSearch 2.19.4,
+//! request by request, in November 2026. Where the products differ, so does
+//! the mock: names of backing indices (OpenSearch has no date in them), absent names in `_resolve`
+//! (200 or 404) and `_rollover` (400 or 404), types of exceptions, formats and parameters.
+//!
+//! Known differences from the real servers:
+//! - there are no mappings and no templates but those stored, which come back as they came; a
+//!   document is refused for its contents only when a script says so, or when it is no JSON or has no
+//!   `@timestamp`;
+//! - searches find nothing before `_refresh` or `?refresh`, where the real ones refresh by themselves
+//!   after a second or so;
+//! - a wrong method is 400 instead of 405, texts of parse errors are others, answers are never packed,
+//!   and keys stand in alphabetical order;
+//! - `_tasks` lists a bulk request, not its parts on single shards;
+//! - OpenSearch 2.19.4 ends with a `NoSuchMethodError` when a request claims to be packed with zstd;
+//!   the mock takes such a body as it is, as Elasticsearch does.
+//!
+//! One thread, one runtime. Memory is bounded by [`Options`]: what is stored, what is running, the
+//! longest body, the requests recorded. Not here: TLS; updates, deletes, indexing over a document;
+//! queries other than by id; aliases; lifecycle policies.
 
 mod action;
 mod answer;
@@ -97,8 +122,8 @@ pub struct Options {
     pub credentials: Option<Credentials>,
     /// Longest body that is accepted, unpacked; a longer one is answered 413.
     pub body_bytes_max: usize,
-    /// Room for documents and their ids. A bulk request beyond it is answered 429 and counted in
-    /// [`Running::refused_full`].
+    /// Room for documents and their ids, and as much again for bulk requests that are running. A bulk
+    /// request beyond it is answered 429 and counted in [`Running::refused_full`].
     pub stored_bytes_max: usize,
     /// Whether documents are kept, or only their ids.
     pub keeps_sources: bool,
@@ -128,18 +153,16 @@ impl Options {
 /// # Errors
 /// When an address cannot be listened on, or a thread cannot be had.
 pub fn start(options: Options) -> io::Result<Running> {
-    let shared = Arc::new(Shared::new(State::new(&options)));
+    let (mut address, count) = (options.address, options.nodes.max(1));
+    let shared = Arc::new(Shared::new(State::new(options)));
     let mut addresses = Vec::new();
     let mut outages = Vec::new();
     let mut nodes = Vec::new();
-    for number in 0..options.nodes.max(1) {
-        let mut address = options.address;
-        if number > 0 {
-            address.set_port(0);
-        }
+    for number in 0..count {
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         addresses.push(listener.local_addr()?);
+        address.set_port(0);
         let (sender, outage) = watch::channel(Outage::None);
         outages.push(sender);
         nodes.push(Node { number, shared: Arc::clone(&shared), outage, listener });

@@ -17,11 +17,11 @@ pub(super) struct Refusal {
 impl Refusal {
     /// One with an exception, as most are.
     pub(super) fn exception(status: u16, kind: &str, reason: &str) -> Self {
-        Self::details(status, json!({ "type": kind, "reason": reason }))
+        Self::details(status, &json!({ "type": kind, "reason": reason }))
     }
 
     /// One with an exception that says more than type and reason.
-    fn details(status: u16, exception: Value) -> Self {
+    fn details(status: u16, exception: &Value) -> Self {
         let mut error = exception.clone();
         error["root_cause"] = json!([exception]);
         Self::plain(status, &json!({ "error": error, "status": status }))
@@ -44,7 +44,7 @@ impl Refusal {
             "resource.type": "index_or_alias", "resource.id": name,
             "index_uuid": "_na_", "index": name,
         });
-        Self::details(404, exception)
+        Self::details(404, &exception)
     }
 
     /// A body in a format that is not understood.
@@ -99,7 +99,7 @@ impl Refusal {
             "reason": "unable to authenticate for REST request",
             "header": { "WWW-Authenticate": ["Basic realm=\"security\", charset=\"UTF-8\"", "ApiKey"] },
         });
-        Self::details(401, exception)
+        Self::details(401, &exception)
     }
 }
 

@@ -73,6 +73,13 @@ pub(super) fn check_format(
     headers: &HeaderMap,
     has_body: bool,
 ) -> Result<(), Refusal> {
+    if headers.get_all(CONTENT_TYPE).iter().count() > 1 {
+        let kind = match product {
+            Product::OpenSearch => "content_type_header_exception",
+            Product::Elasticsearch | Product::ElasticsearchReduced => "media_type_header_exception",
+        };
+        return Err(Refusal::exception(400, kind, "only one Content-Type should be provided"));
+    }
     let found = text(headers, &CONTENT_TYPE).unwrap_or("");
     let essence = found.split(';').next().unwrap_or("").trim();
     let is_versioned = |text: &str| text.contains("application/vnd.elasticsearch+");

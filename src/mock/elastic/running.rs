@@ -114,7 +114,7 @@ impl Running {
     pub fn release(&self) -> usize {
         let mut state = self.shared.lock();
         let held = state.tasks.values_mut().filter_map(|task| task.held.take());
-        held.map(|sender| sender.send(())).filter(Result::is_ok).count()
+        held.filter_map(|sender| sender.send(()).ok()).count()
     }
 
     /// Gives a stream a new write index, as `_rollover` does; its name, or `None` when there is no

@@ -41,15 +41,15 @@ pub(super) fn main(product: Product) -> Answer {
 }
 
 /// `GET /_cluster/health`.
-pub(super) fn health(state: &State, nodes: usize) -> Answer {
+pub(super) fn health(state: &State, nodes: usize) -> Value {
     let shards: usize = state.store.targets.values().map(|target| target.indices.len()).sum();
-    Ok(json!({
+    json!({
         "cluster_name": "mock", "status": "green", "timed_out": false,
         "number_of_nodes": nodes, "number_of_data_nodes": nodes,
         "active_primary_shards": shards, "active_shards": shards, "relocating_shards": 0,
         "initializing_shards": 0, "unassigned_shards": 0, "number_of_pending_tasks": 0,
         "active_shards_percent_as_number": 100.0,
-    }))
+    })
 }
 
 /// `PUT /_index_template/NAME`.
@@ -108,21 +108,19 @@ pub(super) fn resolve(state: &State, expression: &str) -> Answer {
 
 /// `POST /STREAM/_rollover`.
 pub(super) fn rollover(state: &mut State, name: &str) -> Answer {
-    match state.store.rollover(name) {
-        Some((old, new)) => Ok(json!({
+    if let Some((old, new)) = state.store.rollover(name) {
+        return Ok(json!({
             "acknowledged": true, "shards_acknowledged": true, "old_index": old, "new_index": new,
             "rolled_over": true, "dry_run": false, "conditions": {},
-        })),
-        None => {
-            let reason = format!("rollover target [{name}] does not exist");
-            Err(match state.product {
-                Product::OpenSearch => Refusal::illegal(&reason),
-                Product::Elasticsearch | Product::ElasticsearchReduced => {
-                    Refusal::exception(404, "resource_not_found_exception", &reason)
-                }
-            })
-        }
+        }));
     }
+    let reason = format!("rollover target [{name}] does not exist");
+    Err(match state.product {
+        Product::OpenSearch => Refusal::illegal(&reason),
+        Product::Elasticsearch | Product::ElasticsearchReduced => {
+            Refusal::exception(404, "resource_not_found_exception", &reason)
+        }
+    })
 }
 
 /// `POST /NAME/_refresh`.
@@ -219,7 +217,7 @@ fn only_ids() -> Refusal {
 }
 
 /// `GET /_tasks`: bulk requests that are still running.
-pub(super) fn tasks(state: &State, target: &Target) -> Answer {
+pub(super) fn tasks(state: &State, target: &Target) -> Value {
     let mut nodes = json!({});
     let is_asked = target.parameter("actions").is_none_or(|a| pattern::any_fits(a, BULK_ACTION));
     for (number, task) in state.tasks.iter().filter(|_| is_asked) {
@@ -242,5 +240,5 @@ pub(super) fn tasks(state: &State, target: &Target) -> Answer {
         nodes[&node]["name"] = node.as_str().into();
         nodes[&node]["tasks"][&id] = listed;
     }
-    Ok(json!({ "nodes": nodes }))
+    json!({ "nodes": nodes })
 }

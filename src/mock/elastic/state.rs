@@ -16,6 +16,8 @@ pub(super) struct Task {
     pub(super) node: usize,
     /// Its `X-Opaque-Id`.
     pub(super) opaque_id: Option<String>,
+    /// Length of its body, unpacked.
+    pub(super) body_bytes: usize,
     /// What it writes to.
     pub(super) description: String,
     /// When it began.
@@ -39,6 +41,8 @@ pub(super) struct State {
     pub(super) default: Step,
     /// What is stored.
     pub(super) store: Store,
+    /// Most bytes of bulk requests still running.
+    running_bytes_max: usize,
     /// Bulk requests still running, by number.
     pub(super) tasks: BTreeMap<u64, Task>,
     /// Number of the last task.
@@ -61,14 +65,15 @@ pub(super) struct State {
 
 impl State {
     /// The state of a fresh mock.
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(options: Options) -> Self {
         Self {
             product: options.product,
-            credentials: options.credentials.clone(),
+            credentials: options.credentials,
             body_bytes_max: options.body_bytes_max,
             steps: VecDeque::new(),
             default: Step::default(),
             store: Store::new(options.product, options.stored_bytes_max, options.keeps_sources),
+            running_bytes_max: options.stored_bytes_max,
             tasks: BTreeMap::new(),
             last_task: 0,
             last_id: 0,
@@ -79,6 +84,12 @@ impl State {
             in_flight_max: 0,
             refused_full: 0,
         }
+    }
+
+    /// Whether a bulk request of that many bytes can run beside the others.
+    pub(super) fn has_room(&self, body_bytes: usize) -> bool {
+        let running: usize = self.tasks.values().map(|task| task.body_bytes).sum();
+        running.saturating_add(body_bytes) <= self.running_bytes_max
     }
 
     /// An id for a document that has none.

@@ -314,11 +314,13 @@ impl Store {
 fn in_order(indices: &[Index]) -> Vec<Stored> {
     let mut found: Vec<_> = indices
         .iter()
-        .flat_map(|index| index.documents.iter().map(move |(id, document)| (index, id, document)))
+        .flat_map(|index| {
+            index.documents.iter().map(move |(id, document)| (index, &**id, document))
+        })
         .collect();
     found.sort_unstable_by_key(|(_, _, document)| document.seq);
-    let stored = |(index, id, document): (&Index, &Box<str>, &Document)| Stored {
-        id: String::from(&**id),
+    let stored = |(index, id, document): (&Index, &str, &Document)| Stored {
+        id: id.to_owned(),
         index: index.name.clone(),
         source: serde_json::from_slice(&document.source).unwrap_or(Value::Null),
         times: document.times,

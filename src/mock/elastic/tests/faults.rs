@@ -345,11 +345,21 @@ fn memory_is_bounded_and_what_did_not_fit_is_counted() {
     assert_eq!((mock.requests().len(), mock.requests_total()), (2, stored as u64 + 1));
     assert_eq!(bulk(&mock, &["x"]).1["error"]["type"], "circuit_breaking_exception");
 
+    let body = create(&["a"]);
+    let options =
+        Options { stored_bytes_max: body.len(), ..Options::local(Product::Elasticsearch) };
+    let mock = start(options).unwrap();
+    mock.push(Step::lost_and_held());
+    let mut stream = send(mock.address(), &format!("POST /{STREAM}/_bulk"), body.as_bytes());
+    assert_eq!(read(&mut stream), None);
+    let full = bulk(&mock, &["b"]);
+    assert_eq!((full.0, mock.refused_full()), (429, 1), "what is held counts");
+    assert_eq!(full.1["error"]["type"], "es_rejected_execution_exception");
+
     let mock = start(Options::local(Product::Elasticsearch)).unwrap();
-    let many: String = (0..store::NAMES_MAX + 2)
-        .map(|n| format!("{{\"create\":{{\"_index\":\"i-{n}\"}}}}\n{{}}\n"))
-        .collect();
-    let answer = call(&mock, "POST /_bulk", many).json();
+    let pair = |n| format!("{{\"create\":{{\"_index\":\"i-{n}\"}}}}\n{{}}\n");
+    let many: Vec<_> = (0..store::NAMES_MAX + 2).map(pair).collect();
+    let answer = call(&mock, "POST /_bulk", many.concat()).json();
     assert_eq!(mock.plain_indices().len(), store::NAMES_MAX);
     let last = &answer["items"][store::NAMES_MAX + 1]["create"];
     assert_eq!(

@@ -68,7 +68,7 @@ fn the_first_create_makes_a_stream_where_a_template_fits_and_a_plain_index_elsew
         let reply = call(&mock, "POST /_bulk", body);
         assert_eq!(reply.json()["items"][0]["create"]["_index"], "other");
 
-        assert_eq!(mock.backing_indices(STREAM), [backing.clone()]);
+        assert_eq!(mock.backing_indices(STREAM), std::slice::from_ref(&backing));
         assert_eq!(
             (mock.backing_indices("other"), mock.plain_indices()),
             (vec![], vec!["other".into()])
@@ -187,6 +187,13 @@ fn bodies_and_parameters_are_as_strict_as_the_real_ones() {
         (Product::Elasticsearch, "no action", "", "{\"creat\":{\"_id\":\"a\"}}\n{}\n", 400),
         (Product::Elasticsearch, "unknown word", "", "{\"create\":{\"id\":\"a\"}}\n{}\n", 400),
         (Product::Elasticsearch, "text", "\ncontent-type: text/plain", &good, 406),
+        (
+            Product::Elasticsearch,
+            "two formats",
+            "\ncontent-type: application/json\ncontent-type: application/x-ndjson",
+            &good,
+            400,
+        ),
         (Product::Elasticsearch, "unknown parameter", "?nonsense=1", &good, 400),
         (Product::Elasticsearch, "its own parameter", "?require_data_stream=true", &good, 200),
         (Product::OpenSearch, "another's parameter", "?require_data_stream=true", &good, 400),
