@@ -455,8 +455,10 @@ impl Reader {
             return Onward::Again;
         }
         self.window.clear();
-        if rules.slot(&mut self.window, file, at) == Slot::Empty && next.is_none() {
-            return Onward::Wait;
+        match rules.slot(&mut self.window, file, at) {
+            Slot::Frame(_) => return Onward::Again, // appended since the last look
+            Slot::Empty if next.is_none() => return Onward::Wait,
+            Slot::Empty | Slot::Broken => (),
         }
         match (rules.resync(&mut self.window, file, at), next) {
             (Some(resumed), _) => lane.mark.offset = u32::try_from(resumed).unwrap_or(end),

@@ -1,5 +1,7 @@
 //! Append, read, acknowledge, reopen, retention.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::super::{From, NOTE_BYTES_MAX, OpenError};
 use super::*;
 
@@ -162,6 +164,38 @@ fn another_process_reads_without_the_lock_and_sees_what_comes() {
     journal.close();
     let mut after = Reader::open_directory(dir.path(), From::Oldest).unwrap();
     assert_eq!(read_all(&mut after).len(), 601, "a stopped journal is readable too");
+}
+
+/// Goal: whoever reads at the very end of a journal that another process writes passes over nothing.
+/// Method: a writer that appends a few records whenever the reader has come to the end.
+#[test]
+fn a_reader_at_the_end_of_a_growing_journal_passes_over_nothing() {
+    const RECORDS: u64 = 15_000;
+    let dir = tempfile::tempdir().unwrap();
+    let roomy = Options { bytes_max: 6 << 20, segment_bytes: 1 << 20, ..options(dir.path(), 0) };
+    let (_journal, mut worker, _control) = open(&roomy);
+    let mut reader = Reader::open_directory(dir.path(), From::Oldest).unwrap();
+    let last = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 1..=RECORDS {
+                assert_eq!(append(&mut worker, 1, &[7; 40]), Appended::Stored);
+                if number % 3 == 0 {
+                    wait_until("all is read", || last.load(Ordering::Relaxed) >= number);
+                }
+            }
+        });
+        let mut passed_over = Vec::new();
+        wait_until("all is read", || {
+            let read = reader.read(1 << 20, &mut |entry| {
+                let before = last.swap(entry.seq, Ordering::Relaxed);
+                passed_over.extend(before + 1..entry.seq);
+            });
+            read.is_ok() && last.load(Ordering::Relaxed) >= RECORDS
+        });
+        assert!(passed_over.is_empty(), "{passed_over:?}");
+    });
+    assert_eq!(reader.missed(), 0);
 }
 
 #[test]
