@@ -5,6 +5,7 @@
 
 mod body;
 pub mod elastic;
+pub mod story;
 pub mod traffic;
 pub mod upstream;
 

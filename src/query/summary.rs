@@ -95,7 +95,7 @@ impl Group {
     }
 
     /// Counts what another group has counted.
-    fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         self.requests += other.requests;
         self.success += other.success;
         self.failure += other.failure;

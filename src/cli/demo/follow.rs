@@ -1,0 +1,59 @@
+//! Follows the journal of the running proxy, as any other program could, and tallies what it reads.
+
+use std::path::Path;
+
+use tokio::time::Instant;
+
+use super::tally::{Place, Tally};
+use crate::journal::{From, OpenError, Reader};
+
+/// Bytes of records read at a time.
+const READ_BYTES: usize = 1 << 20;
+/// Reads of one second at most; what is left waits for the next.
+const READS_MAX: usize = 64;
+
+/// A reader and its figures.
+#[derive(Debug)]
+pub(super) struct Follower {
+    /// Holds nothing back in the journal.
+    reader: Reader,
+    /// Figures.
+    pub(super) tally: Tally,
+    /// End of the last second that was closed.
+    last: Instant,
+}
+
+impl Follower {
+    /// Follows from `start`, which is now.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub(super) fn open(dir: &Path, places: Vec<Place>, start: Instant) -> Result<Self, OpenError> {
+        let reader = Reader::open_directory(dir, From::Now)?;
+        Ok(Self { reader, tally: Tally::new(places), last: start })
+    }
+
+    /// Reads what was journaled since, and counts it as the second that ended at `now`.
+    pub(super) fn close_second(&mut self, now: Instant) {
+        for _ in 0..READS_MAX {
+            let (tally, mut bytes) = (&mut self.tally, 0);
+            let read = self.reader.read(READ_BYTES, &mut |entry| {
+                bytes += entry.payload.len();
+                tally.add(entry.stream, entry.payload);
+            });
+            if let Err(error) = read {
+                tracing::warn!(%error, "the journal cannot be read; trying again in a second");
+            }
+            if bytes < READ_BYTES {
+                break; // nothing more for now; what came meanwhile is for the next second
+            }
+        }
+        self.tally.close_second(now.saturating_duration_since(self.last));
+        self.last = now;
+    }
+
+    /// Records that could not be had: overwritten before they were read, or damaged.
+    pub(super) fn missed(&self) -> u64 {
+        self.reader.missed()
+    }
+}

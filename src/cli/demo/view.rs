@@ -1,0 +1,365 @@
+//! The live picture, and the same as one line a second where there is no terminal.
+//!
+//! Order: are users served, how much, whose fault, can this be trusted. Every line fits 80 columns or
+//! loses only its least important end. Not here: the terminal (`screen`), the end (`summary`).
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use std::{fmt::Write as _, net::SocketAddr};
+
+use super::line::{Line, Tone};
+use super::number::{count, latency, percent, rate, share, sparkline};
+use super::tally::{Figures, HISTORY, Place, Tally};
+use crate::admin::Sources;
+use crate::base::units;
+use crate::query::Group;
+use crate::record::{Blame, Reason};
+
+/// Below this share of success users are hurt.
+const SUCCESS_BAD: f64 = 0.95;
+/// Below this it is worth a look.
+const SUCCESS_WARN: f64 = 0.99;
+/// What is shown of reasons on one line.
+const REASONS_MAX: usize = 6;
+
+/// What does not change while the demo runs.
+#[derive(Debug)]
+pub(super) struct Facts {
+    /// How this program was called, for commands to copy.
+    pub(super) program: String,
+    /// Where the proxy listens.
+    pub(super) proxy: SocketAddr,
+    /// Where the admin listens.
+    pub(super) admin: SocketAddr,
+    /// The folder of the journal.
+    pub(super) journal: PathBuf,
+    /// Whether it is kept at the end.
+    pub(super) is_kept: bool,
+    /// Where records are shipped.
+    pub(super) elasticsearch: Option<String>,
+    /// The stream that requests are shipped to.
+    pub(super) stream: String,
+    /// Requests a second that clients send.
+    pub(super) rate: u32,
+    /// When the demo ends by itself.
+    pub(super) duration: Option<Duration>,
+    /// What is to be known of each place, in their order.
+    pub(super) about: Vec<&'static str>,
+}
+
+impl Facts {
+    /// What this is and how to look closer.
+    pub(super) fn head(&self, elapsed: Option<Duration>) -> Vec<Line> {
+        let Self { program, proxy, admin, journal, rate, .. } = self;
+        let clock = elapsed.map_or_else(String::new, |elapsed| clock(elapsed) + "   ");
+        let end = match self.duration {
+            Some(duration) => {
+                format!("ends after {}, or with Ctrl-C", units::write_duration(micros(duration)))
+            }
+            None => "Ctrl-C ends it".to_owned(),
+        };
+        vec![
+            Line::default().and(Tone::Strong, "lbproxy demo").and(
+                Tone::Quiet,
+                format!("   {} requests/s   {clock}{end}", count((*rate).into())),
+            ),
+            Line::labelled("proxy")
+                .and(Tone::Normal, format!("http://{proxy}"))
+                .and(Tone::Quiet, "   admin ")
+                .and(Tone::Normal, format!("http://{admin}/metrics")),
+            Line::labelled("try")
+                .and(Tone::Normal, format!("curl -H 'Host: shop.demo' http://{proxy}/hello")),
+            Line::labelled("records")
+                .and(Tone::Normal, format!("{program} log tail --journal {}", journal.display())),
+        ]
+    }
+}
+
+/// What changes: figures, and what only memory knows.
+#[derive(Debug)]
+pub(super) struct Picture<'a> {
+    /// What does not change.
+    pub(super) facts: &'a Facts,
+    /// Figures.
+    pub(super) tally: &'a Tally,
+    /// Records that this reader could not get.
+    pub(super) missed: u64,
+    /// Time since the start.
+    pub(super) elapsed: Duration,
+    /// What the proxy counts.
+    pub(super) sources: &'a Sources,
+    /// The last lines of the log.
+    pub(super) log: Vec<(Instant, String)>,
+}
+
+impl Picture<'_> {
+    /// The whole picture.
+    pub(super) fn lines(&self) -> Vec<Line> {
+        let recent = self.tally.recent();
+        let mut lines = self.facts.head(Some(self.elapsed));
+        lines.push(Line::blank());
+        lines.extend(self.sparklines());
+        lines.push(Line::blank());
+        lines.extend(self.totals(&recent));
+        lines.push(Line::blank());
+        lines.extend(self.places(&recent));
+        lines.push(Line::blank());
+        lines.push(reasons(&self.tally.total));
+        lines.push(self.journal());
+        lines.push(self.shipping());
+        lines.extend(self.log_lines());
+        lines
+    }
+
+    /// Rate and latency over the last minute.
+    fn sparklines(&self) -> [Line; 2] {
+        let history = &self.tally.history;
+        let before = (history.len()..HISTORY).map(|_| None);
+        let rates = before.clone().chain(history.iter().map(|moment| Some(moment.rate)));
+        #[expect(clippy::cast_precision_loss, reason = "drawn with eight levels")]
+        let slowest = history.iter().map(|moment| moment.p95_us.map(|micros| micros as f64));
+        let slowest = before.chain(slowest);
+        let now = history.back();
+        let label = |name, value: String| Line::labelled(name).left(9, Tone::Strong, value);
+        [
+            label("requests/s", now.map_or_else(|| "-".to_owned(), |now| rate(now.rate)))
+                .and(Tone::Accent, sparkline(rates)),
+            label("p95", latency(now.and_then(|now| now.p95_us)))
+                .and(Tone::Accent, sparkline(slowest)),
+        ]
+    }
+
+    /// Success and latency: now, and since the start.
+    fn totals(&self, recent: &Figures) -> [Line; 4] {
+        let titles = ["requests", "success", "p50", "p95", "p99", "longest"];
+        let head = titles
+            .into_iter()
+            .fold(Line::labelled(""), |line, title| line.right(11, Tone::Quiet, title));
+        let row =
+            |label: &str, figures: &Figures| {
+                let group = &figures.all;
+                let success = group.success_share();
+                let line = Line::labelled(label)
+                    .right(11, Tone::Strong, count(group.requests))
+                    .right(11, success_tone(success), percent(success));
+                let line = [0.5, 0.95, 0.99].into_iter().fold(line, |line, quantile| {
+                    line.right(11, Tone::Normal, latency(group.duration_us(quantile)))
+                });
+                line.right(11, Tone::Normal, latency(longest(group)))
+            };
+        let seconds = recent.span.as_secs_f64().round();
+        let label = format!("last {seconds} s");
+        let total = &self.tally.total;
+        [head, row(&label, recent), row("since start", total), classes(total)]
+    }
+
+    /// A row for each service and each of its endpoints.
+    fn places(&self, recent: &Figures) -> Vec<Line> {
+        let head =
+            Line::blank().left(20, Tone::Quiet, "service, endpoint").left(11, Tone::Quiet, "state");
+        let head = ["share", "errors", "p95", "reused"]
+            .into_iter()
+            .fold(head, |line, title| line.right(9, Tone::Quiet, title));
+        let states = self.sources.proxy.endpoints();
+        let mut lines = vec![head];
+        let mut whole = 0;
+        for ((place, group), about) in
+            self.tally.places.iter().zip(&recent.places).zip(&self.facts.about)
+        {
+            let state = states.iter().find(|state| {
+                state.service == place.service && Some(&state.endpoint) == place.endpoint.as_ref()
+            });
+            let (tone, state) = match state.map(|state| state.is_open) {
+                None => (Tone::Normal, ""),
+                Some(true) => (Tone::Normal, "in turn"),
+                Some(false) => (Tone::Bad, "set aside"),
+            };
+            let part = if place.endpoint.is_none() {
+                whole = group.requests;
+                share(group.requests, recent.all.requests)
+            } else {
+                share(group.requests, whole)
+            };
+            let line = place_name(place, 20).left(11, tone, state);
+            let errors = errors(group);
+            lines.push(
+                line.right(9, Tone::Normal, percent(part))
+                    .right(9, errors_tone(errors), percent(errors))
+                    .right(9, Tone::Normal, latency(group.duration_us(0.95)))
+                    .right(9, Tone::Normal, percent(group.reused_share()))
+                    .and(Tone::Quiet, format!("  {about}")),
+            );
+        }
+        lines
+    }
+
+    /// Where records are.
+    fn journal(&self) -> Line {
+        let journal = &self.sources.journal;
+        let dropped = journal.dropped_full_total.value();
+        let tone = if dropped > 0 { Tone::Bad } else { Tone::Normal };
+        let used = units::format_bytes(journal.used_bytes.value());
+        let capacity = units::format_bytes(journal.capacity_bytes.value());
+        let appended = count(journal.appended_total.value());
+        let line = Line::labelled("journal")
+            .and(Tone::Normal, format!("{appended} appended   {used} of {capacity} used   "))
+            .and(tone, format!("{} dropped", count(dropped)));
+        match self.missed {
+            0 => line,
+            missed => line.and(Tone::Warn, format!("   {} not seen here", count(missed))),
+        }
+    }
+
+    /// Where records go.
+    fn shipping(&self) -> Line {
+        let line = Line::labelled("shipping");
+        let (Some(ship), Some(url)) = (&self.sources.ship, &self.facts.elasticsearch) else {
+            return line.and(Tone::Quiet, "not configured: add --elasticsearch URL");
+        };
+        let pending = ship.pending.value();
+        let (tone, state) = match (ship.connected.value(), ship.unauthorized.value()) {
+            (1, _) => (Tone::Normal, "connected"),
+            (_, 1) => (Tone::Bad, "refused: credentials"),
+            _ if self.elapsed < Duration::from_secs(3) => (Tone::Normal, "connecting"),
+            _ => (Tone::Bad, "not connected"),
+        };
+        line.and(tone, state)
+            .and(Tone::Normal, format!("   {} acknowledged", count(stored(ship))))
+            .and(Tone::Normal, format!("   {} pending", count(pending)))
+            .and(Tone::Quiet, format!("   {url}"))
+    }
+
+    /// The newest lines of the log, with their age.
+    fn log_lines(&self) -> Vec<Line> {
+        let newest = self.log.iter().rev().take(2).rev();
+        newest
+            .map(|(time, text)| {
+                // The age says more than the time in front of the text.
+                let is_time =
+                    |word: &str| word.ends_with('Z') && word.starts_with(char::is_numeric);
+                let text = text
+                    .split_once(' ')
+                    .filter(|(word, _)| is_time(word))
+                    .map_or(text.as_str(), |(_, rest)| rest.trim_start());
+                let age = format!("{} ago", clock(time.elapsed()));
+                Line::labelled(&age).and(Tone::Normal, " ").and(Tone::Quiet, text)
+            })
+            .collect()
+    }
+
+    /// The picture as one line, and the titles above it.
+    pub(super) fn plain(&self) -> (String, String) {
+        let group = &self.tally.total.all;
+        let now = self.tally.history.back();
+        let [none, _, ok, moved, refused, failed] = group.classes;
+        let journal = &self.sources.journal;
+        let ship = self.sources.ship.as_deref();
+        let cells = [
+            ("time", 6, clock(self.elapsed)),
+            ("requests/s", 11, now.map_or_else(|| "-".to_owned(), |now| rate(now.rate))),
+            ("requests", 10, count(group.requests)),
+            ("success", 8, percent(group.success_share())),
+            ("p50", 8, latency(group.duration_us(0.5))),
+            ("p95", 8, latency(group.duration_us(0.95))),
+            ("p99", 8, latency(group.duration_us(0.99))),
+            ("2xx", 7, count(ok)),
+            ("3xx", 6, count(moved)),
+            ("4xx", 6, count(refused)),
+            ("5xx", 6, count(failed)),
+            ("none", 6, count(none)),
+            ("appended", 10, count(journal.appended_total.value())),
+            ("dropped", 8, count(journal.dropped_full_total.value())),
+            ("shipped", 9, ship.map_or_else(|| "-".to_owned(), |ship| count(stored(ship)))),
+        ];
+        let mut lines = (String::new(), String::new());
+        for (title, width, value) in cells {
+            let _ = write!(lines.0, "{title:>width$}");
+            let _ = write!(lines.1, "{value:>width$}");
+        }
+        lines
+    }
+}
+
+/// Records that are settled.
+fn stored(ship: &crate::metrics::ShipMetrics) -> u64 {
+    ship.acknowledged_total.value() + ship.duplicate_total.value()
+}
+
+/// The longest duration, if there is one.
+fn longest(group: &Group) -> Option<u64> {
+    (group.requests > 0).then_some(group.duration_us_max)
+}
+
+/// Responses by class of status, and what needed a second attempt.
+pub(super) fn classes(figures: &Figures) -> Line {
+    let [none, informational, ok, moved, refused, failed] = figures.all.classes;
+    let mut line = Line::labelled("status");
+    for (name, value, tone) in [
+        ("1xx", informational, Tone::Normal),
+        ("2xx", ok, Tone::Normal),
+        ("3xx", moved, Tone::Normal),
+        ("4xx", refused, Tone::Normal),
+        ("5xx", failed, Tone::Bad),
+        ("none", none, Tone::Warn),
+    ] {
+        if value > 0 || name == "2xx" || name == "5xx" {
+            let tone = if value > 0 { tone } else { Tone::Normal };
+            line = line.and(Tone::Quiet, format!("{name} ")).and(tone, count(value) + "   ");
+        }
+    }
+    line.and(Tone::Quiet, "retried ").and(Tone::Normal, count(figures.retried))
+}
+
+/// Why exchanges ended, other than well.
+pub(super) fn reasons(figures: &Figures) -> Line {
+    let line = Line::labelled("cut short");
+    let others = figures.reasons().into_iter().filter(|(reason, _)| *reason != Reason::Complete);
+    let line = others.take(REASONS_MAX).fold(line, |line, (reason, times)| {
+        let tone = match reason.blame() {
+            Blame::Endpoint | Blame::Proxy => Tone::Bad,
+            Blame::Downstream => Tone::Warn,
+            Blame::Nobody => Tone::Normal,
+        };
+        line.and(tone, reason.as_str()).and(Tone::Normal, format!(" {}   ", count(times)))
+    });
+    if line == Line::labelled("cut short") { line.and(Tone::Quiet, "nothing") } else { line }
+}
+
+/// A service, or one of its endpoints below it.
+pub(super) fn place_name(place: &Place, width: usize) -> Line {
+    match &place.endpoint {
+        None => Line::blank().left(width, Tone::Strong, &*place.service),
+        Some(endpoint) => Line::blank().left(width, Tone::Normal, format!("  {endpoint}")),
+    }
+}
+
+/// The share of requests that failed.
+pub(super) fn errors(group: &Group) -> Option<f64> {
+    share(group.failure, group.requests)
+}
+
+/// How serious a share of failures is.
+pub(super) fn errors_tone(errors: Option<f64>) -> Tone {
+    success_tone(errors.map(|errors| 1.0 - errors))
+}
+
+/// How serious a share of success is.
+pub(super) fn success_tone(success: Option<f64>) -> Tone {
+    match success {
+        Some(success) if success < SUCCESS_BAD => Tone::Bad,
+        Some(success) if success < SUCCESS_WARN => Tone::Warn,
+        _ => Tone::Normal,
+    }
+}
+
+/// Minutes and seconds: `01:05`.
+fn clock(span: Duration) -> String {
+    let seconds = (span.as_secs_f64() + 0.5).floor();
+    let (minutes, seconds) = ((seconds / 60.0).floor(), seconds % 60.0);
+    format!("{minutes:02}:{seconds:02}")
+}
+
+/// Whole microseconds.
+pub(super) fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
