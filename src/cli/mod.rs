@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod check;
 mod completions;
@@ -59,6 +59,11 @@ enum Command {
     Man(man::Args),
 }
 
+/// The whole command line, for completions and the manual.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -76,8 +81,8 @@ pub fn run() -> ExitCode {
         Command::Log(args) => log::run(args),
         Command::Upstream(args) => upstream::run(args),
         Command::Schema(args) => schema::run(args),
-        Command::Completions(args) => completions::run(args),
-        Command::Man(args) => man::run(args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -42,7 +42,7 @@ pub use identity::Identity;
 pub use lane::{Appended, Lane};
 pub use reader::{Entry, Positions, Reader};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -205,6 +205,11 @@ impl Drop for Journal {
         self.shared.refresh_metrics();
         self.shared.release_when_idle();
     }
+}
+
+/// Whether a directory holds a journal: segments, of a running process or a stopped one.
+pub fn is_journal(dir: &Path) -> bool {
+    recovery::list(dir).is_ok_and(|segments| !segments.is_empty())
 }
 
 /// Whether `name` can be part of a file name.
