@@ -89,3 +89,25 @@ pub fn run() -> ExitCode {
         Err(error) => output::fail(&error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// Goal: nobody has to guess how a command is called. Method: the help of each one.
+    #[test]
+    fn every_help_has_examples() {
+        fn check(command: &clap::Command) {
+            let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+            let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(examples.contains("Examples:\n"), "{name} has no examples");
+            command.get_subcommands().filter(|sub| sub.get_name() != "help").for_each(check);
+        }
+        let mut command = super::command();
+        command.build();
+        check(&command);
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::command().debug_assert();
+    }
+}
