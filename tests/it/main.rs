@@ -11,4 +11,5 @@ mod generated;
 mod http_rules;
 mod layers;
 mod lifecycle;
+mod shipping;
 mod support;
