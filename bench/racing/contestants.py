@@ -28,7 +28,7 @@ class Contestant:
     name: str
     title: str
     commands: tuple = ()
-    configs: tuple = ()  # files of bench/config, copied into the heat's folder with places filled in
+    configs: tuple = ()  # files of bench/config, copied to the heat's folder with places filled in
     log: str = "none"  # none, file (lines of access.log), journal, documents
     stdout: str | None = None  # where the first command's output goes, when that is the log
     places: dict = field(default_factory=dict)

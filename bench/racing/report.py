@@ -29,7 +29,7 @@ class Results:
     def ratio(self, scenario, figure, one, other):
         """Median by median; None when one of them is missing."""
         above, below = (self.median(scenario, name, figure) for name in (one, other))
-        return above / below if above is not None and below else None
+        return above / below if above and below else None
 
     def added(self, contestant, figure):
         """Latency at the fixed rate that the direct way does not have."""
@@ -65,7 +65,7 @@ TARGETS = (
            lambda r: r.ratio("saturated", "cpu_us", "lbproxy", "nginx-buffered"), 1.10),
     Target("F1", "CPU per request, saturated: lbproxy ÷ Envoy",
            lambda r: r.ratio("saturated", "cpu_us", "lbproxy", "envoy"), 0.45),
-    Target("F2", "CPU per request, saturated: lbproxy shipping, drained ÷ nginx with its log alone (aim 1.05)",
+    Target("F2", "CPU per request, saturated: lbproxy shipping ÷ nginx with its log alone (aim 1.05)",
            lambda r: r.ratio("saturated", "cpu_us", "lbproxy-ship", BASE), 1.25),
     Target("F2", "the same ÷ nginx that buffers its log",
            lambda r: r.ratio("saturated", "cpu_us", "lbproxy-ship", "nginx-buffered"), 1.25),
@@ -97,10 +97,13 @@ def number(value, digits=1):
 
 
 def spread(rounds, figure, digits=1):
-    """Median, and least to most beside it."""
+    """Median, and least to most beside it; a dash for what a contestant does not have."""
     values = [getattr(result, figure) for result in rounds]
+    if not any(values):
+        return "–"
     text = number(median_of(rounds, figure), digits)
-    return f"{text} ({min(values):.{digits}f}–{max(values):.{digits}f})" if len(values) > 1 else text
+    least, most = (f"{value:.{digits}f}" for value in (min(values), max(values)))
+    return f"{text} ({least}–{most})" if len(values) > 1 else text
 
 
 def columns(scenario, results):
@@ -111,8 +114,8 @@ def columns(scenario, results):
     ratio = lambda c, rounds: number(results.ratio(scenario, "cpu_us", c, BASE), 2)
     cpu = [("CPU µs/request", lambda c, rounds: spread(rounds, "cpu_us")), (f"÷ {BASE}", ratio)]
     rate = [("requests/s", lambda c, rounds: spread(rounds, "rate", 0))]
-    times = [(name, lambda c, rounds, name=name: spread(rounds, name, 0)) for name in ("p50", "p99")]
-    times = [(f"{name} µs", cell) for name, cell in times]
+    times = [(f"{name} µs", lambda c, rounds, name=name: spread(rounds, name, 0))
+             for name in ("p50", "p99")]
     added = [(f"added {name} µs", lambda c, rounds, name=name: number(results.added(c, name), 0))
              for name in ("p50", "p99")]
     memory = [("PSS MB", mb("pss")), ("peak RSS MB", mb("rss_peak"))]
@@ -133,7 +136,8 @@ def table(scenario, contestants, results):
     if not ran:
         return ""
     shown = columns(scenario, results)
-    lines = ["| | " + " | ".join(title for title, _ in shown) + " |", "|---" * (len(shown) + 1) + "|"]
+    lines = ["| | " + " | ".join(title for title, _ in shown) + " |",
+             "|---" * (len(shown) + 1) + "|"]
     for contestant in ran:
         rounds = results.of[(scenario, contestant.name)]
         cells = (cell(contestant.name, rounds) for _, cell in shown)
@@ -165,8 +169,8 @@ def machine():
 def page(scenarios, contestants, results, facts):
     """The whole report. `facts`: lines of what, where and when, as pairs."""
     lines = ["# Results of the race\n",
-             "Written by `bench/race`; what the columns mean stands in `README.md` beside it. Medians,"
-             " least to most in parentheses; memory is the most of all rounds.\n"]
+             "Written by `bench/race`; what the columns mean stands in `README.md` beside it."
+             " Medians, least to most in parentheses; memory is the most of all rounds.\n"]
     lines += [f"- {name}: {value}" for name, value in facts]
     lines += ["", "## Targets", "", targets(results)]
     for scenario in scenarios:
