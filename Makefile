@@ -1,7 +1,7 @@
 # The commands people type. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check
+.PHONY: help demo test check race bench
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,6 +12,14 @@ demo: ## Build, then show lbproxy at work (ARGS="--duration 30s")
 
 test: ## Run every test
 	cargo test --locked
+
+race: ## Race nginx, HAProxy, Envoy and nginx + rsyslog; writes bench/RESULTS.md (ARGS="--quick")
+	scripts/parts race
+	cargo build --release --locked --bin lbproxy --example pace
+	bench/race $(ARGS)
+
+bench: ## Micro-benchmarks of a record's way
+	cargo bench --locked --bench record_path
 
 check: ## Format, lints and quick tests; run before each commit
 	cargo fmt --check
