@@ -1,5 +1,6 @@
 //! What the integration tests share: the program under test, a raw upstream, raw requests.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -11,8 +12,17 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until `check` gives a value.
-pub(crate) fn wait_for<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
+pub(crate) fn wait_for<T>(what: &str, check: impl FnMut() -> Option<T>) -> T {
+    wait_within(PATIENCE, what, check)
+}
+
+/// Waits at most this long until `check` gives a value.
+pub(crate) fn wait_within<T>(
+    patience: Duration,
+    what: &str,
+    mut check: impl FnMut() -> Option<T>,
+) -> T {
+    let until = Instant::now() + patience;
     loop {
         if let Some(value) = check() {
             return value;
@@ -115,6 +125,23 @@ impl Proxy {
         let mut stream = connect(self.admin);
         write!(stream, "{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
         read_response(&mut BufReader::new(stream), false).unwrap()
+    }
+
+    /// Every metric by name, added up over its labels.
+    pub(crate) fn figures(&self) -> HashMap<String, u64> {
+        let page = String::from_utf8(self.admin("GET", "/metrics").body).unwrap();
+        let mut figures = HashMap::new();
+        for line in page.lines().filter(|line| !line.starts_with('#')) {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            let name = name.split('{').next().unwrap().to_owned();
+            *figures.entry(name).or_default() += value.parse::<u64>().unwrap();
+        }
+        figures
+    }
+
+    /// What it has logged so far, a JSON object a line.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     /// Every document in the journal, in order of lanes and numbers.
