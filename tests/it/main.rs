@@ -8,6 +8,7 @@
 #![expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
 
 mod generated;
+mod h2spec;
 mod http_rules;
 mod layers;
 mod lifecycle;
