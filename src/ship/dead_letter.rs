@@ -120,13 +120,12 @@ impl DeadLetters {
     fn write(&mut self, letter: &Letter<'_>) -> io::Result<Kept> {
         let mut line = serde_json::to_vec(letter)?;
         line.push(b'\n');
-        let (file, bytes) = match &mut self.file {
-            Some(open) => open,
-            None => {
-                let file = OpenOptions::new().create(true).append(true).open(&self.path)?;
-                let bytes = file.metadata()?.len();
-                self.file.insert((file, bytes))
-            }
+        let (file, bytes) = if let Some(open) = &mut self.file {
+            open
+        } else {
+            let file = OpenOptions::new().create(true).append(true).open(&self.path)?;
+            let bytes = file.metadata()?.len();
+            self.file.insert((file, bytes))
         };
         if *bytes + line.len() as u64 > FILE_BYTES_MAX {
             return Ok(Kept::NoRoom);

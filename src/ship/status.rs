@@ -9,11 +9,22 @@ use crate::metrics::ShipMetrics;
 /// Requests in a row after which "less, please" is a state and no passing matter: over ten seconds.
 const OVERLOADED_IN_A_ROW: u32 = 8;
 
+/// What people know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// Nothing yet.
+    Nothing,
+    /// Records are taken.
+    Well,
+    /// They wait, because of this.
+    Ill(Fault),
+}
+
 /// The state that was told last.
 #[derive(Debug)]
 pub(super) struct Status {
-    /// `None` before anything is known; then the fault, or none while records are taken.
-    told: Cell<Option<Option<Fault>>>,
+    /// It.
+    told: Cell<Told>,
     /// Times in a row that the server asked for less.
     overloaded: Cell<u32>,
     /// Shows it.
@@ -25,13 +36,13 @@ impl Status {
     pub(super) fn new(metrics: Arc<ShipMetrics>) -> Self {
         metrics.connected.set(0);
         metrics.unauthorized.set(0);
-        Self { told: Cell::new(None), overloaded: Cell::new(0), metrics }
+        Self { told: Cell::new(Told::Nothing), overloaded: Cell::new(0), metrics }
     }
 
     /// The server takes records.
     pub(super) fn well(&self, url: &str) {
         self.overloaded.set(0);
-        if self.told.replace(Some(None)) != Some(None) {
+        if self.told.replace(Told::Well) != Told::Well {
             tracing::info!(url, "shipping: the server takes records");
         }
         self.metrics.connected.set(1);
@@ -51,7 +62,7 @@ impl Status {
                 return;
             }
         }
-        if self.told.replace(Some(Some(*fault))) != Some(Some(*fault)) {
+        if self.told.replace(Told::Ill(*fault)) != Told::Ill(*fault) {
             let cure = cure(*fault);
             tracing::warn!(url, reason, "shipping: records wait in the journal; {cure}");
         }
