@@ -78,8 +78,12 @@ impl Shipper<'_> {
                 next_look = Instant::now() + self.limits.wait;
             }
             self.show(sent.front());
-            let pause = next_look.saturating_duration_since(Instant::now());
-            let has_room = sent.len() < self.limits.in_flight;
+            // With every request under way it only wakes to tell how the backlog grows.
+            let pause = if sent.len() < self.limits.in_flight {
+                next_look.saturating_duration_since(Instant::now())
+            } else {
+                self.limits.wait
+            };
             tokio::select! {
                 biased;
                 ended = first(&mut sent) => match ended {
@@ -87,7 +91,7 @@ impl Shipper<'_> {
                     Some(Err(End::Told)) => return End::Told,
                     Some(Err(End::Fault)) | None => return End::Fault,
                 },
-                () = tokio::time::sleep(pause), if has_room && !is_stopping => (),
+                () = tokio::time::sleep(pause), if !is_stopping => (),
                 _ = stopping.changed(), if !is_stopping => (),
             }
         }
