@@ -1,7 +1,7 @@
 # The commands people type. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage
+.PHONY: help demo test check proof coverage
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ check: ## Format, lints and quick tests; run before each commit
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo test --locked --lib
+
+proof: ## 100 000 requests through crashes and outages, each found once in a real server
+	scripts/parts test
+	cargo bench --locked --bench proof
 
 coverage: ## Lines that the tests reach: a table and the total
 	scripts/parts test coverage
