@@ -16,6 +16,9 @@ use super::suspects::{self, Suspicion};
 use crate::config::Batch as Limits;
 use crate::journal::{Positions, Reader};
 
+/// Gauges are never older, also while the server is away.
+const SHOW_EVERY: Duration = Duration::from_secs(1);
+
 /// How the loop ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -78,12 +81,9 @@ impl Shipper<'_> {
                 next_look = Instant::now() + self.limits.wait;
             }
             self.show(sent.front());
-            // With every request under way it only wakes to tell how the backlog grows.
-            let pause = if sent.len() < self.limits.in_flight {
-                next_look.saturating_duration_since(Instant::now())
-            } else {
-                self.limits.wait
-            };
+            let has_room = sent.len() < self.limits.in_flight && !is_stopping;
+            let until_look = next_look.saturating_duration_since(Instant::now());
+            let pause = if has_room { until_look.min(SHOW_EVERY) } else { SHOW_EVERY };
             tokio::select! {
                 biased;
                 ended = first(&mut sent) => match ended {
@@ -91,7 +91,7 @@ impl Shipper<'_> {
                     Some(Err(End::Told)) => return End::Told,
                     Some(Err(End::Fault)) | None => return End::Fault,
                 },
-                () = tokio::time::sleep(pause), if !is_stopping => (),
+                () = tokio::time::sleep(pause) => (),
                 _ = stopping.changed(), if !is_stopping => (),
             }
         }

@@ -16,5 +16,6 @@ mod layers;
 mod lifecycle;
 mod real;
 mod server;
+mod shipping;
 mod support;
 mod traffic;
