@@ -74,6 +74,31 @@ pub(super) fn fail(error: &anyhow::Error) -> ExitCode {
     }) {
         return ExitCode::SUCCESS;
     }
-    let _ = writeln!(std::io::stderr(), "lbproxy: {error:#}");
+    let _ = writeln!(std::io::stderr(), "lbproxy: {}", chain(error));
     ExitCode::from(if usage { 2 } else { 1 })
+}
+
+/// The causes, outermost first; what a message says itself is not said again.
+fn chain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |mut told, cause| {
+        if !told.contains(&cause) {
+            told.push_str(if told.is_empty() { "" } else { ": " });
+            told.push_str(&cause);
+        }
+        told
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let io = std::io::Error::other("disk on fire");
+        let error = anyhow::Error::new(io).context("cannot read f: disk on fire; buy another");
+        assert_eq!(chain(&error), "cannot read f: disk on fire; buy another");
+        let error = anyhow::anyhow!("no space").context("cannot write");
+        assert_eq!(chain(&error), "cannot write: no space");
+    }
 }

@@ -20,7 +20,8 @@ pub use access::AccessRecord;
 pub use connection::ConnectionRecord;
 pub use docs::records_markdown;
 pub use document::{
-    Constants, ID_BYTES, ORIGIN_FIELDS, Origin, Stream, Values, write_document, write_id,
+    Constants, ID_BYTES, ORIGIN_FIELDS, Origin, Stream, Values, timestamp_ms, write_document,
+    write_id,
 };
 pub use gap::GapRecord;
 pub use json::timestamp as write_timestamp;
