@@ -12,3 +12,4 @@ mod http_rules;
 mod layers;
 mod lifecycle;
 mod support;
+mod terminations;
