@@ -7,7 +7,9 @@
 )]
 #![expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
 
+mod frames;
 mod generated;
+mod hostile;
 mod http_rules;
 mod layers;
 mod lifecycle;
