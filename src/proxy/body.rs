@@ -189,6 +189,9 @@ fn downstream_fault(error: &hyper::Error) -> Reason {
 pub(super) enum ResponseBody {
     /// Made here, or empty; its exchange has ended.
     Local(Option<Bytes>),
+    /// Empty, without saying so: of a 304 that is known to be empty hyper drops `Content-Length`,
+    /// which tells what a 200 would have had (RFC 9110 §8.6).
+    Unsaid,
     /// From an endpoint.
     Relay(Box<Relay>),
 }
@@ -258,6 +261,7 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         let relay = match self.get_mut() {
             Self::Local(bytes) => return Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            Self::Unsaid => return Poll::Ready(None),
             Self::Relay(relay) => relay,
         };
         if let Some(stream) = &relay.watch.stream {
@@ -303,6 +307,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Local(bytes) => bytes.is_none(),
+            Self::Unsaid => false,
             Self::Relay(relay) => relay.inner.is_end_stream(),
         }
     }
@@ -310,6 +315,7 @@ impl Body for ResponseBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Local(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Unsaid => SizeHint::default(),
             Self::Relay(relay) => relay.inner.size_hint(),
         }
     }

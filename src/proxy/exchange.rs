@@ -354,7 +354,12 @@ fn relay(
         if watch.is_upload_over() {
             lease.give_back(now);
         }
-        return Response::from_parts(parts, ResponseBody::Local(None));
+        let has_length = parts.headers.contains_key(CONTENT_LENGTH);
+        let body = match parts.status {
+            StatusCode::NOT_MODIFIED if has_length => ResponseBody::Unsaid,
+            _ => ResponseBody::Local(None),
+        };
+        return Response::from_parts(parts, body);
     }
     let idle = service.config.timeouts.idle;
     let body = ResponseBody::Relay(Relay::new(body, watch, lease, idle, &worker.timer));

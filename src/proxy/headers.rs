@@ -445,8 +445,12 @@ mod tests {
 
     #[test]
     fn a_trailer_keeps_what_may_stand_there() {
-        let mut trailers =
-            map(&[("grpc-status", "0"), ("content-length", "3"), ("connection", "x"), ("host", "a")]);
+        let mut trailers = map(&[
+            ("grpc-status", "0"),
+            ("content-length", "3"),
+            ("connection", "x"),
+            ("host", "a"),
+        ]);
         clean_trailers(&mut trailers);
         assert_eq!(trailers, map(&[("grpc-status", "0")]));
     }

@@ -177,8 +177,7 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     mut drain: watch::Receiver<bool>,
 ) {
     let limits = connection.listener.limits;
-    let executor =
-        OnWorker { connection: Rc::clone(connection), timer: Rc::clone(&worker.timer) };
+    let executor = OnWorker { connection: Rc::clone(connection), timer: Rc::clone(&worker.timer) };
     let mut builder = auto::Builder::new(executor);
     builder
         .http1()

@@ -36,8 +36,7 @@ pub(super) const BAD_REQUEST: Refusal = Refusal::new(StatusCode::BAD_REQUEST, Re
 pub(super) const HEAD_TOO_LARGE: Refusal =
     Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Reason::HeadTooLarge);
 /// Too long a target.
-pub(super) const URI_TOO_LONG: Refusal =
-    Refusal::new(StatusCode::URI_TOO_LONG, Reason::UriTooLong);
+pub(super) const URI_TOO_LONG: Refusal = Refusal::new(StatusCode::URI_TOO_LONG, Reason::UriTooLong);
 
 /// Checks what needs no service, and gives the value of `Host` to go by.
 ///

@@ -262,7 +262,8 @@ impl Scanner {
                 if let Some(value) = value_of(line, b"content-length:") {
                     // hyper refuses values that differ or are no number; what is noted is enough.
                     let value = std::str::from_utf8(value).ok();
-                    self.length = Some(value.and_then(|text| text.trim().parse().ok()).unwrap_or(0));
+                    self.length =
+                        Some(value.and_then(|text| text.trim().parse().ok()).unwrap_or(0));
                 }
             }
             Some(b't') => self.is_chunked |= value_of(line, b"transfer-encoding:").is_some(),

@@ -101,8 +101,16 @@ fn nothing_is_smuggled() {
         ),
     ];
     let codings = [
-        "xchunked", "chunked, identity", "identity, chunked, identity", "chunked;q=1", "\"chunked\"",
-        "chunked\x0b", "\x0bchunked", "", "identity", "cHuNkEd\x00",
+        "xchunked",
+        "chunked, identity",
+        "identity, chunked, identity",
+        "chunked;q=1",
+        "\"chunked\"",
+        "chunked\x0b",
+        "\x0bchunked",
+        "",
+        "identity",
+        "cHuNkEd\x00",
     ];
     for coding in codings {
         rows.push((coding, post(&format!("Transfer-Encoding: {coding}\r\n"), &chunk)));
@@ -110,8 +118,11 @@ fn nothing_is_smuggled() {
         rows.push((coding, post(&both, &chunk)));
     }
     let fields = [
-        "Transfer-Encoding : chunked", " Transfer-Encoding: chunked", "Transfer-Encoding\t: chunked",
-        "X: x\r\n Transfer-Encoding: chunked", "Transfer\u{2010}Encoding: chunked",
+        "Transfer-Encoding : chunked",
+        " Transfer-Encoding: chunked",
+        "Transfer-Encoding\t: chunked",
+        "X: x\r\n Transfer-Encoding: chunked",
+        "Transfer\u{2010}Encoding: chunked",
         "Transfer-Encoding\r\n: chunked",
     ];
     for field in fields {
@@ -135,7 +146,8 @@ fn nothing_is_smuggled() {
     }
     assert_eq!(proxy.send(PLAIN).status, 200, "and service goes on");
     let mut next = connect(proxy.address);
-    write!(next, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}").unwrap();
+    write!(next, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}")
+        .unwrap();
     let mut reader = BufReader::new(next);
     for _ in 0..2 {
         assert_eq!(read_response(&mut reader, false).unwrap().status, 200);
@@ -263,8 +275,7 @@ fn slow_clients_are_cut_and_hold_nobody_up() {
     }
     assert_eq!(records(&proxy, "head_timeout").len(), 51);
     let all = proxy.documents();
-    let stalled =
-        all.iter().filter(|d| d["lbproxy.termination.reason"] == "body_timeout").count();
+    let stalled = all.iter().filter(|d| d["lbproxy.termination.reason"] == "body_timeout").count();
     assert_eq!(stalled, 50);
     all.iter().for_each(|document| timers_add_up("slow", document));
 }

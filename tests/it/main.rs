@@ -7,10 +7,12 @@
 )]
 #![expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
 
+mod endpoints;
 mod frames;
 mod generated;
 mod hostile;
 mod http_rules;
+mod intermediary;
 mod layers;
 mod lifecycle;
 mod support;

@@ -528,7 +528,9 @@ fn every_reason_is_produced_and_means_what_the_list_says() {
         ),
         row(
             "a protocol that nobody asked for",
-            || answers(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
+            || {
+                answers(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")
+            },
             ("", ""),
             get,
             Reason::UpstreamBadResponse,
@@ -669,11 +671,8 @@ fn a_full_journal_that_must_not_lose_records_answers_503() {
     assert_eq!(upstream.seen().len(), served, "nothing refused went up");
     assert_eq!(proxy.documents().len(), served - 1, "the one that found out is lost, and counted");
     drop((stream, reader));
-    let last = format!(
-        "created {} = journaled {} + dropped_full 2 (holds)",
-        served + 1,
-        served - 1
-    );
+    let last =
+        format!("created {} = journaled {} + dropped_full 2 (holds)", served + 1, served - 1);
     let log = proxy.terminate();
     assert!(log.contains(&last), "{last} is not in {log}");
 }
