@@ -39,6 +39,8 @@ struct Verdict {
     status: Option<StatusCode>,
     /// Whether the answer is still to be given.
     is_owed: bool,
+    /// What the parser or the system said, where that tells more.
+    message: String,
 }
 
 /// Ends a connection that hyper has let go of: its record, if it is worth one, then last words.
@@ -50,16 +52,15 @@ pub(super) async fn end<S: AsyncRead + AsyncWrite + Unpin>(
 ) {
     let mut words = Vec::new();
     if let Some(verdict) = verdict(connection, fault.as_deref()) {
-        if let Some(status) = verdict.status.filter(|_| verdict.is_owed) {
-            let refusal = Refusal::new(status, verdict.reason);
-            words = respond::last_words(refusal, connection);
-            connection.on_write(words.len());
+        let Verdict { reason, status, is_owed, message } = verdict;
+        if let Some(status) = status {
+            connection.lingers.set(true);
+            if is_owed {
+                words = respond::last_words(Refusal::new(status, reason), connection);
+                connection.on_write(words.len());
+            }
         }
-        let message = fault.map(|fault| fault.to_string()).unwrap_or_default();
-        let message = if verdict.is_owed { "" } else { message.as_str() };
-        let status = verdict.status.map(|status| status.as_u16());
-        record(worker, connection, verdict.reason, status, message);
-        connection.lingers.set(connection.lingers.get() || verdict.status.is_some());
+        record(worker, connection, reason, status.map(|status| status.as_u16()), &message);
     }
     if let Some(stream) = stream.filter(|_| connection.lingers.get()) {
         // The peer may be gone or never stop: either is the end.
@@ -88,12 +89,14 @@ fn verdict(
     connection: &Connection,
     fault: Option<&(dyn Error + Send + Sync + 'static)>,
 ) -> Option<Verdict> {
-    let owed = |refusal: Refusal| Verdict {
-        reason: refusal.reason,
-        status: Some(refusal.status),
+    let message = || fault.map(ToString::to_string).unwrap_or_default();
+    let owed = |Refusal { status, reason }| Verdict {
+        reason,
+        status: Some(status),
         is_owed: true,
+        message: String::new(),
     };
-    let silent = |reason| Verdict { reason, status: None, is_owed: false };
+    let silent = |reason| Verdict { reason, status: None, is_owed: false, message: message() };
     let scanner = connection.scanner.borrow();
     if let Some(reason) = scanner.refused() {
         return Some(owed(match reason {
@@ -102,12 +105,13 @@ fn verdict(
             _ => BAD_REQUEST,
         }));
     }
-    let fault = fault.and_then(|fault| fault.downcast_ref::<hyper::Error>());
-    if fault.is_some_and(hyper::Error::is_parse) {
-        let Refusal { status, reason } = BAD_REQUEST;
-        return Some(Verdict { reason, status: Some(status), is_owed: false });
+    let hyper = fault.and_then(|fault| fault.downcast_ref::<hyper::Error>());
+    if hyper.is_some_and(hyper::Error::is_parse) {
+        // hyper has answered, unless it took the request for HTTP/2, which is not spoken here.
+        let is_owed = connection.sent_bytes.get() == 0;
+        return Some(Verdict { is_owed, message: message(), ..owed(BAD_REQUEST) });
     }
-    if fault.is_some_and(is_h2_violation) {
+    if hyper.is_some_and(is_h2_violation) {
         return Some(silent(Reason::BadRequest));
     }
     let is_in_head = scanner.head_begun().is_some();

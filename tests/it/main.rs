@@ -11,6 +11,7 @@ mod endpoints;
 mod frames;
 mod generated;
 mod hostile;
+mod http2;
 mod http_rules;
 mod intermediary;
 mod layers;
