@@ -13,6 +13,7 @@ mod interrupt;
 mod log;
 mod man;
 mod output;
+mod process;
 mod run;
 mod schema;
 mod upstream;

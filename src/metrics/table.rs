@@ -87,6 +87,7 @@ metrics! {
         batches_total: Counter "lbproxy_ship_batches_total" "" "Bulk requests sent.";
         batch_errors_total: Counter "lbproxy_ship_batch_errors_total" "" "Bulk requests without a usable answer.";
         retried_records_total: Counter "lbproxy_ship_retried_records_total" "" "Records sent again.";
+        unverified_total: Counter "lbproxy_ship_unverified_total" "" "Records sent again without a look whether they were stored: the credentials may not read.";
         sent_bytes_total: Counter "lbproxy_ship_sent_bytes_total" "" "Bytes of bulk bodies sent, before compression.";
         batches_in_flight: Gauge "lbproxy_ship_batches_in_flight" "" "Bulk requests under way now.";
         batches_in_flight_max: Gauge "lbproxy_ship_batches_in_flight_max" "" "Most bulk requests allowed at once now.";

@@ -120,13 +120,15 @@ impl Parts {
     }
 }
 
-/// How a body ends (HTTP/2 only; HTTP/1 faults are played by `raw`).
+/// How a body ends. Over HTTP/1 the mock upstream plays faults itself (`raw`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     /// As it should.
     Whole,
-    /// With an error, which resets the stream.
+    /// With an error, once all before it is sent: resets the stream (HTTP/2), closes (HTTP/1).
     Error,
+    /// With an error now.
+    ErrorNow,
     /// Never.
     Never,
 }
@@ -183,7 +185,13 @@ impl http_body::Body for PacedBody {
             Some(part) => Poll::Ready(Some(Ok(Frame::data(part.bytes)))),
             None => match self.ending {
                 Ending::Whole => Poll::Ready(self.trailers.take().map(|t| Ok(Frame::trailers(t)))),
-                Ending::Error => Poll::Ready(Some(Err(io::Error::other("cut by script")))),
+                Ending::Error => {
+                    // The library sends what it holds only when a body makes it wait.
+                    self.ending = Ending::ErrorNow;
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                Ending::ErrorNow => Poll::Ready(Some(Err(io::Error::other("cut by script")))),
                 Ending::Never => Poll::Pending,
             },
         }

@@ -4,6 +4,7 @@
 //! memory, count and time. Nothing of the proxy depends on them.
 
 mod body;
+pub mod elastic;
 pub mod traffic;
 pub mod upstream;
 

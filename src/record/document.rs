@@ -252,11 +252,7 @@ pub const ID_BYTES: usize = 26;
 /// When the payload has no timestamp.
 pub fn write_id(payload: &[u8], origin: &Origin<'_>, out: &mut Vec<u8>) -> Result<(), DecodeError> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let (bitmap, mut input) = take_bitmap(payload, u128::MAX)?;
-    if bitmap & 1 == 0 {
-        return Err(DecodeError::Damaged);
-    }
-    let TimestampMs(time_ms) = TimestampMs::take(&mut input)?;
+    let time_ms = timestamp_ms(payload)?;
     // 18 bytes fill 24 characters; the last byte fills two.
     let mut raw = [0_u8; 21];
     raw[0..6].copy_from_slice(&time_ms.to_be_bytes()[2..]);
@@ -273,6 +269,18 @@ pub fn write_id(payload: &[u8], origin: &Origin<'_>, out: &mut Vec<u8>) -> Resul
     }
     out.extend_from_slice(&id[..ID_BYTES]);
     Ok(())
+}
+
+/// Wall time of a record in milliseconds: every kind has its timestamp as field 0.
+///
+/// # Errors
+/// When the payload has no timestamp.
+pub fn timestamp_ms(payload: &[u8]) -> Result<u64, DecodeError> {
+    let (bitmap, mut input) = take_bitmap(payload, u128::MAX)?;
+    if bitmap & 1 == 0 {
+        return Err(DecodeError::Damaged);
+    }
+    TimestampMs::take(&mut input).map(|TimestampMs(time_ms)| time_ms)
 }
 
 #[cfg(test)]

@@ -16,5 +16,6 @@ mod http_rules;
 mod intermediary;
 mod layers;
 mod lifecycle;
+mod shipping;
 mod support;
 mod terminations;

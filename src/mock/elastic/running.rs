@@ -1,0 +1,242 @@
+//! A running mock, as its owner holds it: changes the script, looks at what came.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use serde_json::Value;
+use tokio::sync::{oneshot, watch};
+
+use super::state::Shared;
+use super::{Credentials, Outage, Step, Stored};
+
+/// A request that was received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Node that received it, from 0.
+    pub node: usize,
+    /// Method.
+    pub method: String,
+    /// Target, as it came.
+    pub target: String,
+    /// Fields, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Length of the body as it came, packed or not.
+    pub body_bytes: usize,
+    /// Items of a bulk request; none when it is no bulk request, or was not read as one.
+    pub items: Option<usize>,
+    /// Status that was answered; none when nothing was, or not yet.
+    pub status: Option<u16>,
+}
+
+impl Seen {
+    /// The value of the field `name` (lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Whether it is a bulk request.
+    pub fn is_bulk(&self) -> bool {
+        self.target.split('?').next().is_some_and(|path| path.ends_with("/_bulk"))
+    }
+}
+
+/// A running mock; stops when dropped. Every method may be called at any time, from any thread.
+#[derive(Debug)]
+pub struct Running {
+    /// Where its nodes listen; never empty.
+    pub(super) addresses: Vec<SocketAddr>,
+    /// Script, store, requests seen.
+    pub(super) shared: Arc<Shared>,
+    /// How each node is out of order.
+    pub(super) outages: Vec<watch::Sender<Outage>>,
+    /// Ends the thread when dropped.
+    pub(super) stop: Option<oneshot::Sender<()>>,
+    /// The thread.
+    pub(super) thread: Option<JoinHandle<()>>,
+}
+
+/// Where it is.
+impl Running {
+    /// Where the first node listens; the port is the real one.
+    pub fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// The URL of the first node, without a slash at its end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// The URLs of all nodes.
+    pub fn urls(&self) -> Vec<String> {
+        self.addresses.iter().map(|address| format!("http://{address}")).collect()
+    }
+}
+
+/// The script.
+impl Running {
+    /// Adds a step for the next bulk request that has none; each step is for one request. Requests
+    /// that are refused for their credentials or size take none.
+    pub fn push(&self, step: Step) {
+        self.shared.lock().steps.push_back(step);
+    }
+
+    /// Steps that no request has taken yet.
+    pub fn steps_left(&self) -> usize {
+        self.shared.lock().steps.len()
+    }
+
+    /// Sets the step of every bulk request that finds none in the queue.
+    pub fn set_default(&self, step: Step) {
+        self.shared.lock().default = step;
+    }
+
+    /// Puts a node out of order, or in order again; nothing happens when there is no such node.
+    pub fn set_outage(&self, node: usize, outage: Outage) {
+        if let Some(sender) = self.outages.get(node) {
+            sender.send_replace(outage);
+        }
+    }
+
+    /// Changes what callers must prove from now on.
+    pub fn set_credentials(&self, credentials: Option<Credentials>) {
+        self.shared.lock().credentials = credentials;
+    }
+
+    /// Changes the longest body that is accepted, unpacked.
+    pub fn set_body_bytes_max(&self, bytes: usize) {
+        self.shared.lock().body_bytes_max = bytes;
+    }
+
+    /// Lets every bulk request that is held now store its documents; says how many there were.
+    pub fn release(&self) -> usize {
+        let mut state = self.shared.lock();
+        let held = state.tasks.values_mut().filter_map(|task| task.held.take());
+        held.filter_map(|sender| sender.send(()).ok()).count()
+    }
+
+    /// Gives a stream a new write index, as `_rollover` does; its name, or `None` when there is no
+    /// such stream.
+    pub fn rollover(&self, stream: &str) -> Option<String> {
+        self.shared.lock().store.rollover(stream).map(|(_, new)| new)
+    }
+
+    /// Stores an index template without a request.
+    pub fn put_template(&self, name: &str, template: Value) {
+        self.shared.lock().store.templates.insert(name.to_owned(), template);
+    }
+}
+
+/// What is stored.
+impl Running {
+    /// An index template.
+    pub fn template(&self, name: &str) -> Option<Value> {
+        self.shared.lock().store.templates.get(name).cloned()
+    }
+
+    /// Documents of a stream or plain index, in the order they were stored; one that is in two
+    /// backing indices stands here twice. Copies them all.
+    pub fn documents(&self, name: &str) -> Vec<Stored> {
+        self.shared.lock().store.documents(name)
+    }
+
+    /// Documents of a stream or plain index; one that is in two backing indices counts twice.
+    pub fn count(&self, name: &str) -> usize {
+        self.shared.lock().store.indices(name).iter().map(|index| index.len()).sum()
+    }
+
+    /// Ids that are in more than one backing index of a stream, sorted.
+    pub fn duplicates(&self, stream: &str) -> Vec<String> {
+        self.shared.lock().store.duplicates(stream)
+    }
+
+    /// Documents that were parked in the failure store of a stream, in the order they came.
+    pub fn failure_store(&self, stream: &str) -> Vec<Stored> {
+        self.shared.lock().store.failures(stream)
+    }
+
+    /// Backing indices of a stream, oldest first; none when it is no stream.
+    pub fn backing_indices(&self, stream: &str) -> Vec<String> {
+        let state = self.shared.lock();
+        let target = state.store.targets.get(stream).filter(|target| target.is_stream);
+        let indices = target.into_iter().flat_map(|target| &target.indices);
+        indices.map(|index| index.name.clone()).collect()
+    }
+
+    /// Plain indices, which were made because no template asked for a stream: usually a mistake.
+    pub fn plain_indices(&self) -> Vec<String> {
+        let state = self.shared.lock();
+        let plain = state.store.targets.iter().filter(|(_, target)| !target.is_stream);
+        plain.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// What came.
+impl Running {
+    /// Requests recorded so far, in the order their bodies ended.
+    pub fn requests(&self) -> Vec<Seen> {
+        self.shared.lock().seen.clone()
+    }
+
+    /// Bulk requests recorded so far, in the order their bodies ended.
+    pub fn bulk_requests(&self) -> Vec<Seen> {
+        self.shared.lock().seen.iter().filter(|seen| seen.is_bulk()).cloned().collect()
+    }
+
+    /// Requests received so far, recorded or not.
+    pub fn requests_total(&self) -> u64 {
+        self.shared.lock().requests
+    }
+
+    /// Bulk requests whose caller waits now.
+    pub fn in_flight(&self) -> usize {
+        self.shared.lock().in_flight
+    }
+
+    /// The most bulk requests whose callers waited at the same time.
+    pub fn max_in_flight(&self) -> usize {
+        self.shared.lock().in_flight_max
+    }
+
+    /// Bulk requests that are held now.
+    pub fn held(&self) -> usize {
+        self.shared.lock().tasks.values().filter(|task| task.held.is_some()).count()
+    }
+
+    /// Bulk requests still running, as `_tasks` lists them: their callers may be gone.
+    pub fn tasks(&self) -> usize {
+        self.shared.lock().tasks.len()
+    }
+
+    /// Bulk requests refused because there was no room; see
+    /// [`Options::stored_bytes_max`](super::Options::stored_bytes_max).
+    pub fn refused_full(&self) -> u64 {
+        self.shared.lock().refused_full
+    }
+}
+
+/// The end.
+impl Running {
+    /// Closes all sockets; what was held is thrown away. Blocks until the thread has ended.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    /// Ends the thread.
+    fn end(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the mock elasticsearch ended with a panic");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

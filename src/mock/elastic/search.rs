@@ -1,0 +1,244 @@
+//! What is asked of the store besides bulk requests: templates, names, rollover, searches by id,
+//! counts, tasks. Everything here is done at once, under the lock.
+
+use std::time::UNIX_EPOCH;
+
+use serde_json::{Value, json};
+
+use super::refusal::Refusal;
+use super::request::Target;
+use super::state::State;
+use super::store::{Index, NAMES_MAX};
+use super::{Product, pattern};
+
+/// Most hits of one search, as in the real servers.
+const HITS_MAX: usize = 10_000;
+/// What a bulk request is called among tasks.
+const BULK_ACTION: &str = "indices:data/write/bulk";
+
+/// An answer, or a refusal.
+pub(super) type Answer = Result<Value, Refusal>;
+
+/// `GET /`, where the server has it.
+pub(super) fn main(product: Product) -> Answer {
+    let (number, version, tagline) = match product {
+        Product::ElasticsearchReduced => return Err(Refusal::no_main_action()),
+        Product::Elasticsearch => {
+            ("8.19.21", json!({ "build_flavor": "default" }), "You Know, for Search")
+        }
+        Product::OpenSearch => (
+            "2.19.4",
+            json!({ "distribution": "opensearch" }),
+            "The OpenSearch Project: https://opensearch.org/",
+        ),
+    };
+    let mut version = version;
+    version["number"] = number.into();
+    Ok(json!({
+        "name": "mock", "cluster_name": "mock", "cluster_uuid": "mock-cluster",
+        "version": version, "tagline": tagline,
+    }))
+}
+
+/// `GET /_cluster/health`.
+pub(super) fn health(state: &State, nodes: usize) -> Value {
+    let shards: usize = state.store.targets.values().map(|target| target.indices.len()).sum();
+    json!({
+        "cluster_name": "mock", "status": "green", "timed_out": false,
+        "number_of_nodes": nodes, "number_of_data_nodes": nodes,
+        "active_primary_shards": shards, "active_shards": shards, "relocating_shards": 0,
+        "initializing_shards": 0, "unassigned_shards": 0, "number_of_pending_tasks": 0,
+        "active_shards_percent_as_number": 100.0,
+    })
+}
+
+/// `PUT /_index_template/NAME`.
+pub(super) fn put_template(state: &mut State, name: &str, body: &[u8]) -> Answer {
+    let template: Value = serde_json::from_slice(body)
+        .map_err(|e| Refusal::exception(400, "x_content_parse_exception", &e.to_string()))?;
+    let patterns = template["index_patterns"].as_array();
+    if !patterns.is_some_and(|patterns| patterns.iter().all(Value::is_string)) {
+        return Err(Refusal::illegal("Required [index_patterns]"));
+    }
+    let templates = &mut state.store.templates;
+    if templates.len() >= NAMES_MAX && !templates.contains_key(name) {
+        return Err(Refusal::illegal("the mock keeps no more templates"));
+    }
+    templates.insert(name.to_owned(), template);
+    Ok(json!({ "acknowledged": true }))
+}
+
+/// `GET /_index_template/NAME`, where the name may hold `*`.
+pub(super) fn templates(state: &State, name: &str) -> Answer {
+    let found = state.store.templates.iter().filter(|(known, _)| pattern::any_fits(name, known));
+    let found: Vec<_> =
+        found.map(|(name, template)| json!({ "name": name, "index_template": template })).collect();
+    if found.is_empty() && !name.contains('*') {
+        let reason = format!("index template matching [{name}] not found");
+        return Err(Refusal::exception(404, "resource_not_found_exception", &reason));
+    }
+    Ok(json!({ "index_templates": found }))
+}
+
+/// `GET /_resolve/index/EXPRESSION`.
+pub(super) fn resolve(state: &State, expression: &str) -> Answer {
+    let (mut indices, mut streams) = (Vec::new(), Vec::new());
+    for (name, target) in &state.store.targets {
+        if !pattern::any_fits(expression, name) {
+            continue;
+        }
+        if target.is_stream {
+            let backing: Vec<_> = target.indices.iter().map(|index| index.name.as_str()).collect();
+            streams.push(json!({
+                "name": name, "backing_indices": backing, "timestamp_field": "@timestamp",
+            }));
+        } else {
+            indices.push(json!({ "name": name, "attributes": ["open"] }));
+        }
+    }
+    // OpenSearch finds nothing where Elasticsearch complains.
+    if state.product != Product::OpenSearch {
+        let is_known = |name: &str| name.contains('*') || state.store.targets.contains_key(name);
+        if let Some(absent) = expression.split(',').find(|name| !is_known(name)) {
+            return Err(Refusal::no_index(absent));
+        }
+    }
+    Ok(json!({ "indices": indices, "aliases": [], "data_streams": streams }))
+}
+
+/// `POST /STREAM/_rollover`.
+pub(super) fn rollover(state: &mut State, name: &str) -> Answer {
+    if let Some((old, new)) = state.store.rollover(name) {
+        return Ok(json!({
+            "acknowledged": true, "shards_acknowledged": true, "old_index": old, "new_index": new,
+            "rolled_over": true, "dry_run": false, "conditions": {},
+        }));
+    }
+    let reason = format!("rollover target [{name}] does not exist");
+    Err(match state.product {
+        Product::OpenSearch => Refusal::illegal(&reason),
+        Product::Elasticsearch | Product::ElasticsearchReduced => {
+            Refusal::exception(404, "resource_not_found_exception", &reason)
+        }
+    })
+}
+
+/// `POST /NAME/_refresh`.
+pub(super) fn refresh(state: &mut State, expression: &str) -> Answer {
+    named(state, expression)?;
+    let count = state.store.refresh(expression);
+    Ok(json!({ "_shards": { "total": count, "successful": count, "failed": 0 } }))
+}
+
+/// The indices that an expression names.
+///
+/// # Errors
+/// When it names one that is not there.
+fn named<'a>(state: &'a State, expression: &str) -> Result<Vec<&'a Index>, Refusal> {
+    let is_absent = |name: &&str| !name.contains('*') && state.store.indices(name).is_empty();
+    match expression.split(',').find(is_absent) {
+        Some(absent) => Err(Refusal::no_index(absent)),
+        None => Ok(state.store.indices(expression)),
+    }
+}
+
+/// `POST /NAME/_search`, by ids only.
+pub(super) fn search(state: &State, expression: &str, body: &[u8]) -> Answer {
+    let indices = named(state, expression)?;
+    let request: Value = read_json(body)?;
+    let ids = request["query"]["ids"]["values"].as_array().ok_or_else(only_ids)?;
+    let size = match &request["size"] {
+        Value::Null => 10,
+        size => size.as_u64().and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX),
+    };
+    if size > HITS_MAX {
+        let reason = format!(
+            "Result window is too large, from + size must be less than or equal to: [{HITS_MAX}] but \
+             was [{size}]"
+        );
+        return Err(Refusal::exception(400, "search_phase_execution_exception", &reason));
+    }
+    let has_source = request["_source"] != Value::Bool(false);
+    let mut hits = Vec::new();
+    let mut total = 0_usize;
+    for index in &indices {
+        let mut ids: Vec<_> = ids.iter().filter_map(Value::as_str).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for (id, source) in ids.iter().filter_map(|id| Some((id, index.find(id)?))) {
+            total += 1;
+            if hits.len() < size {
+                let mut hit = json!({ "_index": index.name, "_id": id, "_score": 1.0 });
+                if has_source {
+                    hit["_source"] = serde_json::from_slice(source).unwrap_or(Value::Null);
+                }
+                hits.push(hit);
+            }
+        }
+    }
+    let relation = if total > HITS_MAX { "gte" } else { "eq" };
+    Ok(json!({
+        "took": 1, "timed_out": false, "_shards": shards(indices.len()),
+        "hits": {
+            "total": { "value": total.min(HITS_MAX), "relation": relation },
+            "max_score": if total > 0 { json!(1.0) } else { Value::Null },
+            "hits": hits,
+        },
+    }))
+}
+
+/// `POST /NAME/_count`, of everything.
+pub(super) fn count(state: &State, expression: &str, body: &[u8]) -> Answer {
+    let indices = named(state, expression)?;
+    if !body.trim_ascii().is_empty() {
+        let query = &read_json(body)?["query"];
+        if !query.is_null() && !query["match_all"].is_object() {
+            return Err(Refusal::exception(400, "parsing_exception", "the mock counts everything"));
+        }
+    }
+    let count: usize = indices.iter().map(|index| index.found()).sum();
+    Ok(json!({ "count": count, "_shards": shards(indices.len()) }))
+}
+
+/// How a search went over so many shards.
+fn shards(count: usize) -> Value {
+    json!({ "total": count, "successful": count, "skipped": 0, "failed": 0 })
+}
+
+/// Reads a body.
+fn read_json(body: &[u8]) -> Answer {
+    serde_json::from_slice(body)
+        .map_err(|e| Refusal::exception(400, "parsing_exception", &e.to_string()))
+}
+
+/// What the mock says to a search it does not know.
+fn only_ids() -> Refusal {
+    Refusal::exception(400, "parsing_exception", "the mock searches by query.ids.values only")
+}
+
+/// `GET /_tasks`: bulk requests that are still running.
+pub(super) fn tasks(state: &State, target: &Target) -> Value {
+    let mut nodes = json!({});
+    let is_asked = target.parameter("actions").is_none_or(|a| pattern::any_fits(a, BULK_ACTION));
+    for (number, task) in state.tasks.iter().filter(|_| is_asked) {
+        let node = format!("mock-node-{}", task.node);
+        let since = task.started.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let running = task.started.elapsed().unwrap_or_default();
+        let mut listed = json!({
+            "node": node, "id": number, "type": "transport", "action": BULK_ACTION,
+            "start_time_in_millis": u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            "running_time_in_nanos": u64::try_from(running.as_nanos()).unwrap_or(u64::MAX),
+            "cancellable": false, "headers": {},
+        });
+        if let Some(opaque_id) = &task.opaque_id {
+            listed["headers"]["X-Opaque-Id"] = opaque_id.as_str().into();
+        }
+        if target.is_set("detailed") {
+            listed["description"] = task.description.as_str().into();
+        }
+        let id = format!("{node}:{number}");
+        nodes[&node]["name"] = node.as_str().into();
+        nodes[&node]["tasks"][&id] = listed;
+    }
+    json!({ "nodes": nodes })
+}
