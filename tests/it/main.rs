@@ -9,9 +9,14 @@
 #![expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
 
 mod audit;
+mod endpoints;
+mod frames;
 mod generated;
 mod h2spec;
+mod hostile;
+mod http2;
 mod http_rules;
+mod intermediary;
 mod layers;
 mod lifecycle;
 mod log;
@@ -19,4 +24,5 @@ mod real;
 mod server;
 mod shipping;
 mod support;
+mod terminations;
 mod traffic;
