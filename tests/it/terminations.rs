@@ -149,6 +149,20 @@ fn breaks_off() -> String {
     address.to_string()
 }
 
+/// Sends head and part of a body before it has the request whole, and goes on reading.
+fn answers_at_once() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+    });
+    address.to_string()
+}
+
 /// Listens, but its queue is full: nobody gets an answer to a SYN.
 fn black_hole() -> String {
     use socket2::{Domain, Socket, Type};
@@ -434,6 +448,26 @@ fn every_reason_is_produced_and_means_what_the_list_says() {
             Reason::BadBody,
             "PH",
             Some(400),
+            Downstream,
+        ),
+        row(
+            "a body that turns out to be none while the response is under way",
+            answers_at_once,
+            ("", ""),
+            |p| {
+                let stream = connect(p.address);
+                let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+                write!(&stream, "{head}1\r\nx\r\n").unwrap();
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let mut line = [0; 12];
+                reader.read_exact(&mut line).unwrap();
+                assert_eq!(&line, b"HTTP/1.1 200");
+                write!(&stream, "nonsense\r\n").unwrap();
+                let _ = reader.read_to_end(&mut Vec::new());
+            },
+            Reason::BadBody,
+            "PD",
+            Some(200),
             Downstream,
         ),
         row(
