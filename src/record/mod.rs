@@ -20,7 +20,8 @@ pub use access::AccessRecord;
 pub use connection::ConnectionRecord;
 pub use docs::records_markdown;
 pub use document::{
-    Constants, ID_BYTES, ORIGIN_FIELDS, Origin, Stream, timestamp_ms, write_document, write_id,
+    Constants, ID_BYTES, ORIGIN_FIELDS, Origin, Stream, Values, timestamp_ms, write_document,
+    write_id,
 };
 pub use gap::GapRecord;
 pub use json::timestamp as write_timestamp;
@@ -28,4 +29,5 @@ pub use schema::{DecodeError, FieldSpec};
 pub use termination::{Blame, Outcome, Phase, Reason, State, Who};
 pub use value::{
     Bytes, Count, EcsNanos, FieldKind, Flag, Ip, Micros, Port, Status, Text, TextList, TimestampMs,
+    Value,
 };
