@@ -70,7 +70,9 @@ impl Row {
         let status = document.get("http.response.status_code").and_then(Value::as_u64);
         assert_eq!(status, self.status.map(u64::from), "{name}: {document:#}");
         assert_eq!(self.reason.blame(), self.blame, "{name}");
-        documents.iter().for_each(|document| timers_add_up(name, document));
+        for document in documents {
+            timers_add_up(name, document);
+        }
     }
 }
 
@@ -686,9 +688,9 @@ fn a_full_journal_that_must_not_lose_records_answers_503() {
         "10s",
         ", size: 12MiB, when_full: reject",
     );
-    let long = "a".repeat(2_000);
+    let text = "a".repeat(2_000);
     let request = format!(
-        "GET /{long}?{long} HTTP/1.1\r\nHost: a\r\nUser-Agent: {long}\r\nReferer: {long}\r\n\
+        "GET /{text}?{text} HTTP/1.1\r\nHost: a\r\nUser-Agent: {text}\r\nReferer: {text}\r\n\
          Accept: application/json\r\n\r\n"
     );
     let mut stream = connect(proxy.address);
