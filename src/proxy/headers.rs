@@ -77,8 +77,8 @@ pub(super) struct Survey {
     pub(super) host_count: u32,
     /// Bit per row of [`HOP_BY_HOP`] that is present.
     hop_by_hop: u8,
-    /// More than one `Cookie` field (HTTP/2 may split it, RFC 9113 §8.2.3).
-    has_split_cookie: bool,
+    /// How many `Cookie` fields there are (HTTP/2 may split it, RFC 9113 §8.2.3).
+    cookies: u32,
     /// `Expect`.
     pub(super) expect: Option<HeaderValue>,
     /// `Max-Forwards`.
@@ -97,8 +97,8 @@ pub(super) struct Survey {
     pub(super) mime: Option<HeaderValue>,
     /// `X-Request-Id`.
     pub(super) request_id: Option<HeaderValue>,
-    /// `X-Forwarded-For` is present.
-    has_forwarded_for: bool,
+    /// How many `X-Forwarded-For` fields there are.
+    forwarded_for: u32,
     /// `Forwarded` or `X-Forwarded-Port` is present.
     has_forwarded: bool,
 }
@@ -107,7 +107,6 @@ impl Survey {
     /// Walks `headers` once.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut found = Self::default();
-        let mut cookies = 0;
         for (name, value) in headers {
             found.fields += 1;
             found.bytes += name.as_str().len() + value.len() + ": \r\n".len();
@@ -124,16 +123,15 @@ impl Survey {
                     found.content_length = value.to_str().ok().and_then(|text| text.parse().ok());
                 }
                 "x-request-id" => found.request_id = Some(value.clone()),
-                "x-forwarded-for" => found.has_forwarded_for = true,
+                "x-forwarded-for" => found.forwarded_for += 1,
                 "forwarded" | "x-forwarded-port" => found.has_forwarded = true,
                 "via" => found.has_via = true,
                 "expect" => found.expect = Some(value.clone()),
                 "max-forwards" => found.max_forwards = Some(value.clone()),
-                "cookie" => cookies += 1,
+                "cookie" => found.cookies += 1,
                 other => found.hop_by_hop |= hop_by_hop_bit(other),
             }
         }
-        found.has_split_cookie = cookies > 1;
         found
     }
 }
@@ -217,14 +215,14 @@ pub(super) fn to_upstream(
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
     }
-    if survey.has_split_cookie {
+    if survey.cookies > 1 {
         join_cookies(headers);
     }
     if survey.host.as_ref() != Some(host) || survey.host_count != 1 {
         headers.insert(header::HOST, host.clone());
     }
     let peer = connection.forwarded_for();
-    if connection.is_trusted && survey.has_forwarded_for {
+    if connection.is_trusted && survey.forwarded_for > 0 {
         let mut all: Vec<&[u8]> =
             headers.get_all(X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
         all.push(peer.as_bytes());

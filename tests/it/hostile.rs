@@ -277,7 +277,9 @@ fn slow_clients_are_cut_and_hold_nobody_up() {
     let all = proxy.documents();
     let stalled = all.iter().filter(|d| d["lbproxy.termination.reason"] == "body_timeout").count();
     assert_eq!(stalled, 50);
-    all.iter().for_each(|document| timers_add_up("slow", document));
+    for document in &all {
+        timers_add_up("slow", document);
+    }
 }
 
 /// A stream whose window stays shut is cut, and only that stream.
@@ -348,9 +350,11 @@ fn ten_thousand_pipelined_requests_are_answered_in_order() {
     let mut writer = stream.try_clone().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let all: String =
-                (0..COUNT).map(|n| format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
-            writer.write_all(all.as_bytes()).unwrap();
+            let mut all = Vec::new();
+            for n in 0..COUNT {
+                write!(all, "GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            }
+            writer.write_all(&all).unwrap();
         });
         let mut reader = BufReader::new(stream);
         for n in 0..COUNT {
@@ -360,7 +364,9 @@ fn ten_thousand_pipelined_requests_are_answered_in_order() {
     });
     let documents = proxy.documents();
     assert_eq!(documents.len(), COUNT);
-    documents.iter().for_each(|document| timers_add_up("pipelined", document));
+    for document in &documents {
+        timers_add_up("pipelined", document);
+    }
 }
 
 /// A head over a limit behind a good request: the good one is answered first, and whole.

@@ -70,7 +70,9 @@ impl Row {
         let status = document.get("http.response.status_code").and_then(Value::as_u64);
         assert_eq!(status, self.status.map(u64::from), "{name}: {document:#}");
         assert_eq!(self.reason.blame(), self.blame, "{name}");
-        documents.iter().for_each(|document| timers_add_up(name, document));
+        for document in documents {
+            timers_add_up(name, document);
+        }
     }
 }
 
@@ -144,6 +146,20 @@ fn breaks_off() -> String {
         for mut stream in listener.incoming().map_while(Result::ok) {
             let _ = stream.read(&mut [0; 4096]);
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+        }
+    });
+    address.to_string()
+}
+
+/// Sends head and part of a body before it has the request whole, and goes on reading.
+fn answers_at_once() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
         }
     });
     address.to_string()
@@ -437,6 +453,26 @@ fn every_reason_is_produced_and_means_what_the_list_says() {
             Downstream,
         ),
         row(
+            "a body that turns out to be none while the response is under way",
+            answers_at_once,
+            ("", ""),
+            |p| {
+                let stream = connect(p.address);
+                let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+                write!(&stream, "{head}1\r\nx\r\n").unwrap();
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let mut line = [0; 12];
+                reader.read_exact(&mut line).unwrap();
+                assert_eq!(&line, b"HTTP/1.1 200");
+                write!(&stream, "nonsense\r\n").unwrap();
+                let _ = reader.read_to_end(&mut Vec::new());
+            },
+            Reason::BadBody,
+            "PD",
+            Some(200),
+            Downstream,
+        ),
+        row(
             "a name that does not exist",
             || "no-such-host.invalid:80".to_owned(),
             ("", ", timeouts: {connect: 20s}"),
@@ -652,9 +688,9 @@ fn a_full_journal_that_must_not_lose_records_answers_503() {
         "10s",
         ", size: 12MiB, when_full: reject",
     );
-    let long = "a".repeat(2_000);
+    let text = "a".repeat(2_000);
     let request = format!(
-        "GET /{long}?{long} HTTP/1.1\r\nHost: a\r\nUser-Agent: {long}\r\nReferer: {long}\r\n\
+        "GET /{text}?{text} HTTP/1.1\r\nHost: a\r\nUser-Agent: {text}\r\nReferer: {text}\r\n\
          Accept: application/json\r\n\r\n"
     );
     let mut stream = connect(proxy.address);

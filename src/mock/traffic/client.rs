@@ -139,6 +139,7 @@ fn request(shared: &Shared, ask: &Ask, exchange: &Exchange) -> Option<Request<Pa
 pub(super) fn target(is_unique: bool, ask: &Ask, exchange: &Exchange) -> String {
     let mut target = ask.path.clone();
     if is_unique {
+        // Writing to a string cannot fail.
         let _ = write!(target, "/{}/{}", exchange.connection, exchange.number);
     }
     if !ask.query.is_empty() {

@@ -115,7 +115,7 @@ fn a_head_over_a_limit_is_held_back_before_the_parser_would_refuse_it() {
             let good = if bytes.starts_with(get) { get.len() } else { 0 };
             let shown = &bytes.as_bytes()[good..seen.passed];
             assert!(shown.len() as u64 <= LIMITS.head_bytes, "{name}, {step} bytes a read");
-            let fields = shown.iter().filter(|byte| **byte == b':').count();
+            let fields = String::from_utf8_lossy(shown).matches(':').count();
             assert!(fields <= LIMITS.fields, "{name}: the parser would count {fields} fields");
         }
     }
