@@ -1,7 +1,7 @@
 //! One whole lbproxy in this process: journal, data plane, shipping, admin. `run` and `demo` start it
 //! here, and end it in the same order.
 //!
-//! Start: admin address, journal, data plane, shipping; whatever fails, nothing is left running.
+//! Start: admin address, journal, shipping, data plane; whatever fails, nothing is left running.
 //! End: no new connections, exchanges end, the journal takes their records, shipping takes what it
 //! can, and [`Ledger`] says what became of every record.
 
@@ -52,20 +52,19 @@ impl Process {
         let start = Instant::now();
         let listener = admin::bind(config.admin.listen).await?;
         let admin_address = listener.local_addr().context("cannot read the admin address")?;
-        let journal_metrics = Arc::new(JournalMetrics::default());
-        let (journal, mut lanes) = open_journal(config, &journal_metrics)?;
+        let (journal, mut lanes) = open_journal(config)?;
         let control = lanes.pop().context("the journal has no control lane")?;
+        let (shipping, ship) = start_shipping(config, &journal)?;
         let running = proxy::start(proxy::Options {
             config: config.proxy.clone(),
             lanes,
             when_full: config.telemetry.journal.when_full,
             instance: journal.identity().instance,
         })?;
-        let (shipping, ship_metrics) = start_shipping(config, &journal)?;
         let sources = Arc::new(admin::Sources {
             proxy: running.figures(),
-            journal: journal_metrics,
-            ship: ship_metrics,
+            journal: journal.figures(),
+            ship,
             admin: AdminMetrics::default(),
             start,
             drain: watch::channel(false).0,
@@ -132,10 +131,7 @@ impl Process {
 }
 
 /// Opens the journal with one lane per worker and the control lane.
-fn open_journal(
-    config: &Config,
-    metrics: &Arc<JournalMetrics>,
-) -> anyhow::Result<(Journal, Vec<Lane>)> {
+fn open_journal(config: &Config) -> anyhow::Result<(Journal, Vec<Lane>)> {
     let constants = Constants {
         node_name: config.telemetry.instance.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -148,7 +144,7 @@ fn open_journal(
         sync_every: config.telemetry.journal.sync,
         workers: u8::try_from(config.proxy.workers.get()).unwrap_or(u8::MAX),
         preamble: constants.encode(),
-        metrics: Arc::clone(metrics),
+        metrics: Arc::new(JournalMetrics::default()),
     };
     Ok(Journal::open(options)?)
 }
@@ -160,7 +156,7 @@ fn open_journal(
 fn start_shipping(
     config: &Config,
     journal: &Journal,
-) -> anyhow::Result<(Option<ship::Running>, Option<Arc<ShipMetrics>>)> {
+) -> anyhow::Result<(Option<ship::Running>, Option<admin::Shipping>)> {
     let Some(target) = &config.telemetry.elasticsearch else {
         journal.forget(ship::READER)?;
         return Ok((None, None));
@@ -174,7 +170,7 @@ fn start_shipping(
         folder: config.telemetry.journal.path.clone(),
         metrics: Arc::clone(&metrics),
     })?;
-    Ok((Some(running), Some(metrics)))
+    Ok((Some(running), Some(admin::Shipping { reader: ship::READER, metrics })))
 }
 
 /// What became of every record; both lines hold at the end of a process.
@@ -198,7 +194,7 @@ pub(super) struct Ledger {
 /// The shipping side of a [`Ledger`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shipped {
-    /// Found unshipped at start.
+    /// Waited at start.
     pub(super) recovered: u64,
     /// Stored.
     pub(super) acknowledged: u64,
@@ -215,13 +211,13 @@ pub(super) struct Shipped {
 impl Ledger {
     /// From the counters.
     pub(super) fn of(sources: &admin::Sources) -> Self {
-        let (journal, ship) = (&sources.journal, &sources.ship);
+        let (journal, ship) = (sources.journal.metrics(), &sources.ship);
         Self {
             created: sources.proxy.records_created(),
             journaled: journal.appended_total.value(),
             dropped_full: journal.dropped_full_total.value(),
-            shipped: ship.as_ref().map(|ship| Shipped {
-                recovered: journal.recovered_total.value(),
+            shipped: ship.as_ref().map(|admin::Shipping { metrics: ship, .. }| Shipped {
+                recovered: ship.recovered.value(),
                 acknowledged: ship.acknowledged_total.value(),
                 duplicate: ship.duplicate_total.value(),
                 failure_store: ship.failure_store_total.value(),

@@ -14,6 +14,7 @@ use crate::config::{self, Config};
 
 /// Arguments of `lbproxy run`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Configuration; default /etc/lbproxy/proxy.yaml, then ./proxy.yaml.
     #[arg(long, short, value_name = "FILE")]
@@ -22,6 +23,14 @@ pub(super) struct Args {
     #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = span)]
     drain_timeout: Duration,
 }
+
+/// Shown below `--help`.
+const EXAMPLES: &str = "\
+Examples:
+  lbproxy run --config proxy.yaml
+  lbproxy run -c proxy.yaml --drain-timeout 5m       let long downloads end
+  RUST_LOG=lbproxy=debug lbproxy --log-format json run
+SIGTERM, SIGINT and `POST /api/v1/drain` end it: no new connections, then the drain.";
 
 /// A duration on the command line.
 fn span(text: &str) -> Result<Duration, String> {

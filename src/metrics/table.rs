@@ -82,6 +82,7 @@ metrics! {
         failure_store_total: Counter "lbproxy_ship_failure_store_total" "" "Records that the server put into its failure store.";
         dead_letter_total: Counter "lbproxy_ship_dead_letter_total" "" "Records refused for good and written to the dead-letter file.";
         dead_letter_lost_total: Counter "lbproxy_ship_dead_letter_lost_total" "" "Dead letters that found the file full: counted, not kept.";
+        recovered: Gauge "lbproxy_ship_recovered" "" "Records of earlier runs that waited at start.";
         pending: Gauge "lbproxy_ship_pending" "" "Records journaled and not yet settled.";
         oldest_pending_seconds: Gauge "lbproxy_ship_oldest_pending_seconds" "" "Age of the oldest record not yet settled.";
         batches_total: Counter "lbproxy_ship_batches_total" "" "Bulk requests sent.";

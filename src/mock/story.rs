@@ -185,7 +185,7 @@ pub fn crowds(target: SocketAddr, rate: f64, duration: Duration) -> [traffic::Op
             recorded_max: 0,
         }
     };
-    let slow = Ask { query: "lb_delay=1s".to_owned(), ..Ask::get("api.demo", "/report") };
+    let slow = Ask { query: "lb_delay=1s".to_owned(), ..Ask::get("shop.demo", "/report") };
     [
         crowd(0.68, false, PATIENCE, 1, visits()),
         crowd(0.30, true, PATIENCE, 2, calls()),

@@ -1,7 +1,9 @@
 //! One record, ready to be asked for any field.
 
 use super::field::{Field, Place};
-use crate::record::{AccessRecord, DecodeError, GapRecord, Origin, Stream, Value, Values};
+use crate::record::{
+    self, AccessRecord, ConnectionRecord, DecodeError, GapRecord, Origin, Stream, Value, Values,
+};
 
 /// A record with its place in the journal; borrows both.
 #[derive(Debug, Clone)]
@@ -62,9 +64,27 @@ impl<'a> Row<'a> {
         (self.stream == Stream::Access).then(|| AccessRecord::decode(self.payload).ok())?
     }
 
+    /// It as the record of a connection, if it is one.
+    pub fn connection(&self) -> Option<ConnectionRecord<'a>> {
+        (self.stream == Stream::Connection).then(|| ConnectionRecord::decode(self.payload).ok())?
+    }
+
     /// It as a gap, if it is one.
     pub fn gap(&self) -> Option<GapRecord<'a>> {
         (self.stream == Stream::Gap).then(|| GapRecord::decode(self.payload).ok())?
+    }
+
+    /// Its binary form.
+    pub const fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+
+    /// Appends its document.
+    ///
+    /// # Errors
+    /// None: it was read once.
+    pub fn write_document(&self, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        record::write_document(self.stream, self.payload, &self.origin, out)
     }
 
     /// Wall time in milliseconds since 1970; 0 without one. Field 0 of every kind.
@@ -79,7 +99,7 @@ impl<'a> Row<'a> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::record::{AccessRecord, Constants, ORIGIN_FIELDS, TimestampMs, write_document};
+    use crate::record::{AccessRecord, Constants, ORIGIN_FIELDS, TimestampMs};
 
     /// Constants of the samples.
     pub(in super::super) static CONSTANTS: Constants =
@@ -111,7 +131,7 @@ pub(super) mod tests {
         let used = record.encode(&mut payload).unwrap();
         let row = Row::read(Stream::Access, &payload[..used], origin).unwrap();
         let mut document = Vec::new();
-        write_document(Stream::Access, &payload[..used], &origin, &mut document).unwrap();
+        row.write_document(&mut document).unwrap();
         let document = String::from_utf8(document).unwrap();
         for spec in ORIGIN_FIELDS {
             let text = match row.get(Field::find(spec.path).unwrap()) {

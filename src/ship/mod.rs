@@ -114,11 +114,13 @@ impl Running {
     }
 }
 
-/// Starts shipping on a thread of its own. The server may be away: records wait.
+/// Starts shipping on a thread of its own. The server may be away: records wait. To be called before
+/// the lanes are written, so that what waited at start is told from what is new.
 ///
 /// # Errors
 /// [`StartError`].
 pub fn start(options: Options) -> Result<Running, StartError> {
+    options.metrics.recovered.set(options.reader.pending());
     let mut client = Some(Client::new(&options.config)?); // what is wrong is told before anything runs
     let (stop, stopping) = watch::channel(false);
     let (end, ended) = mpsc::channel();

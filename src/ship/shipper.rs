@@ -62,7 +62,8 @@ impl Shipper<'_> {
         self.note();
         tokio::task::spawn_local(greet(Rc::clone(&self.context)));
         loop {
-            let is_stopping = *stopping.borrow();
+            // Whoever could give the order is gone: that is the order.
+            let is_stopping = *stopping.borrow() || stopping.has_changed().is_err();
             let is_due = is_stopping || Instant::now() >= next_look;
             if is_due && sent.len() < self.limits.in_flight {
                 match self.fill() {

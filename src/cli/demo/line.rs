@@ -5,6 +5,9 @@
 
 use std::fmt::Write as _;
 
+/// Width of the column of labels.
+pub(super) const LABEL_COLUMNS: usize = 12;
+
 /// What a piece of text is to the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
@@ -46,9 +49,9 @@ impl Line {
         Self::default()
     }
 
-    /// A line that begins with a label of ten columns or more.
+    /// A line that begins with a label in the first column.
     pub(super) fn labelled(label: &str) -> Self {
-        Self::default().and(Tone::Quiet, format!("{label:<10}"))
+        Self::default().left(LABEL_COLUMNS, Tone::Quiet, label)
     }
 
     /// With more text.
@@ -113,17 +116,17 @@ mod tests {
     fn lines_are_cut_by_what_is_seen() {
         let line = Line::labelled("journal").and(Tone::Warn, "dropped").and(Tone::Normal, " 12 µs");
         for (name, width, has_colours, want) in [
-            ("fits", 80, false, "journal   dropped 12 µs"),
-            ("fits exactly", 23, false, "journal   dropped 12 µs"),
-            ("one less", 22, false, "journal   dropped 12 …"),
+            ("fits", 80, false, "journal     dropped 12 µs"),
+            ("fits exactly", 25, false, "journal     dropped 12 µs"),
+            ("one less", 24, false, "journal     dropped 12 …"),
             (
                 "colours take no room",
-                23,
+                25,
                 true,
-                "\x1b[2mjournal   \x1b[0m\x1b[33mdropped\x1b[0m 12 µs",
+                "\x1b[2mjournal\x1b[0m     \x1b[33mdropped\x1b[0m 12 µs",
             ),
-            ("cut inside a tone", 13, true, "\x1b[2mjournal   \x1b[0m\x1b[33mdr\x1b[0m…"),
-            ("cut between tones", 11, false, "journal   …"),
+            ("cut inside a tone", 15, true, "\x1b[2mjournal\x1b[0m     \x1b[33mdr\x1b[0m…"),
+            ("cut between tones", 13, false, "journal     …"),
             ("one column", 1, false, "…"),
             ("none", 0, false, ""),
         ] {
@@ -136,7 +139,7 @@ mod tests {
         let row = |name: &str, value: &str| {
             Line::blank().left(6, Tone::Normal, name).right(6, Tone::Normal, value).plain()
         };
-        assert_eq!(row("shop", "12 ms"), "shop    12 ms");
+        assert_eq!(row("shop", "12 ms"), "shop   12 ms");
         assert_eq!(row("a-long-name", "123456789"), "a-long-name  123456789");
         assert!(Line::blank().is_blank());
         assert!(!Line::labelled("x").is_blank());

@@ -10,8 +10,7 @@
 //! it ends in order, and its folder goes away unless it was named.
 
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,18 +18,18 @@ use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::output::{self, UsageError};
+use super::kept_log;
+use super::output;
 use super::process::Process;
 use super::upstream::duration;
-use crate::config::{self, Config};
 use crate::mock::story::Story;
 use crate::record::Stream;
 use clients::Clients;
 use follow::Follower;
 use line::Line;
 use screen::Screen;
+use setup::Folder;
 use summary::Run;
-use tally::Place;
 use view::{Facts, Picture};
 
 mod clients;
@@ -38,14 +37,11 @@ mod follow;
 mod line;
 mod number;
 mod screen;
+mod setup;
 mod summary;
 mod tally;
 mod view;
 
-/// Port of the proxy, if it is free.
-const PORT: u16 = 8080;
-/// Port of the admin listener, if it is free.
-const ADMIN_PORT: u16 = 9901;
 /// Last part of the streams' names, so that a demo never mixes with anything else.
 const NAMESPACE: &str = "demo";
 /// How long exchanges may go on at the end.
@@ -122,21 +118,20 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn demo(args: &Args) -> anyhow::Result<()> {
     let mut ends = Ends::install().context("cannot watch for Ctrl-C")?;
     let folder = Folder::open(args.journal.clone())?;
-    let ports = (
-        free_port("--port", args.port, PORT)?,
-        free_port("--admin-port", args.admin_port, ADMIN_PORT)?,
-    );
     let story = Story::start().context("cannot start the upstreams of the demo")?;
-    let config = configure(args, &story, folder.path(), ports)?;
+    let config = setup::configure(args, &story, folder.path())?;
     let process = Process::start(&config).await?;
-    let (places, about) = places(&story);
+    let (places, about) = setup::places(&story);
     let facts = Facts {
         program: std::env::args().next().unwrap_or_else(|| "lbproxy".to_owned()),
         proxy: *process.addresses().first().context("the proxy has no address")?,
         admin: process.admin_address(),
         journal: folder.path().to_owned(),
         is_kept: args.journal.is_some(),
-        elasticsearch: args.elasticsearch.as_ref().map(ToString::to_string),
+        elasticsearch: args
+            .elasticsearch
+            .as_ref()
+            .map(|url| url.as_str().trim_end_matches('/').to_owned()),
         stream: Stream::Access.data_stream(NAMESPACE),
         rate: args.rate,
         duration: args.duration,
@@ -212,13 +207,17 @@ impl Demo {
 
     /// Where things stand.
     fn picture(&self) -> Picture<'_> {
+        let sources = self.process.sources();
+        let shipping = sources.ship.as_ref();
         Picture {
             facts: &self.facts,
             tally: &self.follower.tally,
             missed: self.follower.missed(),
             elapsed: self.start.elapsed(),
-            sources: self.process.sources(),
-            log: output::kept_log(),
+            endpoints: sources.proxy.endpoints(),
+            journal: sources.journal.metrics(),
+            shipping: shipping.map(|ship| (&*ship.metrics, sources.journal.pending(ship.reader))),
+            log: kept_log::lines(),
         }
     }
 
@@ -260,7 +259,7 @@ impl Output {
     /// When it is closed.
     fn open(picture: &Picture<'_>) -> io::Result<Self> {
         if let Some(mut screen) = Screen::open()? {
-            screen.draw(picture.lines())?;
+            screen.draw(|columns| picture.lines(columns))?;
             return Ok(Self::Screen(screen));
         }
         picture.facts.head(None).iter().try_for_each(|line| output::line(&line.plain()))?;
@@ -273,7 +272,7 @@ impl Output {
     /// When it is closed.
     fn show(&mut self, picture: &Picture<'_>) -> io::Result<()> {
         match self {
-            Self::Screen(screen) => screen.draw(picture.lines()),
+            Self::Screen(screen) => screen.draw(|columns| picture.lines(columns)),
             Self::Lines(count) => {
                 let (titles, values) = picture.plain();
                 if count.is_multiple_of(TITLES_EVERY) {
@@ -291,7 +290,7 @@ impl Output {
     /// When it is closed.
     fn resized(&mut self, picture: &Picture<'_>) -> io::Result<()> {
         match self {
-            Self::Screen(screen) => screen.draw(picture.lines()),
+            Self::Screen(screen) => screen.draw(|columns| picture.lines(columns)),
             Self::Lines(_) => Ok(()),
         }
     }
@@ -320,108 +319,4 @@ impl Ends {
             _ = hangup.recv() => (),
         }
     }
-}
-
-/// Where the journal is.
-enum Folder {
-    /// In a folder that goes away.
-    Temporary(tempfile::TempDir),
-    /// Where the user wants it.
-    Named(PathBuf),
-}
-
-impl Folder {
-    /// The named folder, or a new one.
-    ///
-    /// # Errors
-    /// When no folder can be made.
-    fn open(named: Option<PathBuf>) -> anyhow::Result<Self> {
-        if let Some(named) = named {
-            return Ok(Self::Named(named));
-        }
-        let made = tempfile::Builder::new().prefix("lbproxy-demo-").tempdir();
-        let made = made.with_context(|| {
-            let parent = std::env::temp_dir();
-            format!("cannot make a folder in {}; name another: --journal DIR", parent.display())
-        })?;
-        Ok(Self::Temporary(made))
-    }
-
-    /// Its path.
-    fn path(&self) -> &Path {
-        match self {
-            Self::Temporary(folder) => folder.path(),
-            Self::Named(path) => path,
-        }
-    }
-
-    /// Removes it, unless it was named.
-    fn remove(self) {
-        let Self::Temporary(folder) = self else { return };
-        let path = folder.path().to_owned();
-        if let Err(error) = folder.close() {
-            tracing::warn!(%error, path = %path.display(), "the demo's folder is left; remove it");
-        }
-    }
-}
-
-/// The port to listen on: the wanted one, or the preferred one if it is free, else any (0).
-///
-/// # Errors
-/// When the wanted one is in use.
-fn free_port(option: &str, wanted: Option<u16>, preferred: u16) -> anyhow::Result<u16> {
-    let port = wanted.unwrap_or(preferred);
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-        Ok(_) => Ok(port),
-        Err(_) if wanted.is_none() => Ok(0),
-        Err(error) => Err(anyhow::anyhow!(
-            "cannot listen on 127.0.0.1:{port} ({option}): {error}; \
-             stop what holds the port, choose another, or leave {option} out"
-        )),
-    }
-}
-
-/// The configuration of the demo, read and checked as a file is.
-///
-/// # Errors
-/// When what the user gave cannot stand in one.
-fn configure(
-    args: &Args,
-    story: &Story,
-    journal: &Path,
-    (port, admin_port): (u16, u16),
-) -> anyhow::Result<Config> {
-    let mut text = format!(
-        "{}admin: {{listen: \"127.0.0.1:{admin_port}\"}}\n\
-         telemetry:\n  instance: demo\n  namespace: {NAMESPACE}\n  journal: {{size: 64MiB}}\n",
-        story.proxy_yaml(port)
-    );
-    if let Some(url) = &args.elasticsearch {
-        let quoted = serde_json::to_string(url.as_str())?;
-        text.push_str(&format!("  elasticsearch: {{urls: [{quoted}]}}\n"));
-    }
-    let parsed = config::parse("demo", &text, &|_| None);
-    let mut config = parsed.map_err(|report| {
-        let findings: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
-        UsageError(findings.join("\n"))
-    })?;
-    // Not through the text: a path may hold anything.
-    journal.clone_into(&mut config.telemetry.journal.path);
-    Ok(config)
-}
-
-/// The services with their endpoints, as records name them, and what is to be known of each.
-fn places(story: &Story) -> (Vec<Place>, Vec<&'static str>) {
-    let mut places: Vec<Place> = Vec::new();
-    let mut about = Vec::new();
-    for endpoint in &story.endpoints {
-        let place = Place { service: endpoint.service.to_owned(), endpoint: None };
-        if !places.contains(&place) {
-            places.push(place.clone());
-            about.push("");
-        }
-        places.push(Place { endpoint: Some(endpoint.address.to_string()), ..place });
-        about.push(endpoint.about);
-    }
-    (places, about)
 }

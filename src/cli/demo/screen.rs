@@ -6,7 +6,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use super::super::output;
+use super::super::{kept_log, output};
 use super::line::Line;
 
 /// To the other page, and no cursor.
@@ -36,25 +36,25 @@ impl Screen {
         if is_dumb || !out.is_terminal() {
             return Ok(None);
         }
-        output::keep_log();
+        kept_log::keep();
         let screen = Self { has_colours: output::has_colours(), size: size() };
         out.write_all(ENTER)?;
         out.flush()?;
         Ok(Some(screen))
     }
 
-    /// Draws over what is there.
+    /// Draws over what is there, given the columns that there are.
     ///
     /// # Errors
     /// When the terminal has gone away.
-    pub(super) fn draw(&mut self, lines: Vec<Line>) -> io::Result<()> {
+    pub(super) fn draw(&mut self, lines: impl FnOnce(usize) -> Vec<Line>) -> io::Result<()> {
         let (columns, rows) = size();
         let mut frame = String::new();
         // What a terminal does to a picture when it changes its size cannot be drawn over.
         let is_resized = self.size != (columns, rows);
         frame.push_str(if is_resized { "\x1b[2J\x1b[H" } else { "\x1b[H" });
         self.size = (columns, rows);
-        for (index, line) in fit(lines, rows).iter().enumerate() {
+        for (index, line) in fit(lines(columns), rows).iter().enumerate() {
             if index > 0 {
                 frame.push_str("\r\n");
             }
@@ -73,7 +73,7 @@ impl Drop for Screen {
         let mut out = io::stdout();
         // A terminal that has gone away needs nothing.
         let _ = out.write_all(LEAVE).and_then(|()| out.flush());
-        output::release_log();
+        kept_log::release();
     }
 }
 

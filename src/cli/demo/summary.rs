@@ -10,6 +10,9 @@ use super::tally::Tally;
 use super::view::{self, Facts};
 use crate::base::units;
 
+/// Reasons that are shown.
+const REASONS_MAX: usize = 10;
+
 /// What a run was.
 #[derive(Debug)]
 pub(super) struct Run<'a> {
@@ -30,11 +33,13 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     /// The whole text.
     pub(super) fn lines(&self) -> Vec<Line> {
-        let mut lines = self.figures();
+        let mut lines = vec![Line::blank()];
+        lines.extend(self.figures());
         lines.push(Line::blank());
         lines.extend(self.places());
         lines.push(Line::blank());
-        lines.push(view::reasons(&self.tally.total));
+        lines.extend(self.reasons());
+        lines.push(Line::blank());
         lines.extend(self.account());
         lines.push(Line::blank());
         lines.extend(self.next());
@@ -67,7 +72,7 @@ impl Run<'_> {
                 .and(Tone::Normal, quantiles(&|quantile| group.duration_us(quantile))),
             Line::labelled("clients")
                 .and(Tone::Normal, quantiles(&|quantile| seen.latency_us(quantile)))
-                .and(Tone::Quiet, "   as they measured it"),
+                .and(Tone::Quiet, "   of whole answers"),
             Line::labelled("")
                 .and(Tone::Quiet, format!("sent {} = ", count(seen.sent)))
                 .and(Tone::Quiet, format!("answered whole {} + ", count(seen.answered)))
@@ -77,10 +82,17 @@ impl Run<'_> {
 
     /// A row for each service and endpoint.
     fn places(&self) -> Vec<Line> {
-        let titles = ["requests", "share", "errors", "p50", "p95", "p99", "reused"];
-        let head = Line::blank().left(20, Tone::Quiet, "service, endpoint");
-        let mut lines =
-            vec![titles.into_iter().fold(head, |line, title| line.right(9, Tone::Quiet, title))];
+        let mut lines = vec![
+            Line::blank()
+                .left(20, Tone::Quiet, "service, endpoint")
+                .right(9, Tone::Quiet, "requests")
+                .right(8, Tone::Quiet, "share")
+                .right(8, Tone::Quiet, "errors")
+                .right(9, Tone::Quiet, "p50")
+                .right(9, Tone::Quiet, "p95")
+                .right(9, Tone::Quiet, "p99")
+                .right(8, Tone::Quiet, "reused"),
+        ];
         let total = &self.tally.total;
         let mut whole = 0;
         for (place, group) in self.tally.places.iter().zip(&total.places) {
@@ -93,12 +105,12 @@ impl Run<'_> {
             let errors = view::errors(group);
             let line = view::place_name(place, 20)
                 .right(9, Tone::Normal, count(group.requests))
-                .right(9, Tone::Normal, percent(part))
-                .right(9, view::errors_tone(errors), percent(errors));
+                .right(8, Tone::Normal, percent(part))
+                .right(8, view::errors_tone(errors), percent(errors));
             let line = [0.5, 0.95, 0.99].into_iter().fold(line, |line, quantile| {
                 line.right(9, Tone::Normal, latency(group.duration_us(quantile)))
             });
-            lines.push(line.right(9, Tone::Normal, percent(group.reused_share())));
+            lines.push(line.right(8, Tone::Normal, percent(group.reused_share())));
         }
         lines
     }
@@ -130,35 +142,37 @@ impl Run<'_> {
         lines
     }
 
+    /// Why requests ended, each with what it means.
+    fn reasons(&self) -> Vec<Line> {
+        let head = Line::blank()
+            .left(20, Tone::Quiet, "reason")
+            .right(9, Tone::Quiet, "requests")
+            .and(Tone::Quiet, "  meaning");
+        let reasons = self.tally.total.reasons().into_iter().take(REASONS_MAX);
+        let rows = reasons.map(|(reason, times)| {
+            Line::blank()
+                .left(20, Tone::Normal, reason.as_str())
+                .right(9, Tone::Normal, count(times))
+                .and(Tone::Quiet, format!("  {}", reason.meaning()))
+        });
+        std::iter::once(head).chain(rows).collect()
+    }
+
     /// Three commands to go on with.
-    fn next(&self) -> Vec<Line> {
-        let Facts { program, journal, elasticsearch, stream, .. } = self.facts;
-        let kept = if self.facts.is_kept {
-            (
-                format!("{program} log stats --journal {} --by endpoint", journal.display()),
-                "ask the records",
-            )
+    fn next(&self) -> [Line; 3] {
+        let Facts { program, journal, elasticsearch, stream, is_kept, .. } = self.facts;
+        let dir = journal.display();
+        let records = if *is_kept {
+            ("ask them", format!("{program} log stats --journal {dir} --by endpoint"))
         } else {
-            (format!("{program} demo --journal data/demo"), "keep the records, and ask them")
+            ("keep them", format!("{program} demo --journal data/demo"))
         };
         let shipped = match elasticsearch {
-            Some(url) => {
-                let url = url.trim_end_matches('/');
-                (format!("curl '{url}/{stream}/_count?pretty'"), "count what is stored")
-            }
-            None => (
-                format!("{program} demo --elasticsearch http://127.0.0.1:9200"),
-                "ship them to Elasticsearch or OpenSearch",
-            ),
+            Some(url) => ("count them", format!("curl '{url}/{stream}/_count?pretty'")),
+            None => ("ship them", format!("{program} demo --elasticsearch http://127.0.0.1:9200")),
         };
-        let own = (format!("{program} run --config proxy.yaml"), "your own services");
-        [("next", kept), ("", shipped), ("", own)]
-            .into_iter()
-            .map(|(label, (command, why))| {
-                Line::labelled(label)
-                    .left(52, Tone::Normal, command)
-                    .and(Tone::Quiet, format!("  {why}"))
-            })
-            .collect()
+        let own = ("your own", format!("{program} run --config proxy.yaml"));
+        [records, shipped, own]
+            .map(|(what, command)| Line::labelled(what).and(Tone::Normal, command))
     }
 }

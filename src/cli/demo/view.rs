@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use std::{fmt::Write as _, net::SocketAddr};
 
-use super::line::{Line, Tone};
+use super::line::{LABEL_COLUMNS, Line, Tone};
 use super::number::{count, latency, percent, rate, share, sparkline};
 use super::tally::{Figures, HISTORY, Place, Tally};
-use crate::admin::Sources;
 use crate::base::units;
+use crate::metrics::{JournalMetrics, ShipMetrics};
+use crate::proxy::EndpointState;
 use crate::query::Group;
 use crate::record::{Blame, Reason};
 
@@ -86,19 +87,23 @@ pub(super) struct Picture<'a> {
     pub(super) missed: u64,
     /// Time since the start.
     pub(super) elapsed: Duration,
-    /// What the proxy counts.
-    pub(super) sources: &'a Sources,
+    /// Endpoints with their states.
+    pub(super) endpoints: Vec<EndpointState>,
+    /// What the journal counts.
+    pub(super) journal: &'a JournalMetrics,
+    /// What shipping counts, and how many records wait for it.
+    pub(super) shipping: Option<(&'a ShipMetrics, u64)>,
     /// The last lines of the log.
     pub(super) log: Vec<(Instant, String)>,
 }
 
 impl Picture<'_> {
-    /// The whole picture.
-    pub(super) fn lines(&self) -> Vec<Line> {
+    /// The whole picture for so many columns.
+    pub(super) fn lines(&self, columns: usize) -> Vec<Line> {
         let recent = self.tally.recent();
         let mut lines = self.facts.head(Some(self.elapsed));
         lines.push(Line::blank());
-        lines.extend(self.sparklines());
+        lines.extend(self.sparklines(columns.saturating_sub(LABEL_COLUMNS + 8)));
         lines.push(Line::blank());
         lines.extend(self.totals(&recent));
         lines.push(Line::blank());
@@ -107,20 +112,21 @@ impl Picture<'_> {
         lines.push(reasons(&self.tally.total));
         lines.push(self.journal());
         lines.push(self.shipping());
-        lines.extend(self.log_lines());
+        lines.extend(self.log_lines(columns.saturating_sub(LABEL_COLUMNS)));
         lines
     }
 
-    /// Rate and latency over the last minute.
-    fn sparklines(&self) -> [Line; 2] {
+    /// Rate and latency over the last minute, or what of it fits.
+    fn sparklines(&self, room: usize) -> [Line; 2] {
         let history = &self.tally.history;
-        let before = (history.len()..HISTORY).map(|_| None);
-        let rates = before.clone().chain(history.iter().map(|moment| Some(moment.rate)));
+        let shown = history.iter().skip(history.len().saturating_sub(room));
+        let before = (shown.len()..room.min(HISTORY)).map(|_| None);
+        let rates = before.clone().chain(shown.clone().map(|moment| Some(moment.rate)));
         #[expect(clippy::cast_precision_loss, reason = "drawn with eight levels")]
-        let slowest = history.iter().map(|moment| moment.p95_us.map(|micros| micros as f64));
+        let slowest = shown.map(|moment| moment.p95_us.map(|micros| micros as f64));
         let slowest = before.chain(slowest);
         let now = history.back();
-        let label = |name, value: String| Line::labelled(name).left(9, Tone::Strong, value);
+        let label = |name, value: String| Line::labelled(name).left(8, Tone::Strong, value);
         [
             label("requests/s", now.map_or_else(|| "-".to_owned(), |now| rate(now.rate)))
                 .and(Tone::Accent, sparkline(rates)),
@@ -156,22 +162,21 @@ impl Picture<'_> {
     /// A row for each service and each of its endpoints.
     fn places(&self, recent: &Figures) -> Vec<Line> {
         let head =
-            Line::blank().left(20, Tone::Quiet, "service, endpoint").left(11, Tone::Quiet, "state");
+            Line::blank().left(20, Tone::Quiet, "service, endpoint").left(12, Tone::Quiet, "state");
         let head = ["share", "errors", "p95", "reused"]
             .into_iter()
             .fold(head, |line, title| line.right(9, Tone::Quiet, title));
-        let states = self.sources.proxy.endpoints();
         let mut lines = vec![head];
         let mut whole = 0;
         for ((place, group), about) in
             self.tally.places.iter().zip(&recent.places).zip(&self.facts.about)
         {
-            let state = states.iter().find(|state| {
+            let state = self.endpoints.iter().find(|state| {
                 state.service == place.service && Some(&state.endpoint) == place.endpoint.as_ref()
             });
             let (tone, state) = match state.map(|state| state.is_open) {
                 None => (Tone::Normal, ""),
-                Some(true) => (Tone::Normal, "in turn"),
+                Some(true) => (Tone::Normal, "in rotation"),
                 Some(false) => (Tone::Bad, "set aside"),
             };
             let part = if place.endpoint.is_none() {
@@ -180,7 +185,7 @@ impl Picture<'_> {
             } else {
                 share(group.requests, whole)
             };
-            let line = place_name(place, 20).left(11, tone, state);
+            let line = place_name(place, 20).left(12, tone, state);
             let errors = errors(group);
             lines.push(
                 line.right(9, Tone::Normal, percent(part))
@@ -195,7 +200,7 @@ impl Picture<'_> {
 
     /// Where records are.
     fn journal(&self) -> Line {
-        let journal = &self.sources.journal;
+        let journal = self.journal;
         let dropped = journal.dropped_full_total.value();
         let tone = if dropped > 0 { Tone::Bad } else { Tone::Normal };
         let used = units::format_bytes(journal.used_bytes.value());
@@ -213,10 +218,9 @@ impl Picture<'_> {
     /// Where records go.
     fn shipping(&self) -> Line {
         let line = Line::labelled("shipping");
-        let (Some(ship), Some(url)) = (&self.sources.ship, &self.facts.elasticsearch) else {
+        let (Some((ship, pending)), Some(url)) = (self.shipping, &self.facts.elasticsearch) else {
             return line.and(Tone::Quiet, "not configured: add --elasticsearch URL");
         };
-        let pending = ship.pending.value();
         let (tone, state) = match (ship.connected.value(), ship.unauthorized.value()) {
             (1, _) => (Tone::Normal, "connected"),
             (_, 1) => (Tone::Bad, "refused: credentials"),
@@ -229,22 +233,21 @@ impl Picture<'_> {
             .and(Tone::Quiet, format!("   {url}"))
     }
 
-    /// The newest lines of the log, with their age.
-    fn log_lines(&self) -> Vec<Line> {
-        let newest = self.log.iter().rev().take(2).rev();
-        newest
-            .map(|(time, text)| {
-                // The age says more than the time in front of the text.
-                let is_time =
-                    |word: &str| word.ends_with('Z') && word.starts_with(char::is_numeric);
-                let text = text
-                    .split_once(' ')
-                    .filter(|(word, _)| is_time(word))
-                    .map_or(text.as_str(), |(_, rest)| rest.trim_start());
-                let age = format!("{} ago", clock(time.elapsed()));
-                Line::labelled(&age).and(Tone::Normal, " ").and(Tone::Quiet, text)
-            })
-            .collect()
+    /// The newest line of the log with its age, on two lines if it is long.
+    fn log_lines(&self, room: usize) -> Vec<Line> {
+        let Some((time, text)) = self.log.last() else { return Vec::new() };
+        // The age says more than the time in front of the text.
+        let is_time = |word: &str| word.ends_with('Z') && word.starts_with(char::is_numeric);
+        let parts = text.split_once(' ').filter(|(word, _)| is_time(word));
+        let text = parts.map_or(text.as_str(), |(_, rest)| rest.trim_start());
+        let space = |(at, _): &(usize, char)| *at < room;
+        let fold = text.char_indices().filter(|(_, c)| *c == ' ').take_while(space).last();
+        let (first, rest) = match fold.filter(|_| text.len() > room) {
+            Some((at, _)) => text.split_at(at),
+            None => (text, ""),
+        };
+        let line = |label: &str, text| Line::labelled(label).and(Tone::Quiet, text);
+        vec![line(&format!("{} ago", clock(time.elapsed())), first), line("", rest.trim_start())]
     }
 
     /// The picture as one line, and the titles above it.
@@ -252,8 +255,9 @@ impl Picture<'_> {
         let group = &self.tally.total.all;
         let now = self.tally.history.back();
         let [none, _, ok, moved, refused, failed] = group.classes;
-        let journal = &self.sources.journal;
-        let ship = self.sources.ship.as_deref();
+        let journal = self.journal;
+        let shipped = self.shipping.map(|(ship, _)| count(stored(ship)));
+        let shipped = shipped.unwrap_or_else(|| "-".to_owned());
         let cells = [
             ("time", 6, clock(self.elapsed)),
             ("requests/s", 11, now.map_or_else(|| "-".to_owned(), |now| rate(now.rate))),
@@ -269,7 +273,7 @@ impl Picture<'_> {
             ("none", 6, count(none)),
             ("appended", 10, count(journal.appended_total.value())),
             ("dropped", 8, count(journal.dropped_full_total.value())),
-            ("shipped", 9, ship.map_or_else(|| "-".to_owned(), |ship| count(stored(ship)))),
+            ("shipped", 9, shipped),
         ];
         let mut lines = (String::new(), String::new());
         for (title, width, value) in cells {
@@ -281,7 +285,7 @@ impl Picture<'_> {
 }
 
 /// Records that are settled.
-fn stored(ship: &crate::metrics::ShipMetrics) -> u64 {
+fn stored(ship: &ShipMetrics) -> u64 {
     ship.acknowledged_total.value() + ship.duplicate_total.value()
 }
 
@@ -310,19 +314,22 @@ pub(super) fn classes(figures: &Figures) -> Line {
     line.and(Tone::Quiet, "retried ").and(Tone::Normal, count(figures.retried))
 }
 
-/// Why exchanges ended, other than well.
+/// Why requests ended, other than well.
 pub(super) fn reasons(figures: &Figures) -> Line {
-    let line = Line::labelled("cut short");
-    let others = figures.reasons().into_iter().filter(|(reason, _)| *reason != Reason::Complete);
-    let line = others.take(REASONS_MAX).fold(line, |line, (reason, times)| {
+    let line = Line::labelled("reasons");
+    let mut others = figures.reasons();
+    others.retain(|(reason, _)| *reason != Reason::Complete);
+    if others.is_empty() {
+        return line.and(Tone::Quiet, "none but complete");
+    }
+    others.into_iter().take(REASONS_MAX).fold(line, |line, (reason, times)| {
         let tone = match reason.blame() {
             Blame::Endpoint | Blame::Proxy => Tone::Bad,
             Blame::Downstream => Tone::Warn,
             Blame::Nobody => Tone::Normal,
         };
         line.and(tone, reason.as_str()).and(Tone::Normal, format!(" {}   ", count(times)))
-    });
-    if line == Line::labelled("cut short") { line.and(Tone::Quiet, "nothing") } else { line }
+    })
 }
 
 /// A service, or one of its endpoints below it.
@@ -363,3 +370,6 @@ fn clock(span: Duration) -> String {
 pub(super) fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;
