@@ -34,7 +34,7 @@ use lbproxy::mock::traffic::{Ask, Options};
 
 use audit::{FIELDS, exactly_once};
 use server::RealServer;
-use support::{Proxy, one_service, ship_to};
+use support::{Proxy, one_service};
 use traffic::{Run, Traffic, access, endpoint, generate, options};
 
 /// Requests of a run.
@@ -46,7 +46,7 @@ const RESIDENT_BYTES_MAX: u64 = 40_000_000;
 
 fn main() {
     for product in Product::ALL {
-        let mut server = RealServer::alone(product, &[]);
+        let mut server = RealServer::alone(product);
         server.start();
         everything_arrives(&server);
         everything_survives_a_crash(&server);
@@ -85,7 +85,7 @@ fn everything_arrives(server: &RealServer) {
     let begin = Instant::now();
     let endpoint = endpoint("one");
     let service = one_service(&[endpoint.address()], "");
-    let proxy = Proxy::start(&service, &ship_to(&server.url(), "all", ""));
+    let proxy = Proxy::start(&service, &server.telemetry("all"));
     let run = generate(burst(&proxy, "/all", COUNT));
     run.assert_untroubled();
     let rate = f64::from(u32::try_from(COUNT).unwrap()) / run.report.elapsed.as_secs_f64();
@@ -101,7 +101,7 @@ fn everything_survives_a_crash(server: &RealServer) {
     let begin = Instant::now();
     let endpoint = endpoint("one");
     let service = one_service(&[endpoint.address()], "");
-    let telemetry = ship_to(&server.url(), "crash", "");
+    let telemetry = server.telemetry("crash");
     let proxy = Proxy::start(&service, &telemetry);
     let traffic = Traffic::launch(burst(&proxy, "/before", COUNT));
     proxy.await_figure("lbproxy_ship_acknowledged_total", |stored| stored >= COUNT / 4);
@@ -126,7 +126,7 @@ fn everything_waits_for_a_minute(server: &mut RealServer) {
     let begin = Instant::now();
     let endpoint = endpoint("one");
     let service = one_service(&[endpoint.address()], "");
-    let proxy = Proxy::start(&service, &ship_to(&server.url(), "outage", ""));
+    let proxy = Proxy::start(&service, &server.telemetry("outage"));
     let traffic = Traffic::start(&proxy, "/outage", RATE);
     traffic.await_answers(5_000);
     server.stop();

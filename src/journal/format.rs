@@ -294,6 +294,26 @@ mod tests {
         assert_eq!(Header::decode(&[0; COPY_BYTES]), Err(HeaderFault::Blank));
     }
 
+    /// Goal: the format does not change unnoticed. Method: the example of `docs/journal-format.md`.
+    #[test]
+    fn the_example_in_the_documentation_is_true() {
+        let key = Key { instance: 0x12_3456_789a, epoch: 7, lane: 1 };
+        let header = Header { key, first_seq: [1; STREAMS_MAX], ..header() }.encode();
+        let covered = [&tag(1, 5).to_le_bytes()[..], b"record"].concat();
+        let first = word(14, frame_crc(0xdead_beef, 14, &covered)).to_le_bytes();
+        let documentation = include_str!("../../docs/journal-format.md");
+        for (name, bytes) in
+            [("header", &header[..48]), ("frame ", &[&first[..], &covered].concat()[..])]
+        {
+            for (index, line) in bytes.chunks(16).enumerate() {
+                let name = if index == 0 { name } else { "" };
+                let hex: Vec<_> = line.iter().map(|byte| format!("{byte:02x}")).collect();
+                let line = format!("{name:<9}{}\n", hex.join(" "));
+                assert!(documentation.contains(&line), "not in the documentation: {line}");
+            }
+        }
+    }
+
     #[test]
     fn tag_and_word_come_apart_again() {
         assert_eq!(untag(tag(3, 99)), (3, 99));

@@ -408,8 +408,7 @@ impl Reader {
         let mut at = lane.mark.offset as usize;
         let room = bytes_max.saturating_add(4096).clamp(FRAME_ROOM_BYTES, WINDOW_BYTES);
         self.window.load(file, at, room.min(rules.limit.saturating_sub(at)));
-        while turn.payload_bytes < bytes_max && (turn.entries == 0 || rules.holds(&self.window, at))
-        {
+        while turn.payload_bytes < bytes_max && (turn.entries == 0 || self.window.holds_slot(at)) {
             let Slot::Frame(frame) = rules.slot(&mut self.window, file, at) else { break };
             let Some(entry) = entry(segment, &self.window, &frame) else { break };
             visit(entry);

@@ -62,6 +62,14 @@ impl Window {
         self.bytes.get(from..from.checked_add(length)?)
     }
 
+    /// Whether the slot at `at` is held as a whole, as far as its length can be believed.
+    pub(super) fn holds_slot(&self, at: usize) -> bool {
+        self.get(at, FRAME_HEAD_BYTES).is_some_and(|head| {
+            let (len, _) = unword(u64_at(head, 0));
+            self.get(at + 8, usize::try_from(len).unwrap_or(usize::MAX)).is_some()
+        })
+    }
+
     /// Makes sure that `length` bytes at `at` are held; `limit` bounds the file.
     fn need(&mut self, file: &File, at: usize, length: usize, limit: usize) -> Option<&[u8]> {
         if at + length > limit {
@@ -157,19 +165,11 @@ impl Rules<'_> {
         Some(Head { payload_bytes, crc, stream, seq, is_empty: first == 0 })
     }
 
-    /// Whether the slot at `at` is in the window as a whole, as far as its length can be believed.
-    pub(super) fn holds(&self, window: &Window, at: usize) -> bool {
-        window.get(at, FRAME_HEAD_BYTES).is_some_and(|head| {
-            let (len, _) = unword(u64_at(head, 0));
-            window.get(at + 8, usize::try_from(len).unwrap_or(usize::MAX)).is_some()
-        })
-    }
-
     /// Whether stream and sequence number can stand in this segment.
     fn is_plausible(&self, head: &Head) -> bool {
         stream_index(head.stream).is_some_and(|index| {
             let first = self.first_seq[index];
-            head.seq >= first && head.seq - first <= u64::from(u32::MAX)
+            head.seq.checked_sub(first).is_some_and(|index| u32::try_from(index).is_ok())
         })
     }
 

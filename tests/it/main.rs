@@ -10,9 +10,14 @@
 
 mod audit;
 mod config;
+mod endpoints;
+mod frames;
 mod generated;
 mod h2spec;
+mod hostile;
+mod http2;
 mod http_rules;
+mod intermediary;
 mod layers;
 mod lifecycle;
 mod log;
@@ -20,4 +25,5 @@ mod real;
 mod server;
 mod shipping;
 mod support;
+mod terminations;
 mod traffic;

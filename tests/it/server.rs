@@ -17,24 +17,26 @@ use lbproxy::elk::Product;
 use serde_json::{Value, json};
 use socket2::Socket;
 
-use crate::support::{Response, connect, read_response, reserve, wait_within};
+use crate::support::{Response, connect, read_response, reserve, ship_to, wait_within};
 
 /// Longest wait for a server to end; the script kills it after 30 s.
 const STOP_PATIENCE: Duration = Duration::from_mins(1);
 /// Documents of one page of a search.
 const PAGE: usize = 5_000;
 
-/// The password of user `elastic` where a server asks for one.
+/// The password of user `elastic`; Elasticsearch asks for it, OpenSearch has no users here.
 pub(crate) const PASSWORD: &str = "changeme";
 /// `elastic:changeme` for basic authentication.
 const CREDENTIALS: &str = "ZWxhc3RpYzpjaGFuZ2VtZQ==";
+/// Without the second compiler a start takes little more than half the processor time.
+const JAVA_OPTIONS: &str = "-XX:TieredStopAtLevel=1";
 
 /// One server, running or not; stops when dropped.
 pub(crate) struct RealServer {
     pub(crate) product: Product,
     pub(crate) address: SocketAddr,
-    /// Further arguments of the script.
-    arguments: Vec<String>,
+    /// Where it is to run, for the script.
+    place: Vec<String>,
     script: Option<Child>,
     /// Folder and port of a server that can be started again.
     _kept: Option<(tempfile::TempDir, Socket)>,
@@ -61,34 +63,35 @@ impl RealServer {
             // Nobody drops a static: the script has a folder of its own and removes it.
             let address = SocketAddr::from(([127, 0, 0, 1], 0));
             let mut shared =
-                Self { product, address, arguments: Vec::new(), script: None, _kept: None };
+                Self { product, address, place: Vec::new(), script: None, _kept: None };
             shared.start();
             shared
         })
     }
 
     /// A server of one test, not started yet: its port refuses connections until then.
-    pub(crate) fn alone(product: Product, arguments: &[&str]) -> Self {
+    pub(crate) fn alone(product: Product) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (address, port) = reserve();
-        let place = [
-            "--dir".to_owned(),
-            dir.path().display().to_string(),
-            "--port".to_owned(),
-            address.port().to_string(),
-        ];
-        let further = arguments.iter().map(|&argument| argument.to_owned());
-        let arguments = place.into_iter().chain(further).collect();
-        Self { product, address, arguments, script: None, _kept: Some((dir, port)) }
+        let (path, number) = (dir.path().display().to_string(), address.port().to_string());
+        let place = vec!["--dir".to_owned(), path, "--port".to_owned(), number];
+        Self { product, address, place, script: None, _kept: Some((dir, port)) }
     }
 
     /// Starts it, with the data of last time, and waits until it answers.
     pub(crate) fn start(&mut self) {
         let product = self.product.as_str();
+        let password: &[_] = match self.product {
+            Product::OpenSearch => &[],
+            Product::Elasticsearch => &["--password", PASSWORD],
+        };
         let mut script = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/server"))
             .arg(product)
             .args(["--heap", "512m"])
-            .args(&self.arguments)
+            .args(&self.place)
+            .args(password)
+            .env("ES_JAVA_OPTS", JAVA_OPTIONS)
+            .env("OPENSEARCH_JAVA_OPTS", JAVA_OPTIONS)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -113,12 +116,21 @@ impl RealServer {
         wait_within(STOP_PATIENCE, "the server's end", || script.try_wait().unwrap());
     }
 
-    /// Its address for `telemetry.elasticsearch.urls`.
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+    /// The `telemetry` lines that ship to it.
+    pub(crate) fn telemetry(&self, namespace: &str) -> String {
+        self.telemetry_with(namespace, &format!("password: {PASSWORD}"))
     }
 
-    /// One request, with the credentials that a server with `PASSWORD` wants.
+    /// The same with another `password` or `password_file`, where it asks for one.
+    pub(crate) fn telemetry_with(&self, namespace: &str, password: &str) -> String {
+        let credentials = match self.product {
+            Product::OpenSearch => String::new(),
+            Product::Elasticsearch => format!(", username: elastic, {password}"),
+        };
+        ship_to(&format!("http://{}", self.address), namespace, &credentials)
+    }
+
+    /// One request, with credentials.
     pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut stream = connect(self.address);

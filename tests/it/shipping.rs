@@ -230,9 +230,9 @@ fn a_large_batch_is_halved_until_it_fits_and_a_large_document_is_a_dead_letter()
     send(&proxy);
     wait_for("all stored", || (server.count(STREAM) == REQUESTS).then_some(()));
     server.set_body_bytes_max(3 * 1024);
-    let long =
+    let request =
         format!("GET /{}?{} HTTP/1.1\r\nHost: a\r\n\r\n", "p".repeat(2_000), "q".repeat(2_000));
-    assert_eq!(proxy.send(long).status, 200);
+    assert_eq!(proxy.send(request).status, 200);
     let dir = std::sync::Arc::clone(&proxy.dir);
     let (account, log) = settled(proxy, REQUESTS + 1);
     assert_eq!((account.acknowledged, account.dead_letter), (REQUESTS as u64, 1), "{log}");

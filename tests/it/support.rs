@@ -56,17 +56,29 @@ impl Proxy {
 
     /// Starts it in a folder that may hold a journal.
     pub(crate) fn start_in(dir: Arc<tempfile::TempDir>, proxy: &str, rest: &str) -> Self {
+        Self::start_with(dir, proxy, rest, "10s", "")
+    }
+
+    /// Starts it with a limit on how long exchanges may go on after SIGTERM, and further keys of
+    /// `telemetry.journal`.
+    pub(crate) fn start_with(
+        dir: Arc<tempfile::TempDir>,
+        proxy: &str,
+        rest: &str,
+        drain: &str,
+        journal_keys: &str,
+    ) -> Self {
         let file = dir.path().join("proxy.yaml");
         let journal = dir.path().join("journal");
         let text = format!(
             "proxy:\n  workers: 2\n{proxy}\nadmin: {{listen: \"127.0.0.1:0\"}}\n\
-             telemetry:\n  instance: test\n  journal: {{path: \"{}\"}}\n{rest}",
+             telemetry:\n  instance: test\n  journal: {{path: \"{}\"{journal_keys}}}\n{rest}",
             journal.display()
         );
         schema::assert_valid("the test's configuration", &text);
         std::fs::write(&file, text).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_lbproxy"))
-            .args(["--log-format", "json", "run", "--drain-timeout", "10s", "--config"])
+            .args(["--log-format", "json", "run", "--drain-timeout", drain, "--config"])
             .arg(&file)
             .env("RUST_LOG", "info")
             .stdin(Stdio::null())
@@ -327,7 +339,14 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// Answers every request with `answer`.
     pub(crate) fn start(answer: impl Fn(&str, &[u8]) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), answer)
+    }
+
+    /// The same on a socket that listens already.
+    pub(crate) fn on(
+        listener: TcpListener,
+        answer: impl Fn(&str, &[u8]) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (all, answer): (_, Arc<Answer>) = (Arc::clone(&seen), Arc::new(answer));

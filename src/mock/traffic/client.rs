@@ -1,5 +1,6 @@
 //! One connection of the generator: opened when needed, opened again after a loss.
 
+use std::fmt::Write as _;
 use std::rc::Rc;
 
 use http::header::HOST;
@@ -138,7 +139,8 @@ fn request(shared: &Shared, ask: &Ask, exchange: &Exchange) -> Option<Request<Pa
 pub(super) fn target(is_unique: bool, ask: &Ask, exchange: &Exchange) -> String {
     let mut target = ask.path.clone();
     if is_unique {
-        target.push_str(&format!("/{}/{}", exchange.connection, exchange.number));
+        // Writing to a string cannot fail.
+        let _ = write!(target, "/{}/{}", exchange.connection, exchange.number);
     }
     if !ask.query.is_empty() {
         target.push('?');

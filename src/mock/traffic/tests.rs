@@ -11,7 +11,7 @@ fn options(target: SocketAddr) -> Options {
         connections: 4,
         rate: None,
         count: 200,
-        duration: Duration::from_secs(60),
+        duration: Duration::from_mins(1),
         asks: vec![Ask::get("h", "/a")],
         is_unique: false,
         http2: false,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::base::units;
 
 /// Longest delay, so that a slip of the finger does not hold a connection for days.
-const DELAY_MAX: Duration = Duration::from_secs(600);
+const DELAY_MAX: Duration = Duration::from_mins(10);
 /// Most parts of a body.
 const CHUNKS_MAX: u64 = 1_000_000;
 

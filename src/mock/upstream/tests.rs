@@ -28,7 +28,7 @@ fn send(mock: &Running, request: &str, hangs: bool) -> (String, Ended) {
     let mut stream = connect(mock);
     stream.write_all(request.as_bytes()).unwrap();
     let mut got = Vec::new();
-    let mut part = [0; 65_536];
+    let mut part = vec![0; 65_536];
     let ended = loop {
         match stream.read(&mut part) {
             Ok(0) => break Ended::Closed,
