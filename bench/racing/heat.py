@@ -10,6 +10,7 @@ from .contestants import CONFIG, WORKERS, envoy_path, metrics
 from .processes import Memory, Program, RaceError, free_port, wait_for
 
 DRAIN_SECONDS = 300
+STALLED_SECONDS = 30  # without progress: what is missing by then was lost
 STEADY_SECONDS = 1.5  # longer than anybody's batch or flush interval
 IDLE_CONNECTIONS = 1000
 
@@ -49,7 +50,7 @@ class Result:
     memory: Memory = Memory(0, 0, 0)
     idle_bytes: float = 0  # resident memory per idle connection
     drain_seconds: float = 0
-    logged: str = ""
+    wrong: str = ""  # why it cannot be compared with the others
 
 
 class Heat:
@@ -146,36 +147,40 @@ class Heat:
         return f"logs-lbproxy.access-{self.index}" if is_lbproxy else self.index
 
     def drain(self):
-        """Waits until every request is logged and nothing more comes. Looks rarely, for some
-        contestants spend CPU on being asked."""
+        """Waits until every request is logged and nothing more comes, or until it is plain that
+        some never will be, which `not_logged` tells. Looks rarely, for some contestants spend CPU
+        on being asked."""
         if self.contestant.log == "none":
             return
-        deadline = time.monotonic() + DRAIN_SECONDS
-        last, since = -1, time.monotonic()
+        steady = STEADY_SECONDS if self.contestant.log == "documents" else 0
+        began = since = time.monotonic()
+        last = -1
         while True:
             self.check()
             count, is_drained = self.logged()
-            if count != last or not is_drained:
-                last, since = count, time.monotonic()
-            elif count >= self.sent and (
-                self.contestant.log != "documents" or time.monotonic() - since > STEADY_SECONDS
-            ):
+            now = time.monotonic()
+            if count != last:
+                last, since = count, now
+            elif count >= self.sent and is_drained and now - since > steady:
                 return
-            if time.monotonic() > deadline:
-                raise RaceError(f"{count} of {self.sent} requests logged after {DRAIN_SECONDS} s")
+            elif now - since > STALLED_SECONDS:
+                return
+            if now - began > DRAIN_SECONDS:
+                words = "".join(program.last_words() for program in self.programs)
+                raise RaceError(f"{count} of {self.sent} requests logged so far, too slow\n{words}")
             time.sleep(0.25)
 
-    def verdict(self):
-        """Whether everything is logged: what was answered at least, and at most what was under
-        way beside it when wrk hung up."""
+    def not_logged(self):
+        """What is wrong with the log, if anything: it has at least what was answered, and at most
+        what was under way beside it when wrk hung up."""
         if self.contestant.log == "none":
-            return "none"
+            return ""
         count = self.logged()[0]
         if self.contestant.log == "documents":
             count = self.course.search.count(self.pattern())
         if self.sent <= count <= self.sent + self.surplus:
-            return "all"
-        return f"{count} of {self.sent}"
+            return ""
+        return f"{count} logged of {self.sent}"
 
 
 def fill(text, places):
@@ -212,7 +217,7 @@ def measured(heat, run):
     heat.drain()
     return Result(
         seen.requests, seen.requests / seen.seconds, cpu * 1e6 / seen.requests, seen.p50, seen.p99,
-        memory, drain_seconds=drain_seconds, logged=heat.verdict(),
+        memory, drain_seconds=drain_seconds, wrong=seen.wrong or heat.not_logged(),
     )
 
 
@@ -242,7 +247,7 @@ def thousand(heat):
     heat.drain()
     return Result(
         seen.requests, seen.requests / seen.seconds, 0, seen.p50, seen.p99, heat.memory(),
-        growth / IDLE_CONNECTIONS, logged=heat.verdict(),
+        growth / IDLE_CONNECTIONS, wrong=heat.not_logged(),
     )
 
 

@@ -21,7 +21,8 @@ class Load:
     seconds: float
     p50: float
     p99: float
-    surplus: int  # entries that a log may have beyond `requests`
+    surplus: int = 0  # entries that a log may have beyond `requests`
+    wrong: str = ""  # why it cannot be compared
 
 
 def ask(port):
@@ -65,9 +66,8 @@ def pace(tool, port, rate, seconds):
     seen = json.loads(run([tool, *words], seconds + 60))
     if seen["failure"] or seen["answered"] != requests:
         raise RaceError(f"pace: {seen['failure'] or seen}")
-    if seen["seconds"] > seconds * 1.02 + 0.1:
-        raise RaceError(f"the rate of {rate}/s was not kept: {seen}")
-    return Load(requests, seen["seconds"], seen["p50_us"], seen["p99_us"], 0)
+    wrong = "" if seen["seconds"] <= seconds * 1.01 + 0.05 else "rate not kept"
+    return Load(requests, seen["seconds"], seen["p50_us"], seen["p99_us"], wrong=wrong)
 
 
 def warm_up(tool, port, requests=2000):

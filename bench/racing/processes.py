@@ -67,8 +67,12 @@ class Program:
         """Fails with the program's own words when it has ended."""
         code = self.process.poll()
         if code is not None:
-            words = self.log.read_text(errors="replace").strip().splitlines()[-10:]
-            raise RaceError(f"{self.name} ended with {code}:\n  " + "\n  ".join(words))
+            raise RaceError(f"{self.name} ended with {code}:\n{self.last_words()}")
+
+    def last_words(self):
+        """The last lines it wrote to standard error."""
+        lines = self.log.read_text(errors="replace").strip().splitlines()[-10:]
+        return "".join(f"  {line}\n" for line in lines)
 
     def pids(self):
         """Its process and all below it."""

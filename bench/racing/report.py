@@ -16,6 +16,7 @@ class Results:
 
     def __init__(self):
         self.of = {}
+        self.broken = []  # heats without a result, as text
 
     def add(self, scenario, contestant, result):
         """Keeps the result of one heat."""
@@ -25,6 +26,13 @@ class Results:
         """Median over rounds; None when it did not run."""
         rounds = self.of.get((scenario, contestant))
         return median_of(rounds, figure) if rounds else None
+
+    def comparable(self):
+        """Those of contestants for which nothing went wrong in any round."""
+        kept = Results()
+        kept.of = {key: rounds for key, rounds in self.of.items()
+                   if not any(result.wrong for result in rounds)}
+        return kept
 
     def ratio(self, scenario, figure, one, other):
         """Median by median; None when one of them is missing."""
@@ -119,14 +127,15 @@ def columns(scenario, results):
     added = [(f"added {name} µs", lambda c, rounds, name=name: number(results.added(c, name), 0))
              for name in ("p50", "p99")]
     memory = [("PSS MB", mb("pss")), ("peak RSS MB", mb("rss_peak"))]
-    logged = [("logged", lambda c, rounds: ", ".join(sorted({result.logged for result in rounds})))]
+    checks = [("checks", lambda c, rounds: ", ".join(
+        sorted({result.wrong for result in rounds if result.wrong})) or "passed")]
     drain = [("drained after s", lambda c, rounds: spread(rounds, "drain_seconds"))]
     idle = [("KiB per idle connection",
              lambda c, rounds: number(kib(results.median(scenario, c, "idle_bytes"))))]
     return {
-        "saturated": rate + cpu + times + memory + drain + logged,
-        "rate": cpu + times + added + memory + logged,
-        "thousand": idle + memory + rate + logged,
+        "saturated": rate + cpu + times + memory + drain + checks,
+        "rate": cpu + times + added + memory + checks,
+        "thousand": idle + memory + rate + checks,
     }[scenario]
 
 
@@ -146,7 +155,8 @@ def table(scenario, contestants, results):
 
 
 def targets(results):
-    """The targets as Markdown; those without figures say so."""
+    """The targets as Markdown; those without figures that can be compared say so."""
+    results = results.comparable()
     lines = ["| # | target | measured | limit | |", "|---|---|---|---|---|"]
     for target in TARGETS:
         figure = target.figure(results)
@@ -173,6 +183,8 @@ def page(scenarios, contestants, results, facts):
              " Medians, least to most in parentheses; memory is the most of all rounds.\n"]
     lines += [f"- {name}: {value}" for name, value in facts]
     lines += ["", "## Targets", "", targets(results)]
+    if results.broken:
+        lines += ["Heats without a result:", "", *(f"- {text}" for text in results.broken), ""]
     for scenario in scenarios:
         text = table(scenario.name, contestants, results)
         if text:

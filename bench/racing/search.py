@@ -17,7 +17,7 @@ START_SECONDS = 180
 class OpenSearch:
     """A single node, started by `scripts/server`, which stops it when its stdin closes."""
 
-    def __init__(self, folder, lbproxy):
+    def __init__(self, folder):
         folder.mkdir()
         command = [ROOT / "scripts/server", "opensearch", "--dir", folder / "node", "--heap", "1g"]
         self.program = Program("opensearch", command, folder, stdin=subprocess.PIPE)
@@ -32,7 +32,7 @@ class OpenSearch:
             self.url = wait_for(ready, START_SECONDS, "OpenSearch")
             self.port = int(self.url.rpartition(":")[2])
             self.version = self.request("GET", "/")["version"]["number"]
-            self.install_templates(lbproxy)
+            self.install_template()
         except BaseException:
             self.program.stop()
             raise
@@ -50,11 +50,8 @@ class OpenSearch:
                 return {}
             raise RaceError(f"{method} {path}: {error.code}: {error.read()[:300]!r}") from error
 
-    def install_templates(self, lbproxy):
-        """lbproxy's own templates, and one with the same settings for everybody else's index."""
-        for stream in STREAMS:
-            command = [lbproxy, "schema", "template", "--product", "opensearch", "--stream", stream]
-            self.request("PUT", f"/_index_template/race-lbproxy-{stream}", output(command))
+    def install_template(self):
+        """For the indices of everybody but lbproxy, which installs its own: the same settings."""
         keyword = {"match_mapping_type": "string", "mapping": {"type": "keyword"}}
         date = {"@timestamp": {"type": "date"}}
         template = {

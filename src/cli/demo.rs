@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 /// Arguments of `lbproxy demo`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  lbproxy demo")]
 pub(super) struct Args {}
 
 /// Runs it.

@@ -5,23 +5,59 @@ use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
 
+use crate::config;
 use crate::elk::{Product, templates};
 use crate::record::{self, FieldSpec, Stream};
 
 /// Arguments of `lbproxy schema`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Of what.
     #[command(subcommand)]
     what: What,
 }
 
+/// Shown below `lbproxy schema --help`.
+const EXAMPLES: &str = "\
+Examples:
+  lbproxy schema config > proxy.schema.json
+  lbproxy schema record
+  lbproxy schema template --product opensearch";
+
+/// Shown below `lbproxy schema config --help`.
+const EXAMPLES_CONFIG: &str = "\
+Examples:
+  lbproxy schema config > proxy.schema.json
+  # yaml-language-server: $schema=proxy.schema.json       as the first line of proxy.yaml
+  lbproxy schema config --format markdown                 every key with type, default and meaning
+`lbproxy check` knows more than a schema can say: files that must exist, names used twice.";
+
+/// Shown below `lbproxy schema record --help`.
+const EXAMPLES_RECORD: &str = "\
+Examples:
+  lbproxy schema record --stream access | column -t -s $'\\t'
+  lbproxy schema record --format json | jq -r '.[].field'";
+
+/// Shown below `lbproxy schema template --help`.
+const EXAMPLES_TEMPLATE: &str = "\
+Examples:
+  lbproxy schema template | curl -X PUT -H 'content-type: application/json' -d @- \\
+      https://localhost:9200/_index_template/logs-lbproxy.access
+  lbproxy schema template --product opensearch --stream health";
+
 /// What a schema can be of.
 #[derive(Debug, Subcommand)]
 enum What {
-    /// JSON Schema of the configuration, for editors.
-    Config,
+    /// The configuration: JSON Schema for editors, or a page for people.
+    #[command(after_help = EXAMPLES_CONFIG)]
+    Config {
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t)]
+        format: ConfigFormat,
+    },
     /// Fields of the records.
+    #[command(after_help = EXAMPLES_RECORD)]
     Record {
         /// How to print them.
         #[arg(long, value_enum, default_value_t)]
@@ -31,6 +67,7 @@ enum What {
         stream: Option<StreamName>,
     },
     /// Index template, the body of `PUT _index_template/NAME`.
+    #[command(after_help = EXAMPLES_TEMPLATE)]
     Template {
         /// For which product.
         #[arg(long, value_enum, default_value_t)]
@@ -39,6 +76,16 @@ enum What {
         #[arg(long, value_enum, default_value_t)]
         stream: StreamName,
     },
+}
+
+/// How the configuration's schema is printed.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum ConfigFormat {
+    /// JSON Schema, draft 2020-12.
+    #[default]
+    Json,
+    /// The page `docs/config.md`.
+    Markdown,
 }
 
 /// How fields are printed.
@@ -103,7 +150,8 @@ impl ProductName {
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { what } = args;
     let text = match what {
-        What::Config => config_schema()?,
+        What::Config { format: ConfigFormat::Json } => config::json_schema(),
+        What::Config { format: ConfigFormat::Markdown } => config::reference_markdown(),
         What::Record { format: Format::Markdown, .. } => record::records_markdown(),
         What::Record { format: Format::Text, stream } => {
             fields(stream).map(|(stream, field)| line(stream, field)).collect()
@@ -121,11 +169,6 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// JSON Schema of the configuration.
-fn config_schema() -> anyhow::Result<String> {
-    anyhow::bail!("the configuration has no schema in this version; `lbproxy check` validates it")
 }
 
 /// The fields of one kind of record or of all.

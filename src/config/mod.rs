@@ -5,7 +5,11 @@
 //! or in the hash. No network, no clock.
 
 mod finding;
+mod keys;
+mod map;
 mod read;
+mod reference;
+mod schema;
 mod telemetry;
 mod tree;
 mod types;
@@ -13,6 +17,8 @@ mod types;
 use std::path::{Path, PathBuf};
 
 pub use finding::{Finding, Report};
+pub use reference::reference_markdown;
+pub use schema::json_schema;
 pub use tree::Environment;
 pub use types::*;
 
@@ -112,6 +118,14 @@ pub fn parse(name: &str, text: &str, environment: &Environment<'_>) -> Result<Co
         }
         _ => Err(source.report()),
     }
+}
+
+/// Every key that the reader asks for.
+fn keys() -> Vec<keys::Key> {
+    let source = tree::Source::recording(&|_| None);
+    // It gives no configuration, for nothing gave it a value.
+    let _ = read::config(tree::Item::recording(&source), "");
+    source.into_keys()
 }
 
 /// A report about a file as a whole.

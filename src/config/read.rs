@@ -1,6 +1,7 @@
 //! Which keys exist, with types, defaults and rules: from a tree to the checked types.
 //!
-//! One function per mapping. Not here: positions and messages of the tree (`tree`).
+//! One function per mapping. What a key means is said at the field of `types` that it fills, else
+//! where the mapping is read. Not here: positions and messages of the tree (`tree`, `map`).
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,8 +10,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::map::Map;
 use super::telemetry;
-use super::tree::{Item, Map};
+use super::tree::Item;
 use super::types::{
     Admin, BalanceKind, Config, Domain, Endpoint, Listener, ListenerLimits, ListenerTimeouts,
     ListenerTls, Outlier, PathPolicy, Pool, Proxy, Retry, Service, ServiceHttp, ServiceLimits,
@@ -29,11 +31,8 @@ pub(super) const fn seconds(count: u64) -> Duration {
 
 /// The whole file. `None` when a part that nothing can stand in for is missing.
 pub(super) fn config(root: Item<'_, '_>, hostname: &str) -> Option<Config> {
-    let mut map = root.map()?;
-    let proxy = map.get("proxy");
-    if proxy.is_none() {
-        map.missing("proxy", "write `proxy:` with `listen` and `services`");
-    }
+    let mut map = root.map()?.means(Config::DOCS);
+    let proxy = map.required("proxy", "write `proxy:` with `listen` and `services`");
     let proxy = proxy.and_then(Item::map).and_then(proxy_section);
     let admin = map.map("admin").map_or_else(default_admin, admin_section);
     let workers = proxy.as_ref().map_or(1, |proxy| proxy.workers.get());
@@ -43,32 +42,23 @@ pub(super) fn config(root: Item<'_, '_>, hostname: &str) -> Option<Config> {
 }
 
 /// `proxy`.
-fn proxy_section(mut map: Map<'_, '_>) -> Option<Proxy> {
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let workers = map.number("workers", cores.min(250), 1, 250);
-    let single = map.map("listen");
-    let several = map.get("listeners");
-    let listeners = match (single, several) {
-        (Some(_), Some(several)) => {
-            several.note("stands beside `listen`", "keep one of the two");
-            Vec::new()
-        }
-        (Some(single), None) => listener(single, "default").into_iter().collect(),
-        (None, Some(several)) => several
-            .list()
-            .into_iter()
-            .enumerate()
-            .filter_map(|(index, item)| listener(item.map()?, &format!("listener-{index}")))
-            .collect(),
-        (None, None) => {
-            map.missing("listen", "write `listen: {address: 0.0.0.0, port: 8080}`");
-            Vec::new()
-        }
-    };
-    let items = map.list("services");
-    if items.is_empty() {
-        map.missing("services", "write at least one, with `name`, `domain` and `hosts`");
-    }
+fn proxy_section(map: Map<'_, '_>) -> Option<Proxy> {
+    let mut map = map.means(Proxy::DOCS).means(&[(
+        "listen",
+        "The socket to accept on, when there is one; `listeners` for several.",
+    )]);
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(250);
+    let workers = map.number_if_given("workers", cores, 1, 250).unwrap_or(cores);
+    let cure = "write `listen: {address: 0.0.0.0, port: 8080}`";
+    let (single, several) = map.either("listen", "listeners", Some(cure));
+    let single = single.and_then(|item| listener(item.map()?, "default"));
+    let several = several.map(|item| item.filled_list(cure)).unwrap_or_default();
+    let several = several.into_iter().enumerate();
+    let several =
+        several.filter_map(|(index, item)| listener(item.map()?, &format!("listener-{index}")));
+    let listeners: Vec<_> = single.into_iter().chain(several).collect();
+    let cure = "write at least one, with `name`, `domain` and `hosts`";
+    let items = map.required_list("services", cure);
     let mut names = HashMap::new();
     let mut domains = HashMap::new();
     let services: Vec<_> = items
@@ -85,18 +75,12 @@ fn proxy_section(mut map: Map<'_, '_>) -> Option<Proxy> {
 }
 
 /// `proxy.listen` or an item of `proxy.listeners`.
-fn listener(mut map: Map<'_, '_>, name: &str) -> Option<Listener> {
+fn listener(map: Map<'_, '_>, name: &str) -> Option<Listener> {
+    let mut map = map.means(Listener::DOCS);
     let name = map.text("name").unwrap_or_else(|| name.to_owned());
-    let address = map.get("address").map_or(Some(Ipv4Addr::UNSPECIFIED.into()), |item| {
-        item.parse("an IP address", "one, such as 0.0.0.0, 127.0.0.1 or ::", |t| t.parse().ok())
-    });
-    let port = map.get("port");
-    if port.is_none() {
-        map.missing("port", "write one, such as 8080; 0 takes any free port");
-    }
-    let port = port.and_then(|item| {
-        item.parse("a port", "a number from 0 to 65535, such as 8080", |t| t.parse().ok())
-    });
+    let address = map.address("address", Ipv4Addr::UNSPECIFIED.into());
+    let port = map.required("port", "write one, such as 8080; 0 takes any free port");
+    let port = port.and_then(|item| item.port(0));
     let tls = map.map("tls").and_then(listener_tls);
     let http2 = map.flag("http2", true);
     let trusted_proxies = map
@@ -116,7 +100,8 @@ fn listener(mut map: Map<'_, '_>, name: &str) -> Option<Listener> {
 }
 
 /// `tls` of a listener.
-fn listener_tls(mut map: Map<'_, '_>) -> Option<ListenerTls> {
+fn listener_tls(map: Map<'_, '_>) -> Option<ListenerTls> {
+    let mut map = map.means(ListenerTls::DOCS);
     let cert_file = readable(&mut map, "cert_file", "certificate chain");
     let key_file = readable(&mut map, "key_file", "private key");
     map.end();
@@ -125,11 +110,8 @@ fn listener_tls(mut map: Map<'_, '_>) -> Option<ListenerTls> {
 
 /// The path of a PEM file that can be read now.
 fn readable(map: &mut Map<'_, '_>, key: &'static str, what: &str) -> Option<PathBuf> {
-    let Some(item) = map.get(key) else {
-        map.missing(key, &format!("write the path of the {what} (PEM)"));
-        return None;
-    };
-    let path = PathBuf::from(item.text()?);
+    let item = map.required(key, &format!("write the path of the {what} (PEM)"))?;
+    let path = PathBuf::from(item.file()?);
     match std::fs::read(&path) {
         Ok(bytes) if bytes.windows(11).any(|part| part == b"-----BEGIN ") => Some(path),
         Ok(_) => {
@@ -151,7 +133,8 @@ fn listener_timeouts(map: Option<Map<'_, '_>>) -> ListenerTimeouts {
         tls_handshake: seconds(10),
         idle: seconds(60),
     };
-    if let Some(mut map) = map {
+    if let Some(map) = map {
+        let mut map = map.means(ListenerTimeouts::DOCS);
         timeouts.head = map.duration("head", timeouts.head);
         timeouts.keep_alive = map.duration("keep_alive", timeouts.keep_alive);
         timeouts.tls_handshake = map.duration("tls_handshake", timeouts.tls_handshake);
@@ -170,7 +153,8 @@ fn listener_limits(map: Option<Map<'_, '_>>) -> ListenerLimits {
         connections: 10_000,
         streams: 128,
     };
-    if let Some(mut map) = map {
+    if let Some(map) = map {
+        let mut map = map.means(ListenerLimits::DOCS);
         let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         limits.head_bytes = size(map.bytes("head_bytes", 32 * KIB, 8 * KIB, 1024 * KIB));
         limits.uri_bytes = size(map.bytes("uri_bytes", 8 * KIB, 64, 63 * KIB));
@@ -184,14 +168,15 @@ fn listener_limits(map: Option<Map<'_, '_>>) -> ListenerLimits {
 
 /// An item of `proxy.services`.
 fn service(
-    mut map: Map<'_, '_>,
+    map: Map<'_, '_>,
     names: &mut HashMap<String, String>,
     domains_seen: &mut HashMap<Domain, String>,
 ) -> Option<Service> {
-    let name = map.get("name");
-    if name.is_none() {
-        map.missing("name", "write a short name; records and boards show it");
-    }
+    let mut map = map.means(Service::DOCS).means(&[(
+        "domain",
+        "The host that routes here: shop.example.com, *.example.com, or \"*\" for every other one.",
+    )]);
+    let name = map.required("name", "write a short name; records and boards show it");
     let name = name.and_then(|item| {
         let name = item.text()?;
         if let Some(first) = names.insert(name.clone(), item.path.clone()) {
@@ -203,11 +188,8 @@ fn service(
         Some(name)
     });
     let domains = domains(&mut map, domains_seen);
-    let hosts = map.list("hosts");
-    if hosts.is_empty() {
-        map.missing("hosts", "write at least one, such as `- {address: 10.0.0.1, port: 9090}`");
-    }
-    let hosts: Vec<_> = hosts.into_iter().filter_map(endpoint).collect();
+    let cure = "write at least one, such as `- {address: 10.0.0.1, port: 9090}`";
+    let hosts: Vec<_> = map.required_list("hosts", cure).into_iter().filter_map(endpoint).collect();
     let balance = map.choice(
         "balance",
         BalanceKind::RoundRobin,
@@ -219,19 +201,22 @@ fn service(
         hosts,
         balance,
         timeouts: service_timeouts(map.map("timeouts")),
-        retry: map.map("retry").map_or(Retry { attempts: 2 }, |mut retry| {
+        retry: map.map("retry").map_or(Retry { attempts: 2 }, |retry| {
+            let mut retry = retry.means(Retry::DOCS);
             let attempts = retry.number("attempts", 2, 1, 10);
             retry.end();
             Retry { attempts }
         }),
-        limits: map.map("limits").map_or(ServiceLimits { body_bytes: None }, |mut limits| {
-            let body_bytes = limits.bytes("body_bytes", u64::MAX, 0, 1024 * GIB);
+        limits: map.map("limits").map_or(ServiceLimits { body_bytes: None }, |limits| {
+            let mut limits = limits.means(ServiceLimits::DOCS);
+            let body_bytes = limits.bytes_if_given("body_bytes", 0, 1024 * GIB);
             limits.end();
-            ServiceLimits { body_bytes: Some(body_bytes).filter(|&most| most < u64::MAX) }
+            ServiceLimits { body_bytes }
         }),
         pool: pool(map.map("pool")),
         outlier: outlier(map.map("outlier")),
-        http: map.map("http").map_or(ServiceHttp { path: PathPolicy::Forward }, |mut http| {
+        http: map.map("http").map_or(ServiceHttp { path: PathPolicy::Forward }, |http| {
+            let mut http = http.means(ServiceHttp::DOCS);
             let choices = [("forward", PathPolicy::Forward), ("reject", PathPolicy::Reject)];
             let path = http.choice("path", PathPolicy::Forward, &choices);
             http.end();
@@ -244,20 +229,11 @@ fn service(
 
 /// `domain` or `domains` of a service.
 fn domains(map: &mut Map<'_, '_>, seen: &mut HashMap<Domain, String>) -> Vec<Domain> {
-    let items: Vec<_> = match (map.get("domain"), map.get("domains")) {
-        (Some(_), Some(several)) => {
-            several.note("stands beside `domain`", "keep one of the two");
-            Vec::new()
-        }
-        (Some(one), None) => vec![one],
-        (None, Some(several)) => several.list(),
-        (None, None) => {
-            map.missing("domain", "write a host name, `*.example.com`, or \"*\" for every host");
-            Vec::new()
-        }
-    };
-    items
-        .into_iter()
+    let cure = "write a host name, `*.example.com`, or \"*\" for every host";
+    let (one, several) = map.either("domain", "domains", Some(cure));
+    let several = several.map(|item| item.filled_list(cure)).unwrap_or_default();
+    one.into_iter()
+        .chain(several)
         .filter_map(|item| {
             let cure =
                 "a host name without scheme and port: shop.example.com, *.example.com or \"*\"";
@@ -293,40 +269,30 @@ fn domain(text: &str) -> Option<Domain> {
 
 /// An item of `hosts`: a mapping, or `address:port`.
 fn endpoint(item: Item<'_, '_>) -> Option<Endpoint> {
-    if !item.is_map() {
-        return item.parse(
-            "an endpoint",
-            "{address: 10.0.0.1, port: 9090} or 10.0.0.1:9090",
-            |text| {
-                let (address, port) = text.rsplit_once(':')?;
-                let address = address.trim_start_matches('[').trim_end_matches(']');
-                let port = port.parse().ok().filter(|&port| port > 0)?;
-                is_host(address).then(|| Endpoint { address: address.to_owned(), port, weight: 1 })
-            },
-        );
-    }
-    let mut map = item.map()?;
-    let address = map.get("address");
-    if address.is_none() {
-        map.missing("address", "write an IP address or a host name");
-    }
+    let example = "{address: 10.0.0.1, port: 9090} or 10.0.0.1:9090";
+    let mut map = match item.map_or_text("an endpoint", example, short_endpoint) {
+        Ok(map) => map.means(Endpoint::DOCS),
+        Err(endpoint) => return endpoint,
+    };
+    let address = map.required("address", "write an IP address or a host name");
     let address = address.and_then(|item| {
         item.parse("an IP address or a host name", "it without scheme and port", |text| {
             is_host(text).then(|| text.to_owned())
         })
     });
-    let port = map.get("port");
-    if port.is_none() {
-        map.missing("port", "write the TCP port of the endpoint");
-    }
-    let port = port.and_then(|item| {
-        item.parse("a port", "a number from 1 to 65535", |text| {
-            text.parse().ok().filter(|&port| port > 0)
-        })
-    });
+    let port = map.required("port", "write the TCP port of the endpoint");
+    let port = port.and_then(|item| item.port(1));
     let weight = map.number("weight", 1, 1, 1_000_000);
     map.end();
     Some(Endpoint { address: address?, port: port?, weight })
+}
+
+/// `address:port`
+fn short_endpoint(text: &str) -> Option<Endpoint> {
+    let (address, port) = text.rsplit_once(':')?;
+    let address = address.trim_start_matches('[').trim_end_matches(']');
+    let port = port.parse().ok().filter(|&port| port > 0)?;
+    is_host(address).then(|| Endpoint { address: address.to_owned(), port, weight: 1 })
 }
 
 /// Whether `text` is an IP address or a host name.
@@ -338,7 +304,8 @@ fn is_host(text: &str) -> bool {
 fn service_timeouts(map: Option<Map<'_, '_>>) -> ServiceTimeouts {
     let mut timeouts =
         ServiceTimeouts { connect: seconds(2), first_byte: seconds(60), idle: seconds(60) };
-    if let Some(mut map) = map {
+    if let Some(map) = map {
+        let mut map = map.means(ServiceTimeouts::DOCS);
         timeouts.connect = map.duration("connect", timeouts.connect);
         timeouts.first_byte = map.duration("first_byte", timeouts.first_byte);
         timeouts.idle = map.duration("idle", timeouts.idle);
@@ -350,7 +317,8 @@ fn service_timeouts(map: Option<Map<'_, '_>>) -> ServiceTimeouts {
 /// `pool` of a service.
 fn pool(map: Option<Map<'_, '_>>) -> Pool {
     let mut pool = Pool { idle_max: 64, idle_timeout: seconds(30) };
-    if let Some(mut map) = map {
+    if let Some(map) = map {
+        let mut map = map.means(Pool::DOCS);
         pool.idle_max = map.number("idle_max", pool.idle_max, 0, 100_000);
         pool.idle_timeout = map.duration("idle_timeout", pool.idle_timeout);
         map.end();
@@ -361,7 +329,8 @@ fn pool(map: Option<Map<'_, '_>>) -> Pool {
 /// `outlier` of a service.
 fn outlier(map: Option<Map<'_, '_>>) -> Outlier {
     let mut outlier = Outlier { failures: 5, eject: seconds(1), eject_max: seconds(60) };
-    if let Some(mut map) = map {
+    if let Some(map) = map {
+        let mut map = map.means(Outlier::DOCS);
         outlier.failures = map.number("failures", outlier.failures, 1, 1_000_000);
         outlier.eject = map.duration("eject", outlier.eject);
         outlier.eject_max = map.duration("eject_max", outlier.eject_max);
@@ -376,9 +345,14 @@ fn default_admin() -> Admin {
 }
 
 /// `admin`.
-fn admin_section(mut map: Map<'_, '_>) -> Admin {
+fn admin_section(map: Map<'_, '_>) -> Admin {
+    let mut map = map.means(Admin::DOCS).means(&[(
+        "token_file",
+        "File that holds the token; read again at each use, so that it can be rotated.",
+    )]);
     let mut admin = default_admin();
     let listen = map.get("listen");
+    map.default("listen", admin.listen);
     if let Some(item) = &listen {
         let read = |text: &str| text.parse().ok();
         admin.listen = item
@@ -386,14 +360,12 @@ fn admin_section(mut map: Map<'_, '_>) -> Admin {
             .unwrap_or(admin.listen);
     }
     admin.token = telemetry::secret(&mut map, "token", "token_file");
-    if !admin.listen.ip().is_loopback() && admin.token.is_none() {
-        let item = listen.as_ref();
-        if let Some(item) = item {
-            item.note(
-                "is reachable from elsewhere",
-                "set admin.token_file, or listen on 127.0.0.1",
-            );
-        }
+    if !admin.listen.ip().is_loopback()
+        && admin.token.is_none()
+        && let Some(item) = &listen
+    {
+        let cure = "set admin.token_file, or listen on 127.0.0.1";
+        item.note("is reachable from elsewhere", cure);
     }
     map.end();
     admin

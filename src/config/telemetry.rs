@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::map::Map;
 use super::read::{GIB, KIB, seconds};
-use super::tree::{Item, Map};
+use super::tree::Item;
 use super::types::{
     Auth, Batch, ClientTls, Compression, Elasticsearch, Journal, Secret, Telemetry, WhenFull,
 };
@@ -27,11 +28,13 @@ pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) 
     };
     let least = JOURNAL_BYTES_PER_LANE * (workers as u64 + 1);
     telemetry.journal.size_bytes = telemetry.journal.size_bytes.max(least);
-    let Some(mut map) = map else { return telemetry };
+    let Some(map) = map else { return telemetry };
+    let mut map = map.means(Telemetry::DOCS);
     if let Some(instance) = map.text("instance") {
         telemetry.instance = instance;
     }
     if let Some(item) = map.get("namespace") {
+        map.default("namespace", &telemetry.namespace);
         let cure = "lower-case letters, digits, `_` or `.`, at most 100";
         telemetry.namespace = item
             .parse("a namespace of data streams", cure, |text| {
@@ -42,9 +45,14 @@ pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) 
             })
             .unwrap_or(telemetry.namespace);
     }
-    if let Some(mut journal) = map.map("journal") {
+    if let Some(journal) = map.map("journal") {
+        let mut journal = journal.means(Journal::DOCS).means(&[(
+            "size",
+            "Most bytes on disk, reserved at the start: 4MiB for each worker and 4MiB more at least.",
+        )]);
         let defaults = &mut telemetry.journal;
-        if let Some(path) = journal.text("path") {
+        journal.default("path", defaults.path.display());
+        if let Some(path) = journal.file("path") {
             defaults.path = PathBuf::from(path);
         }
         defaults.size_bytes = journal.bytes("size", defaults.size_bytes, least, 1024 * GIB);
@@ -60,17 +68,24 @@ pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) 
 
 /// `telemetry.journal.path` of a whole file, if it is set.
 pub(super) fn journal_path(root: Item<'_, '_>) -> Option<PathBuf> {
-    let path = root.map()?.map("telemetry")?.map("journal")?.text("path")?;
+    let path = root.map()?.map("telemetry")?.map("journal")?.file("path")?;
     Some(PathBuf::from(path))
 }
 
 /// `telemetry.elasticsearch`.
-fn elasticsearch(mut map: Map<'_, '_>) -> Option<Elasticsearch> {
-    let items = map.list("urls");
-    if items.is_empty() {
-        map.missing("urls", "write at least one, such as `urls: [https://localhost:9200]`");
-    }
-    let urls: Vec<_> = items
+fn elasticsearch(map: Map<'_, '_>) -> Option<Elasticsearch> {
+    let mut map = map.means(Elasticsearch::DOCS).means(&[
+        ("username", "User name; needs a password."),
+        ("password", "The user's password."),
+        ("password_file", "File that holds it; read again at each use, so that it can be rotated."),
+        ("api_key", "Encoded API key, instead of user name and password."),
+        ("api_key_file", "File that holds it; read again at each use."),
+        ("bearer", "Bearer token, instead of user name and password."),
+        ("bearer_file", "File that holds it; read again at each use."),
+    ]);
+    let cure = "write at least one, such as `urls: [https://localhost:9200]`";
+    let urls: Vec<_> = map
+        .required_list("urls", cure)
         .into_iter()
         .filter_map(|item| {
             let url = item.parse("a URL", "http://host:9200 or https://host:9200", |text| {
@@ -141,33 +156,30 @@ pub(super) fn secret(
     key: &'static str,
     file_key: &'static str,
 ) -> Option<Secret> {
-    let (inline, file) = (map.get(key), map.get(file_key));
-    match (inline, file) {
-        (Some(_), Some(file)) => {
-            file.note(&format!("stands beside `{key}`"), "keep one of the two");
-            None
-        }
-        (Some(inline), None) => inline.text().map(Secret::Inline),
-        (None, Some(file)) => {
-            let path = PathBuf::from(file.text()?);
-            if let Err(error) = std::fs::read(&path) {
-                let problem = format!("{} cannot be read: {error}", path.display());
-                file.note(&problem, "correct the path or the file's mode");
-                return None;
-            }
-            Some(Secret::File(path))
-        }
-        (None, None) => None,
+    let (inline, file) = map.either(key, file_key, None);
+    let inline = inline.and_then(|item| item.text()).map(Secret::Inline);
+    inline.or(file.and_then(|item| secret_file(&item)))
+}
+
+/// A secret in a file that can be read now.
+fn secret_file(item: &Item<'_, '_>) -> Option<Secret> {
+    let path = PathBuf::from(item.file()?);
+    if let Err(error) = std::fs::read(&path) {
+        let problem = format!("{} cannot be read: {error}", path.display());
+        item.note(&problem, "correct the path or the file's mode");
+        return None;
     }
+    Some(Secret::File(path))
 }
 
 /// `tls` towards Elasticsearch.
 fn client_tls(map: Option<Map<'_, '_>>) -> ClientTls {
     let mut tls = ClientTls { ca_file: None, cert_file: None, key_file: None, verify: true };
-    if let Some(mut map) = map {
-        tls.ca_file = map.text("ca_file").map(PathBuf::from);
-        tls.cert_file = map.text("cert_file").map(PathBuf::from);
-        tls.key_file = map.text("key_file").map(PathBuf::from);
+    if let Some(map) = map {
+        let mut map = map.means(ClientTls::DOCS);
+        tls.ca_file = map.file("ca_file").map(PathBuf::from);
+        tls.cert_file = map.file("cert_file").map(PathBuf::from);
+        tls.key_file = map.file("key_file").map(PathBuf::from);
         tls.verify = map.flag("verify", true);
         map.end();
     }
@@ -178,7 +190,8 @@ fn client_tls(map: Option<Map<'_, '_>>) -> ClientTls {
 fn batch(map: Option<Map<'_, '_>>) -> Batch {
     let mut batch =
         Batch { bytes: 2 * 1024 * 1024, documents: 10_000, wait: seconds(1), in_flight: 2 };
-    if let Some(mut map) = map {
+    if let Some(map) = map {
+        let mut map = map.means(Batch::DOCS);
         let bytes = map.bytes("bytes", batch.bytes as u64, 64 * KIB, 64 * 1024 * KIB);
         batch.bytes = usize::try_from(bytes).unwrap_or(batch.bytes);
         batch.documents = map.number("documents", batch.documents, 1, 1_000_000);

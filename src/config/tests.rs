@@ -68,6 +68,16 @@ fn each_mistake_names_place_key_and_cure() {
             &["variable NOT_SET is not set", "${NOT_SET:-default}"],
         ),
         ("no services", "proxy: {listen: {port: 1}}".to_owned(), &["proxy.services: is missing"]),
+        (
+            "no listeners",
+            "proxy: {listeners: [], services: []}".to_owned(),
+            &["proxy.listeners: is empty", "proxy.services: is empty"],
+        ),
+        (
+            "no domains",
+            with("domain: shop.example.com", "domains: []"),
+            &["f.yaml:5:16: proxy.services[0].domains: is empty"],
+        ),
         ("empty file", String::new(), &["0 YAML documents"]),
         ("no YAML", "proxy: [".to_owned(), &["is not YAML"]),
         (

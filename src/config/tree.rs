@@ -1,18 +1,16 @@
-//! Reading a YAML tree key by key: every problem is noted with its place, and reading goes on.
+//! Reading a YAML tree: every problem is noted with its place, and reading goes on.
 //!
-//! A [`Map`] remembers which keys were asked for; what is left over at its end is unknown, and the
-//! nearest of the asked-for names is offered. So a key exists by being read: its name, type and
-//! default stand in one line of `read`. Not here: which keys there are.
+//! The same reader also runs on nothing ([`Source::recording`]): then every key is there, whatever
+//! is asked of it is written down in `keys`, and no value is given. Not here: mappings (`map`),
+//! which keys there are (`read`).
 
 use std::cell::RefCell;
-use std::str::FromStr;
-use std::time::Duration;
 
 use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
 
 use super::finding::{Finding, Report};
-use crate::base::nearest::nearest;
-use crate::base::units;
+use super::keys::{Key, Keys, Shape};
+use super::map::Map;
 
 /// Looks up an environment variable.
 pub type Environment<'e> = dyn Fn(&str) -> Option<String> + 'e;
@@ -27,21 +25,40 @@ pub(super) struct Source<'s> {
     environment: &'s Environment<'s>,
     /// What was found so far.
     findings: RefCell<Vec<Finding>>,
+    /// What was asked for, when there is no file.
+    keys: Option<Keys>,
 }
 
 /// A place in the file.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Place {
     /// From 1; 0 for the file as a whole.
-    line: usize,
+    pub(super) line: usize,
     /// From 1.
-    column: usize,
+    pub(super) column: usize,
 }
 
 impl<'s> Source<'s> {
     /// A file with nothing found.
     pub(super) fn new(file: &'s str, text: &'s str, environment: &'s Environment<'s>) -> Self {
-        Self { file, text, environment, findings: RefCell::default() }
+        Self { file, text, environment, findings: RefCell::default(), keys: None }
+    }
+
+    /// No file, but a record of everything that is asked for.
+    pub(super) fn recording(environment: &'s Environment<'s>) -> Self {
+        Self { keys: Some(Keys::default()), ..Self::new("", "", environment) }
+    }
+
+    /// What was asked for.
+    pub(super) fn into_keys(self) -> Vec<Key> {
+        self.keys.map(Keys::into_vec).unwrap_or_default()
+    }
+
+    /// Writes down what is asked for, when there is no file.
+    pub(super) fn record(&self, note: impl FnOnce(&Keys)) {
+        if let Some(keys) = &self.keys {
+            note(keys);
+        }
     }
 
     /// Notes a problem.
@@ -92,27 +109,22 @@ impl<'s> Source<'s> {
     }
 
     /// The text of a scalar, with `${VAR}` and `${VAR:-default}` replaced; `$${` stands for `${`.
-    fn scalar(&self, item: &Item<'_, '_>) -> Option<String> {
-        let raw = match &item.yaml.data {
+    fn scalar(&self, item: &Item<'_, '_>, yaml: &MarkedYaml<'_>) -> Option<String> {
+        let raw = match &yaml.data {
             YamlData::Value(Scalar::String(text)) => text.to_string(),
             YamlData::Value(Scalar::Boolean(flag)) => flag.to_string(),
             YamlData::Value(Scalar::Integer(_) | Scalar::FloatingPoint(_)) => {
                 // As it was written: `1.10` is a name for somebody.
-                let (start, end) = (item.yaml.span.start.index(), item.yaml.span.end.index());
+                let (start, end) = (yaml.span.start.index(), yaml.span.end.index());
                 let text: String = self.text.chars().skip(start).take(end - start).collect();
                 text.trim().to_owned()
             }
             YamlData::Value(Scalar::Null) => {
-                self.note(item.place(), &item.path, "is empty", "write a value or remove the key");
+                item.note("is empty", "write a value or remove the key");
                 return None;
             }
             _ => {
-                self.note(
-                    item.place(),
-                    &item.path,
-                    "is a list or a mapping",
-                    "write a single value",
-                );
+                item.note("is a list or a mapping", "write a single value");
                 return None;
             }
         };
@@ -156,26 +168,45 @@ impl<'s> Source<'s> {
     }
 }
 
+/// What stands at a path.
+#[derive(Clone, Copy)]
+pub(super) enum Node<'s, 'n> {
+    /// A node of the file.
+    Yaml(&'n MarkedYaml<'s>),
+    /// Whatever is asked for: see [`Source::recording`].
+    Anything,
+}
+
 /// A node with the path that leads to it.
 pub(super) struct Item<'s, 'n> {
     /// The file.
-    source: &'n Source<'s>,
+    pub(super) source: &'n Source<'s>,
     /// Path of keys.
     pub(super) path: String,
     /// The node.
-    yaml: &'n MarkedYaml<'s>,
+    pub(super) node: Node<'s, 'n>,
 }
 
 impl<'s, 'n> Item<'s, 'n> {
     /// The root of a tree.
     pub(super) fn root(source: &'n Source<'s>, yaml: &'n MarkedYaml<'s>) -> Self {
-        Self { source, path: String::new(), yaml }
+        Self { source, path: String::new(), node: Node::Yaml(yaml) }
+    }
+
+    /// The root of no tree, to record what is asked for.
+    pub(super) fn recording(source: &'n Source<'s>) -> Self {
+        Self { source, path: String::new(), node: Node::Anything }
     }
 
     /// Where it stands.
     pub(super) fn place(&self) -> Place {
-        let start = &self.yaml.span.start;
-        Place { line: start.line(), column: start.col() + 1 }
+        match self.node {
+            Node::Yaml(yaml) => {
+                let start = &yaml.span.start;
+                Place { line: start.line(), column: start.col() + 1 }
+            }
+            Node::Anything => Place::default(),
+        }
     }
 
     /// Notes a problem with it.
@@ -183,40 +214,94 @@ impl<'s, 'n> Item<'s, 'n> {
         self.source.note(self.place(), &self.path, problem, cure);
     }
 
-    /// Its text.
-    pub(super) fn text(&self) -> Option<String> {
-        self.source.scalar(self)
+    /// Writes down what it is read as.
+    pub(super) fn shape(&self, shape: impl FnOnce() -> Shape) {
+        self.source.record(|keys| keys.shape(&self.path, shape()));
     }
 
-    /// Whether it is a mapping.
-    pub(super) fn is_map(&self) -> bool {
-        matches!(self.yaml.data, YamlData::Mapping(_))
+    /// Its text.
+    pub(super) fn text(&self) -> Option<String> {
+        self.shape(|| Shape::Text("text".to_owned()));
+        self.scalar()
+    }
+
+    /// Its text, the path of a file.
+    pub(super) fn file(&self) -> Option<String> {
+        self.shape(|| Shape::Text("path".to_owned()));
+        self.scalar()
+    }
+
+    /// Its text, without a word about its shape.
+    fn scalar(&self) -> Option<String> {
+        match self.node {
+            Node::Yaml(yaml) => self.source.scalar(self, yaml),
+            Node::Anything => None,
+        }
     }
 
     /// It as a mapping.
     pub(super) fn map(self) -> Option<Map<'s, 'n>> {
-        if self.is_map() {
-            Some(Map { item: self, asked: Vec::new() })
-        } else {
-            self.note("is not a mapping", "write `key: value` lines below it, indented");
-            None
+        self.shape(|| Shape::Map);
+        match self.node {
+            Node::Yaml(yaml) if !matches!(yaml.data, YamlData::Mapping(_)) => {
+                self.note("is not a mapping", "write `key: value` lines below it, indented");
+                None
+            }
+            _ => Some(Map::new(self)),
         }
     }
 
+    /// It as a mapping, or else what `read` makes of its text.
+    pub(super) fn map_or_text<T>(
+        self,
+        what: &str,
+        example: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Map<'s, 'n>, Option<T>> {
+        let is_map = match self.node {
+            Node::Yaml(yaml) => matches!(yaml.data, YamlData::Mapping(_)),
+            Node::Anything => false,
+        };
+        if !is_map {
+            let value = self.parse(what, example, read);
+            if matches!(self.node, Node::Yaml(_)) {
+                return Err(value);
+            }
+        }
+        self.map().ok_or(None)
+    }
+
     /// Its items as a list.
-    pub(super) fn list(self) -> Vec<Item<'s, 'n>> {
-        let YamlData::Sequence(items) = &self.yaml.data else {
+    pub(super) fn list(self) -> Vec<Self> {
+        self.shape(|| Shape::List { is_filled: false });
+        self.items()
+    }
+
+    /// Its items as a list; notes that there is none.
+    pub(super) fn filled_list(self, cure: &str) -> Vec<Self> {
+        self.shape(|| Shape::List { is_filled: true });
+        if let Node::Yaml(MarkedYaml { data: YamlData::Sequence(items), .. }) = self.node
+            && items.is_empty()
+        {
+            self.note("is empty", cure);
+        }
+        self.items()
+    }
+
+    /// Its items, without a word about its shape.
+    fn items(self) -> Vec<Self> {
+        let item = |path: String, node| Item { source: self.source, path, node };
+        let yaml = match self.node {
+            Node::Yaml(yaml) => yaml,
+            Node::Anything => return vec![item(format!("{}[]", self.path), Node::Anything)],
+        };
+        let YamlData::Sequence(items) = &yaml.data else {
             self.note("is not a list", "write its items as lines that begin with `- `");
             return Vec::new();
         };
+        let items = items.iter().enumerate();
         items
-            .iter()
-            .enumerate()
-            .map(|(index, yaml)| Item {
-                source: self.source,
-                path: format!("{}[{index}]", self.path),
-                yaml,
-            })
+            .map(|(index, yaml)| item(format!("{}[{index}]", self.path), Node::Yaml(yaml)))
             .collect()
     }
 
@@ -227,7 +312,18 @@ impl<'s, 'n> Item<'s, 'n> {
         example: &str,
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
-        let text = self.text()?;
+        self.shape(|| Shape::Text(what.to_owned()));
+        self.parse_as(what, example, read)
+    }
+
+    /// As [`Item::parse`], without a word about its shape.
+    pub(super) fn parse_as<T>(
+        &self,
+        what: &str,
+        example: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.scalar()?;
         let value = read(&text);
         if value.is_none() {
             self.note(
@@ -237,138 +333,11 @@ impl<'s, 'n> Item<'s, 'n> {
         }
         value
     }
-}
 
-/// A mapping being read.
-pub(super) struct Map<'s, 'n> {
-    /// The mapping.
-    item: Item<'s, 'n>,
-    /// Keys asked for so far.
-    asked: Vec<&'static str>,
-}
-
-impl<'s, 'n> Map<'s, 'n> {
-    /// Path of a key of this mapping.
-    pub(super) fn path_of(&self, key: &str) -> String {
-        if self.item.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.item.path) }
-    }
-
-    /// Notes that a key is missing, at the place of the mapping.
-    pub(super) fn missing(&self, key: &str, cure: &str) {
-        self.item.source.note(self.item.place(), &self.path_of(key), "is missing", cure);
-    }
-
-    /// Notes a problem with the mapping itself.
-    pub(super) fn note(&self, problem: &str, cure: &str) {
-        self.item.note(problem, cure);
-    }
-
-    /// The keys with their nodes.
-    fn entries(&self) -> impl Iterator<Item = (&'n str, &'n MarkedYaml<'s>, &'n MarkedYaml<'s>)> {
-        let map = match &self.item.yaml.data {
-            YamlData::Mapping(map) => Some(map),
-            _ => None,
-        };
-        map.into_iter().flat_map(|map| map.iter()).map(|(key, value)| {
-            let name = match &key.data {
-                YamlData::Value(Scalar::String(name)) => name.as_ref(),
-                _ => "",
-            };
-            (name, key, value)
-        })
-    }
-
-    /// The node of a key, if present.
-    pub(super) fn get(&mut self, key: &'static str) -> Option<Item<'s, 'n>> {
-        self.asked.push(key);
-        let (_, _, yaml) = self.entries().find(|(name, _, _)| *name == key)?;
-        Some(Item { source: self.item.source, path: self.path_of(key), yaml })
-    }
-
-    /// A mapping, if present.
-    pub(super) fn map(&mut self, key: &'static str) -> Option<Map<'s, 'n>> {
-        self.get(key)?.map()
-    }
-
-    /// A list; empty when absent.
-    pub(super) fn list(&mut self, key: &'static str) -> Vec<Item<'s, 'n>> {
-        self.get(key).map(Item::list).unwrap_or_default()
-    }
-
-    /// A text.
-    pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
-        self.get(key)?.text()
-    }
-
-    /// A span of time within limits.
-    pub(super) fn duration(&mut self, key: &'static str, default: Duration) -> Duration {
-        let Some(item) = self.get(key) else { return default };
-        let read = |text: &str| {
-            units::parse_duration(text)
-                .filter(|span| (Duration::from_millis(1)..=Duration::from_hours(24)).contains(span))
-        };
-        item.parse(
-            "a duration from 1ms to 24h",
-            "a number and a unit, such as 500ms, 10s or 5m",
-            read,
-        )
-        .unwrap_or(default)
-    }
-
-    /// A size within limits.
-    pub(super) fn bytes(&mut self, key: &'static str, default: u64, least: u64, most: u64) -> u64 {
-        let Some(item) = self.get(key) else { return default };
-        let (low, high) = (units::format_bytes(least), units::format_bytes(most));
-        let what = format!("a size from {low} to {high}");
-        let read =
-            |text: &str| units::parse_bytes(text).filter(|size| (least..=most).contains(size));
-        item.parse(&what, "a number and a unit, such as 64KiB or 5MiB", read).unwrap_or(default)
-    }
-
-    /// A whole number within limits.
-    pub(super) fn number<N>(&mut self, key: &'static str, default: N, least: N, most: N) -> N
-    where
-        N: FromStr + PartialOrd + std::fmt::Display + Copy,
-    {
-        let Some(item) = self.get(key) else { return default };
-        let what = format!("a whole number from {least} to {most}");
-        let read = |text: &str| text.parse().ok().filter(|n| (least..=most).contains(n));
-        item.parse(&what, &format!("one, such as {default}"), read).unwrap_or(default)
-    }
-
-    /// Yes or no.
-    pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
-        let Some(item) = self.get(key) else { return default };
-        item.parse("true or false", "one of them", |text| text.parse().ok()).unwrap_or(default)
-    }
-
-    /// One of several words.
-    pub(super) fn choice<T: Copy>(
-        &mut self,
-        key: &'static str,
-        default: T,
-        choices: &[(&str, T)],
-    ) -> T {
-        let Some(item) = self.get(key) else { return default };
-        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        let read = |text: &str| choices.iter().find(|(word, _)| *word == text).map(|&(_, t)| t);
-        item.parse("a known word here", &words.join(" or "), read).unwrap_or(default)
-    }
-
-    /// Ends the mapping: keys nobody asked for are mistakes.
-    pub(super) fn end(self) {
-        for (name, key, _) in self.entries() {
-            if self.asked.contains(&name) {
-                continue;
-            }
-            let cure = nearest(name, self.asked.iter().copied()).map_or_else(
-                || format!("remove it; known here: {}", self.asked.join(", ")),
-                |known| format!("did you mean `{known}`?"),
-            );
-            let start = &key.span.start;
-            let place = Place { line: start.line(), column: start.col() + 1 };
-            let path = self.path_of(&name.escape_debug().to_string());
-            self.item.source.note(place, &path, "is not a known key", &cure);
-        }
+    /// A TCP port of `least` or more.
+    pub(super) fn port(&self, least: u16) -> Option<u16> {
+        self.shape(|| Shape::Number { least: least.into(), most: u16::MAX.into() });
+        let example = format!("a number from {least} to 65535, such as 8080");
+        self.parse_as("a port", &example, |text| text.parse().ok().filter(|&port| port >= least))
     }
 }

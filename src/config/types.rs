@@ -1,6 +1,7 @@
 //! The checked configuration: a value of these types can be used without further thought.
 //!
-//! Not here: how it is read (`read`), which keys exist and their defaults (`keys`).
+//! What stands above a field is also what schema and reference say about the key that fills it.
+//! Not here: how it is read, and with which defaults (`read`).
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -9,111 +10,133 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A whole configuration file.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The data plane.
-    pub proxy: Proxy,
-    /// The admin listener.
-    pub admin: Admin,
-    /// Records and where they go.
-    pub telemetry: Telemetry,
-    /// Eight hex digits over the effective configuration; secrets are left out.
-    pub hash: String,
+/// What keys mean: name, meaning.
+pub(super) type Docs = &'static [(&'static str, &'static str)];
+
+/// Declares structs whose fields' comments can be read at run time.
+macro_rules! documented {
+    ($(
+        $(#[$attribute:meta])*
+        pub struct $name:ident { $($(#[doc = $doc:literal])+ pub $field:ident: $type:ty,)* }
+    )*) => {$(
+        $(#[$attribute])*
+        pub struct $name { $($(#[doc = $doc])+ pub $field: $type,)* }
+
+        impl $name {
+            /// What the fields mean.
+            pub(super) const DOCS: Docs = &[$((stringify!($field), concat!($($doc),+))),*];
+        }
+    )*};
 }
 
-/// `proxy`: the data plane.
-#[derive(Debug, Clone)]
-pub struct Proxy {
-    /// Sockets to accept on; at least one.
-    pub listeners: Vec<Listener>,
-    /// Threads that carry traffic, one runtime each; 1 to 250.
-    pub workers: NonZeroUsize,
-    /// Where requests go; at least one.
-    pub services: Vec<Arc<Service>>,
-}
+documented! {
+    /// A whole configuration file.
+    #[derive(Debug, Clone)]
+    pub struct Config {
+        /// The data plane.
+        pub proxy: Proxy,
+        /// The admin listener.
+        pub admin: Admin,
+        /// Records and where they go.
+        pub telemetry: Telemetry,
+        /// Eight hex digits over the effective configuration; secrets are left out.
+        pub hash: String,
+    }
 
-/// A socket to accept on.
-#[derive(Debug, Clone)]
-pub struct Listener {
-    /// For people: stands in records of connections.
-    pub name: String,
-    /// Address to bind.
-    pub address: IpAddr,
-    /// Port to bind; 0 takes any free one.
-    pub port: u16,
-    /// Certificate and key, when it speaks TLS.
-    pub tls: Option<ListenerTls>,
-    /// Whether HTTP/2 is offered (by ALPN, and by prior knowledge without TLS).
-    pub http2: bool,
-    /// Peers whose `X-Forwarded-*` fields are believed and extended.
-    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// `proxy`: the data plane.
+    #[derive(Debug, Clone)]
+    pub struct Proxy {
+        /// Sockets to accept on; at least one.
+        pub listeners: Vec<Listener>,
+        /// Threads that carry traffic, one runtime each; one for each core when absent.
+        pub workers: NonZeroUsize,
+        /// Where requests go; at least one.
+        pub services: Vec<Arc<Service>>,
+    }
+
+    /// A socket to accept on.
+    #[derive(Debug, Clone)]
+    pub struct Listener {
+        /// For people: stands in records of connections; `default`, or `listener-` and its number.
+        pub name: String,
+        /// IP address to bind.
+        pub address: IpAddr,
+        /// Port to bind; 0 takes any free one.
+        pub port: u16,
+        /// Certificate and key, when it speaks TLS.
+        pub tls: Option<ListenerTls>,
+        /// Whether HTTP/2 is offered (by ALPN, and by prior knowledge without TLS).
+        pub http2: bool,
+        /// Peers whose `X-Forwarded-*` fields are believed and extended.
+        pub trusted_proxies: Vec<ipnet::IpNet>,
+        /// Time limits towards the downstream.
+        pub timeouts: ListenerTimeouts,
+        /// Size and number limits towards the downstream.
+        pub limits: ListenerLimits,
+    }
+
+    /// PEM files of a listener.
+    #[derive(Debug, Clone)]
+    pub struct ListenerTls {
+        /// Certificate chain, leaf first.
+        pub cert_file: PathBuf,
+        /// Private key.
+        pub key_file: PathBuf,
+    }
+
     /// Time limits towards the downstream.
-    pub timeouts: ListenerTimeouts,
+    #[derive(Debug, Clone, Copy)]
+    pub struct ListenerTimeouts {
+        /// First byte to end of a request head; also the wait for the first byte of a new connection.
+        pub head: Duration,
+        /// Wait for the next request on an open connection.
+        pub keep_alive: Duration,
+        /// Accept to end of the TLS handshake.
+        pub tls_handshake: Duration,
+        /// Longest pause inside a request body, and longest time a response may wait to be read.
+        pub idle: Duration,
+    }
+
     /// Size and number limits towards the downstream.
-    pub limits: ListenerLimits,
-}
+    #[derive(Debug, Clone, Copy)]
+    pub struct ListenerLimits {
+        /// Largest request head in bytes; beyond it 431.
+        pub head_bytes: usize,
+        /// Longest request target in bytes; beyond it 414.
+        pub uri_bytes: usize,
+        /// Most fields in a request head; beyond it 431.
+        pub headers: usize,
+        /// Most connections at once over all workers; beyond it they are closed at once.
+        pub connections: usize,
+        /// Most concurrent streams of one HTTP/2 connection.
+        pub streams: u32,
+    }
 
-/// PEM files of a listener.
-#[derive(Debug, Clone)]
-pub struct ListenerTls {
-    /// Certificate chain, leaf first.
-    pub cert_file: PathBuf,
-    /// Private key.
-    pub key_file: PathBuf,
-}
-
-/// Time limits towards the downstream.
-#[derive(Debug, Clone, Copy)]
-pub struct ListenerTimeouts {
-    /// First byte to end of a request head; also the wait for the first byte of a new connection.
-    pub head: Duration,
-    /// Wait for the next request on an open connection.
-    pub keep_alive: Duration,
-    /// Accept to end of the TLS handshake.
-    pub tls_handshake: Duration,
-    /// Longest pause inside a request body, and longest time a response may wait to be read.
-    pub idle: Duration,
-}
-
-/// Size and number limits towards the downstream.
-#[derive(Debug, Clone, Copy)]
-pub struct ListenerLimits {
-    /// Largest request head in bytes; beyond it 431.
-    pub head_bytes: usize,
-    /// Longest request target in bytes; beyond it 414.
-    pub uri_bytes: usize,
-    /// Most fields in a request head; beyond it 431.
-    pub headers: usize,
-    /// Most connections at once over all workers; beyond it they are closed at once.
-    pub connections: usize,
-    /// Most concurrent streams of one HTTP/2 connection.
-    pub streams: u32,
-}
-
-/// A named group of endpoints with its domains and policy.
-#[derive(Debug, Clone)]
-pub struct Service {
-    /// Name in records, metrics and boards.
-    pub name: String,
-    /// Hosts that route here.
-    pub domains: Vec<Domain>,
-    /// Endpoints; at least one.
-    pub hosts: Vec<Endpoint>,
-    /// How endpoints are chosen.
-    pub balance: BalanceKind,
-    /// Time limits towards endpoints.
-    pub timeouts: ServiceTimeouts,
-    /// What is tried again.
-    pub retry: Retry,
-    /// Limits of requests to this service.
-    pub limits: ServiceLimits,
-    /// Upstream connections kept open.
-    pub pool: Pool,
-    /// When an endpoint is set aside.
-    pub outlier: Outlier,
-    /// Rules of HTTP.
-    pub http: ServiceHttp,
+    /// A named group of endpoints with its domains and policy.
+    #[derive(Debug, Clone)]
+    pub struct Service {
+        /// Name in records, metrics and boards.
+        pub name: String,
+        /// Hosts that route here.
+        pub domains: Vec<Domain>,
+        /// Endpoints, as mappings or as `address:port`.
+        pub hosts: Vec<Endpoint>,
+        /// How endpoints are chosen: in turns by weight, or the one with the fewest attempts under
+        /// way.
+        pub balance: BalanceKind,
+        /// Time limits towards endpoints.
+        pub timeouts: ServiceTimeouts,
+        /// What is tried again.
+        pub retry: Retry,
+        /// Limits of requests to this service.
+        pub limits: ServiceLimits,
+        /// Upstream connections kept open.
+        pub pool: Pool,
+        /// When an endpoint is set aside.
+        pub outlier: Outlier,
+        /// Rules of HTTP.
+        pub http: ServiceHttp,
+    }
 }
 
 /// A host pattern, lower case, without port.
@@ -127,15 +150,17 @@ pub enum Domain {
     Any,
 }
 
-/// One address of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// IP address or host name.
-    pub address: String,
-    /// TCP port.
-    pub port: u16,
-    /// Share of attempts relative to the other endpoints; 1 or more.
-    pub weight: u32,
+documented! {
+    /// One address of a service.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Endpoint {
+        /// Its IP address or host name.
+        pub address: String,
+        /// Its TCP port.
+        pub port: u16,
+        /// Share of attempts relative to the other endpoints; 1 or more.
+        pub weight: u32,
+    }
 }
 
 /// How endpoints are chosen.
@@ -147,56 +172,59 @@ pub enum BalanceKind {
     LeastRequest,
 }
 
-/// Time limits towards endpoints.
-#[derive(Debug, Clone, Copy)]
-pub struct ServiceTimeouts {
-    /// Name look-up and TCP connect together.
-    pub connect: Duration,
-    /// Request sent to first byte of the response.
-    pub first_byte: Duration,
-    /// Longest pause inside a response body.
-    pub idle: Duration,
-}
+documented! {
+    /// Time limits towards endpoints.
+    #[derive(Debug, Clone, Copy)]
+    pub struct ServiceTimeouts {
+        /// Name look-up and TCP connect together.
+        pub connect: Duration,
+        /// Request sent to first byte of the response.
+        pub first_byte: Duration,
+        /// Longest pause inside a response body.
+        pub idle: Duration,
+    }
 
-/// What is tried again.
-#[derive(Debug, Clone, Copy)]
-pub struct Retry {
-    /// Attempts of one exchange, the first included; 1 turns retries off.
-    pub attempts: u32,
-}
+    /// What is tried again.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Retry {
+        /// Attempts of one exchange, the first included; 1 turns retries off.
+        pub attempts: u32,
+    }
 
-/// Limits of requests to one service.
-#[derive(Debug, Clone, Copy)]
-pub struct ServiceLimits {
-    /// Largest request body in bytes; beyond it 413. Bodies are streamed, so none is the default.
-    pub body_bytes: Option<u64>,
-}
+    /// Limits of requests to one service.
+    #[derive(Debug, Clone, Copy)]
+    pub struct ServiceLimits {
+        /// Largest request body in bytes; beyond it 413. Bodies are streamed, so none is the default.
+        pub body_bytes: Option<u64>,
+    }
 
-/// Upstream connections kept open, per worker and endpoint.
-#[derive(Debug, Clone, Copy)]
-pub struct Pool {
-    /// Most idle connections.
-    pub idle_max: usize,
-    /// A connection idle for longer is closed instead of reused.
-    pub idle_timeout: Duration,
-}
+    /// Upstream connections kept open, per worker and endpoint.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Pool {
+        /// Most idle connections.
+        pub idle_max: usize,
+        /// A connection idle for longer is closed instead of reused.
+        pub idle_timeout: Duration,
+    }
 
-/// When an endpoint is set aside, and for how long.
-#[derive(Debug, Clone, Copy)]
-pub struct Outlier {
-    /// Failures in a row.
-    pub failures: u32,
-    /// First time aside; doubles with each time in a row.
-    pub eject: Duration,
-    /// Longest time aside.
-    pub eject_max: Duration,
-}
+    /// When an endpoint is set aside, and for how long.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Outlier {
+        /// Failures in a row after which it is set aside.
+        pub failures: u32,
+        /// First time aside; doubles with each time in a row.
+        pub eject: Duration,
+        /// Longest time aside.
+        pub eject_max: Duration,
+    }
 
-/// Rules of HTTP for one service.
-#[derive(Debug, Clone, Copy)]
-pub struct ServiceHttp {
-    /// Paths with dot segments or encoded separators.
-    pub path: PathPolicy,
+    /// Rules of HTTP for one service.
+    #[derive(Debug, Clone, Copy)]
+    pub struct ServiceHttp {
+        /// Paths that servers understand differently (`/../`, `//`, `%2e`, `%2f`, `%5c`): sent on as they
+        /// came, or answered 400.
+        pub path: PathPolicy,
+    }
 }
 
 /// What happens to a path whose meaning differs between servers (`/../`, `%2e`, `%2f`, `%5c`, `//`).
@@ -208,39 +236,42 @@ pub enum PathPolicy {
     Reject,
 }
 
-/// `admin`: the listener for people and probes.
-#[derive(Debug, Clone)]
-pub struct Admin {
-    /// Address; loopback unless a token is set.
-    pub listen: SocketAddr,
-    /// Bearer token of every request except health and readiness.
-    pub token: Option<Secret>,
-}
+documented! {
+    /// `admin`: the listener for people and probes.
+    #[derive(Debug, Clone)]
+    pub struct Admin {
+        /// Address; loopback unless a token is set.
+        pub listen: SocketAddr,
+        /// Bearer token of every request except health and readiness.
+        pub token: Option<Secret>,
+    }
 
-/// `telemetry`: records and where they go.
-#[derive(Debug, Clone)]
-pub struct Telemetry {
-    /// Name of this process in documents.
-    pub instance: String,
-    /// Last part of the data streams' names.
-    pub namespace: String,
-    /// The journal.
-    pub journal: Journal,
-    /// Where records are shipped; nothing is shipped when absent.
-    pub elasticsearch: Option<Elasticsearch>,
-}
+    /// `telemetry`: records and where they go.
+    #[derive(Debug, Clone)]
+    pub struct Telemetry {
+        /// Name of this process in documents; the host's name when absent.
+        pub instance: String,
+        /// Last part of the data streams' names: lower-case letters, digits, `_` or `.`.
+        pub namespace: String,
+        /// Where records are kept until they are shipped.
+        pub journal: Journal,
+        /// Where records are shipped; nothing is shipped when absent.
+        pub elasticsearch: Option<Elasticsearch>,
+    }
 
-/// `telemetry.journal`.
-#[derive(Debug, Clone)]
-pub struct Journal {
-    /// Directory.
-    pub path: PathBuf,
-    /// Most bytes on disk.
-    pub size_bytes: u64,
-    /// How often written records are forced to disk.
-    pub sync: Duration,
-    /// What happens when no space is left.
-    pub when_full: WhenFull,
+    /// `telemetry.journal`.
+    #[derive(Debug, Clone)]
+    pub struct Journal {
+        /// Its directory; one process at a time.
+        pub path: PathBuf,
+        /// Most bytes on disk.
+        pub size_bytes: u64,
+        /// How often written records are forced to disk.
+        pub sync: Duration,
+        /// What happens when no space is left: new records are counted and not kept, or new requests
+        /// are answered 503.
+        pub when_full: WhenFull,
+    }
 }
 
 /// What happens when the journal has no space left.
@@ -252,23 +283,25 @@ pub enum WhenFull {
     Reject,
 }
 
-/// `telemetry.elasticsearch`: Elasticsearch or OpenSearch; which one is found out.
-#[derive(Debug, Clone)]
-pub struct Elasticsearch {
-    /// Nodes; at least one.
-    pub urls: Vec<url::Url>,
-    /// Credentials.
-    pub auth: Auth,
-    /// TLS towards the nodes.
-    pub tls: ClientTls,
-    /// Compression of bulk bodies.
-    pub compression: Compression,
-    /// Size of a bulk request.
-    pub batch: Batch,
-    /// Limit of one request.
-    pub timeout: Duration,
-    /// HTTP proxy; environment variables are not consulted.
-    pub proxy: Option<url::Url>,
+documented! {
+    /// `telemetry.elasticsearch`: Elasticsearch or OpenSearch; which one is found out.
+    #[derive(Debug, Clone)]
+    pub struct Elasticsearch {
+        /// Nodes of Elasticsearch or OpenSearch; which one is found out.
+        pub urls: Vec<url::Url>,
+        /// Credentials.
+        pub auth: Auth,
+        /// TLS towards the nodes.
+        pub tls: ClientTls,
+        /// Compression of bulk bodies: gzip to remote hosts only, always, or never.
+        pub compression: Compression,
+        /// When a bulk request is sent: whichever limit is reached first.
+        pub batch: Batch,
+        /// Limit of one request.
+        pub timeout: Duration,
+        /// HTTP proxy; environment variables are not consulted.
+        pub proxy: Option<url::Url>,
+    }
 }
 
 /// Credentials for Elasticsearch.
@@ -289,17 +322,19 @@ pub enum Auth {
     Bearer(Secret),
 }
 
-/// TLS towards Elasticsearch.
-#[derive(Debug, Clone)]
-pub struct ClientTls {
-    /// Certificates to trust instead of the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Client certificate, PEM.
-    pub cert_file: Option<PathBuf>,
-    /// Its key, PEM.
-    pub key_file: Option<PathBuf>,
-    /// Whether the server's certificate is verified.
-    pub verify: bool,
+documented! {
+    /// TLS towards Elasticsearch.
+    #[derive(Debug, Clone)]
+    pub struct ClientTls {
+        /// Certificates to trust instead of the system's.
+        pub ca_file: Option<PathBuf>,
+        /// Client certificate, PEM.
+        pub cert_file: Option<PathBuf>,
+        /// Its key, PEM.
+        pub key_file: Option<PathBuf>,
+        /// Whether the server's certificate is verified.
+        pub verify: bool,
+    }
 }
 
 /// Compression of bulk bodies.
@@ -313,17 +348,19 @@ pub enum Compression {
     None,
 }
 
-/// Size of a bulk request: whichever limit is reached first.
-#[derive(Debug, Clone, Copy)]
-pub struct Batch {
-    /// Bytes of the body before compression.
-    pub bytes: usize,
-    /// Documents.
-    pub documents: usize,
-    /// Age of the oldest record in it.
-    pub wait: Duration,
-    /// Most requests under way at once.
-    pub in_flight: usize,
+documented! {
+    /// Size of a bulk request: whichever limit is reached first.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Batch {
+        /// Most bytes of a body, before compression.
+        pub bytes: usize,
+        /// Most documents.
+        pub documents: usize,
+        /// Longest wait of its oldest record.
+        pub wait: Duration,
+        /// Most requests under way at once.
+        pub in_flight: usize,
+    }
 }
 
 /// A value that must never be shown.

@@ -6,13 +6,17 @@
 
 use std::path::{Path, PathBuf};
 
+use lbproxy::config;
 use lbproxy::elk::{Product, templates};
 use lbproxy::record::{Stream, records_markdown};
 
 /// Every generated file: path from the root of the repository, and what makes it.
 fn artefacts() -> Vec<(String, Box<dyn Fn() -> String>)> {
-    let mut all: Vec<(String, Box<dyn Fn() -> String>)> =
-        vec![("docs/records.md".to_owned(), Box::new(records_markdown))];
+    let mut all: Vec<(String, Box<dyn Fn() -> String>)> = vec![
+        ("docs/records.md".to_owned(), Box::new(records_markdown)),
+        ("docs/config.md".to_owned(), Box::new(config::reference_markdown)),
+        ("docs/config.schema.json".to_owned(), Box::new(config::json_schema)),
+    ];
     for product in Product::ALL {
         for stream in Stream::ALL {
             let name = templates::template_name(stream);

@@ -8,6 +8,9 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+#[path = "support/schema.rs"]
+pub(crate) mod schema;
+
 /// Longest wait for anything; only a broken program reaches it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -72,6 +75,7 @@ impl Proxy {
              telemetry:\n  instance: test\n  journal: {{path: \"{}\"{journal_keys}}}\n{rest}",
             journal.display()
         );
+        schema::assert_valid("the test's configuration", &text);
         std::fs::write(&file, text).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_lbproxy"))
             .args(["--log-format", "json", "run", "--drain-timeout", drain, "--config"])
