@@ -21,7 +21,7 @@ use crate::record::{
 };
 
 /// How long a peer may take for our last words, and go on sending after them.
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(2);
 /// How much it may send meanwhile.
 const LINGER_BYTES: usize = 1 << 20;
 

@@ -1,6 +1,7 @@
 //! Goal: endpoints are chosen, set aside and let back as the configuration says. Method: the real
 //! program with endpoints that fail and come back, counted from outside.
 
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
 
 use crate::frames::{self, Frames};
@@ -148,4 +149,53 @@ fn an_endpoint_may_be_a_name() {
     let document = proxy.documents().remove(0);
     assert!(document["lbproxy.upstream.dns_us"].is_u64(), "{document:#}");
     assert!(document["lbproxy.upstream.connect_us"].is_u64(), "{document:#}");
+}
+
+/// A pooled connection may be closing at the other end while it is taken: what may be repeated is
+/// sent again on a fresh one, what may not is not.
+#[test]
+fn a_pooled_connection_that_had_closed_costs_a_repeatable_request_nothing() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // One answer per connection; the second request is read and the connection closed.
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let mut stream = stream;
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+                let _ = stream.read(&mut [0; 4096]);
+            });
+        }
+    });
+    for (method, body, status, reason) in [
+        ("GET", "", 200, "complete"),
+        ("DELETE", "", 200, "complete"),
+        ("POST", "", 502, "upstream_closed"),
+        ("PUT", "body", 502, "upstream_closed"),
+    ] {
+        let service = one_service(&[address], ", outlier: {failures: 1000}");
+        let listener = ", timeouts: {head: 200ms}";
+        let proxy = Proxy::start(&service.replace(", trusted_proxies: []", listener), "");
+        let mut stream = connect(proxy.address);
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        stream.write_all(GET.as_bytes()).unwrap();
+        assert_eq!(read_response(&mut reader, false).unwrap().status, 200);
+        // Until the proxy closes a silent connection, the pooled one has waited long enough.
+        let _ = connect(proxy.address).read(&mut [0]);
+        let length = body.len();
+        write!(
+            stream,
+            "{method} /again HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        assert_eq!(read_response(&mut reader, false).unwrap().status, status, "{method} {body}");
+        let documents = proxy.documents();
+        let document = documents.iter().find(|d| d["url.path"] == "/again").unwrap();
+        assert_eq!(document["lbproxy.termination.reason"], reason, "{method}: {document:#}");
+        assert_eq!(document["lbproxy.attempts"], 1, "{method}: the same endpoint");
+        let is_reused = document["lbproxy.upstream.reused"] == true;
+        assert_eq!(is_reused, status != 200, "{method}: {document:#}");
+        crate::terminations::timers_add_up(method, document);
+    }
 }
