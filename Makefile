@@ -1,7 +1,7 @@
 # The commands people type. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check
+.PHONY: help demo test check race bench proof coverage
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -10,10 +10,27 @@ demo: ## Build, then show lbproxy at work (ARGS="--duration 30s")
 	cargo build --release --locked
 	target/release/lbproxy demo $(ARGS)
 
-test: ## Run every test
+test: ## Install the real servers once, then run every test
+	scripts/parts test
 	cargo test --locked
+
+race: ## Race nginx, HAProxy, Envoy and nginx + rsyslog; writes bench/RESULTS.md (ARGS="--quick")
+	scripts/parts race
+	cargo build --release --locked --bin lbproxy --example pace
+	bench/race $(ARGS)
+
+bench: ## Micro-benchmarks of a record's way
+	cargo bench --locked --bench record_path
 
 check: ## Format, lints and quick tests; run before each commit
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo test --locked --lib
+
+proof: ## 100 000 requests through crashes and outages, each found once in a real server
+	scripts/parts test
+	cargo bench --locked --bench proof
+
+coverage: ## Lines that the tests reach: a table and the total
+	scripts/parts test coverage
+	scripts/coverage

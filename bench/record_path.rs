@@ -1,12 +1,29 @@
-//! Micro-benchmarks of a record's way: encode, document.
+//! Micro-benchmarks of a record's way: encode, append, read, document, bulk body, recovery.
+//!
+//! `cargo bench --bench record_path`; the time of one record is the mean, the rate stands beside it.
+//! Targets: append with encoding at most 0.5 µs; journal to bulk body at least 300 000 records/s on
+//! one core; recovery at least 1 GiB/s. Journals are in the system's temporary folder: point
+//! `TMPDIR` to a disk, for a tmpfs has no page cache to write back.
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to say")]
 
 use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use lbproxy::journal::{Appended, From, Journal, Lane, Options, Reader};
+use lbproxy::metrics::JournalMetrics;
 use lbproxy::record::{
     AccessRecord, Bytes, Constants, Count, EcsNanos, Flag, Ip, Micros, Origin, Outcome, Phase,
     Port, Reason, State, Status, Stream, Text, TimestampMs, write_document, write_id,
 };
+
+/// Bytes of a segment, as `lbproxy run` has them.
+const SEGMENT_BYTES: u32 = 1 << 20;
+/// Bytes of the journals that are read.
+const JOURNAL_BYTES: u64 = 256 << 20;
+/// Records in the journals that are read.
+const RECORDS: u64 = 500_000;
 
 /// A proxied `GET` over TLS that opened its connection: 40 fields, as many as are ever usual.
 fn typical() -> AccessRecord<'static> {
@@ -57,6 +74,15 @@ fn typical() -> AccessRecord<'static> {
     }
 }
 
+/// What is constant in a process.
+fn constants() -> Constants {
+    Constants {
+        node_name: "node".to_owned(),
+        version: "0.1.0".to_owned(),
+        config_hash: "01234567".to_owned(),
+    }
+}
+
 /// Encode into a slice; document and id into a buffer.
 fn record(criterion: &mut Criterion) {
     let record = typical();
@@ -64,23 +90,139 @@ fn record(criterion: &mut Criterion) {
     criterion.bench_function("record/encode", |bench| {
         bench.iter(|| black_box(&record).encode(black_box(&mut slice)));
     });
-    let used = record.encode(&mut slice).unwrap_or(0);
+    let used = record.encode(&mut slice).expect("4 KiB hold a record");
     let payload = slice.get(..used).unwrap_or_default();
-    let constants = Constants {
-        node_name: "node".to_owned(),
-        version: "0.1.0".to_owned(),
-        config_hash: "01234567".to_owned(),
-    };
+    let constants = constants();
     let origin = Origin { instance: 1, epoch: 1, worker: 0, seq: 1, constants: &constants };
     let mut out = Vec::with_capacity(4_096);
     criterion.bench_function("record/document", |bench| {
         bench.iter(|| {
             out.clear();
-            let _ = write_id(black_box(payload), &origin, &mut out);
-            let _ = write_document(Stream::Access, black_box(payload), &origin, &mut out);
+            write_id(black_box(payload), &origin, &mut out).expect("it has a timestamp");
+            write_document(Stream::Access, black_box(payload), &origin, &mut out)
+                .expect("it was encoded just now");
         });
     });
 }
 
-criterion_group!(benches, record);
+/// A journal of one worker lane in `dir`.
+fn open(dir: &Path, bytes_max: u64) -> (Journal, Vec<Lane>) {
+    Journal::open(Options {
+        dir: dir.to_owned(),
+        bytes_max,
+        segment_bytes: SEGMENT_BYTES,
+        sync_every: std::time::Duration::from_secs(1),
+        workers: 1,
+        preamble: constants().encode(),
+        metrics: Arc::new(JournalMetrics::default()),
+    })
+    .expect("the temporary folder takes a journal")
+}
+
+/// Appends `record` once, with its encoding.
+fn append(lane: &mut Lane, record: &AccessRecord<'_>) -> Appended {
+    lane.append(Stream::Access as u8, |out| record.encode(out))
+}
+
+/// What a worker pays for a record: encoded straight into the mapped segment, changes of segment
+/// and their preparation in the background included. Nothing reads, so segments are used again.
+fn journal_append(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (journal, mut lanes) = open(dir.path(), 64 << 20);
+    let record = typical();
+    let lane = lanes.first_mut().expect("one worker");
+    criterion.benchmark_group("journal").throughput(Throughput::Elements(1)).bench_function(
+        "append",
+        |bench| {
+            bench.iter(|| {
+                let appended = append(lane, black_box(&record));
+                assert!(matches!(appended, Appended::Stored), "the journal has space");
+            });
+        },
+    );
+    drop(lanes);
+    journal.close();
+}
+
+/// A closed journal with [`RECORDS`] records that a durable reader has not acknowledged, and the
+/// bytes of their segments.
+fn filled(dir: &Path) -> u64 {
+    let (journal, mut lanes) = open(dir, JOURNAL_BYTES);
+    drop(journal.reader("ship").expect("the first of its name"));
+    let record = typical();
+    let lane = lanes.first_mut().expect("one worker");
+    for _ in 0..RECORDS {
+        assert!(matches!(append(lane, &record), Appended::Stored), "the journal is large enough");
+    }
+    drop(lanes);
+    journal.close();
+    let mut slice = vec![0; 4_096];
+    let payload_bytes = record.encode(&mut slice).expect("4 KiB hold a record");
+    RECORDS * (payload_bytes as u64 + 16).next_multiple_of(8)
+}
+
+/// Reading as such; reading and writing a `_bulk` body; starting again with all of it unshipped.
+fn journal_read(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let used_bytes = filled(dir.path());
+    let reader = || Reader::open_directory(dir.path(), From::Oldest).expect("it can be listed");
+    let mut group = criterion.benchmark_group("journal");
+    group
+        .sample_size(10)
+        .throughput(Throughput::ElementsAndBytes { elements: RECORDS, bytes: used_bytes });
+    group.bench_function("read", |bench| {
+        bench.iter_batched(
+            reader,
+            |mut reader| {
+                let mut count = 0;
+                while reader.read(2 << 20, &mut |_| count += 1).expect("it can be read") > 0 {}
+                assert_eq!(count, RECORDS);
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    let constants = constants();
+    let mut body = Vec::with_capacity(4 << 20);
+    group.bench_function("bulk_body", |bench| {
+        bench.iter_batched(
+            reader,
+            |mut reader| assert_eq!(bulk_bodies(&mut reader, &constants, &mut body), RECORDS),
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function("recovery", |bench| {
+        bench.iter_batched(|| (), |()| open(dir.path(), JOURNAL_BYTES), BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+/// Reads everything into bodies of about 2 MiB; gives the number of records.
+fn bulk_bodies(reader: &mut Reader, constants: &Constants, body: &mut Vec<u8>) -> u64 {
+    let mut count = 0;
+    loop {
+        body.clear();
+        let entries = reader.read(512 << 10, &mut |entry| {
+            let origin = Origin {
+                instance: entry.instance,
+                epoch: entry.epoch,
+                worker: entry.lane,
+                seq: entry.seq,
+                constants,
+            };
+            let stream = Stream::from_u8(entry.stream).expect("a stream of this version");
+            body.extend_from_slice(b"{\"create\":{\"_id\":\"");
+            write_id(entry.payload, &origin, body).expect("it has a timestamp");
+            body.extend_from_slice(b"\"}}\n");
+            write_document(stream, entry.payload, &origin, body).expect("a whole record");
+            body.push(b'\n');
+            count += 1;
+        });
+        black_box(&body);
+        if entries.expect("it can be read") == 0 {
+            return count;
+        }
+    }
+}
+
+criterion_group!(benches, record, journal_append, journal_read);
 criterion_main!(benches);

@@ -9,7 +9,7 @@
 //! ```text
 //! L4   cli
 //! L3   admin  ship  elk  mock
-//! L2   proxy
+//! L2   proxy  query
 //! L1   record  journal  config  metrics
 //! L0   base
 //! ```
@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod record;
 
 pub mod proxy;
+pub mod query;
 
 pub mod admin;
 pub mod elk;

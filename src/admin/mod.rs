@@ -17,7 +17,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config;
-use crate::metrics::{AdminMetrics, Exposition, JournalMetrics, ShipMetrics};
+use crate::journal;
+use crate::metrics::{AdminMetrics, Exposition, ShipMetrics};
 use crate::proxy::Figures;
 
 /// What the pages show.
@@ -26,9 +27,9 @@ pub struct Sources {
     /// The data plane.
     pub proxy: Arc<Figures>,
     /// The journal.
-    pub journal: Arc<JournalMetrics>,
+    pub journal: journal::Figures,
     /// Shipping; `None` when it is not configured.
-    pub ship: Option<Arc<ShipMetrics>>,
+    pub ship: Option<Shipping>,
     /// This listener.
     pub admin: AdminMetrics,
     /// Start of the process.
@@ -37,6 +38,15 @@ pub struct Sources {
     pub drain: watch::Sender<bool>,
     /// Token to ask for.
     pub token: Option<config::Secret>,
+}
+
+/// Shipping, as the pages show it.
+#[derive(Debug)]
+pub struct Shipping {
+    /// Name of its reader in the journal.
+    pub reader: &'static str,
+    /// Its cells.
+    pub metrics: Arc<ShipMetrics>,
 }
 
 /// Why the admin listener cannot start.
@@ -134,9 +144,10 @@ async fn metrics(State(sources): State<Arc<Sources>>) -> impl axum::response::In
     admin.draining.set(u64::from(*sources.drain.borrow()));
     admin.expose(&[], &mut page);
     sources.proxy.expose(&mut page);
-    sources.journal.expose(&[], &mut page);
+    sources.journal.metrics().expose(&[], &mut page);
     if let Some(ship) = &sources.ship {
-        ship.expose(&[], &mut page);
+        ship.metrics.pending.set(sources.journal.pending(ship.reader));
+        ship.metrics.expose(&[], &mut page);
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page.finish())
 }

@@ -1,5 +1,9 @@
-//! What everything stands on: units with their text forms.
+//! What everything stands on: units and instants with their text forms, text from strangers, names
+//! mistyped.
 //!
 //! Standard library and small crates only; no I/O, no async.
 
+pub mod instant;
+pub mod nearest;
 pub mod units;
+pub mod visible;

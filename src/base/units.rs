@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-/// Units of time, longest first so that `ms` is not read as `m`.
+/// Units of time, shortest first.
 const TIME_UNITS: [(&str, u64); 6] = [
     ("us", 1),
     ("ms", 1_000),
@@ -15,7 +15,7 @@ const TIME_UNITS: [(&str, u64); 6] = [
     ("d", 86_400_000_000),
 ];
 
-/// Units of size; decimal units are left out because nobody agrees on them.
+/// Units of size, smallest first; decimal units are left out because nobody agrees on them.
 const SIZE_UNITS: [(&str, u64); 4] =
     [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
@@ -35,6 +35,23 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let (number, unit) = text.split_at(digits);
     let &(_, factor) = units.iter().find(|(name, _)| *name == unit)?;
     number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+/// Writes a span as [`parse_duration`] reads it, exactly, in the largest unit that divides it.
+pub fn write_duration(micros: u64) -> String {
+    write(micros, &TIME_UNITS)
+}
+
+/// Writes a size as [`parse_bytes`] reads it, exactly, in the largest unit that divides it.
+pub fn write_bytes(bytes: u64) -> String {
+    write(bytes, &SIZE_UNITS)
+}
+
+/// The number with the largest unit that leaves nothing over; the smallest for 0.
+fn write(value: u64, units: &[(&str, u64)]) -> String {
+    let fits = |&&(_, factor): &&(&str, u64)| value > 0 && value.is_multiple_of(factor);
+    let (name, factor) = units.iter().rev().find(fits).copied().unwrap_or(units[0]);
+    format!("{}{name}", value / factor)
 }
 
 /// Writes a latency with three digits at most: `870 µs`, `12.4 ms`, `1.03 s`.
@@ -90,6 +107,20 @@ mod tests {
         }
         assert_eq!(parse_bytes("64KiB"), Some(65_536));
         assert_eq!(parse_bytes("64KB"), None, "decimal units are refused, not guessed");
+    }
+
+    #[test]
+    fn what_is_written_exactly_reads_back() {
+        for (micros, want) in
+            [(0, "0us"), (1_500, "1500us"), (200_000, "200ms"), (86_400_000_000, "1d")]
+        {
+            assert_eq!(write_duration(micros), want);
+            assert_eq!(parse_duration(want), Some(Duration::from_micros(micros)));
+        }
+        for (bytes, want) in [(0, "0B"), (1_000, "1000B"), (1 << 20, "1MiB"), (3 << 30, "3GiB")] {
+            assert_eq!(write_bytes(bytes), want);
+            assert_eq!(parse_bytes(want), Some(bytes));
+        }
     }
 
     #[test]

@@ -8,11 +8,19 @@ use crate::config::{self, Config};
 
 /// Arguments of `lbproxy check`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Configuration; default /etc/lbproxy/proxy.yaml, then ./proxy.yaml.
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
 }
+
+/// Shown below `--help`.
+const EXAMPLES: &str = "\
+Examples:
+  lbproxy check                           /etc/lbproxy/proxy.yaml, else ./proxy.yaml
+  lbproxy check -c proxy.yaml && systemctl restart lbproxy
+Exit code 0: it can be used. 2: it has mistakes, each on a line with file, line, column, key and cure.";
 
 /// Prints findings and exits with 2, or prints a summary.
 ///

@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod check;
 mod completions;
@@ -13,6 +13,7 @@ mod interrupt;
 mod log;
 mod man;
 mod output;
+mod process;
 mod run;
 mod schema;
 mod upstream;
@@ -59,6 +60,11 @@ enum Command {
     Man(man::Args),
 }
 
+/// The whole command line, for completions and the manual.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -76,11 +82,33 @@ pub fn run() -> ExitCode {
         Command::Log(args) => log::run(args),
         Command::Upstream(args) => upstream::run(args),
         Command::Schema(args) => schema::run(args),
-        Command::Completions(args) => completions::run(args),
-        Command::Man(args) => man::run(args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     match result {
         Ok(code) => code,
         Err(error) => output::fail(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// Goal: nobody has to guess how a command is called. Method: the help of each one.
+    #[test]
+    fn every_help_has_examples() {
+        fn check(command: &clap::Command) {
+            let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+            let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(examples.contains("Examples:\n"), "{name} has no examples");
+            command.get_subcommands().filter(|sub| sub.get_name() != "help").for_each(check);
+        }
+        let mut command = super::command();
+        command.build();
+        check(&command);
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::command().debug_assert();
     }
 }

@@ -46,6 +46,23 @@ pub(super) fn line(text: &str) -> std::io::Result<()> {
     out.flush()
 }
 
+/// Whether standard output is a terminal on which colours are welcome (<https://no-color.org>).
+pub(super) fn has_colours() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    std::io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+}
+
+/// Whether whoever read standard output has gone away, which a program with nothing to write would
+/// never notice.
+pub(super) fn is_closed() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdout = std::io::stdout();
+    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::ERR)
+}
+
 /// Prints the chain of causes on one line and gives the exit code.
 pub(super) fn fail(error: &anyhow::Error) -> ExitCode {
     let usage = error.is::<UsageError>();
@@ -57,6 +74,31 @@ pub(super) fn fail(error: &anyhow::Error) -> ExitCode {
     }) {
         return ExitCode::SUCCESS;
     }
-    let _ = writeln!(std::io::stderr(), "lbproxy: {error:#}");
+    let _ = writeln!(std::io::stderr(), "lbproxy: {}", chain(error));
     ExitCode::from(if usage { 2 } else { 1 })
+}
+
+/// The causes, outermost first; what a message says itself is not said again.
+fn chain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |mut told, cause| {
+        if !told.contains(&cause) {
+            told.push_str(if told.is_empty() { "" } else { ": " });
+            told.push_str(&cause);
+        }
+        told
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let io = std::io::Error::other("disk on fire");
+        let error = anyhow::Error::new(io).context("cannot read f: disk on fire; buy another");
+        assert_eq!(chain(&error), "cannot read f: disk on fire; buy another");
+        let error = anyhow::anyhow!("no space").context("cannot write");
+        assert_eq!(chain(&error), "cannot write: no space");
+    }
 }

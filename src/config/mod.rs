@@ -18,6 +18,8 @@ pub use types::*;
 
 /// Largest file that is read.
 const FILE_BYTES_MAX: u64 = 8 << 20;
+/// Where the journal is when the configuration does not say.
+pub const JOURNAL_PATH: &str = "data/journal";
 /// Where a file is looked for when none is named.
 const PLACES: [&str; 2] = ["/etc/lbproxy/proxy.yaml", "proxy.yaml"];
 
@@ -39,6 +41,35 @@ pub fn find(named: Option<PathBuf>) -> Result<PathBuf, Report> {
 /// # Errors
 /// Every mistake.
 pub fn load(path: &Path) -> Result<Config, Report> {
+    let (name, text) = read_file(path)?;
+    parse(&name, &text, &|variable| std::env::var(variable).ok())
+}
+
+/// Where the journal of a file is, whatever else stands in it: who reads records need not be able
+/// to read certificates and secrets too.
+///
+/// # Errors
+/// When the file cannot be read, or this key.
+pub fn journal_path(path: &Path) -> Result<PathBuf, Report> {
+    let (name, text) = read_file(path)?;
+    let environment = |variable: &str| std::env::var(variable).ok();
+    let source = tree::Source::new(&name, &text, &environment);
+    let path = match source.parse() {
+        Some(root) => telemetry::journal_path(tree::Item::root(&source, &root)),
+        None => None,
+    };
+    if source.is_clean() {
+        Ok(path.unwrap_or_else(|| PathBuf::from(JOURNAL_PATH)))
+    } else {
+        Err(source.report())
+    }
+}
+
+/// Name and text of a file.
+///
+/// # Errors
+/// When it cannot be read.
+fn read_file(path: &Path) -> Result<(String, String), Report> {
     let name = path.display().to_string();
     let fail = |problem: &str, cure: &str| whole_file(&name, problem, cure);
     let facts = std::fs::metadata(path).map_err(|error| {
@@ -58,7 +89,7 @@ pub fn load(path: &Path) -> Result<Config, Report> {
     })?;
     let text = String::from_utf8(bytes)
         .map_err(|error| fail(&format!("is not UTF-8: {error}"), "save it as UTF-8"))?;
-    parse(&name, &text, &|variable| std::env::var(variable).ok())
+    Ok((name, text))
 }
 
 /// Checks the text of a file.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::read::{GIB, KIB, seconds};
-use super::tree::Map;
+use super::tree::{Item, Map};
 use super::types::{
     Auth, Batch, ClientTls, Compression, Elasticsearch, Journal, Secret, Telemetry, WhenFull,
 };
@@ -18,7 +18,7 @@ pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) 
         instance: hostname.to_owned(),
         namespace: "default".to_owned(),
         journal: Journal {
-            path: PathBuf::from("data/journal"),
+            path: PathBuf::from(super::JOURNAL_PATH),
             size_bytes: 256 * 1024 * KIB,
             sync: seconds(1),
             when_full: WhenFull::DropNew,
@@ -56,6 +56,12 @@ pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) 
     telemetry.elasticsearch = map.map("elasticsearch").and_then(elasticsearch);
     map.end();
     telemetry
+}
+
+/// `telemetry.journal.path` of a whole file, if it is set.
+pub(super) fn journal_path(root: Item<'_, '_>) -> Option<PathBuf> {
+    let path = root.map()?.map("telemetry")?.map("journal")?.text("path")?;
+    Some(PathBuf::from(path))
 }
 
 /// `telemetry.elasticsearch`.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
 
 use super::finding::{Finding, Report};
+use crate::base::nearest::nearest;
 use crate::base::units;
 
 /// Looks up an environment variable.
@@ -360,15 +361,9 @@ impl<'s, 'n> Map<'s, 'n> {
             if self.asked.contains(&name) {
                 continue;
             }
-            let near = self
-                .asked
-                .iter()
-                .map(|known| (strsim::jaro_winkler(known, name), *known))
-                .filter(|(likeness, _)| *likeness > 0.7)
-                .max_by(|a, b| a.0.total_cmp(&b.0));
-            let cure = near.map_or_else(
+            let cure = nearest(name, self.asked.iter().copied()).map_or_else(
                 || format!("remove it; known here: {}", self.asked.join(", ")),
-                |(_, known)| format!("did you mean `{known}`?"),
+                |known| format!("did you mean `{known}`?"),
             );
             let start = &key.span.start;
             let place = Place { line: start.line(), column: start.col() + 1 };

@@ -42,7 +42,7 @@ pub use identity::Identity;
 pub use lane::{Appended, Lane};
 pub use reader::{Entry, Positions, Reader};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -181,10 +181,9 @@ impl Journal {
         Ok(Reader::follower(Arc::clone(&self.shared), from))
     }
 
-    /// Brings the [`JournalMetrics`] up to date, which lanes do not touch: call it before they are
-    /// shown. It happens by itself twice a second.
-    pub fn refresh_metrics(&self) {
-        self.shared.refresh_metrics();
+    /// What can be asked about it, also while others own it.
+    pub fn figures(&self) -> Figures {
+        Figures { shared: Arc::clone(&self.shared) }
     }
 
     /// Ends the threads after a last sync, and releases the directory as soon as no lane is left:
@@ -204,6 +203,32 @@ impl Drop for Journal {
         }
         self.shared.refresh_metrics();
         self.shared.release_when_idle();
+    }
+}
+
+/// Whether a directory holds a journal: segments, of a running process or a stopped one.
+pub fn is_journal(dir: &Path) -> bool {
+    recovery::list(dir).is_ok_and(|segments| !segments.is_empty())
+}
+
+/// What can be asked about a journal from any thread, also after its end.
+#[derive(Debug, Clone)]
+pub struct Figures {
+    /// What its parts share.
+    shared: Arc<Shared>,
+}
+
+impl Figures {
+    /// Its metrics, brought up to date: lanes count for themselves. Costs a short lock.
+    pub fn metrics(&self) -> &JournalMetrics {
+        self.shared.refresh_metrics();
+        &self.shared.metrics
+    }
+
+    /// Records journaled and not acknowledged by the durable reader `name`; 0 when there is none.
+    pub fn pending(&self, name: &str) -> u64 {
+        let registry = lock(&self.shared.registry);
+        registry.durable.get(name).map_or(0, |reader| registry.records_behind(&reader.acked))
     }
 }
 

@@ -82,11 +82,13 @@ metrics! {
         failure_store_total: Counter "lbproxy_ship_failure_store_total" "" "Records that the server put into its failure store.";
         dead_letter_total: Counter "lbproxy_ship_dead_letter_total" "" "Records refused for good and written to the dead-letter file.";
         dead_letter_lost_total: Counter "lbproxy_ship_dead_letter_lost_total" "" "Dead letters that found the file full: counted, not kept.";
+        recovered: Gauge "lbproxy_ship_recovered" "" "Records of earlier runs that waited at start.";
         pending: Gauge "lbproxy_ship_pending" "" "Records journaled and not yet settled.";
         oldest_pending_seconds: Gauge "lbproxy_ship_oldest_pending_seconds" "" "Age of the oldest record not yet settled.";
         batches_total: Counter "lbproxy_ship_batches_total" "" "Bulk requests sent.";
         batch_errors_total: Counter "lbproxy_ship_batch_errors_total" "" "Bulk requests without a usable answer.";
         retried_records_total: Counter "lbproxy_ship_retried_records_total" "" "Records sent again.";
+        unverified_total: Counter "lbproxy_ship_unverified_total" "" "Records sent again without a look whether they were stored: the credentials may not read.";
         sent_bytes_total: Counter "lbproxy_ship_sent_bytes_total" "" "Bytes of bulk bodies sent, before compression.";
         batches_in_flight: Gauge "lbproxy_ship_batches_in_flight" "" "Bulk requests under way now.";
         batches_in_flight_max: Gauge "lbproxy_ship_batches_in_flight_max" "" "Most bulk requests allowed at once now.";

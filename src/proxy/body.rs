@@ -17,6 +17,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::endpoint::Lease;
+use super::headers::clean_trailers;
 use super::limit::{Deadline, Timer};
 use super::stopwatch::Stopwatch;
 use crate::record::Reason;
@@ -102,11 +103,14 @@ impl Stream {
     }
 
     /// Counts a frame.
-    fn pass(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyFault> {
+    fn pass(&mut self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyFault> {
         let now = Instant::now();
         let upload = &self.upload;
         if let Some(data) = frame.data_ref() {
             upload.bytes.set(upload.bytes.get() + data.len() as u64);
+        }
+        if let Some(trailers) = frame.trailers_mut() {
+            clean_trailers(trailers);
         }
         upload.last.set(now);
         if self.inner.is_end_stream() {
@@ -185,6 +189,9 @@ fn downstream_fault(error: &hyper::Error) -> Reason {
 pub(super) enum ResponseBody {
     /// Made here, or empty; its exchange has ended.
     Local(Option<Bytes>),
+    /// Empty, without saying so: of a 304 that is known to be empty hyper drops `Content-Length`,
+    /// which tells what a 200 would have had (RFC 9110 §8.6).
+    Unsaid,
     /// From an endpoint.
     Relay(Box<Relay>),
 }
@@ -229,6 +236,13 @@ impl Relay {
         }
     }
 
+    /// Why the endpoint's side broke off: because of what the downstream did to the request body, if
+    /// anything.
+    fn fault(&self) -> Reason {
+        let upload = self.watch.upload.as_deref();
+        upload.and_then(|upload| upload.fault.get()).unwrap_or(Reason::UpstreamReset)
+    }
+
     /// The endpoint failed in the middle; hyper closes the downstream connection on the error.
     fn fail(&mut self, reason: Reason) -> BodyFault {
         self.watch.finish(reason);
@@ -247,8 +261,12 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         let relay = match self.get_mut() {
             Self::Local(bytes) => return Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            Self::Unsaid => return Poll::Ready(None),
             Self::Relay(relay) => relay,
         };
+        if let Some(stream) = &relay.watch.stream {
+            stream.is_taken(); // hyper comes back once the frame before has gone
+        }
         match Pin::new(&mut relay.inner).poll_frame(cx) {
             Poll::Pending => {
                 if !relay.is_armed {
@@ -263,14 +281,20 @@ impl Body for ResponseBody {
                     relay.deadline.clear();
                 }
                 Poll::Ready(match next {
-                    Some(Ok(frame)) => {
+                    Some(Ok(mut frame)) => {
+                        if let Some(trailers) = frame.trailers_mut() {
+                            clean_trailers(trailers);
+                        }
+                        if let Some(stream) = &relay.watch.stream {
+                            stream.waits();
+                        }
                         relay.watch.add_response_bytes(frame.data_ref().map_or(0, Bytes::len));
                         if relay.inner.is_end_stream() {
                             relay.complete();
                         }
                         Some(Ok(frame))
                     }
-                    Some(Err(_)) => Some(Err(relay.fail(Reason::UpstreamReset))),
+                    Some(Err(_)) => Some(Err(relay.fail(relay.fault()))),
                     None => {
                         relay.complete();
                         None
@@ -283,6 +307,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Local(bytes) => bytes.is_none(),
+            Self::Unsaid => false,
             Self::Relay(relay) => relay.inner.is_end_stream(),
         }
     }
@@ -290,6 +315,7 @@ impl Body for ResponseBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Local(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Unsaid => SizeHint::default(),
             Self::Relay(relay) => relay.inner.size_hint(),
         }
     }

@@ -3,14 +3,16 @@
 //! Single-threaded: plain cells behind an `Rc`. Not here: reading and writing (`io`).
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 
-use super::scan::{Head, Scanner};
+use super::headers;
+use super::scan::{self, Head, Scanner};
+use super::streams::Stall;
 use crate::config;
 use crate::metrics::WorkerMetrics;
 
@@ -69,6 +71,11 @@ pub(super) struct Connection {
     pub(super) sent_bytes: Cell<u64>,
     /// The limit that ended it.
     pub(super) expired: Cell<Option<Expired>>,
+    /// We close it while the peer may still be sending: what comes must be read away for a moment,
+    /// or the kernel resets the connection and the peer never sees our answer (RFC 9112 §9.6).
+    pub(super) lingers: Cell<bool>,
+    /// The HTTP/2 stream whose task runs just now.
+    running: RefCell<Option<Rc<Stall>>>,
     /// The peer's address as a field value, made once.
     forwarded_for: HeaderValue,
     /// Cells of the worker.
@@ -84,7 +91,11 @@ impl Connection {
         metrics: Arc<WorkerMetrics>,
     ) -> Rc<Self> {
         let accepted = Instant::now();
-        let is_trusted = listener.trusted_proxies.iter().any(|net| net.contains(&peer.ip()));
+        let is_trusted = trusts(&listener, peer.ip().to_canonical());
+        let limits = scan::Limits {
+            head_bytes: listener.limits.head_bytes as u64,
+            fields: listener.limits.headers,
+        };
         metrics.connections_total.add_owned(1);
         metrics.connections.add_owned(1);
         Rc::new(Self {
@@ -94,13 +105,15 @@ impl Connection {
             listener,
             is_trusted,
             tls: OnceCell::new(),
-            scanner: RefCell::new(Scanner::new()),
+            scanner: RefCell::new(Scanner::new(limits)),
             requests: Cell::new(0),
             in_flight: Cell::new(0),
             last_end: Cell::new(accepted),
             received_bytes: Cell::new(0),
             sent_bytes: Cell::new(0),
             expired: Cell::new(None),
+            lingers: Cell::new(false),
+            running: RefCell::new(None),
             forwarded_for: HeaderValue::from_str(&peer.ip().to_canonical().to_string())
                 .unwrap_or(HeaderValue::from_static("unknown")),
             metrics,
@@ -112,16 +125,41 @@ impl Connection {
         self.forwarded_for.clone()
     }
 
+    /// `connection-ordinal`: names a request to people.
+    pub(super) fn label(&self, ordinal: u64) -> String {
+        format!("{:x}-{ordinal}", self.id)
+    }
+
     /// `http` or `https`.
     pub(super) fn scheme(&self) -> &'static str {
         if self.listener.tls.is_some() { "https" } else { "http" }
     }
 
-    /// Notes bytes that were read.
-    pub(super) fn on_read(&self, bytes: &[u8]) {
+    /// The client as far as it is believed; see [`headers::client`].
+    pub(super) fn client_of(&self, headers: &HeaderMap) -> IpAddr {
+        let peer = self.peer.ip().to_canonical();
+        if self.is_trusted {
+            headers::client(headers, peer, |address| trusts(&self.listener, address))
+        } else {
+            peer
+        }
+    }
+
+    /// The HTTP/2 stream whose task runs just now; none for HTTP/1.
+    pub(super) fn stream(&self) -> Option<Rc<Stall>> {
+        self.running.borrow().clone()
+    }
+
+    /// The task of `stream` begins or ends to run; gives what ran before.
+    pub(super) fn switch_to(&self, stream: Option<Rc<Stall>>) -> Option<Rc<Stall>> {
+        self.running.replace(stream)
+    }
+
+    /// Notes bytes that were read; gives how many of them hyper may see.
+    pub(super) fn on_read(&self, bytes: &[u8]) -> usize {
         self.received_bytes.set(self.received_bytes.get() + bytes.len() as u64);
         self.metrics.downstream_received_bytes_total.add_owned(bytes.len() as u64);
-        self.scanner.borrow_mut().feed(bytes);
+        self.scanner.borrow_mut().feed(bytes)
     }
 
     /// Notes bytes that were written.
@@ -155,6 +193,11 @@ impl Connection {
             Some((Expired::KeepAlive, timeouts.keep_alive))
         }
     }
+}
+
+/// Whether what `address` says of others is believed.
+fn trusts(listener: &config::Listener, address: IpAddr) -> bool {
+    listener.trusted_proxies.iter().any(|net| net.contains(&address))
 }
 
 impl Drop for Connection {

@@ -8,14 +8,14 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use http::header::HeaderValue;
+use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
 
 use super::body::{Relay, RequestBody, ResponseBody, Upload};
 use super::connection::Connection;
-use super::endpoint::{self, Endpoint, Entry, Lease};
+use super::endpoint::{self, Endpoint, Entry, Lease, Load};
 use super::headers;
 use super::limit::Deadline;
 use super::respond::refuse;
@@ -67,28 +67,21 @@ fn admit(
     if worker.when_full == WhenFull::Reject && worker.is_journal_full() {
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Reason::JournalFull));
     }
-    if watch.survey.has_via && headers_name_us(parts, worker) {
+    if watch.survey.has_via && worker.via.is_in(&parts.headers) {
         return Err(Refusal::new(StatusCode::LOOP_DETECTED, Reason::LoopDetected));
     }
     let service = worker
         .service_for(host.to_str().unwrap_or_default())
         .ok_or(Refusal::new(StatusCode::NOT_FOUND, Reason::NoRoute))?;
     rules::check_for(&service.config, parts.uri.path(), &watch.survey)?;
-    headers::to_upstream(&mut parts.headers, &watch.survey, connection, &host, &worker.via);
+    let via = worker.via.of(parts.version);
+    headers::to_upstream(&mut parts.headers, &watch.survey, connection, &host, via);
     parts.version = Version::HTTP_11;
     if parts.uri.authority().is_some() {
         let target = parts.uri.path_and_query().cloned();
         parts.uri = target.map_or_else(|| Uri::from_static("/"), Uri::from);
     }
     Ok(service)
-}
-
-/// Whether the request has been here before (RFC 9110 §7.6.3).
-fn headers_name_us(parts: &Parts, worker: &Worker) -> bool {
-    let us = worker.via.as_bytes();
-    let all = parts.headers.get_all(http::header::VIA).iter();
-    all.flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-        .any(|hop| hop.trim_ascii() == us)
 }
 
 /// The body to send, with what the stopwatch sees of it.
@@ -142,12 +135,11 @@ async fn attempt_all(
         watch.attempt_begun = Some(begun);
         watch.attempts += 1;
         let load = Load::new(&endpoint);
-        let result = attempt(worker, service, &endpoint, request, watch).await;
-        drop(load);
-        match result {
-            Ok(done) => {
+        match attempt(worker, service, &endpoint, request, watch).await {
+            Ok((response, mut lease)) => {
                 endpoint.outlier.success(entry);
-                return Ok(done);
+                lease.carry(load); // until the response has ended
+                return Ok((response, lease));
             }
             Err(failure) => {
                 book_failure(worker, &endpoint, entry, failure.reason);
@@ -182,26 +174,6 @@ fn book_failure(worker: &Worker, endpoint: &Endpoint, entry: Entry, reason: Reas
     }
 }
 
-/// An attempt under way, counted while it lives.
-struct Load<'a>(&'a Endpoint);
-
-impl<'a> Load<'a> {
-    /// Counts one more.
-    fn new(endpoint: &'a Endpoint) -> Self {
-        endpoint.in_flight.set(endpoint.in_flight.get() + 1);
-        endpoint.metrics.in_flight.add_owned(1);
-        endpoint.metrics.attempts_total.add_owned(1);
-        Self(endpoint)
-    }
-}
-
-impl Drop for Load<'_> {
-    fn drop(&mut self) {
-        self.0.in_flight.set(self.0.in_flight.get() - 1);
-        self.0.metrics.in_flight.sub_owned(1);
-    }
-}
-
 /// One attempt at one endpoint: connection from the pool or fresh, send, wait for the head.
 async fn attempt(
     worker: &Rc<Worker>,
@@ -214,7 +186,7 @@ async fn attempt(
     if let Some(mut lease) = ready_lease(endpoint, begun).await {
         endpoint.metrics.connections_reused_total.add_owned(1);
         watch.reused = Some((true, lease.requests));
-        watch.sent = Some(begun);
+        watch.sent = Some(Instant::now());
         let is_stale = lease.waited.is_some_and(|waited| waited >= STALE_AFTER);
         let copy = if is_stale { copy_of(&request) } else { None };
         watch.phase = Phase::Head;
@@ -229,7 +201,8 @@ async fn attempt(
             Err(failure) => return Err(failure),
         }
     }
-    watch.phase = Phase::Connect;
+    // Whatever was seen of a pooled connection is not what this exchange rides.
+    (watch.phase, watch.reused, watch.sent) = (Phase::Connect, None, None);
     let opened = match endpoint::open(endpoint, &worker.timer).await {
         Ok(opened) => opened,
         Err(error) => return Err(Failure { reason: error.reason, request: Some(request) }),
@@ -357,6 +330,9 @@ fn relay(
     }
     let survey = headers::to_downstream(&mut parts.headers);
     let is_empty = body.is_end_stream();
+    if parts.status == StatusCode::NO_CONTENT {
+        parts.headers.remove(CONTENT_LENGTH); // RFC 9110 §8.6
+    }
     parts.version = Version::HTTP_11;
     watch.status = Some(parts.status.as_u16());
     watch.phase = Phase::Data;
@@ -367,18 +343,23 @@ fn relay(
         if watch.method == Method::HEAD {
             // Its length describes what GET would have sent.
         } else if body.size_hint().exact() == Some(0)
-            && !parts.headers.contains_key("content-length")
+            && !parts.headers.contains_key(CONTENT_LENGTH)
             && parts.status != StatusCode::NO_CONTENT
             && parts.status != StatusCode::NOT_MODIFIED
         {
-            parts.headers.insert("content-length", HeaderValue::from_static("0"));
+            parts.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
             watch.response_head_bytes += "content-length: 0\r\n".len() as u64;
         }
         let now = watch.finish(Reason::Complete);
         if watch.is_upload_over() {
             lease.give_back(now);
         }
-        return Response::from_parts(parts, ResponseBody::Local(None));
+        let has_length = parts.headers.contains_key(CONTENT_LENGTH);
+        let body = match parts.status {
+            StatusCode::NOT_MODIFIED if has_length => ResponseBody::Unsaid,
+            _ => ResponseBody::Local(None),
+        };
+        return Response::from_parts(parts, body);
     }
     let idle = service.config.timeouts.idle;
     let body = ResponseBody::Relay(Relay::new(body, watch, lease, idle, &worker.timer));

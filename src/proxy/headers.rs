@@ -6,6 +6,9 @@
 //!
 //! Not here: whether a request is acceptable (`rules`).
 
+use std::net::{IpAddr, SocketAddr};
+
+use http::Version;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::connection::Connection;
@@ -16,6 +19,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// Host the client asked for.
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// Port the client came to; not set by us, but nobody else is believed either.
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
 /// Fields that concern one connection only, whether or not `Connection` names them.
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -46,9 +51,26 @@ const NOT_NOMINABLE: [&str; 12] = [
     "x-request-id",
 ];
 
+/// Fields that have no business in a trailer (RFC 9110 §6.5.1), beside the hop-by-hop ones: they
+/// frame, route or describe a message that has already been acted on.
+const NOT_IN_TRAILERS: [HeaderName; 8] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    header::CONTENT_RANGE,
+    header::HOST,
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::SET_COOKIE,
+];
+
 /// What one walk over a request's fields found.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
+    /// How many fields there are.
+    pub(super) fields: usize,
+    /// Their bytes as HTTP/1 would write them.
+    pub(super) bytes: usize,
     /// First `Host`.
     pub(super) host: Option<HeaderValue>,
     /// How many `Host` fields there are.
@@ -75,8 +97,10 @@ pub(super) struct Survey {
     pub(super) mime: Option<HeaderValue>,
     /// `X-Request-Id`.
     pub(super) request_id: Option<HeaderValue>,
-    /// First `X-Forwarded-For`.
-    pub(super) forwarded_for: Option<HeaderValue>,
+    /// `X-Forwarded-For` is present.
+    has_forwarded_for: bool,
+    /// `Forwarded` or `X-Forwarded-Port` is present.
+    has_forwarded: bool,
 }
 
 impl Survey {
@@ -85,22 +109,23 @@ impl Survey {
         let mut found = Self::default();
         let mut cookies = 0;
         for (name, value) in headers {
+            found.fields += 1;
+            found.bytes += name.as_str().len() + value.len() + ": \r\n".len();
             match name.as_str() {
                 "host" => {
                     found.host_count += 1;
                     found.host.get_or_insert_with(|| value.clone());
                 }
                 "user-agent" => found.user_agent = Some(value.clone()),
-                "accept" => found.wants_json |= has_token(value, b"application/json"),
+                "accept" => found.wants_json |= is_json(value.as_bytes()),
                 "referer" => found.referrer = Some(value.clone()),
                 "content-type" => found.mime = Some(value.clone()),
                 "content-length" => {
                     found.content_length = value.to_str().ok().and_then(|text| text.parse().ok());
                 }
                 "x-request-id" => found.request_id = Some(value.clone()),
-                "x-forwarded-for" => {
-                    found.forwarded_for.get_or_insert_with(|| value.clone());
-                }
+                "x-forwarded-for" => found.has_forwarded_for = true,
+                "forwarded" | "x-forwarded-port" => found.has_forwarded = true,
                 "via" => found.has_via = true,
                 "expect" => found.expect = Some(value.clone()),
                 "max-forwards" => found.max_forwards = Some(value.clone()),
@@ -129,8 +154,13 @@ fn hop_by_hop_bit(name: &str) -> u8 {
 }
 
 /// Whether `token` stands in a value, in any case.
-fn has_token(value: &HeaderValue, token: &[u8]) -> bool {
-    value.as_bytes().windows(token.len()).any(|part| part.eq_ignore_ascii_case(token))
+fn has_token(value: &[u8], token: &[u8]) -> bool {
+    value.windows(token.len()).any(|part| part.eq_ignore_ascii_case(token))
+}
+
+/// Whether a value of `Accept` asks for JSON.
+pub(super) fn is_json(accept: &[u8]) -> bool {
+    has_token(accept, b"application/json")
 }
 
 /// Names that `Connection` gives, trimmed; empty ones left out.
@@ -180,7 +210,7 @@ pub(super) fn to_upstream(
     via: &HeaderValue,
 ) {
     let keeps_trailers = survey.hop_by_hop & (1 << 4) != 0
-        && headers.get(header::TE).is_some_and(|value| has_token(value, b"trailers"));
+        && headers.get(header::TE).is_some_and(|value| has_token(value.as_bytes(), b"trailers"));
     strip(headers, survey.hop_by_hop);
     if keeps_trailers {
         // A statement about trailers is the one part of TE that concerns the whole way (gRPC).
@@ -194,17 +224,18 @@ pub(super) fn to_upstream(
         headers.insert(header::HOST, host.clone());
     }
     let peer = connection.forwarded_for();
-    match survey.forwarded_for.as_ref().filter(|_| connection.is_trusted) {
-        Some(_) => {
-            let mut all: Vec<&[u8]> =
-                headers.get_all(X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
-            all.push(peer.as_bytes());
-            let joined = HeaderValue::from_bytes(&all.join(&b", "[..]));
-            headers.insert(X_FORWARDED_FOR, joined.unwrap_or(peer));
-        }
-        None => {
-            headers.insert(X_FORWARDED_FOR, peer);
-        }
+    if connection.is_trusted && survey.has_forwarded_for {
+        let mut all: Vec<&[u8]> =
+            headers.get_all(X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
+        all.push(peer.as_bytes());
+        let joined = HeaderValue::from_bytes(&all.join(&b", "[..]));
+        headers.insert(X_FORWARDED_FOR, joined.unwrap_or(peer));
+    } else {
+        headers.insert(X_FORWARDED_FOR, peer);
+    }
+    if !connection.is_trusted && survey.has_forwarded {
+        headers.remove(header::FORWARDED);
+        headers.remove(X_FORWARDED_PORT);
     }
     if !(connection.is_trusted && headers.contains_key(X_FORWARDED_PROTO)) {
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(connection.scheme()));
@@ -213,6 +244,82 @@ pub(super) fn to_upstream(
         headers.insert(X_FORWARDED_HOST, host.clone());
     }
     headers.append(header::VIA, via.clone());
+}
+
+/// Our entry in `Via`: the protocol we were spoken to in, and a name of this process
+/// (RFC 9110 §7.6.3).
+#[derive(Debug)]
+pub(super) struct Via {
+    /// The name.
+    pseudonym: String,
+    /// Entries for HTTP/1.0, 1.1 and 2.
+    entries: [HeaderValue; 3],
+}
+
+impl Via {
+    /// The entries of a process that calls itself `pseudonym`.
+    pub(super) fn new(pseudonym: &str) -> Self {
+        let entries = ["1.0", "1.1", "2.0"].map(|version| {
+            HeaderValue::from_str(&format!("{version} {pseudonym}"))
+                .unwrap_or(HeaderValue::from_static("1.1 lbproxy"))
+        });
+        Self { pseudonym: pseudonym.to_owned(), entries }
+    }
+
+    /// The entry for a request that came in `version`.
+    pub(super) fn of(&self, version: Version) -> &HeaderValue {
+        let [http_10, http_11, http_2] = &self.entries;
+        match version {
+            Version::HTTP_10 => http_10,
+            Version::HTTP_2 => http_2,
+            _ => http_11,
+        }
+    }
+
+    /// Whether a request has been here before.
+    pub(super) fn is_in(&self, headers: &HeaderMap) -> bool {
+        let fields = headers.get_all(header::VIA).iter();
+        let mut hops = fields.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+        hops.any(|hop| {
+            let mut words = hop.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+            words.nth(1) == Some(self.pseudonym.as_bytes())
+        })
+    }
+}
+
+/// The client as far as it is believed: of the hops that `X-Forwarded-For` names, each is vouched for
+/// by the one to its right, and the last by the peer. So it is the rightmost address that is not
+/// itself trusted; whatever stands left of it, or is no address, anybody may have written.
+pub(super) fn client(
+    headers: &HeaderMap,
+    peer: IpAddr,
+    is_trusted: impl Fn(IpAddr) -> bool,
+) -> IpAddr {
+    let fields = headers.get_all(X_FORWARDED_FOR).iter().rev();
+    let hops = fields.flat_map(|value| value.as_bytes().rsplit(|&byte| byte == b','));
+    let mut client = peer;
+    for hop in hops.map(<[u8]>::trim_ascii).filter(|hop| !hop.is_empty()) {
+        if !is_trusted(client) {
+            break;
+        }
+        let Some(address) = address_of(hop) else { break };
+        client = address;
+    }
+    client
+}
+
+/// The address of a hop; some proxies write its port too.
+fn address_of(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?;
+    let address = hop.parse().or_else(|_| hop.parse().map(|socket: SocketAddr| socket.ip()));
+    address.map(|address| address.to_canonical()).ok()
+}
+
+/// Takes out of a trailer what must not stand there.
+pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
+    for name in HOP_BY_HOP.iter().chain(&NOT_IN_TRAILERS) {
+        trailers.remove(name);
+    }
 }
 
 /// One `Cookie` field, as HTTP/1.1 wants it (RFC 9113 §8.2.3).
@@ -311,6 +418,41 @@ mod tests {
         for (index, name) in HOP_BY_HOP.iter().enumerate() {
             assert_eq!(hop_by_hop_bit(name.as_str()), 1 << index, "{name}");
         }
+    }
+
+    /// Goal: nobody outside chooses the address that records name. Method: 10.0.0.0/8 is trusted,
+    /// the peer is 10.0.0.1 unless it says otherwise.
+    #[test]
+    fn the_client_is_the_rightmost_address_that_is_not_trusted() {
+        let is_trusted = |ip: IpAddr| ip.to_string().starts_with("10.");
+        for (name, peer, fields, want) in [
+            ("none named", "10.0.0.1", &[][..], "10.0.0.1"),
+            ("one hop", "10.0.0.1", &["9.9.9.9"], "9.9.9.9"),
+            ("what the client wrote itself", "10.0.0.1", &["6.6.6.6, 9.9.9.9"], "9.9.9.9"),
+            ("through two of ours", "10.0.0.1", &["6.6.6.6,9.9.9.9 , 10.0.0.2"], "9.9.9.9"),
+            ("several fields", "10.0.0.1", &["6.6.6.6", "9.9.9.9", "10.0.0.2"], "9.9.9.9"),
+            ("all ours", "10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+            ("no address", "10.0.0.1", &["9.9.9.9, unknown, 10.0.0.2"], "10.0.0.2"),
+            ("nothing between commas", "10.0.0.1", &["9.9.9.9, ,"], "9.9.9.9"),
+            ("with ports", "10.0.0.1", &["[2001:db8::1]:8080, 10.0.0.2:90"], "2001:db8::1"),
+            ("an untrusted peer", "8.8.8.8", &["9.9.9.9"], "8.8.8.8"),
+        ] {
+            let fields: Vec<_> = fields.iter().map(|value| ("x-forwarded-for", *value)).collect();
+            let client = client(&map(&fields), peer.parse().unwrap(), is_trusted);
+            assert_eq!(client.to_string(), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_trailer_keeps_what_may_stand_there() {
+        let mut trailers = map(&[
+            ("grpc-status", "0"),
+            ("content-length", "3"),
+            ("connection", "x"),
+            ("host", "a"),
+        ]);
+        clean_trailers(&mut trailers);
+        assert_eq!(trailers, map(&[("grpc-status", "0")]));
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! The socket wrapper below hyper: counts bytes, feeds the scanner, keeps the socket's time limits.
 //!
 //! Invariants: bytes pass through untouched, vectored writes stay vectored (one `writev` per small
-//! response), and it adds no system call.
+//! response), and it adds no system call. A head that the scanner refuses is not passed on: reading
+//! fails instead, as soon as everything before it is answered. When hyper lets go of the socket it is
+//! left in [`Leftover`], for last words (`ending`).
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,11 +16,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::connection::{Connection, Expired};
 use super::limit::{Deadline, Timer};
 
+/// Where a stream is left that hyper has let go of.
+pub(super) type Leftover<S> = Rc<Cell<Option<S>>>;
+
 /// A downstream stream, plain or TLS.
-#[derive(Debug)]
 pub(super) struct Watched<S> {
-    /// The stream itself.
-    inner: S,
+    /// The stream itself, until it is left.
+    inner: Option<S>,
+    /// Where it is left.
+    leftover: Leftover<S>,
     /// What is known of the connection.
     connection: Rc<Connection>,
     /// Passes when nothing comes for too long.
@@ -28,24 +35,51 @@ pub(super) struct Watched<S> {
     write_deadline: Deadline,
     /// Whether `write_deadline` is armed.
     is_write_armed: bool,
+    /// A head was refused; hyper gets nothing more to read.
+    is_refused: bool,
+    /// hyper was given one more turn after that, to hand over what it has to write.
+    has_yielded: bool,
 }
 
 impl<S> Watched<S> {
-    /// Watches `inner` on behalf of `connection`.
-    pub(super) fn new(inner: S, connection: Rc<Connection>, timer: &Rc<Timer>) -> Self {
+    /// Watches `inner` on behalf of `connection`; leaves it in `leftover`.
+    pub(super) fn new(
+        inner: S,
+        connection: Rc<Connection>,
+        timer: &Rc<Timer>,
+        leftover: &Leftover<S>,
+    ) -> Self {
         Self {
-            inner,
+            inner: Some(inner),
+            leftover: Rc::clone(leftover),
             connection,
             read_deadline: Deadline::new(timer),
             armed: None,
             write_deadline: Deadline::new(timer),
             is_write_armed: false,
+            is_refused: false,
+            has_yielded: false,
         }
+    }
+
+    /// A head was refused: reading fails, but not before earlier exchanges have ended and their
+    /// bytes are gone.
+    fn refuse(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        if self.connection.in_flight.get() > 0 || self.is_write_armed {
+            return Poll::Pending; // the end of the exchange, or the socket, wakes hyper
+        }
+        if !self.has_yielded {
+            self.has_yielded = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
     }
 
     /// Nothing to read: arms the limit that applies, and tells when it has passed.
     fn read_waits(&mut self, cx: &Context<'_>) -> Poll<Expired> {
-        let limit = self.connection.read_limit();
+        // While the downstream has not taken its response, it cannot be late with a request.
+        let limit = self.connection.read_limit().filter(|_| !self.is_write_armed);
         // The same wait goes on over several reads (a head that comes byte by byte); another
         // request begins another wait.
         let wait = limit.map(|(kind, _)| (kind, self.connection.requests.get()));
@@ -101,12 +135,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.is_refused {
+            return this.refuse(cx);
+        }
         let before = buf.filled().len();
-        match Pin::new(&mut this.inner).poll_read(cx, buf) {
+        match Pin::new(inner(&mut this.inner)?).poll_read(cx, buf) {
             Poll::Ready(Ok(())) => {
                 let new = buf.filled().get(before..).unwrap_or_default();
-                if !new.is_empty() {
-                    this.connection.on_read(new);
+                if new.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+                let passed = this.connection.on_read(new);
+                if passed < new.len() {
+                    this.is_refused = true;
+                    buf.set_filled(before + passed);
+                    if passed == 0 {
+                        return this.refuse(cx);
+                    }
                 }
                 Poll::Ready(Ok(()))
             }
@@ -135,7 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let result = Pin::new(&mut this.inner).poll_write(cx, buf);
+        let result = Pin::new(inner(&mut this.inner)?).poll_write(cx, buf);
         this.wrote(cx, result)
     }
 
@@ -145,19 +190,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let result = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
+        let result = Pin::new(inner(&mut this.inner)?).poll_write_vectored(cx, bufs);
         this.wrote(cx, result)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        self.inner.as_ref().is_some_and(AsyncWrite::is_write_vectored)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+        Pin::new(inner(&mut self.get_mut().inner)?).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+        Pin::new(inner(&mut self.get_mut().inner)?).poll_shutdown(cx)
+    }
+}
+
+/// The stream, which is there until the wrapper is dropped.
+///
+/// # Errors
+/// Never; an error stands for a panic.
+fn inner<S>(stream: &mut Option<S>) -> io::Result<&mut S> {
+    stream.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
+}
+
+impl<S> Drop for Watched<S> {
+    fn drop(&mut self) {
+        self.leftover.set(self.inner.take());
     }
 }

@@ -1,8 +1,8 @@
 //! Sockets of one worker: bind with SO_REUSEPORT, accept, serve until drained.
 //!
 //! Every worker has a socket of its own on each address; the kernel spreads connections. On drain
-//! what already waits in the socket's queue is still served. A connection that ends without a
-//! request leaves a connection record. Not here: requests (`exchange`).
+//! what already waits in the socket's queue is still served. Not here: requests (`exchange`), what is
+//! left of a connection at its end (`ending`).
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,20 +21,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::connection::{Connection, Expired};
+use super::connection::Connection;
+use super::ending::{self, record};
 use super::exchange;
-use super::io::Watched;
-use super::stopwatch::wall_clock;
+use super::io::{Leftover, Watched};
+use super::streams::OnWorker;
 use super::tls;
 use super::worker::Worker;
 use crate::config;
-use crate::record::{
-    Bytes, ConnectionRecord, Count, EcsNanos, Ip, Micros, Phase, Port, Reason, State, Status,
-    Stream, Text,
-};
+use crate::record::Reason;
 
 /// Connections that may wait to be accepted, per worker.
 const BACKLOG: i32 = 4096;
+/// More than the longest head that hyper holds, so that the scanner refuses a head before hyper does.
+const HEAD_ROOM_BYTES: usize = 1024;
 /// Pause after a failed accept, so that a lack of descriptors does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -169,19 +169,6 @@ async fn serve(
     }
 }
 
-/// Spawns hyper's tasks on this worker.
-#[derive(Debug, Clone, Copy)]
-struct OnWorker;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for OnWorker
-where
-    F::Output: 'static,
-{
-    fn execute(&self, task: F) {
-        tokio::task::spawn_local(task);
-    }
-}
-
 /// HTTP/1.1 or HTTP/2 until either side ends it.
 async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     worker: &Rc<Worker>,
@@ -190,100 +177,40 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     mut drain: watch::Receiver<bool>,
 ) {
     let limits = connection.listener.limits;
-    let mut builder = auto::Builder::new(OnWorker);
+    let executor = OnWorker { connection: Rc::clone(connection), timer: Rc::clone(&worker.timer) };
+    let mut builder = auto::Builder::new(executor);
     builder
         .http1()
         .preserve_header_case(true)
         .max_headers(limits.headers)
-        .max_buf_size(limits.head_bytes);
+        .max_buf_size(limits.head_bytes + HEAD_ROOM_BYTES);
     builder
         .http2()
         .max_concurrent_streams(limits.streams)
-        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
+        .max_header_list_size(u32::try_from(limits.head_bytes * 2).unwrap_or(u32::MAX));
     if !connection.listener.http2 {
         builder = builder.http1_only();
     }
     let service =
         service_fn(|request| exchange::run(Rc::clone(worker), Rc::clone(connection), request));
-    let socket = TokioIo::new(Watched::new(stream, Rc::clone(connection), &worker.timer));
-    let mut serving = pin!(builder.serve_connection(socket, service));
-    let mut is_draining = *drain.borrow_and_update();
-    if is_draining {
-        serving.as_mut().graceful_shutdown();
-    }
-    let ended = loop {
-        tokio::select! {
-            biased;
-            ended = serving.as_mut() => break ended,
-            Ok(()) = drain.changed(), if !is_draining => {
-                is_draining = true;
-                serving.as_mut().graceful_shutdown();
+    let leftover = Leftover::default();
+    let socket = Watched::new(stream, Rc::clone(connection), &worker.timer, &leftover);
+    let ended = {
+        let mut serving = pin!(builder.serve_connection(TokioIo::new(socket), service));
+        let mut is_draining = *drain.borrow_and_update();
+        if is_draining {
+            serving.as_mut().graceful_shutdown();
+        }
+        loop {
+            tokio::select! {
+                biased;
+                ended = serving.as_mut() => break ended,
+                Ok(()) = drain.changed(), if !is_draining => {
+                    is_draining = true;
+                    serving.as_mut().graceful_shutdown();
+                }
             }
         }
     };
-    let error = ended.err();
-    if let Some((reason, status)) = verdict(connection, error.as_deref()) {
-        let message = error.map(|error| error.to_string()).unwrap_or_default();
-        record(worker, connection, reason, status, &message);
-    }
-}
-
-/// Whether the end of a connection is worth a record of its own, and which.
-fn verdict(
-    connection: &Connection,
-    error: Option<&(dyn std::error::Error + Send + Sync + 'static)>,
-) -> Option<(Reason, Option<u16>)> {
-    let hyper = error.and_then(|error| error.downcast_ref::<hyper::Error>());
-    if let Some(error) = hyper.filter(|error| error.is_parse()) {
-        return Some(if error.is_parse_too_large() {
-            (Reason::HeadTooLarge, Some(431))
-        } else {
-            (Reason::BadRequest, Some(400))
-        });
-    }
-    match connection.expired.get() {
-        Some(Expired::Head) if connection.scanner.borrow().head_begun().is_some() => {
-            Some((Reason::HeadTimeout, None))
-        }
-        Some(Expired::Head) => Some((Reason::IdleTimeout, None)),
-        _ if connection.requests.get() == 0 => Some((Reason::ClosedWithoutRequest, None)),
-        _ => None,
-    }
-}
-
-/// Writes the record of a connection.
-fn record(
-    worker: &Worker,
-    connection: &Connection,
-    reason: Reason,
-    status: Option<u16>,
-    message: &str,
-) {
-    let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-    let tls = connection.tls.get();
-    let record = ConnectionRecord {
-        timestamp: Some(wall_clock()),
-        duration: Some(EcsNanos(micros(connection.accepted.elapsed()))),
-        listener: Some(Text(connection.listener.name.as_bytes())),
-        source_ip: Some(Ip(connection.peer.ip().to_canonical())),
-        source_port: Some(Port(connection.peer.port())),
-        connection_id: Some(Count(connection.id)),
-        status: status.map(Status),
-        received_bytes: Some(Bytes(connection.received_bytes.get())),
-        sent_bytes: Some(Bytes(connection.sent_bytes.get())),
-        head_us: connection
-            .scanner
-            .borrow()
-            .head_begun()
-            .map(|begun| Micros(micros(begun.elapsed()))),
-        tls_us: tls.map(|tls| Micros(micros(tls.handshake))),
-        tls_version: tls.map(|tls| Text(tls.version.as_bytes())),
-        tls_server_name: tls
-            .and_then(|tls| tls.server_name.as_ref())
-            .map(|name| Text(name.as_bytes())),
-        state: Some(State::new(reason, Phase::Request)),
-        reason: Some(reason),
-        message: (!message.is_empty()).then_some(Text(message.as_bytes())),
-    };
-    worker.append(Stream::Connection, |out| record.encode(out));
+    ending::end(worker, connection, leftover.take(), ended.err()).await;
 }

@@ -14,6 +14,7 @@
 mod balance;
 mod body;
 mod connection;
+mod ending;
 mod endpoint;
 mod exchange;
 mod headers;
@@ -27,6 +28,7 @@ mod running;
 mod scan;
 mod service;
 mod stopwatch;
+mod streams;
 mod tls;
 mod worker;
 

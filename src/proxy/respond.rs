@@ -1,12 +1,14 @@
 //! Answers that the proxy gives by itself: short, as JSON or text by `Accept`, each with its record.
 
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 
 use super::body::ResponseBody;
+use super::connection::Connection;
 use super::headers;
 use super::rules::Refusal;
 use super::stopwatch::Stopwatch;
@@ -18,24 +20,28 @@ const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELET
 /// Answers with `refusal` and ends the exchange.
 pub(super) fn refuse(mut watch: Box<Stopwatch>, refusal: Refusal) -> Response<ResponseBody> {
     let Refusal { status, reason } = refusal;
-    let body = if watch.method == Method::HEAD { Bytes::new() } else { body(&watch, refusal) };
+    let wants_json = watch.survey.wants_json;
+    let is_head = watch.method == Method::HEAD;
+    let body = if is_head { Bytes::new() } else { body(refusal, wants_json, &watch.label()) };
     let length = body.len();
     let mut response = Response::new(ResponseBody::Local((length > 0).then_some(body)));
     *response.status_mut() = status;
     let fields = response.headers_mut();
-    let mime = if watch.survey.wants_json { "application/json" } else { "text/plain" };
+    let mime = mime(wants_json);
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(mime));
     fields.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     if status == StatusCode::METHOD_NOT_ALLOWED {
         fields.insert(header::ALLOW, ALLOW);
     }
-    if closes(reason) {
+    let closes = closes(reason) && watch.is_closed_by_field();
+    if closes {
         fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        watch.lingers();
     }
     watch.status = Some(status.as_u16());
     watch.response_mime = Some(HeaderValue::from_static(mime));
     let mut counted = fields.clone();
-    let closing = if closes(reason) { "connection: close\r\n".len() as u64 } else { 0 };
+    let closing = if closes { "connection: close\r\n".len() as u64 } else { 0 };
     watch.response_head_bytes =
         headers::to_downstream(&mut counted).head_bytes(status, false) + closing;
     watch.add_response_bytes(length);
@@ -58,21 +64,42 @@ fn closes(reason: Reason) -> bool {
     )
 }
 
+/// The media type of an answer.
+const fn mime(wants_json: bool) -> &'static str {
+    if wants_json { "application/json" } else { "text/plain" }
+}
+
 /// The text of the answer: what happened, and a number to ask about.
-fn body(watch: &Stopwatch, refusal: Refusal) -> Bytes {
-    let (status, reason) = (refusal.status, refusal.reason.as_str());
-    let phrase = status.canonical_reason().unwrap_or("");
+fn body(refusal: Refusal, wants_json: bool, label: &str) -> Bytes {
+    let (status, reason) = (refusal.status.as_u16(), refusal.reason.as_str());
+    let phrase = refusal.status.canonical_reason().unwrap_or("");
     let mut text = String::with_capacity(128);
-    let request = watch.label();
     // Nothing that the client sent stands in it, so there is nothing to escape.
-    let _ = if watch.survey.wants_json {
+    let _ = if wants_json {
         writeln!(
             text,
-            r#"{{"status":{},"error":"{phrase}","reason":"{reason}","request":"{request}"}}"#,
-            status.as_u16()
+            r#"{{"status":{status},"error":"{phrase}","reason":"{reason}","request":"{label}"}}"#
         )
     } else {
-        writeln!(text, "{} {phrase}\nreason: {reason}\nrequest: {request}", status.as_u16())
+        writeln!(text, "{status} {phrase}\nreason: {reason}\nrequest: {label}")
     };
     Bytes::from(text)
+}
+
+/// The whole answer, as HTTP/1.1 writes it, to a request that never became an exchange.
+pub(super) fn last_words(refusal: Refusal, connection: &Connection) -> Vec<u8> {
+    let wants_json = connection.scanner.borrow().wants_json();
+    let body = body(refusal, wants_json, &connection.label(connection.requests.get() + 1));
+    let mut head = String::with_capacity(512);
+    let _ = write!(
+        head,
+        "HTTP/1.1 {} {}\r\ncontent-type: {}\r\ncontent-length: {}\r\nconnection: close\r\n\
+         date: {}\r\n\r\n",
+        refusal.status.as_u16(),
+        refusal.status.canonical_reason().unwrap_or(""),
+        mime(wants_json),
+        body.len(),
+        httpdate::fmt_http_date(SystemTime::now()),
+    );
+    [head.as_bytes(), &body].concat()
 }

@@ -32,6 +32,12 @@ impl Refusal {
 /// Malformed, or with two meanings.
 pub(super) const BAD_REQUEST: Refusal = Refusal::new(StatusCode::BAD_REQUEST, Reason::BadRequest);
 
+/// Too long a head, or too many fields.
+pub(super) const HEAD_TOO_LARGE: Refusal =
+    Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Reason::HeadTooLarge);
+/// Too long a target.
+pub(super) const URI_TOO_LONG: Refusal = Refusal::new(StatusCode::URI_TOO_LONG, Reason::UriTooLong);
+
 /// Checks what needs no service, and gives the value of `Host` to go by.
 ///
 /// # Errors
@@ -48,9 +54,13 @@ pub(super) fn check(
     if matches!(parts.method, Method::CONNECT | Method::TRACE) {
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Reason::MethodNotAllowed));
     }
+    // Over HTTP/1 the scanner has refused these before; what HTTP/2 compresses is counted here.
+    if survey.fields > limits.headers || survey.bytes > limits.head_bytes {
+        return Err(HEAD_TOO_LARGE);
+    }
     let target_bytes = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target_bytes > limits.uri_bytes {
-        return Err(Refusal::new(StatusCode::URI_TOO_LONG, Reason::UriTooLong));
+        return Err(URI_TOO_LONG);
     }
     if let Some(expect) = &survey.expect
         && !expect.as_bytes().eq_ignore_ascii_case(b"100-continue")

@@ -2,18 +2,38 @@
 //!
 //! hyper calls the service with a parsed head; by then it is gone *when* the first byte came, how
 //! many bytes a head had, and what the parser tidied away although RFC 9112 asks to refuse it
-//! (`Content-Length` beside `Transfer-Encoding`, §6.3; a fragment in the target, §3.2). This scanner
-//! sees the same bytes, finds line ends with SIMD search, and hands over one [`Head`] per request.
+//! (`Content-Length` beside `Transfer-Encoding`, §6.3; a fragment in the target, §3.2). A head over a
+//! limit never gets that far: hyper would answer it by itself, without a word. This scanner sees the
+//! same bytes first, finds line ends with SIMD search, hands over one [`Head`] per request, and holds
+//! back a head that is over a limit ([`Scanner::feed`]), so that the answer is ours.
 //!
 //! Invariants: it never decides how a body is read (hyper does), so a disagreement can refuse a
-//! request but never let one through; it keeps at most [`LINE_BYTES_MAX`] bytes of a cut line.
-//! Off for HTTP/2, whose framing leaves none of these questions.
+//! request but never let one through; it keeps at most [`LINE_BYTES_MAX`] bytes of a cut line and
+//! [`READY_MAX`] heads. Off for HTTP/2, whose framing leaves none of these questions.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use crate::record::Reason;
+
 /// Longest part of a line kept over a read; what matters stands at its start.
 const LINE_BYTES_MAX: usize = 16 * 1024;
+/// Most complete heads that wait for hyper. It reads on only when it has used what it holds, and no
+/// buffer of its size holds so many.
+const READY_MAX: usize = 1 << 17;
+/// Longest request line: hyper takes no target beyond 65 534 bytes.
+const REQUEST_LINE_BYTES_MAX: u64 = 65_000;
+/// Empty lines passed over before a request.
+const EMPTY_LINES_MAX: u32 = 8;
+
+/// Beyond these a head is refused.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Bytes of a head, the empty line included.
+    pub(super) head_bytes: u64,
+    /// Field lines of a head.
+    pub(super) fields: usize,
+}
 
 /// What the bytes of one request head told.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +65,8 @@ enum State {
     Chunk(u64),
     /// In the trailer.
     Trailer,
+    /// In a head that is over a limit.
+    Refused(Reason),
     /// HTTP/2, or something hyper is about to refuse.
     Off,
 }
@@ -54,31 +76,40 @@ enum State {
 pub(super) struct Scanner {
     /// Where we are.
     state: State,
+    /// Beyond these a head is refused.
+    limits: Limits,
     /// Start of a line cut by the end of a read.
     line: Vec<u8>,
     /// The head being read.
     head: Option<Head>,
+    /// Field lines of the head being read.
+    fields: usize,
+    /// Empty lines passed over since the last request.
+    empty_lines: u32,
     /// `Content-Length` of the head being read.
     length: Option<u64>,
     /// Whether the head being read has `Transfer-Encoding`.
     is_chunked: bool,
+    /// Whether the head being read asks for JSON.
+    wants_json: bool,
     /// Heads complete and not yet taken, in order.
     ready: VecDeque<Head>,
-    /// Bytes of the current request so far, head and body as they were on the wire.
-    wire_bytes: u64,
 }
 
 impl Scanner {
     /// At the start of a connection.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Self {
             state: State::Start,
+            limits,
             line: Vec::new(),
             head: None,
+            fields: 0,
+            empty_lines: 0,
             length: None,
             is_chunked: false,
+            wants_json: false,
             ready: VecDeque::new(),
-            wire_bytes: 0,
         }
     }
 
@@ -92,36 +123,58 @@ impl Scanner {
         self.head.as_ref().map(|head| head.first_byte)
     }
 
-    /// Follows `bytes`, read just now.
-    pub(super) fn feed(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
+    /// Whether the head being read has asked for JSON so far.
+    pub(super) fn wants_json(&self) -> bool {
+        self.wants_json
+    }
+
+    /// Why the head being read is refused, if it is. Nothing on the connection is read any more.
+    pub(super) fn refused(&self) -> Option<Reason> {
+        match self.state {
+            State::Refused(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Follows `bytes`, read just now. Gives how many of them hyper may see: all, unless a head is
+    /// refused in them.
+    #[must_use]
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> usize {
+        let mut seen = 0;
+        while let Some(rest) = bytes.get(seen..).filter(|rest| !rest.is_empty()) {
             let used = match self.state {
-                State::Off => return,
-                State::Start => self.start(bytes),
-                State::Skip(left) => self.skip(bytes, left, State::Skip),
-                State::Chunk(left) => self.skip(bytes, left, State::Chunk),
+                State::Off => return bytes.len(),
+                State::Refused(_) => return seen,
+                State::Start => self.start(rest),
+                State::Skip(left) => self.skip(rest, left, State::Skip),
+                State::Chunk(left) => self.skip(rest, left, State::Chunk),
                 State::RequestLine | State::Fields | State::ChunkLine | State::Trailer => {
-                    self.read_line(bytes)
+                    self.read_line(rest)
                 }
             };
-            self.wire_bytes += used as u64;
-            bytes = bytes.get(used..).unwrap_or_default();
+            seen += used;
         }
+        seen
     }
 
     /// First byte of a request. Empty lines before it are passed over (RFC 9112 §2.2).
     fn start(&mut self, bytes: &[u8]) -> usize {
         if matches!(bytes.first(), Some(b'\r' | b'\n')) {
+            self.empty_lines += 1;
+            if self.empty_lines > 2 * EMPTY_LINES_MAX {
+                self.state = State::Refused(Reason::BadRequest);
+                return 0;
+            }
             return 1;
         }
-        self.wire_bytes = 0;
         self.head = Some(Head {
             first_byte: Instant::now(),
             bytes: 0,
             has_fragment: false,
             has_two_lengths: false,
         });
-        (self.length, self.is_chunked) = (None, false);
+        (self.length, self.is_chunked, self.wants_json) = (None, false, false);
+        (self.fields, self.empty_lines) = (0, 0);
         self.state = State::RequestLine;
         0
     }
@@ -137,31 +190,41 @@ impl Scanner {
         usize::try_from(used).unwrap_or(bytes.len())
     }
 
-    /// Reads to the end of the line, or keeps what there is of it.
+    /// Reads to the end of the line, or keeps what there is of it. Nothing of it is used when it
+    /// takes the head over a limit.
     fn read_line(&mut self, bytes: &[u8]) -> usize {
-        let Some(end) = memchr::memchr(b'\n', bytes) else {
-            let room = LINE_BYTES_MAX.saturating_sub(self.line.len());
-            self.line.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
-            self.count_head(bytes.len());
-            return bytes.len();
-        };
-        let part = bytes.get(..end).unwrap_or_default();
-        self.count_head(end + 1);
-        if self.line.is_empty() {
+        let end = memchr::memchr(b'\n', bytes);
+        let used = end.map_or(bytes.len(), |end| end + 1);
+        if let Some(reason) = self.over_limit(bytes, used) {
+            self.state = State::Refused(reason);
+            return 0;
+        }
+        let part = bytes.get(..end.unwrap_or(used)).unwrap_or_default();
+        if end.is_some() && self.line.is_empty() {
             self.line_done(part.strip_suffix(b"\r").unwrap_or(part));
-        } else {
-            let mut line = std::mem::take(&mut self.line);
-            line.extend_from_slice(part);
+            return used;
+        }
+        let room = LINE_BYTES_MAX.saturating_sub(self.line.len());
+        self.line.extend_from_slice(part.get(..room.min(part.len())).unwrap_or_default());
+        if end.is_some() {
+            let line = std::mem::take(&mut self.line);
             self.line_done(line.strip_suffix(b"\r").unwrap_or(&line));
         }
-        end + 1
+        used
     }
 
-    /// Adds to the length of the head while in it.
-    fn count_head(&mut self, bytes: usize) {
-        if let Some(head) = &mut self.head {
-            head.bytes += bytes as u64;
+    /// Adds `used` bytes to the head, while in one; gives the limit that they pass, if any.
+    fn over_limit(&mut self, bytes: &[u8], used: usize) -> Option<Reason> {
+        let head = self.head.as_mut()?;
+        head.bytes += used as u64;
+        let most = self.limits.head_bytes;
+        if self.state == State::RequestLine {
+            return (head.bytes > most.min(REQUEST_LINE_BYTES_MAX)).then_some(Reason::UriTooLong);
         }
+        // hyper counts a field as soon as its first byte is there.
+        let is_new = self.line.is_empty() && !matches!(bytes.first(), Some(b'\r' | b'\n'));
+        let is_over = head.bytes > most || (is_new && self.fields >= self.limits.fields);
+        is_over.then_some(Reason::HeadTooLarge)
     }
 
     /// One whole line, without its end.
@@ -191,16 +254,23 @@ impl Scanner {
         }
     }
 
-    /// One field line: only the two that frame the body matter.
+    /// One field line: only those that frame the body, and `Accept`, matter.
     fn field(&mut self, line: &[u8]) {
-        if let Some(value) = value_of(line, b"content-length:") {
-            // hyper refuses values that differ or are no number; what is noted here is enough.
-            self.length = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
-            if self.length.is_none() {
-                self.length = Some(0);
+        self.fields += 1;
+        match line.first().map(u8::to_ascii_lowercase) {
+            Some(b'c') => {
+                if let Some(value) = value_of(line, b"content-length:") {
+                    // hyper refuses values that differ or are no number; what is noted is enough.
+                    let value = std::str::from_utf8(value).ok();
+                    self.length =
+                        Some(value.and_then(|text| text.trim().parse().ok()).unwrap_or(0));
+                }
             }
-        } else if value_of(line, b"transfer-encoding:").is_some() {
-            self.is_chunked = true;
+            Some(b't') => self.is_chunked |= value_of(line, b"transfer-encoding:").is_some(),
+            Some(b'a') => {
+                self.wants_json |= value_of(line, b"accept:").is_some_and(super::headers::is_json);
+            }
+            _ => (),
         }
     }
 
@@ -208,6 +278,10 @@ impl Scanner {
     fn head_done(&mut self) {
         if let Some(mut head) = self.head.take() {
             head.has_two_lengths = self.is_chunked && self.length.is_some();
+            if self.ready.len() == READY_MAX {
+                self.state = State::Refused(Reason::BadRequest);
+                return;
+            }
             self.ready.push_back(head);
         }
         self.state = match (self.is_chunked, self.length) {
@@ -232,65 +306,4 @@ fn chunk_length(line: &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Heads found as (bytes, fragment, two lengths), fed whole and then byte by byte.
-    fn check(name: &str, bytes: &[u8], want: &[(u64, bool, bool)]) {
-        for step in [bytes.len().max(1), 1, 7] {
-            let mut scanner = Scanner::new();
-            bytes.chunks(step).for_each(|part| scanner.feed(part));
-            let heads: Vec<_> = std::iter::from_fn(|| scanner.take_head())
-                .map(|head| (head.bytes, head.has_fragment, head.has_two_lengths))
-                .collect();
-            assert_eq!(heads, want, "{name}, {step} bytes a read");
-        }
-    }
-
-    #[test]
-    fn finds_every_head_whatever_the_reads() {
-        let get = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-        let n = get.len() as u64;
-        check("one", get, &[(n, false, false)]);
-        check("pipelined", &get.repeat(3), &[(n, false, false); 3]);
-        check("empty lines before it", &[b"\r\n\r\n", &get[..]].concat(), &[(n, false, false)]);
-        check("cut short", &get[..20], &[]);
-        check("fragment", b"GET /a#f HTTP/1.1\r\n\r\n", &[(21, true, false)]);
-        check("# in a field is none", b"GET / HTTP/1.1\r\nA: #\r\n\r\n", &[(24, false, false)]);
-        let post = b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nGET / a\r\n";
-        check(
-            "body is not a head",
-            &[post, &get[..]].concat(),
-            &[(38, false, false), (n, false, false)],
-        );
-        let chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
-        let body = b"5;x=y\r\nGET /\r\nA\r\n0123456789\r\n0\r\nContent-Length: 3\r\n\r\n";
-        check(
-            "chunks and trailer are not a head",
-            &[chunked, &body[..], &get[..]].concat(),
-            &[(47, false, false), (n, false, false)],
-        );
-        check(
-            "two lengths, in either order",
-            b"POST / HTTP/1.1\r\nTRANSFER-ENCODING: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n",
-            &[(66, false, true)],
-        );
-        check("h2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[]);
-    }
-
-    #[test]
-    fn nothing_makes_it_panic_or_grow() {
-        for seed in 0..2_000 {
-            let mut rng = fastrand::Rng::with_seed(seed);
-            let mut scanner = Scanner::new();
-            for _ in 0..20 {
-                let alphabet = b"GET /#\r\n:0aF content-length:transfer-encoding:chunked;\xff\0";
-                let bytes: Vec<u8> =
-                    (0..rng.usize(..200)).map(|_| alphabet[rng.usize(..alphabet.len())]).collect();
-                scanner.feed(&bytes);
-                while scanner.take_head().is_some() {}
-            }
-            assert!(scanner.line.len() <= LINE_BYTES_MAX);
-        }
-    }
-}
+mod tests;

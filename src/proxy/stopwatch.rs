@@ -2,10 +2,11 @@
 //!
 //! Invariant: no exit path can skip the record. Whoever holds the stopwatch finishes it; dropped
 //! unfinished (hyper drops the exchange when the downstream leaves), it finishes itself.
-//! The clock is read at the start, at the response head, and once at the end; everything else is
-//! derived. Not here: what the fields mean (`record::access`).
+//! The clock is read at the start, when the request is sent, at the response head, and once at the
+//! end; everything else is derived. Not here: what the fields mean (`record::access`).
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,6 +21,7 @@ use super::headers::Survey;
 use super::route;
 use super::scan::Head;
 use super::service::Service;
+use super::streams::Stall;
 use super::worker::Worker;
 use crate::record::{
     AccessRecord, Bytes, Count, EcsNanos, Flag, Ip, Micros, Outcome, Phase, Port, Reason, State,
@@ -50,6 +52,10 @@ pub(super) struct Stopwatch {
     pub(super) started: Instant,
     /// Wait on the open connection before the first byte.
     idle: Option<Duration>,
+    /// The client as far as it is believed.
+    client_ip: IpAddr,
+    /// The HTTP/2 stream it came on.
+    pub(super) stream: Option<Rc<Stall>>,
     /// Request method.
     pub(super) method: Method,
     /// Request target.
@@ -122,6 +128,8 @@ impl Stopwatch {
             head,
             started,
             idle,
+            client_ip: connection.client_of(&parts.headers),
+            stream: connection.stream(),
             method: parts.method.clone(),
             target: parts.uri.clone(),
             version: parts.version,
@@ -160,9 +168,24 @@ impl Stopwatch {
         self.version == Version::HTTP_11
     }
 
-    /// `connection-ordinal`, for people who report an error page.
+    /// For people who report an error page.
     pub(super) fn label(&self) -> String {
-        format!("{:x}-{}", self.connection.id, self.ordinal)
+        self.connection.label(self.ordinal)
+    }
+
+    /// The connection closes after the answer, whatever the downstream still sends.
+    pub(super) fn lingers(&self) {
+        self.connection.lingers.set(true);
+    }
+
+    /// Whether a connection is closed by a field; HTTP/2 has frames for that.
+    pub(super) fn is_closed_by_field(&self) -> bool {
+        self.version <= Version::HTTP_11
+    }
+
+    /// Whether the downstream has let its stream wait for too long.
+    fn has_stalled(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.is_over())
     }
 
     /// Whether the downstream has nothing left to send.
@@ -235,7 +258,7 @@ impl Stopwatch {
             (Some(sent), Some(head)) => Some(head.saturating_duration_since(sent)),
             _ => None,
         };
-        if self.failed.is_empty() {
+        if self.attempts < 2 {
             lists.clear();
         } else {
             lists.fill(&self.failed, self.endpoint.as_deref(), reason, self.upstream_status);
@@ -271,7 +294,7 @@ impl Stopwatch {
                 .and_then(|upload| upload.ended.get())
                 .map(|ended| since(begun, ended)),
             response_us: self.response_head.map(|head| since(head, now)),
-            self_us: Some(self.own_time(first_byte)),
+            self_us: self.own_time(first_byte).map(micros),
             attempts: Some(Count(self.attempts)),
             attempt_endpoints: list(&lists.endpoints),
             attempt_statuses: list(&lists.statuses),
@@ -309,7 +332,7 @@ impl Stopwatch {
             tls_resumed: tls.map(|tls| Flag(tls.resumed)),
             source_ip: Some(Ip(peer.ip().to_canonical())),
             source_port: Some(Port(peer.port())),
-            client_ip: Some(Ip(self.client_ip())),
+            client_ip: Some(Ip(self.client_ip)),
             user_agent: text(self.survey.user_agent.as_ref()),
             referrer: text(self.survey.referrer.as_ref()),
             request_mime: text(self.survey.mime.as_ref()),
@@ -321,25 +344,11 @@ impl Stopwatch {
     }
 
     /// Time between complete head and response head that was not spent on name look-up, connect or
-    /// waiting for the first byte: routing, header work, scheduling.
-    fn own_time(&self, first_byte: Option<Duration>) -> Micros {
-        let end = self.response_head.unwrap_or(self.started);
+    /// waiting for the first byte: routing, header work, scheduling. Absent without a response head.
+    fn own_time(&self, first_byte: Option<Duration>) -> Option<Duration> {
         let waited = [self.dns, self.connect, first_byte].into_iter().flatten().sum();
-        let own = end.saturating_duration_since(self.started).saturating_sub(waited);
-        Micros(u64::try_from(own.as_micros()).unwrap_or(u64::MAX))
-    }
-
-    /// The client as far as it is believed: the address before us that a trusted peer named.
-    fn client_ip(&self) -> std::net::IpAddr {
-        let peer = self.connection.peer.ip().to_canonical();
-        self.survey
-            .forwarded_for
-            .as_ref()
-            .filter(|_| self.connection.is_trusted)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|list| list.split(',').next())
-            .and_then(|first| first.trim().parse().ok())
-            .unwrap_or(peer)
+        let whole = self.response_head?.saturating_duration_since(self.started);
+        Some(whole.saturating_sub(waited))
     }
 }
 
@@ -351,7 +360,7 @@ impl Drop for Stopwatch {
                 Reason::Internal
             } else if self.worker.is_killed.get() {
                 Reason::DrainTimeout
-            } else if self.connection.expired.get().is_some() {
+            } else if self.connection.expired.get().is_some() || self.has_stalled() {
                 Reason::ResponseTimeout
             } else {
                 fault.unwrap_or(Reason::DownstreamClosed)

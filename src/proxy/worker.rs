@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use http::header::HeaderValue;
-
+use super::headers::Via;
 use super::limit::Timer;
 use super::route::Routes;
 use super::service::Service;
@@ -40,8 +39,8 @@ pub(super) struct Worker {
     routes: Routes,
     /// Services, in the order of the configuration.
     pub(super) services: Vec<Rc<Service>>,
-    /// Our entry in `Via`: protocol and a name of this process.
-    pub(super) via: HeaderValue,
+    /// Our entry in `Via`.
+    pub(super) via: Via,
     /// Its cells.
     pub(super) metrics: Arc<WorkerMetrics>,
     /// Start of the data plane; endpoint states count from here.
@@ -79,8 +78,6 @@ impl Worker {
     pub(super) fn new(parts: Parts) -> Rc<Self> {
         let routes =
             Routes::new(parts.services.iter().map(|service| service.config.domains.as_slice()));
-        let via = HeaderValue::from_str(&format!("1.1 {}", parts.pseudonym))
-            .unwrap_or(HeaderValue::from_static("1.1 lbproxy"));
         Rc::new(Self {
             id: parts.id,
             lane: RefCell::new(parts.lane),
@@ -89,7 +86,7 @@ impl Worker {
             timer: Timer::new(),
             routes,
             services: parts.services,
-            via,
+            via: Via::new(&parts.pseudonym),
             metrics: parts.metrics,
             start: parts.start,
             connections: Cell::new(0),

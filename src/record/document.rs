@@ -1,4 +1,4 @@
-//! From a record's binary form to its document and `_id`.
+//! From a record's binary form to its document, its `_id` and its values.
 //!
 //! `_id` is 26 characters of unpadded base64url over
 //! `time_ms(48) ‖ instance(40) ‖ epoch(16) ‖ lane(8) ‖ seq(40)`: ordered by time, and the same after
@@ -6,7 +6,7 @@
 //! past 2^40 (a million a second for 12 days without a restart) would wrap.
 
 use super::schema::{DecodeError, take_bitmap};
-use super::value::{Count, Field, FieldKind, Text, TimestampMs, cut};
+use super::value::{Count, Field, FieldKind, Text, TimestampMs, Value, cut};
 use super::{AccessRecord, ConnectionRecord, FieldSpec, GapRecord, json};
 
 /// A kind of record, and with it the data stream it goes to.
@@ -127,6 +127,44 @@ pub struct Origin<'a> {
     pub constants: &'a Constants,
 }
 
+impl Origin<'_> {
+    /// The instance as documents have it: ten hexadecimal digits.
+    pub fn instance_digits(&self) -> [u8; 10] {
+        let [_, _, _, number @ ..] = self.instance.to_be_bytes();
+        let mut digits = [0; 10];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(number) {
+            pair.copy_from_slice(&[json::hex_digit(byte >> 4), json::hex_digit(byte)]);
+        }
+        digits
+    }
+}
+
+/// The fields of one record by their numbers, borrowed from its binary form.
+#[derive(Debug, Clone)]
+pub struct Values<'a>([Option<Value<'a>>; 128]);
+
+impl<'a> Values<'a> {
+    /// Reads the record of a kind.
+    ///
+    /// # Errors
+    /// When the payload is no record of this kind.
+    pub fn read(stream: Stream, payload: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut values = [None; 128];
+        let keep = |id: u8, value| values[usize::from(id & 127)] = Some(value);
+        match stream {
+            Stream::Access => AccessRecord::visit_fields(payload, keep),
+            Stream::Connection => ConnectionRecord::visit_fields(payload, keep),
+            Stream::Gap => GapRecord::visit_fields(payload, keep),
+        }?;
+        Ok(Self(values))
+    }
+
+    /// The value of the field with this number, if the record has it.
+    pub fn get(&self, id: u8) -> Option<Value<'a>> {
+        *self.0.get(usize::from(id))?
+    }
+}
+
 /// A row of [`ORIGIN_FIELDS`], whose fields have no number: they are not in the payload.
 const fn origin_field(
     rust: &'static str,
@@ -229,12 +267,7 @@ fn write_origin(origin: &Origin<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"lbproxy.config.hash\":");
     json::text(origin.constants.config_hash.as_bytes(), out);
     out.extend_from_slice(b",\"lbproxy.instance\":");
-    let [_, _, _, number @ ..] = origin.instance.to_be_bytes();
-    let mut digits = [0; 10];
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(number) {
-        pair.copy_from_slice(&[json::hex_digit(byte >> 4), json::hex_digit(byte)]);
-    }
-    json::plain(&digits, out);
+    json::plain(&origin.instance_digits(), out);
     out.extend_from_slice(b",\"lbproxy.worker\":");
     json::integer(u64::from(origin.worker), out);
     out.extend_from_slice(b",\"lbproxy.epoch\":");
@@ -252,11 +285,7 @@ pub const ID_BYTES: usize = 26;
 /// When the payload has no timestamp.
 pub fn write_id(payload: &[u8], origin: &Origin<'_>, out: &mut Vec<u8>) -> Result<(), DecodeError> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let (bitmap, mut input) = take_bitmap(payload, u128::MAX)?;
-    if bitmap & 1 == 0 {
-        return Err(DecodeError::Damaged);
-    }
-    let TimestampMs(time_ms) = TimestampMs::take(&mut input)?;
+    let time_ms = timestamp_ms(payload)?;
     // 18 bytes fill 24 characters; the last byte fills two.
     let mut raw = [0_u8; 21];
     raw[0..6].copy_from_slice(&time_ms.to_be_bytes()[2..]);
@@ -273,6 +302,18 @@ pub fn write_id(payload: &[u8], origin: &Origin<'_>, out: &mut Vec<u8>) -> Resul
     }
     out.extend_from_slice(&id[..ID_BYTES]);
     Ok(())
+}
+
+/// Wall time of a record in milliseconds: every kind has its timestamp as field 0.
+///
+/// # Errors
+/// When the payload has no timestamp.
+pub fn timestamp_ms(payload: &[u8]) -> Result<u64, DecodeError> {
+    let (bitmap, mut input) = take_bitmap(payload, u128::MAX)?;
+    if bitmap & 1 == 0 {
+        return Err(DecodeError::Damaged);
+    }
+    TimestampMs::take(&mut input).map(|TimestampMs(time_ms)| time_ms)
 }
 
 #[cfg(test)]

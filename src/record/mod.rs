@@ -19,11 +19,15 @@ mod value;
 pub use access::AccessRecord;
 pub use connection::ConnectionRecord;
 pub use docs::records_markdown;
-pub use document::{Constants, ID_BYTES, ORIGIN_FIELDS, Origin, Stream, write_document, write_id};
+pub use document::{
+    Constants, ID_BYTES, ORIGIN_FIELDS, Origin, Stream, Values, timestamp_ms, write_document,
+    write_id,
+};
 pub use gap::GapRecord;
 pub use json::timestamp as write_timestamp;
 pub use schema::{DecodeError, FieldSpec};
 pub use termination::{Blame, Outcome, Phase, Reason, State, Who};
 pub use value::{
     Bytes, Count, EcsNanos, FieldKind, Flag, Ip, Micros, Port, Status, Text, TextList, TimestampMs,
+    Value,
 };

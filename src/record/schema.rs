@@ -173,6 +173,22 @@ macro_rules! record {
                 })*
                 if input.is_empty() { Ok(()) } else { Err(DecodeError::Damaged) }
             }
+
+            /// Gives the number and value of each field present to `visit`.
+            pub(super) fn visit_fields(
+                payload: &'a [u8],
+                mut visit: impl FnMut(u8, $crate::record::Value<'a>),
+            ) -> Result<(), $crate::record::DecodeError> {
+                use $crate::record::{schema::take_bitmap, value::Field, DecodeError};
+                let (bitmap, mut input) = take_bitmap(payload, Self::KNOWN)?;
+                $(if bitmap & (1 << $id) != 0 {
+                    let value = <$type as Field<'a>>::take(&mut input)?;
+                    if !$path.is_empty() {
+                        visit($id, value.value());
+                    }
+                })*
+                if input.is_empty() { Ok(()) } else { Err(DecodeError::Damaged) }
+            }
         }
 
         #[cfg(test)]
@@ -205,7 +221,7 @@ pub(super) use record;
 mod tests {
     #![expect(unreachable_pub, reason = "the macro makes public tables")]
 
-    use super::super::value::{Count, Text};
+    use super::super::value::{Count, Text, Value};
     use super::*;
 
     record! {
@@ -247,6 +263,12 @@ mod tests {
         assert!(String::from_utf8(before).unwrap().contains(r#""lbproxy.given_up":"x""#));
         New::write_fields(&slot[..bytes], &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), r#","lbproxy.kept":1,"lbproxy.last":2"#);
+        let mut seen = Vec::new();
+        Old::visit_fields(&slot[..bytes], |id, _| seen.push(id)).unwrap();
+        assert_eq!(seen, [0, 3, 4]);
+        let mut seen = Vec::new();
+        New::visit_fields(&slot[..bytes], |id, value| seen.push((id, value))).unwrap();
+        assert_eq!(seen, [(0, Value::Number(1)), (4, Value::Number(2))]);
 
         let new = New { added: Some(Text(b"y")), ..New::default() };
         let bytes = new.encode(&mut slot).unwrap();

@@ -125,11 +125,32 @@ pub(super) trait Field<'a>: Sized {
     fn take(input: &mut &'a [u8]) -> Result<Self, DecodeError>;
     /// Appends the JSON value.
     fn json(&self, out: &mut Vec<u8>);
+    /// The value without its type.
+    fn value(&self) -> Value<'a>;
 }
 
-/// Declares an unsigned field type: name, inner type, kind, factor in JSON.
+/// The value of a field whose type is known only at run time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A count, an ordinal, bytes, a status, a port.
+    Number(u64),
+    /// A span in microseconds, also where documents give nanoseconds.
+    Micros(u64),
+    /// Wall time in milliseconds since 1970, UTC.
+    TimeMs(u64),
+    /// Yes or no.
+    Flag(bool),
+    /// An address.
+    Address(IpAddr),
+    /// A text, or a word of a vocabulary.
+    Text(&'a [u8]),
+    /// Several texts.
+    Texts(TextList<'a>),
+}
+
+/// Declares an unsigned field type: name, inner type, variant of [`Value`], kind, factor in JSON.
 macro_rules! unsigned {
-    ($($(#[$doc:meta])* $name:ident($inner:ty) $index_type:literal $unit:literal x $factor:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($inner:ty) $value:ident $index_type:literal $unit:literal x $factor:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub struct $name(pub $inner);
@@ -145,23 +166,26 @@ macro_rules! unsigned {
             fn json(&self, out: &mut Vec<u8>) {
                 json::integer(u64::from(self.0).saturating_mul($factor), out);
             }
+            fn value(&self) -> Value<'a> {
+                Value::$value(u64::from(self.0))
+            }
         }
     )*};
 }
 
 unsigned! {
     /// A span in whole microseconds, the unit of every latency but ECS's own.
-    Micros(u64) "long" "µs" x 1;
+    Micros(u64) Micros "long" "µs" x 1;
     /// Bytes.
-    Bytes(u64) "long" "bytes" x 1;
+    Bytes(u64) Number "long" "bytes" x 1;
     /// A count or an ordinal.
-    Count(u64) "long" "" x 1;
+    Count(u64) Number "long" "" x 1;
     /// An HTTP status.
-    Status(u16) "short" "" x 1;
+    Status(u16) Number "short" "" x 1;
     /// A TCP port.
-    Port(u16) "integer" "" x 1;
+    Port(u16) Number "integer" "" x 1;
     /// A span in microseconds that documents give in nanoseconds, as ECS asks for `event.duration`.
-    EcsNanos(u64) "long" "ns" x 1_000;
+    EcsNanos(u64) Micros "long" "ns" x 1_000;
 }
 
 /// Wall time in milliseconds since 1970, UTC.
@@ -178,6 +202,9 @@ impl<'a> Field<'a> for TimestampMs {
     }
     fn json(&self, out: &mut Vec<u8>) {
         json::timestamp(self.0, out);
+    }
+    fn value(&self) -> Value<'a> {
+        Value::TimeMs(self.0)
     }
 }
 
@@ -199,6 +226,9 @@ impl<'a> Field<'a> for Flag {
     }
     fn json(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(if self.0 { b"true" } else { b"false" });
+    }
+    fn value(&self) -> Value<'a> {
+        Value::Flag(self.0)
     }
 }
 
@@ -224,6 +254,9 @@ impl<'a> Field<'a> for Ip {
     fn json(&self, out: &mut Vec<u8>) {
         json::address(self.0, out);
     }
+    fn value(&self) -> Value<'a> {
+        Value::Address(self.0)
+    }
 }
 
 /// Bytes that are text if all is well: cut at `N` bytes, at a character's start, when encoded.
@@ -242,6 +275,9 @@ impl<'a, const N: usize> Field<'a> for Text<'a, N> {
     }
     fn json(&self, out: &mut Vec<u8>) {
         json::text(self.0, out);
+    }
+    fn value(&self) -> Value<'a> {
+        Value::Text(self.0)
     }
 }
 
@@ -303,6 +339,9 @@ impl<'a> Field<'a> for TextList<'a> {
         }
         out.push(b']');
     }
+    fn value(&self) -> Value<'a> {
+        Value::Texts(*self)
+    }
 }
 
 /// Implements [`Field`] for an enum kept as one byte: `as_str` in documents, `from_u8` to decode.
@@ -320,6 +359,9 @@ macro_rules! byte_field {
             }
             fn json(&self, out: &mut Vec<u8>) {
                 $crate::record::json::plain(self.as_str().as_bytes(), out);
+            }
+            fn value(&self) -> $crate::record::Value<'a> {
+                $crate::record::Value::Text(self.as_str().as_bytes())
             }
         }
     )*};

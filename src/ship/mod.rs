@@ -1,1 +1,197 @@
-//! ship: under construction.
+//! Shipping: a reader of the journal that turns records into `_bulk` requests to Elasticsearch or
+//! OpenSearch, and acknowledges what the server says is settled.
+//!
+//! ```text
+//! journal::Reader ─► Filler ─► Batch ─► deliver ─► Client ─► _bulk
+//!        ▲                                 │ answers, document by document
+//!        └──── acknowledge, in order ◄─────┴──► dead letters
+//! ```
+//!
+//! One thread at low priority, asleep unless there is something to send. Invariants: a record is
+//! acknowledged only when it is stored, was stored, is in the failure store, or is a dead letter; what
+//! may be stored is looked up before it is sent again; memory is bounded by batches under way
+//! whatever the backlog; a fault here never reaches traffic.
+//! Not here: what a document holds (`record`), templates (`elk`). `docs/shipping.md` has the table of
+//! answers and what is done about each.
+
+mod answer;
+mod batch;
+mod client;
+mod dead_letter;
+mod deliver;
+mod gate;
+mod lookup;
+mod session;
+mod shipper;
+mod status;
+mod suspects;
+
+pub use client::ClientError;
+pub use dead_letter::FILE_NAME as DEAD_LETTERS_FILE_NAME;
+
+use std::cell::{Cell, RefCell};
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::watch;
+
+use crate::config::Elasticsearch;
+use crate::journal::{Identity, Reader};
+use crate::metrics::ShipMetrics;
+use batch::Filler;
+use client::Client;
+use dead_letter::DeadLetters;
+use deliver::Context;
+use gate::Gate;
+use lookup::OpaqueIds;
+use session::Session;
+use shipper::{End, Shipper};
+use status::Status;
+use suspects::Suspicion;
+
+/// Name of the durable reader in the journal.
+pub const READER: &str = "ship";
+/// Priority of the thread: traffic first.
+const NICE: i32 = 10;
+/// Wait before the shipper is started again after a fault of its own.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// What shipping needs; no defaults.
+#[derive(Debug)]
+pub struct Options {
+    /// Where to.
+    pub config: Elasticsearch,
+    /// Last part of the streams' names.
+    pub namespace: String,
+    /// The journal's durable reader [`READER`].
+    pub reader: Reader,
+    /// The start whose records nobody has sent before.
+    pub identity: Identity,
+    /// Where dead letters go: the folder of the journal.
+    pub folder: PathBuf,
+    /// Counters.
+    pub metrics: Arc<ShipMetrics>,
+}
+
+/// Why shipping cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Certificates.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// No thread.
+    #[error("cannot start shipping: {0}; raise the limit of threads")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Running shipping.
+#[derive(Debug)]
+pub struct Running {
+    /// Becomes true when it is to stop.
+    stop: watch::Sender<bool>,
+    /// Says that it has ended.
+    ended: mpsc::Receiver<()>,
+    /// Its thread.
+    thread: JoinHandle<()>,
+}
+
+impl Running {
+    /// Ships what is left as long as the server takes it, at most until `deadline`; the rest stays in
+    /// the journal. Says whether the thread ended in time. Blocks.
+    pub fn stop(self, deadline: Duration) -> bool {
+        self.stop.send_replace(true);
+        // An error means that the thread has ended already.
+        if self.ended.recv_timeout(deadline) == Err(mpsc::RecvTimeoutError::Timeout) {
+            return false;
+        }
+        self.thread.join().is_ok()
+    }
+}
+
+/// Starts shipping on a thread of its own. The server may be away: records wait. To be called before
+/// the lanes are written, so that what waited at start is told from what is new.
+///
+/// # Errors
+/// [`StartError`].
+pub fn start(options: Options) -> Result<Running, StartError> {
+    options.metrics.recovered.set(options.reader.pending());
+    let mut client = Some(Client::new(&options.config)?); // what is wrong is told before anything runs
+    let (stop, stopping) = watch::channel(false);
+    let (end, ended) = mpsc::channel();
+    let thread = std::thread::Builder::new().name("ship".to_owned()).spawn(move || {
+        // Without the right to be nicer it works all the same.
+        let _ = rustix::process::setpriority_process(None, NICE);
+        supervise(options, &mut client, &stopping);
+        let _ = end.send(());
+    })?;
+    Ok(Running { stop, ended, thread })
+}
+
+/// Runs the shipper; starts it again after a fault of its own.
+fn supervise(mut options: Options, client: &mut Option<Client>, stopping: &watch::Receiver<bool>) {
+    let mut suspicion = Suspicion::at_start(options.reader.note(), options.identity);
+    for run in 0_u64.. {
+        let ended = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            once(&mut options, client.take(), suspicion, run, stopping)
+        }));
+        match ended {
+            Ok(Ok(End::Told)) => return,
+            Ok(Err(error)) => tracing::error!(%error, "shipping cannot run; it is tried again"),
+            Ok(Ok(End::Fault)) | Err(_) => {
+                tracing::error!("shipping had a fault and is started again; no record is lost");
+            }
+        }
+        options.metrics.restarts_total.add(1);
+        options.reader.rewind();
+        suspicion = Suspicion::after_fault(options.reader.note());
+        std::thread::park_timeout(RESTART_PAUSE);
+    }
+}
+
+/// One run of the shipper.
+///
+/// # Errors
+/// When there is no runtime, or the certificates cannot be used any more.
+fn once(
+    options: &mut Options,
+    client: Option<Client>,
+    suspicion: Suspicion,
+    run: u64,
+    stopping: &watch::Receiver<bool>,
+) -> Result<End, StartError> {
+    let client = match client {
+        Some(client) => client,
+        None => Client::new(&options.config)?,
+    };
+    let Identity { instance, epoch } = options.identity;
+    let installation = format!("lbproxy-{instance:010x}-");
+    let context = Context {
+        client,
+        session: Session::default(),
+        gate: Gate::new(options.config.batch.in_flight, Arc::clone(&options.metrics)),
+        status: Status::new(Arc::clone(&options.metrics)),
+        dead_letters: RefCell::new(DeadLetters::new(&options.folder)),
+        namespace: options.namespace.clone(),
+        opaque_ids: OpaqueIds { run: format!("{installation}{epoch}.{run}-"), installation },
+        metrics: Arc::clone(&options.metrics),
+        stopping: stopping.clone(),
+        body_bytes_max: Cell::new(options.config.batch.bytes),
+    };
+    let limits = options.config.batch;
+    let mut shipper = Shipper {
+        reader: &mut options.reader,
+        context: Rc::new(context),
+        filler: Filler::new(&options.namespace, limits.bytes, limits.documents),
+        suspicion,
+        limits,
+        next_number: 0,
+    };
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    Ok(runtime.block_on(shipper.run(stopping.clone())))
+}

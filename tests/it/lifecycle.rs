@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io::{BufReader, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::audit::no_gaps;
 use crate::support::*;
 
 #[test]
@@ -27,7 +28,7 @@ fn many_requests_leave_one_record_each_without_a_gap() {
     let documents = proxy.documents();
     let paths: HashSet<_> = documents.iter().map(|d| d["url.path"].as_str().unwrap()).collect();
     assert_eq!((documents.len(), paths.len()), (2_000, 2_000));
-    no_gaps(&documents);
+    no_gaps(documents.iter());
     let reused = documents.iter().filter(|d| d["lbproxy.upstream.reused"] == true).count();
     assert!(reused > 1_900, "{reused} of 2000 rode a pooled connection");
     for document in &documents {
@@ -40,19 +41,6 @@ fn many_requests_leave_one_record_each_without_a_gap() {
         page.contains("\nlbproxy_journal_appended_total 2000\n").then_some(())
     });
     assert!(proxy.terminate().contains("created 2000 = journaled 2000 + dropped_full 0 (holds)"));
-}
-
-/// `max − min + 1 = count` for each lane of each run.
-fn no_gaps(documents: &[serde_json::Value]) {
-    let mut lanes = std::collections::HashMap::<_, Vec<u64>>::new();
-    for document in documents {
-        let lane = (document["lbproxy.epoch"].as_u64(), document["lbproxy.worker"].as_u64());
-        lanes.entry(lane).or_default().push(document["lbproxy.seq"].as_u64().unwrap());
-    }
-    for (lane, seqs) in lanes {
-        let (least, most) = (seqs.iter().min().unwrap(), seqs.iter().max().unwrap());
-        assert_eq!(most - least + 1, seqs.len() as u64, "{lane:?}");
-    }
 }
 
 #[test]
@@ -102,7 +90,7 @@ fn every_response_that_a_client_saw_whole_survives_kill_9() {
     for path in seen.iter().map(String::as_str).chain(["/after"]) {
         assert!(unique.contains(path), "{path} was answered whole and is lost");
     }
-    no_gaps(&documents);
+    no_gaps(documents.iter());
 }
 
 #[test]

@@ -3,12 +3,26 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::expect_used,
-    reason = "a test fails by panicking"
+    clippy::print_stderr,
+    reason = "a test fails by panicking and says why"
 )]
 #![expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
 
+mod audit;
+mod endpoints;
+mod frames;
 mod generated;
+mod h2spec;
+mod hostile;
+mod http2;
 mod http_rules;
+mod intermediary;
 mod layers;
 mod lifecycle;
+mod log;
+mod real;
+mod server;
+mod shipping;
 mod support;
+mod terminations;
+mod traffic;

@@ -1,5 +1,6 @@
 //! What the integration tests share: the program under test, a raw upstream, raw requests.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -10,9 +11,21 @@ use std::time::{Duration, Instant};
 /// Longest wait for anything; only a broken program reaches it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Longest wait for records to be stored by a real server.
+pub(crate) const SHIPPED: Duration = Duration::from_mins(2);
+
 /// Waits until `check` gives a value.
-pub(crate) fn wait_for<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
+pub(crate) fn wait_for<T>(what: &str, check: impl FnMut() -> Option<T>) -> T {
+    wait_within(PATIENCE, what, check)
+}
+
+/// Waits at most this long until `check` gives a value.
+pub(crate) fn wait_within<T>(
+    patience: Duration,
+    what: &str,
+    mut check: impl FnMut() -> Option<T>,
+) -> T {
+    let until = Instant::now() + patience;
     loop {
         if let Some(value) = check() {
             return value;
@@ -40,16 +53,28 @@ impl Proxy {
 
     /// Starts it in a folder that may hold a journal.
     pub(crate) fn start_in(dir: Arc<tempfile::TempDir>, proxy: &str, rest: &str) -> Self {
+        Self::start_with(dir, proxy, rest, "10s", "")
+    }
+
+    /// Starts it with a limit on how long exchanges may go on after SIGTERM, and further keys of
+    /// `telemetry.journal`.
+    pub(crate) fn start_with(
+        dir: Arc<tempfile::TempDir>,
+        proxy: &str,
+        rest: &str,
+        drain: &str,
+        journal_keys: &str,
+    ) -> Self {
         let file = dir.path().join("proxy.yaml");
         let journal = dir.path().join("journal");
         let text = format!(
             "proxy:\n  workers: 2\n{proxy}\nadmin: {{listen: \"127.0.0.1:0\"}}\n\
-             telemetry:\n  instance: test\n  journal: {{path: \"{}\"}}\n{rest}",
+             telemetry:\n  instance: test\n  journal: {{path: \"{}\"{journal_keys}}}\n{rest}",
             journal.display()
         );
         std::fs::write(&file, text).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_lbproxy"))
-            .args(["--log-format", "json", "run", "--drain-timeout", "10s", "--config"])
+            .args(["--log-format", "json", "run", "--drain-timeout", drain, "--config"])
             .arg(&file)
             .env("RUST_LOG", "info")
             .stdin(Stdio::null())
@@ -117,6 +142,55 @@ impl Proxy {
         read_response(&mut BufReader::new(stream), false).unwrap()
     }
 
+    /// Every metric by name, added up over its labels.
+    pub(crate) fn figures(&self) -> HashMap<String, u64> {
+        let page = String::from_utf8(self.admin("GET", "/metrics").body).unwrap();
+        let mut figures = HashMap::new();
+        for line in page.lines().filter(|line| !line.starts_with('#')) {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            let name = name.split('{').next().unwrap().to_owned();
+            *figures.entry(name).or_default() += value.parse::<u64>().unwrap();
+        }
+        figures
+    }
+
+    /// Waits until a metric has a value.
+    pub(crate) fn await_figure(&self, name: &str, is_there: impl Fn(u64) -> bool) {
+        wait_within(SHIPPED, name, || is_there(self.figures()[name]).then_some(()));
+    }
+
+    /// Waits until nothing is under way or pending and both equations hold; gives the figures.
+    pub(crate) fn settled(&self) -> HashMap<String, u64> {
+        let until = Instant::now() + SHIPPED;
+        wait_within(SHIPPED * 2, "the equations", || {
+            let figures = self.figures();
+            let sum = |names: &[&str]| -> u64 {
+                names.iter().map(|name| figures[&format!("lbproxy_{name}")]).sum()
+            };
+            let ends = ["acknowledged", "duplicate", "failure_store", "dead_letter"];
+            let ends = ends.map(|end| format!("ship_{end}_total"));
+            let is_settled = sum(&["requests_in_flight", "ship_pending"]) == 0
+                && sum(&["records_created_total"])
+                    == sum(&["journal_appended_total", "journal_dropped_full_total"])
+                && sum(&["journal_appended_total", "journal_recovered_total"])
+                    == sum(&ends.each_ref().map(String::as_str));
+            assert!(is_settled || Instant::now() < until, "not settled: {figures:#?}");
+            is_settled.then_some(figures)
+        })
+    }
+
+    /// Most memory it has held at once so far, in bytes.
+    pub(crate) fn resident_bytes_max(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// What it has logged so far, a JSON object a line.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
     /// Every document in the journal, in order of lanes and numbers.
     pub(crate) fn documents(&self) -> Vec<serde_json::Value> {
         documents(self.dir.path())
@@ -125,6 +199,9 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("its log:\n{}", self.log());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -258,7 +335,14 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// Answers every request with `answer`.
     pub(crate) fn start(answer: impl Fn(&str, &[u8]) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), answer)
+    }
+
+    /// The same on a socket that listens already.
+    pub(crate) fn on(
+        listener: TcpListener,
+        answer: impl Fn(&str, &[u8]) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (all, answer): (_, Arc<Answer>) = (Arc::clone(&seen), Arc::new(answer));
@@ -307,13 +391,27 @@ pub(crate) fn one_service(endpoints: &[SocketAddr], extra: &str) -> String {
     )
 }
 
-/// An address on loopback that refuses connections. The port stays bound without listening, so that
-/// nobody else can get it while the tests run.
+/// The `telemetry` lines that ship to `url`; `extra` stands in the mapping of `elasticsearch`.
+pub(crate) fn ship_to(url: &str, namespace: &str, extra: &str) -> String {
+    format!(
+        "  namespace: {namespace}\n  \
+         elasticsearch: {{urls: [\"{url}\"], batch: {{wait: 200ms}}{extra}}}\n"
+    )
+}
+
+/// An address on loopback that refuses connections, for as long as the tests run.
 pub(crate) fn nobody() -> SocketAddr {
+    let (address, port) = reserve();
+    std::mem::forget(port);
+    address
+}
+
+/// An address on loopback that refuses connections, and what reserves it: bound without listening,
+/// so that nobody is given the port, and one who asks for this very port may still listen on it.
+pub(crate) fn reserve() -> (SocketAddr, socket2::Socket) {
     use socket2::{Domain, Socket, Type};
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    std::mem::forget(socket);
-    address
+    (socket.local_addr().unwrap().as_socket().unwrap(), socket)
 }

@@ -26,7 +26,7 @@ fn records_come_back_in_order_with_their_identity() {
         assert_eq!(entry.payload, (u32::try_from(entry.seq).unwrap() - 1).to_le_bytes());
     }
     assert!(entries.iter().filter(|e| e.stream == 3).all(|e| e.lane == super::super::CONTROL_LANE));
-    journal.refresh_metrics();
+    journal.figures().metrics();
     assert_eq!(journal.shared.metrics.appended_total.value(), 600);
 }
 
@@ -97,7 +97,7 @@ fn a_full_journal_drops_the_newest_and_says_exactly_which() {
     assert_eq!(append(&mut worker, 2, &[2; 100]), gap);
     let after = stored + dropped;
     assert_eq!(seqs(&read_all(&mut reader), 1), [after + 1, after + 2]);
-    journal.refresh_metrics();
+    journal.figures().metrics();
     assert_eq!(options.metrics.dropped_full_total.value(), dropped + 1);
     assert_eq!(options.metrics.appended_total.value(), stored + 3);
     assert_eq!(reader.missed(), 0);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub(super) use connect::open;
 pub(super) use outlier::{Entry, Outlier};
-pub(super) use pool::{Lease, Pool};
+pub(super) use pool::{Lease, Load, Pool};
 
 use crate::config;
 use crate::metrics::EndpointMetrics;

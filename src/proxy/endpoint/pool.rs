@@ -51,6 +51,27 @@ impl Pool {
     }
 }
 
+/// An attempt under way at an endpoint, counted while it lives.
+#[derive(Debug)]
+pub(in crate::proxy) struct Load(Rc<Endpoint>);
+
+impl Load {
+    /// Counts one more.
+    pub(in crate::proxy) fn new(endpoint: &Rc<Endpoint>) -> Self {
+        endpoint.in_flight.set(endpoint.in_flight.get() + 1);
+        endpoint.metrics.in_flight.add_owned(1);
+        endpoint.metrics.attempts_total.add_owned(1);
+        Self(Rc::clone(endpoint))
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.in_flight.set(self.0.in_flight.get() - 1);
+        self.0.metrics.in_flight.sub_owned(1);
+    }
+}
+
 /// A connection in use by one attempt. Dropped, it closes; see [`Lease::give_back`].
 #[derive(Debug)]
 pub(in crate::proxy) struct Lease {
@@ -62,6 +83,8 @@ pub(in crate::proxy) struct Lease {
     pub(in crate::proxy) requests: u64,
     /// How long it had waited in the pool; `None` when it was opened for this attempt.
     pub(in crate::proxy) waited: Option<Duration>,
+    /// The attempt, from the response head to the end of the response.
+    load: Option<Load>,
 }
 
 impl Lease {
@@ -97,12 +120,17 @@ impl Lease {
         waited: Option<Duration>,
     ) -> Self {
         endpoint.metrics.connections_active.add_owned(1);
-        Self { sender: Some(sender), endpoint: Rc::clone(endpoint), requests, waited }
+        Self { sender: Some(sender), endpoint: Rc::clone(endpoint), requests, waited, load: None }
     }
 
     /// The connection itself, until it is given back.
     pub(in crate::proxy) fn sender(&mut self) -> Option<&mut SendRequest<RequestBody>> {
         self.sender.as_mut()
+    }
+
+    /// Counts the attempt for as long as the connection is in use.
+    pub(in crate::proxy) fn carry(&mut self, load: Load) {
+        self.load = Some(load);
     }
 
     /// Puts the connection back; its exchange ended cleanly at `now`.

@@ -1,0 +1,175 @@
+//! `lbproxy log`: the records of a journal, for people and pipes. Reads without the journal's lock,
+//! so it works while the proxy runs and after it has stopped, and changes nothing.
+//!
+//! Human forms show control characters of URLs and user agents as escapes; JSON is the exact form.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::Subcommand;
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser, ValueParserFactory};
+
+use super::output::UsageError;
+use crate::base::{instant, units};
+use crate::query::{FIELD_NAMES, Field, Filter};
+
+mod columns;
+mod line;
+mod newest;
+mod query;
+mod source;
+mod stats;
+mod table;
+mod tail;
+
+/// Arguments of `lbproxy log`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Shown below `lbproxy log --help`.
+const EXAMPLES: &str = "\
+Examples:
+  lbproxy log tail                                   watch requests as they end
+  lbproxy log query 'status = 5xx and path ~ cart' --since 10m
+  lbproxy log stats --by service                     rate, success and latency of each service
+Where the journal is: --journal, else the configuration's telemetry.journal.path, else data/journal.";
+
+/// Shown below the help of everything that takes a filter.
+const LANGUAGE: &str = "\
+Filter: FIELD OPERATOR VALUE, joined by and, or, not and parentheses; `and` may be left out.
+  =  !=            status = 502, status = 5xx, method != GET, client = 10.0.0.0/8, reused = true
+  <  <=  >  >=     duration > 200ms, bytes >= 1MiB, attempts > 1, time >= 2026-11-24T08:00:00Z
+  ~                contains, capitals or not: path ~ cart, agent ~ firefox
+  *  in a value    anything: path = /shop/*, upstream_status = * (is there), reason != *  (is not)
+  \"a b\"  \\*        a value with spaces; a star itself
+Fields are document paths (http.response.status_code) or short names (status); `lbproxy schema
+record` lists them. Put the filter in '…', for > ~ * and ( mean something to the shell.";
+
+/// What can be done with a journal.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the last records, then each new one.
+    Tail(tail::Args),
+    /// Find records.
+    Query(query::Args),
+    /// Count and measure requests.
+    Stats(stats::Args),
+}
+
+/// Runs it.
+///
+/// # Errors
+/// No journal, a wrong filter, a closed output.
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::Tail(args) => tail::run(&args),
+        Command::Query(args) => query::run(&args),
+        Command::Stats(args) => stats::run(&args),
+    }
+}
+
+/// The examples of a command, then the language.
+fn with_language(examples: &str) -> String {
+    let mut text = String::from(examples);
+    // Writing to a String cannot fail.
+    let _ = write!(text, "\n\n{LANGUAGE}");
+    text
+}
+
+/// The words of a filter as one.
+///
+/// # Errors
+/// The mistake, with its place.
+fn filter(words: &[String]) -> Result<Filter, UsageError> {
+    Filter::parse(&words.join(" ")).map_err(|error| UsageError(format!("filter: {error}")))
+}
+
+/// Which time is meant.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+struct Window {
+    /// Only records from then on: an age such as 10m or 2h, or an instant as in records.
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    since: Option<When>,
+    /// Only records before then.
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    until: Option<When>,
+}
+
+impl Window {
+    /// First millisecond that is meant, and first that is not.
+    fn bounds_ms(self) -> (Option<u64>, Option<u64>) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let instant = |when| match when {
+            When::At(ms) => ms,
+            When::Ago(span) => {
+                u64::try_from(now.saturating_sub(span).as_millis()).unwrap_or(u64::MAX)
+            }
+        };
+        (self.since.map(instant), self.until.map(instant))
+    }
+}
+
+/// A time on the command line.
+#[derive(Debug, Clone, Copy)]
+enum When {
+    /// Milliseconds since 1970.
+    At(u64),
+    /// So long ago.
+    Ago(Duration),
+}
+
+/// For clap: a time.
+fn when(text: &str) -> Result<When, String> {
+    let age = || units::parse_duration(text).map(When::Ago);
+    let instant = instant::parse_rfc3339(text).map(When::At);
+    instant.or_else(age).ok_or_else(|| {
+        "write an age such as 10m, or an instant such as 2026-11-24T08:00:00Z".to_owned()
+    })
+}
+
+/// A field on the command line; its names are completed by shells.
+#[derive(Debug, Clone)]
+struct FieldArg {
+    /// As it was written.
+    name: String,
+    /// What it means.
+    field: &'static Field,
+}
+
+impl ValueParserFactory for FieldArg {
+    type Parser = FieldArgParser;
+    fn value_parser() -> FieldArgParser {
+        FieldArgParser
+    }
+}
+
+/// Reads a [`FieldArg`].
+#[derive(Debug, Clone)]
+struct FieldArgParser;
+
+impl TypedValueParser for FieldArgParser {
+    type Value = FieldArg;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<FieldArg, clap::Error> {
+        let read = |name: String| match Field::find(&name) {
+            Ok(field) => Ok(FieldArg { name, field }),
+            Err(unknown) => Err(unknown),
+        };
+        StringValueParser::new().try_map(read).parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(FIELD_NAMES.iter().map(|name| PossibleValue::new(*name))))
+    }
+}

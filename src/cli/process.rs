@@ -1,0 +1,258 @@
+//! One whole lbproxy in this process: journal, data plane, shipping, admin. `run` and `demo` start it
+//! here, and end it in the same order.
+//!
+//! Start: admin address, journal, shipping, data plane; whatever fails, nothing is left running.
+//! End: no new connections, exchanges end, the journal takes their records, shipping takes what it
+//! can, and [`Ledger`] says what became of every record.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::admin;
+use crate::config::Config;
+use crate::journal::{self, Journal, Lane};
+use crate::metrics::{AdminMetrics, JournalMetrics, ShipMetrics};
+use crate::proxy;
+use crate::record::Constants;
+use crate::ship;
+
+/// Bytes of one segment: small, since three per lane are mapped at a time.
+const SEGMENT_BYTES: u32 = 1 << 20;
+/// Least time that shipping gets at the end, even when exchanges took the whole drain.
+const FLUSH_MIN: Duration = Duration::from_secs(5);
+
+/// A running lbproxy.
+pub(super) struct Process {
+    /// Records on disk.
+    journal: Journal,
+    /// The lane of everything but exchanges.
+    control: Lane,
+    /// The data plane.
+    running: proxy::Running,
+    /// Shipping, if configured.
+    shipping: Option<ship::Running>,
+    /// What the admin listener shows.
+    sources: Arc<admin::Sources>,
+    /// The admin listener.
+    admin_task: JoinHandle<std::io::Result<()>>,
+    /// Where it listens.
+    admin_address: std::net::SocketAddr,
+}
+
+impl Process {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// When something cannot be started; nothing is left running then.
+    pub(super) async fn start(config: &Config) -> anyhow::Result<Self> {
+        let start = Instant::now();
+        let listener = admin::bind(config.admin.listen).await?;
+        let admin_address = listener.local_addr().context("cannot read the admin address")?;
+        let (journal, mut lanes) = open_journal(config)?;
+        let control = lanes.pop().context("the journal has no control lane")?;
+        let (shipping, ship) = start_shipping(config, &journal)?;
+        let running = proxy::start(proxy::Options {
+            config: config.proxy.clone(),
+            lanes,
+            when_full: config.telemetry.journal.when_full,
+            instance: journal.identity().instance,
+        })?;
+        let sources = Arc::new(admin::Sources {
+            proxy: running.figures(),
+            journal: journal.figures(),
+            ship,
+            admin: AdminMetrics::default(),
+            start,
+            drain: watch::channel(false).0,
+            token: config.admin.token.clone(),
+        });
+        let admin_task = tokio::spawn(admin::serve(listener, Arc::clone(&sources)));
+        Ok(Self { journal, control, running, shipping, sources, admin_task, admin_address })
+    }
+
+    /// Where the data plane listens, in the order of the listeners.
+    pub(super) fn addresses(&self) -> &[std::net::SocketAddr] {
+        self.running.addresses()
+    }
+
+    /// Where the admin listens.
+    pub(super) fn admin_address(&self) -> std::net::SocketAddr {
+        self.admin_address
+    }
+
+    /// What the admin listener shows.
+    pub(super) fn sources(&self) -> &Arc<admin::Sources> {
+        &self.sources
+    }
+
+    /// Waits until somebody asks for the drain over the admin listener.
+    pub(super) async fn drain_asked(&self) {
+        // The sender lives in `sources`, so this waits for the value alone.
+        let _ = self.sources.drain.subscribe().wait_for(|draining| *draining).await;
+    }
+
+    /// Ends everything in order and gives the account.
+    ///
+    /// # Errors
+    /// When a thread of the end cannot be had.
+    pub(super) async fn drain(self, timeout: Duration) -> anyhow::Result<Ledger> {
+        let Self { journal, control, running, shipping, sources, admin_task, .. } = self;
+        sources.drain.send_replace(true);
+        let until = Instant::now() + timeout;
+        let account = Arc::clone(&sources);
+        let ledger = tokio::task::spawn_blocking(move || {
+            let cut = running.drain(timeout);
+            if cut > 0 {
+                tracing::warn!(
+                    connections = cut,
+                    "cut at the end of the drain; their records say so"
+                );
+            }
+            drop(control);
+            if let Some(shipping) = shipping {
+                let flush = until.saturating_duration_since(Instant::now()).max(FLUSH_MIN);
+                if !shipping.stop(flush) {
+                    tracing::warn!("shipping did not end in time; the rest stays in the journal");
+                }
+            }
+            journal.close();
+            Ledger::of(&account)
+        })
+        .await?;
+        // Readers of the last pages get them.
+        tokio::time::sleep(admin::LAST_ANSWERS).await;
+        admin_task.abort();
+        Ok(ledger)
+    }
+}
+
+/// Opens the journal with one lane per worker and the control lane.
+fn open_journal(config: &Config) -> anyhow::Result<(Journal, Vec<Lane>)> {
+    let constants = Constants {
+        node_name: config.telemetry.instance.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        config_hash: config.hash.clone(),
+    };
+    let options = journal::Options {
+        dir: config.telemetry.journal.path.clone(),
+        bytes_max: config.telemetry.journal.size_bytes,
+        segment_bytes: SEGMENT_BYTES,
+        sync_every: config.telemetry.journal.sync,
+        workers: u8::try_from(config.proxy.workers.get()).unwrap_or(u8::MAX),
+        preamble: constants.encode(),
+        metrics: Arc::new(JournalMetrics::default()),
+    };
+    Ok(Journal::open(options)?)
+}
+
+/// Starts shipping, if it is configured. If not, nothing in the journal waits for it.
+///
+/// # Errors
+/// When its reader, certificates or thread cannot be had.
+fn start_shipping(
+    config: &Config,
+    journal: &Journal,
+) -> anyhow::Result<(Option<ship::Running>, Option<admin::Shipping>)> {
+    let Some(target) = &config.telemetry.elasticsearch else {
+        journal.forget(ship::READER)?;
+        return Ok((None, None));
+    };
+    let metrics = Arc::new(ShipMetrics::default());
+    let running = ship::start(ship::Options {
+        config: target.clone(),
+        namespace: config.telemetry.namespace.clone(),
+        reader: journal.reader(ship::READER)?,
+        identity: journal.identity(),
+        folder: config.telemetry.journal.path.clone(),
+        metrics: Arc::clone(&metrics),
+    })?;
+    Ok((Some(running), Some(admin::Shipping { reader: ship::READER, metrics })))
+}
+
+/// What became of every record; both lines hold at the end of a process.
+///
+/// ```text
+/// created              = journaled + dropped_full
+/// journaled + recovered = acknowledged + duplicate + failure_store + dead_letter + pending
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ledger {
+    /// Records made by workers.
+    pub(super) created: u64,
+    /// Appended to the journal.
+    pub(super) journaled: u64,
+    /// Refused by a full journal.
+    pub(super) dropped_full: u64,
+    /// The shipping side, if there is one.
+    pub(super) shipped: Option<Shipped>,
+}
+
+/// The shipping side of a [`Ledger`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shipped {
+    /// Waited at start.
+    pub(super) recovered: u64,
+    /// Stored.
+    pub(super) acknowledged: u64,
+    /// Stored before.
+    pub(super) duplicate: u64,
+    /// In the failure store.
+    pub(super) failure_store: u64,
+    /// Refused for good.
+    pub(super) dead_letter: u64,
+    /// Still in the journal.
+    pub(super) pending: u64,
+}
+
+impl Ledger {
+    /// From the counters.
+    pub(super) fn of(sources: &admin::Sources) -> Self {
+        let (journal, ship) = (sources.journal.metrics(), &sources.ship);
+        Self {
+            created: sources.proxy.records_created(),
+            journaled: journal.appended_total.value(),
+            dropped_full: journal.dropped_full_total.value(),
+            shipped: ship.as_ref().map(|admin::Shipping { metrics: ship, .. }| Shipped {
+                recovered: ship.recovered.value(),
+                acknowledged: ship.acknowledged_total.value(),
+                duplicate: ship.duplicate_total.value(),
+                failure_store: ship.failure_store_total.value(),
+                dead_letter: ship.dead_letter_total.value(),
+                pending: ship.pending.value(),
+            }),
+        }
+    }
+}
+
+impl Shipped {
+    /// Everything that ended, and what is left.
+    fn total(&self) -> u64 {
+        self.acknowledged + self.duplicate + self.failure_store + self.dead_letter + self.pending
+    }
+}
+
+impl std::fmt::Display for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let verdict = |holds| if holds { "holds" } else { "DOES NOT HOLD" };
+        let Self { created, journaled, dropped_full, shipped } = self;
+        let first = verdict(*created == journaled + dropped_full);
+        write!(
+            f,
+            "created {created} = journaled {journaled} + dropped_full {dropped_full} ({first})"
+        )?;
+        let Some(shipped) = shipped else { return Ok(()) };
+        let Shipped { recovered, acknowledged, duplicate, failure_store, dead_letter, pending } =
+            shipped;
+        let second = verdict(journaled + recovered == shipped.total());
+        write!(
+            f,
+            "\nlbproxy: journaled {journaled} + recovered {recovered} = acknowledged {acknowledged} \
+             + duplicate {duplicate} + failure_store {failure_store} + dead_letter {dead_letter} \
+             + pending {pending} ({second})"
+        )
+    }
+}

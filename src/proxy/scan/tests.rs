@@ -1,0 +1,175 @@
+//! Goal: whatever the reads, the scanner sees the same requests, and lets hyper see nothing of a
+//! head over a limit. Method: named rows cut at several widths; then requests made of hostile
+//! pieces, cut anywhere, against the same bytes in one piece.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMITS: Limits = Limits { head_bytes: 200, fields: 4 };
+
+/// What a scanner made of some bytes.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    /// Heads as (bytes, fragment, two lengths).
+    heads: Vec<(u64, bool, bool)>,
+    /// Bytes that hyper may see.
+    passed: usize,
+    /// Why a head was refused.
+    refused: Option<Reason>,
+    /// Whether the refused or unfinished head asked for JSON.
+    wants_json: bool,
+}
+
+/// Feeds `parts` one after the other.
+fn scan<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Seen {
+    let mut scanner = Scanner::new(LIMITS);
+    let (mut passed, mut heads) = (0, Vec::new());
+    for part in parts {
+        let used = scanner.feed(part);
+        assert!(used <= part.len());
+        assert!(used == part.len() || scanner.refused().is_some(), "held back without a reason");
+        assert!(scanner.line.len() <= LINE_BYTES_MAX);
+        passed += used;
+        heads.extend(
+            std::iter::from_fn(|| scanner.take_head())
+                .map(|head| (head.bytes, head.has_fragment, head.has_two_lengths)),
+        );
+    }
+    Seen { heads, passed, refused: scanner.refused(), wants_json: scanner.wants_json() }
+}
+
+/// Heads found, fed whole and then in small reads.
+fn check(name: &str, bytes: &[u8], want: &[(u64, bool, bool)]) {
+    for step in [bytes.len().max(1), 1, 7] {
+        let seen = scan(bytes.chunks(step));
+        assert_eq!(seen.heads, want, "{name}, {step} bytes a read");
+        assert_eq!((seen.passed, seen.refused), (bytes.len(), None), "{name}, {step} bytes a read");
+    }
+}
+
+#[test]
+fn finds_every_head_whatever_the_reads() {
+    let get = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let n = get.len() as u64;
+    check("one", get, &[(n, false, false)]);
+    check("pipelined", &get.repeat(3), &[(n, false, false); 3]);
+    check("empty lines before it", &[b"\r\n\r\n", &get[..]].concat(), &[(n, false, false)]);
+    check("cut short", &get[..20], &[]);
+    check("fragment", b"GET /a#f HTTP/1.1\r\n\r\n", &[(21, true, false)]);
+    check("# in a field is none", b"GET / HTTP/1.1\r\nA: #\r\n\r\n", &[(24, false, false)]);
+    let post = b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nGET / a\r\n";
+    check(
+        "body is not a head",
+        &[post, &get[..]].concat(),
+        &[(38, false, false), (n, false, false)],
+    );
+    let chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let body = b"5;x=y\r\nGET /\r\nA\r\n0123456789\r\n0\r\nContent-Length: 3\r\n\r\n";
+    check(
+        "chunks and trailer are not a head",
+        &[chunked, &body[..], &get[..]].concat(),
+        &[(47, false, false), (n, false, false)],
+    );
+    check(
+        "two lengths, in either order",
+        b"POST / HTTP/1.1\r\nTRANSFER-ENCODING: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n",
+        &[(66, false, true)],
+    );
+    check("h2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[]);
+    let fields = b"GET / HTTP/1.1\r\nA: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\n\r\n";
+    check("as many fields as allowed", fields, &[(42, false, false)]);
+    let padded = format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "a".repeat(177));
+    check("as long as allowed", padded.as_bytes(), &[(200, false, false)]);
+}
+
+#[test]
+fn a_head_over_a_limit_is_held_back_before_the_parser_would_refuse_it() {
+    let get = "GET / HTTP/1.1\r\n\r\n";
+    for (name, bytes, want, json) in [
+        ("long target", format!("GET /{}", "a".repeat(300)), Reason::UriTooLong, false),
+        (
+            "long field",
+            format!("GET / HTTP/1.1\r\nA: {}", "a".repeat(300)),
+            Reason::HeadTooLarge,
+            false,
+        ),
+        (
+            "many fields, after Accept",
+            format!("GET / HTTP/1.1\r\naccept: application/json\r\n{}", "A: 1\r\n".repeat(4)),
+            Reason::HeadTooLarge,
+            true,
+        ),
+        (
+            "after a good request",
+            format!("{get}GET / HTTP/1.1\r\n{}", "A: 1\r\n".repeat(5)),
+            Reason::HeadTooLarge,
+            false,
+        ),
+        ("endless empty lines", "\r\n".repeat(100), Reason::BadRequest, false),
+    ] {
+        for step in [bytes.len(), 1, 7] {
+            let seen = scan(bytes.as_bytes().chunks(step));
+            assert_eq!(seen.refused, Some(want), "{name}, {step} bytes a read");
+            assert_eq!(seen.wants_json, json, "{name}");
+            let good = if bytes.starts_with(get) { get.len() } else { 0 };
+            let shown = &bytes.as_bytes()[good..seen.passed];
+            assert!(shown.len() as u64 <= LIMITS.head_bytes, "{name}, {step} bytes a read");
+            let fields = shown.iter().filter(|byte| **byte == b':').count();
+            assert!(fields <= LIMITS.fields, "{name}: the parser would count {fields} fields");
+        }
+    }
+}
+
+/// Bytes that matter to framing, in an order of chance.
+fn hostile() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        Just(&b"GET / HTTP/1.1\r\n"[..]),
+        Just(&b"POST /#a HTTP/1.0\n"[..]),
+        Just(&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..]),
+        Just(&b"Content-Length: 3\r\n"[..]),
+        Just(&b"content-length:99999999999999999999\r\n"[..]),
+        Just(&b"Transfer-Encoding: chunked\r\n"[..]),
+        Just(&b"Transfer-Encoding : x\r\n"[..]),
+        Just(&b"Accept: application/json\r\n"[..]),
+        Just(&b"\r\n"[..]),
+        Just(&b"\n"[..]),
+        Just(&b"\r"[..]),
+        Just(&b"0\r\n\r\n"[..]),
+        Just(&b"3\r\nabc\r\n"[..]),
+        Just(&b"ffffffffffffffff;x\r\n"[..]),
+        Just(&b"\0\xff: \t"[..]),
+    ];
+    let piece = prop_oneof![
+        9 => piece.prop_map(<[u8]>::to_vec),
+        1 => prop::collection::vec(any::<u8>(), 0..40),
+    ];
+    prop::collection::vec(piece, 0..25).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    /// A limit may be noticed at the start of a read that goes beyond it, so how much hyper sees
+    /// may differ; what it is told, and what was found before, may not.
+    #[test]
+    fn pieces_and_whole_are_the_same(bytes in hostile(), cuts in prop::collection::vec(1_usize..40, 1..40)) {
+        let whole = scan([&bytes[..]]);
+        let mut rest = &bytes[..];
+        let mut parts = Vec::new();
+        for cut in cuts.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (part, after) = rest.split_at((*cut).min(rest.len()));
+            parts.push(part);
+            rest = after;
+        }
+        let pieces = scan(parts);
+        prop_assert_eq!(&pieces.heads, &whole.heads);
+        prop_assert_eq!(pieces.refused, whole.refused);
+        prop_assert_eq!(pieces.wants_json, whole.wants_json);
+        prop_assert!(pieces.passed >= whole.passed);
+        if whole.refused.is_none() {
+            prop_assert_eq!(whole.passed, bytes.len());
+        }
+    }
+}

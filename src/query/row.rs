@@ -1,0 +1,149 @@
+//! One record, ready to be asked for any field.
+
+use super::field::{Field, Place};
+use crate::record::{
+    self, AccessRecord, ConnectionRecord, DecodeError, GapRecord, Origin, Stream, Value, Values,
+};
+
+/// A record with its place in the journal; borrows both.
+#[derive(Debug, Clone)]
+pub struct Row<'a> {
+    /// Kind of record.
+    pub stream: Stream,
+    /// Where it stands.
+    pub origin: Origin<'a>,
+    /// Its binary form.
+    payload: &'a [u8],
+    /// Its fields.
+    values: Values<'a>,
+    /// The instance as documents have it.
+    instance: [u8; 10],
+}
+
+impl<'a> Row<'a> {
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// When the payload is no record of this kind.
+    pub fn read(
+        stream: Stream,
+        payload: &'a [u8],
+        origin: Origin<'a>,
+    ) -> Result<Self, DecodeError> {
+        let values = Values::read(stream, payload)?;
+        Ok(Self { stream, origin, payload, values, instance: origin.instance_digits() })
+    }
+
+    /// The value of a field, if the record has it.
+    pub fn get(&self, field: &Field) -> Option<Value<'_>> {
+        match field.place {
+            Place::Record(ids) => {
+                let kinds = Stream::ALL.into_iter().zip(ids);
+                let (_, id) = kinds.into_iter().find(|(stream, _)| *stream == self.stream)?;
+                self.values.get(id?)
+            }
+            Place::Stream => Some(Value::Text(self.stream.as_str().as_bytes())),
+            Place::Origin(name) => {
+                let constants = self.origin.constants;
+                match name {
+                    "node_name" => Some(Value::Text(constants.node_name.as_bytes())),
+                    "version" => Some(Value::Text(constants.version.as_bytes())),
+                    "config_hash" => Some(Value::Text(constants.config_hash.as_bytes())),
+                    "instance" => Some(Value::Text(&self.instance)),
+                    "worker" => Some(Value::Number(u64::from(self.origin.worker))),
+                    "epoch" => Some(Value::Number(u64::from(self.origin.epoch))),
+                    "seq" => Some(Value::Number(self.origin.seq)),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// It as the record of an exchange, if it is one.
+    pub fn access(&self) -> Option<AccessRecord<'a>> {
+        (self.stream == Stream::Access).then(|| AccessRecord::decode(self.payload).ok())?
+    }
+
+    /// It as the record of a connection, if it is one.
+    pub fn connection(&self) -> Option<ConnectionRecord<'a>> {
+        (self.stream == Stream::Connection).then(|| ConnectionRecord::decode(self.payload).ok())?
+    }
+
+    /// It as a gap, if it is one.
+    pub fn gap(&self) -> Option<GapRecord<'a>> {
+        (self.stream == Stream::Gap).then(|| GapRecord::decode(self.payload).ok())?
+    }
+
+    /// Its binary form.
+    pub const fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+
+    /// Appends its document.
+    ///
+    /// # Errors
+    /// None: it was read once.
+    pub fn write_document(&self, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        record::write_document(self.stream, self.payload, &self.origin, out)
+    }
+
+    /// Wall time in milliseconds since 1970; 0 without one. Field 0 of every kind.
+    pub fn time_ms(&self) -> u64 {
+        match self.values.get(0) {
+            Some(Value::TimeMs(ms)) => ms,
+            _ => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::record::{AccessRecord, Constants, ORIGIN_FIELDS, TimestampMs};
+
+    /// Constants of the samples.
+    pub(in super::super) static CONSTANTS: Constants =
+        Constants { node_name: String::new(), version: String::new(), config_hash: String::new() };
+
+    /// Calls `check` with the row of a record.
+    pub(in super::super) fn with_row<T>(
+        record: &AccessRecord<'_>,
+        check: impl FnOnce(&Row<'_>) -> T,
+    ) -> T {
+        let mut payload = vec![0; 64 * 1024];
+        let used = record.encode(&mut payload).unwrap();
+        let origin = Origin { instance: 0xab, epoch: 7, worker: 1, seq: 42, constants: &CONSTANTS };
+        check(&Row::read(Stream::Access, &payload[..used], origin).unwrap())
+    }
+
+    /// Goal: no field of a document is unknown to questions. Method: each origin field against the
+    /// document of the same record; the others are tested with `Values`.
+    #[test]
+    fn what_surrounds_a_record_is_told_as_in_its_document() {
+        let constants = Constants {
+            node_name: "n".to_owned(),
+            version: "v".to_owned(),
+            config_hash: "h".to_owned(),
+        };
+        let origin = Origin { instance: 0xab, epoch: 7, worker: 1, seq: 42, constants: &constants };
+        let record = AccessRecord { timestamp: Some(TimestampMs(5)), ..AccessRecord::default() };
+        let mut payload = [0; 64];
+        let used = record.encode(&mut payload).unwrap();
+        let row = Row::read(Stream::Access, &payload[..used], origin).unwrap();
+        let mut document = Vec::new();
+        row.write_document(&mut document).unwrap();
+        let document = String::from_utf8(document).unwrap();
+        for spec in ORIGIN_FIELDS {
+            let text = match row.get(Field::find(spec.path).unwrap()) {
+                Some(Value::Text(text)) => format!("\"{}\"", String::from_utf8_lossy(text)),
+                Some(Value::Number(number)) => number.to_string(),
+                other => panic!("{}: {other:?}", spec.path),
+            };
+            let want = format!("\"{}\":{text}", spec.path);
+            assert!(document.contains(&want), "{want} is not in {document}");
+        }
+        assert_eq!(row.time_ms(), 5);
+        assert_eq!(row.get(Field::find("stream").unwrap()), Some(Value::Text(b"access")));
+        assert_eq!(row.get(Field::find("lbproxy.gap.count").unwrap()), None);
+    }
+}

@@ -1,0 +1,133 @@
+//! How many requests may be under way, and how long to wait after one that failed.
+//!
+//! Additive increase, multiplicative decrease: a server that asks for less gets half, and one more
+//! after every good answer.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::answer::Fault;
+use crate::metrics::ShipMetrics;
+
+/// Lets requests through, a few at a time. Lives on one thread.
+#[derive(Debug)]
+pub(super) struct Gate {
+    /// Most at once, as configured.
+    most: usize,
+    /// Most at once now.
+    limit: Cell<usize>,
+    /// Under way.
+    active: Cell<usize>,
+    /// Wakes who waits.
+    freed: Notify,
+    /// Shows both.
+    metrics: Arc<ShipMetrics>,
+}
+
+/// The right to have one request under way; ends when dropped.
+#[derive(Debug)]
+pub(super) struct Permit<'a>(&'a Gate);
+
+impl Gate {
+    /// Lets `most` through at once.
+    pub(super) fn new(most: usize, metrics: Arc<ShipMetrics>) -> Self {
+        metrics.batches_in_flight_max.set(most as u64);
+        metrics.batches_in_flight.set(0);
+        let (limit, active) = (Cell::new(most), Cell::new(0));
+        Self { most, limit, active, freed: Notify::new(), metrics }
+    }
+
+    /// Waits for a place.
+    pub(super) async fn enter(&self) -> Permit<'_> {
+        while self.active.get() >= self.limit.get() {
+            self.freed.notified().await;
+        }
+        self.set_active(self.active.get() + 1);
+        Permit(self)
+    }
+
+    /// After a good answer.
+    pub(super) fn widen(&self) {
+        self.set_limit((self.limit.get() + 1).min(self.most));
+        self.freed.notify_one();
+    }
+
+    /// After the server asked for less.
+    pub(super) fn narrow(&self) {
+        self.set_limit((self.limit.get() / 2).max(1));
+    }
+
+    /// Sets the limit and shows it.
+    fn set_limit(&self, limit: usize) {
+        self.limit.set(limit);
+        self.metrics.batches_in_flight_max.set(limit as u64);
+    }
+
+    /// Sets what is under way and shows it.
+    fn set_active(&self, active: usize) {
+        self.active.set(active);
+        self.metrics.batches_in_flight.set(active as u64);
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.0.set_active(self.0.active.get().saturating_sub(1));
+        self.0.freed.notify_one();
+    }
+}
+
+/// Growing waits with jitter, so that several lbproxies do not come back at the same instant.
+#[derive(Debug, Default)]
+pub(super) struct Backoff {
+    /// Failures in a row.
+    failures: u32,
+}
+
+impl Backoff {
+    /// The wait after one more failure.
+    pub(super) fn next(&mut self, fault: Fault) -> Duration {
+        let (first_ms, most_ms) = match fault {
+            // A person has to act: no hurry, but soon enough that the cure shows.
+            Fault::Unauthorized | Fault::Forbidden | Fault::Refused => (1_000, 10_000),
+            Fault::Overloaded => (200, 10_000),
+            Fault::TooLarge => return Duration::ZERO,
+            Fault::NotSent | Fault::Unknown => (100, 5_000),
+        };
+        let wait_ms = (first_ms << self.failures.min(16)).min(most_ms);
+        self.failures = self.failures.saturating_add(1);
+        Duration::from_millis(fastrand::u64(wait_ms / 2..=wait_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gate_halves_and_recovers_within_its_bounds() {
+        let gate = Gate::new(4, Arc::default());
+        let rows = [("one", 2), ("two", 1), ("never none", 1)];
+        for (name, want) in rows {
+            gate.narrow();
+            assert_eq!(gate.limit.get(), want, "{name}");
+        }
+        for want in [2, 3, 4, 4] {
+            gate.widen();
+            assert_eq!(gate.limit.get(), want);
+        }
+    }
+
+    #[test]
+    fn waits_grow_to_a_bound() {
+        for fault in [Fault::NotSent, Fault::Overloaded, Fault::Unauthorized] {
+            let mut backoff = Backoff::default();
+            let waits: Vec<_> = (0..64).map(|_| backoff.next(fault)).collect();
+            assert!(waits[0] < waits[20], "{fault:?}");
+            assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(10)), "{fault:?}");
+        }
+    }
+}

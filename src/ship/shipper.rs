@@ -1,0 +1,189 @@
+//! The loop: journal → batches → deliveries, acknowledged in the order they were read.
+//!
+//! The journal is asked again as soon as a batch was full, else after `batch.wait`: a busy proxy
+//! ships full batches back to back, a quiet one wakes once a second.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::batch::Filler;
+use super::deliver::{Context, Tally, Unfinished, deliver, greet};
+use super::suspects::{self, Suspicion};
+use crate::config::Batch as Limits;
+use crate::journal::{Positions, Reader};
+
+/// Gauges are never older, also while the server is away.
+const SHOW_EVERY: Duration = Duration::from_secs(1);
+
+/// How the loop ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// As told; everything that could be shipped is.
+    Told,
+    /// A delivery ended with a panic.
+    Fault,
+}
+
+/// A batch on its way.
+struct Sent {
+    /// Its task.
+    task: JoinHandle<Result<Tally, Unfinished>>,
+    /// Where the journal is read to when it is settled.
+    upto: Positions,
+    /// Wall time of its first record, in milliseconds.
+    oldest_ms: Option<u64>,
+}
+
+/// The loop's state.
+pub(super) struct Shipper<'a> {
+    /// The journal.
+    pub(super) reader: &'a mut Reader,
+    /// What deliveries share.
+    pub(super) context: Rc<Context>,
+    /// Makes batches.
+    pub(super) filler: Filler,
+    /// Tells suspects.
+    pub(super) suspicion: Suspicion,
+    /// Limits of a batch.
+    pub(super) limits: Limits,
+    /// Number of the next batch.
+    pub(super) next_number: u64,
+}
+
+impl Shipper<'_> {
+    /// Ships until told to stop, and then what is left, if the server takes it.
+    pub(super) async fn run(&mut self, mut stopping: watch::Receiver<bool>) -> End {
+        let mut sent: VecDeque<Sent> = VecDeque::new();
+        let mut next_look = Instant::now();
+        self.note();
+        tokio::task::spawn_local(greet(Rc::clone(&self.context)));
+        loop {
+            // Whoever could give the order is gone: that is the order.
+            let is_stopping = *stopping.borrow() || stopping.has_changed().is_err();
+            let is_due = is_stopping || Instant::now() >= next_look;
+            if is_due && sent.len() < self.limits.in_flight {
+                match self.fill() {
+                    Some((batch, is_full)) => {
+                        sent.push_back(batch);
+                        if is_full {
+                            continue;
+                        }
+                    }
+                    None if is_stopping && sent.is_empty() => {
+                        self.settled();
+                        return End::Told;
+                    }
+                    None => (),
+                }
+                next_look = Instant::now() + self.limits.wait;
+            }
+            self.show(sent.front());
+            let has_room = sent.len() < self.limits.in_flight && !is_stopping;
+            let until_look = next_look.saturating_duration_since(Instant::now());
+            let pause = if has_room { until_look.min(SHOW_EVERY) } else { SHOW_EVERY };
+            tokio::select! {
+                biased;
+                ended = first(&mut sent) => match ended {
+                    Some(Ok((tally, upto))) => self.acknowledge(tally, &upto),
+                    Some(Err(End::Told)) => return End::Told,
+                    Some(Err(End::Fault)) | None => return End::Fault,
+                },
+                () = tokio::time::sleep(pause) => (),
+                _ = stopping.changed(), if !is_stopping => (),
+            }
+        }
+    }
+
+    /// Reads one batch and sends it on its way. `None` when there is nothing.
+    fn fill(&mut self) -> Option<(Sent, bool)> {
+        let limit_bytes = self.context.body_bytes_max.get();
+        let filled = match self.filler.fill(self.reader, &mut self.suspicion, limit_bytes) {
+            Ok(filled) => filled,
+            Err(error) => {
+                tracing::warn!(%error, "shipping: the journal cannot be read");
+                return None;
+            }
+        };
+        if filled.batch.is_empty() && filled.broken.is_empty() {
+            return None;
+        }
+        let context = Rc::clone(&self.context);
+        let number = self.next_number;
+        self.next_number += 1;
+        let task = tokio::task::spawn_local(deliver(context, filled.batch, filled.broken, number));
+        let sent = Sent { task, upto: filled.upto, oldest_ms: filled.oldest_ms };
+        Some((sent, filled.is_full))
+    }
+
+    /// Everything up to here is settled: counted and remembered together.
+    fn acknowledge(&mut self, tally: Tally, upto: &Positions) {
+        let metrics = &self.context.metrics;
+        metrics.acknowledged_total.add(tally.acknowledged);
+        metrics.duplicate_total.add(tally.duplicate);
+        metrics.failure_store_total.add(tally.failure_store);
+        metrics.dead_letter_total.add(tally.dead_letter);
+        metrics.dead_letter_lost_total.add(tally.dead_letter_lost);
+        if tally.dead_letter > 0 {
+            let file = self.context.dead_letters.borrow().path().display().to_string();
+            tracing::warn!(
+                count = tally.dead_letter,
+                file,
+                "shipping: documents were refused for good"
+            );
+        }
+        self.store(upto, &suspects::note(self.unsettled_max()));
+    }
+
+    /// Most records of a lane that may be stored and not acknowledged.
+    fn unsettled_max(&self) -> usize {
+        self.limits.in_flight * self.limits.documents
+    }
+
+    /// Says in the cursor that requests may be under way from now on.
+    fn note(&mut self) {
+        self.store(&Positions::default(), &suspects::note(self.unsettled_max()));
+    }
+
+    /// Says in the cursor that none is.
+    fn settled(&mut self) {
+        self.store(&Positions::default(), &suspects::note(0));
+        self.show(None);
+    }
+
+    /// Writes the cursor. Should that fail, the records are sent once more after a restart, and
+    /// found to be there.
+    fn store(&mut self, upto: &Positions, note: &str) {
+        if let Err(error) = self.reader.acknowledge(upto, note) {
+            tracing::warn!(%error, "shipping: the cursor cannot be written; it is tried again");
+        }
+    }
+
+    /// Brings the gauges up to date.
+    fn show(&self, oldest: Option<&Sent>) {
+        let metrics = &self.context.metrics;
+        metrics.pending.set(self.reader.pending());
+        metrics.oldest_pending_seconds.set(oldest.and_then(|sent| sent.oldest_ms).map_or(0, age_s));
+    }
+}
+
+/// Waits for the oldest batch; forever when there is none.
+async fn first(sent: &mut VecDeque<Sent>) -> Option<Result<(Tally, Positions), End>> {
+    let Some(front) = sent.front_mut() else { return std::future::pending().await };
+    let ended = (&mut front.task).await;
+    let front = sent.pop_front()?;
+    Some(match ended {
+        Ok(Ok(tally)) => Ok((tally, front.upto)),
+        Ok(Err(Unfinished)) => Err(End::Told),
+        Err(_) => Err(End::Fault),
+    })
+}
+
+/// Seconds since a wall time; 0 when the clock was set back.
+fn age_s(time_ms: u64) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(Duration::from_millis(time_ms)).as_secs()
+}

@@ -1,0 +1,151 @@
+//! Goal: endpoints are chosen, set aside and let back as the configuration says. Method: the real
+//! program with endpoints that fail and come back, counted from outside.
+
+use std::net::SocketAddr;
+
+use crate::frames::{self, Frames};
+use crate::support::*;
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// A port that refuses until it is opened.
+struct Later(socket2::Socket);
+
+impl Later {
+    fn new() -> Self {
+        use socket2::{Domain, Socket, Type};
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        Self(socket)
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap().as_socket().unwrap()
+    }
+
+    /// Serves from now on.
+    fn open(self) -> Upstream {
+        self.0.listen(128).unwrap();
+        Upstream::on(self.0.into(), |_, _| b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec())
+    }
+}
+
+/// The whole way: failures in a row, aside (503 without an attempt), longer after each failed trial,
+/// back through a trial that succeeds.
+#[test]
+fn an_endpoint_that_fails_is_set_aside_for_longer_each_time_and_comes_back_through_a_trial() {
+    let endpoint = Later::new();
+    let limits = ", outlier: {failures: 2, eject: 100ms, eject_max: 10s}";
+    let proxy = Proxy::start(&one_service(&[endpoint.address()], limits), "");
+    assert_eq!(proxy.send(GET).status, 502, "first failure");
+    assert_eq!(proxy.send(GET).status, 502, "second failure sets it aside");
+    for trial in ["first", "second", "third"] {
+        // While it is aside nothing is tried; when its time is over one request is.
+        let mut refused = 0;
+        wait_for(trial, || {
+            let status = proxy.send(GET).status;
+            assert!(matches!(status, 502 | 503), "{status}");
+            refused += usize::from(status == 503);
+            (status == 502).then_some(())
+        });
+        assert!(refused > 0, "{trial}: it was aside before");
+    }
+    let upstream = endpoint.open();
+    wait_for("the trial that lets it back", || (proxy.send(GET).status == 200).then_some(()));
+    assert_eq!(proxy.send(GET).status, 200);
+    assert!(upstream.seen().len() >= 2);
+    let documents = proxy.documents();
+    let of = |reason: &str| {
+        let all = documents.iter().filter(|d| d["lbproxy.termination.reason"] == reason);
+        all.map(|d| d["lbproxy.attempts"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("connect_refused"), [1; 5], "two, and one for each trial");
+    assert!(of("no_endpoint").iter().all(|&attempts| attempts == 0));
+}
+
+/// An endpoint that is busy with a response gets nothing more while another is idle; in turns it
+/// would get half.
+#[test]
+fn least_request_counts_a_response_until_its_end() {
+    for (balance, most) in [("least_request", 0), ("round_robin", 10)] {
+        let start = |name: &'static str| {
+            Upstream::start(move |head, _| {
+                let body = if head.contains("/hang") { "never whole" } else { "" };
+                format!(
+                    "HTTP/1.1 200 OK\r\nX-Name: {name}\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len() * 2
+                )
+                .into_bytes()
+            })
+        };
+        let upstreams = [start("a"), start("b")];
+        let addresses = [upstreams[0].address, upstreams[1].address];
+        let keys = format!(", balance: {balance}");
+        let proxy = Proxy::start(&one_service(&addresses, &keys), "");
+        // One connection, so that one worker sees it all.
+        let mut client = Frames::connect(&proxy, &[]);
+        let hang =
+            frames::GET.map(|(name, value)| (name, if name == ":path" { "/hang" } else { value }));
+        client.send(&frames::request(1, &hang));
+        assert_eq!(client.outcome(1), Some(200));
+        let count = |upstream: &Upstream| upstream.seen().len();
+        let busy = usize::from(count(&upstreams[1]) == 1);
+        for n in 1..=20 {
+            client.send(&frames::request(2 * n + 1, &frames::GET));
+            assert_eq!(client.outcome(2 * n + 1), Some(200));
+        }
+        assert_eq!(count(&upstreams[busy]), 1 + most, "{balance}");
+    }
+}
+
+/// Only a connection that could not be made is a reason to go elsewhere: what was sent may have been
+/// acted on.
+#[test]
+fn a_request_that_was_sent_is_not_sent_to_another_endpoint() {
+    let silent = Upstream::start(|_, _| Vec::new());
+    let other = Upstream::start(|_, _| Vec::new());
+    let proxy = Proxy::start(
+        &one_service(&[silent.address, other.address], ", outlier: {failures: 1000}"),
+        "",
+    );
+    for method in ["GET", "POST"] {
+        let before = silent.seen().len() + other.seen().len();
+        let request = format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(proxy.send(request).status, 502, "{method}");
+        assert_eq!(silent.seen().len() + other.seen().len(), before + 1, "{method}");
+    }
+    for document in proxy.documents() {
+        assert_eq!(document["lbproxy.attempts"], 1);
+        assert_eq!(document.get("lbproxy.attempt.endpoint"), None, "only if more than one");
+    }
+}
+
+/// With nothing left to try, the answer and the record are those of the last attempt.
+#[test]
+fn when_every_endpoint_refuses_there_is_one_attempt_each_up_to_the_limit() {
+    let endpoints = [nobody(), nobody(), nobody()];
+    for (attempts, want) in [(1, 1), (2, 2), (5, 3)] {
+        let keys = format!(", retry: {{attempts: {attempts}}}, outlier: {{failures: 1000}}");
+        let proxy = Proxy::start(&one_service(&endpoints, &keys), "");
+        assert_eq!(proxy.send(GET).status, 502);
+        let document = proxy.documents().remove(0);
+        assert_eq!(document["lbproxy.attempts"], want, "{document:#}");
+        assert_eq!(document["lbproxy.termination.reason"], "connect_refused");
+        let reasons = document["lbproxy.attempt.reason"].as_array().map_or(1, Vec::len);
+        assert_eq!(reasons, want, "{document:#}");
+        assert_eq!(document.get("lbproxy.upstream.connect_us"), None, "no connection was made");
+    }
+}
+
+/// A name is looked up, and its time stands apart from the time to connect.
+#[test]
+fn an_endpoint_may_be_a_name() {
+    let upstream = Upstream::ok();
+    let service = one_service(&[upstream.address], "")
+        .replace(&upstream.address.to_string(), &format!("localhost:{}", upstream.address.port()));
+    let proxy = Proxy::start(&service, "");
+    assert_eq!(proxy.send(GET).status, 200);
+    let document = proxy.documents().remove(0);
+    assert!(document["lbproxy.upstream.dns_us"].is_u64(), "{document:#}");
+    assert!(document["lbproxy.upstream.connect_us"].is_u64(), "{document:#}");
+}

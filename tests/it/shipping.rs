@@ -1,0 +1,311 @@
+//! Goal: each answer of a server leads to what `docs/shipping.md` promises: nothing lost, nothing
+//! twice, neighbours unharmed. Method: the real program against a mock that stores by id and plays
+//! scripts; the end is judged by what the mock has stored and by the program's own account.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use lbproxy::mock::elastic::{
+    self, Credentials, ItemOutcome, Options, Outage, Product, Reply, Running, Step, Which,
+};
+
+use crate::support::*;
+
+/// Requests of one case.
+const REQUESTS: usize = 40;
+/// The stream that they go to.
+const STREAM: &str = "logs-lbproxy.access-default";
+
+/// How the documents of a case end, as the program counts them.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Account {
+    acknowledged: u64,
+    duplicate: u64,
+    failure_store: u64,
+    dead_letter: u64,
+    pending: u64,
+}
+
+/// What is expected of a case.
+#[derive(Debug, Default, Clone, Copy)]
+struct Want {
+    /// Whether some records are found stored when they are sent again.
+    finds: bool,
+    /// Documents in the failure store.
+    parked: u64,
+    /// Dead letters.
+    dead: u64,
+}
+
+/// A mock of a product.
+fn server(product: Product) -> Running {
+    elastic::start(Options::local(product)).unwrap()
+}
+
+/// A proxy that ships to these URLs. `more` are further keys below `telemetry.elasticsearch`.
+fn shipping(urls: &[String], more: &str) -> (Upstream, Proxy) {
+    let upstream = Upstream::ok();
+    let rest = settings(urls, more);
+    let proxy = Proxy::start(&one_service(&[upstream.address], ""), &rest);
+    (upstream, proxy)
+}
+
+/// `telemetry.elasticsearch` with a short wait, so that a case is quick.
+fn settings(urls: &[String], more: &str) -> String {
+    format!("  elasticsearch: {{urls: {urls:?}, batch: {{wait: 50ms}}{more}}}\n")
+}
+
+/// Sends the requests of a case over one connection.
+fn send(proxy: &Proxy) {
+    let stream = connect(proxy.address);
+    let mut writer = stream.try_clone().unwrap();
+    let mut reader = std::io::BufReader::new(stream);
+    for n in 0..REQUESTS {
+        use std::io::Write as _;
+        write!(writer, "GET /n/{n} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert_eq!(read_response(&mut reader, false).unwrap().status, 200);
+    }
+}
+
+/// A metric of the proxy; 0 when it is not there.
+fn metric(proxy: &Proxy, name: &str) -> u64 {
+    let page = String::from_utf8(proxy.admin("GET", "/metrics").body).unwrap();
+    let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map_or(0, |value| value.parse().unwrap())
+}
+
+/// Waits until every record is settled, ends the proxy, and gives its account from its last line.
+fn settled(proxy: Proxy, count: usize) -> (Account, String) {
+    wait_for("every record to be settled", || {
+        let names = ["acknowledged", "duplicate", "failure_store", "dead_letter"];
+        let sum: u64 =
+            names.iter().map(|n| metric(&proxy, &format!("lbproxy_ship_{n}_total"))).sum();
+        (sum >= count as u64).then_some(())
+    });
+    let log = proxy.terminate();
+    let line =
+        log.lines().find(|line| line.contains(" + recovered ")).unwrap_or_else(|| panic!("{log}"));
+    assert!(line.ends_with("(holds)"), "{line}");
+    let words: Vec<_> = line.split_whitespace().collect();
+    let value = |name: &str| {
+        let at = words.iter().position(|word| *word == name).unwrap();
+        words[at + 1].parse().unwrap()
+    };
+    let account = Account {
+        acknowledged: value("acknowledged"),
+        duplicate: value("duplicate"),
+        failure_store: value("failure_store"),
+        dead_letter: value("dead_letter"),
+        pending: value("pending"),
+    };
+    (account, log)
+}
+
+/// Every path of the case stands exactly once in the stream, but for those in `without`.
+fn each_once(name: &str, server: &Running, without: usize) {
+    let mut times = HashMap::<String, usize>::new();
+    for document in server.documents(STREAM) {
+        *times.entry(document.source["url.path"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    assert_eq!(times.len(), REQUESTS - without, "{name}: lost");
+    assert!(times.values().all(|&times| times == 1), "{name}: twice: {times:?}");
+    assert_eq!(server.duplicates(STREAM), Vec::<String>::new(), "{name}");
+    assert_eq!(server.plain_indices(), Vec::<String>::new(), "{name}: no stream, a plain index");
+}
+
+/// What a script leads to. The first batches meet it, and hold as many records as there happen to be.
+fn check(name: &str, product: Product, steps: Vec<Step>, want: Want) {
+    let server = server(product);
+    for step in steps {
+        server.push(step);
+    }
+    let (_upstream, proxy) = shipping(&[server.url()], ", timeout: 2s");
+    send(&proxy);
+    let dir = std::sync::Arc::clone(&proxy.dir);
+    let (account, log) = settled(proxy, REQUESTS);
+    let Account { acknowledged, duplicate, failure_store, dead_letter, pending } = account;
+    assert_eq!((failure_store, dead_letter, pending), (want.parked, want.dead, 0), "{name}\n{log}");
+    assert_eq!(duplicate > 0, want.finds, "{name}: {duplicate} found\n{log}");
+    let total = acknowledged + duplicate + failure_store + dead_letter;
+    assert_eq!(total, REQUESTS as u64, "{name}\n{log}");
+    assert_eq!(server.steps_left(), 0, "{name}: the script was not played");
+    each_once(name, &server, usize::try_from(want.dead + want.parked).unwrap());
+    let letters = std::fs::read_to_string(dir.path().join("journal/dead-letters.ndjson"));
+    let lines = letters.map_or(0, |text| text.lines().count());
+    assert_eq!(lines as u64, want.dead, "{name}: dead letters");
+}
+
+#[test]
+fn each_answer_leads_to_its_outcome() {
+    let well = Want::default();
+    let finds = Want { finds: true, ..well };
+    let item = |outcome| vec![Step::item(Which::Ordinal(0), outcome)];
+    let status = |status| Step::reply(Reply::Status { status, body: None });
+    let rows: Vec<(&str, Vec<Step>, Want)> = vec![
+        ("nothing goes wrong", vec![], well),
+        ("a queue is full for one", item(ItemOutcome::Rejected), well),
+        ("all are rejected", vec![Step::item(Which::EveryNth(1), ItemOutcome::Rejected)], well),
+        ("flood stage", vec![Step::item(Which::All, ItemOutcome::FloodStage)], well),
+        ("write block", item(ItemOutcome::WriteBlocked), well),
+        ("no such index", item(ItemOutcome::Missing), well),
+        ("a mapping conflict", item(ItemOutcome::Malformed), Want { dead: 1, ..well }),
+        ("the failure store", item(ItemOutcome::FailureStored), Want { parked: 1, ..well }),
+        ("429", vec![Step::refuse(429), Step::refuse(429)], well),
+        ("503", vec![Step::refuse(503)], well),
+        ("401", vec![Step::refuse(401)], well),
+        ("403", vec![Step::refuse(403)], well),
+        ("lost before storing", vec![Step::lost_before_storing()], well),
+        ("lost after storing", vec![Step::lost_after_storing()], finds),
+        ("lost, rolled over", vec![Step::lost_after_storing().then_rollover()], finds),
+        ("half an answer", vec![Step::reply(Reply::Half).then_rollover()], finds),
+        ("garbage", vec![Step::reply(Reply::Garbage("<html>".into()))], finds),
+        ("answers for too few", vec![Step::reply(Reply::ItemCount(0))], finds),
+        ("answers for too many", vec![Step::reply(Reply::ItemCount(99))], finds),
+        ("500 after storing, rolled over", vec![status(500).then_rollover()], finds),
+        ("no answer in time", vec![Step::reply(Reply::Silence).then_rollover()], finds),
+        ("lost twice", vec![Step::lost_before_storing(), status(502).then_rollover()], finds),
+    ];
+    // A few at a time: each has a program, a server and an upstream of its own.
+    let queue = std::sync::Mutex::new(rows.into_iter().enumerate());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let Some((n, (name, steps, want))) = queue.lock().unwrap().next() else {
+                        return;
+                    };
+                    let products = [
+                        Product::OpenSearch,
+                        Product::Elasticsearch,
+                        Product::ElasticsearchReduced,
+                    ];
+                    check(name, products[n % 3], steps, want);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_request_that_still_runs_is_waited_for_before_anything_is_sent_again() {
+    let server = server(Product::OpenSearch);
+    server.push(Step::lost_and_held());
+    let (_upstream, proxy) = shipping(&[server.url()], "");
+    send(&proxy);
+    wait_for("a held request", || (server.held() == 1).then_some(()));
+    // The write index of the held request is settled: what is sent now would stand twice.
+    let errors = metric(&proxy, "lbproxy_ship_batch_errors_total");
+    wait_for("some more tries", || {
+        (metric(&proxy, "lbproxy_ship_batch_errors_total") >= errors + 2).then_some(())
+    });
+    server.rollover(STREAM).unwrap();
+    assert_eq!(server.release(), 1);
+    settled(proxy, REQUESTS);
+    each_once("held", &server, 0);
+}
+
+#[test]
+fn kill_9_between_send_and_answer_with_a_rollover_leaves_nothing_twice() {
+    let server = server(Product::OpenSearch);
+    server.set_default(Step::reply(Reply::Silence));
+    let (upstream, proxy) = shipping(&[server.url()], "");
+    send(&proxy);
+    wait_for("something stored without an answer", || (server.count(STREAM) > 0).then_some(()));
+    let dir = proxy.kill();
+    server.rollover(STREAM).unwrap();
+    server.set_default(Step::default());
+    let service = one_service(&[upstream.address], "");
+    let again = Proxy::start_in(dir, &service, &settings(&[server.url()], ""));
+    let (account, log) = settled(again, REQUESTS);
+    assert!(account.duplicate > 0, "{account:?}\n{log}");
+    each_once("killed", &server, 0);
+}
+
+#[test]
+fn a_large_batch_is_halved_until_it_fits_and_a_large_document_is_a_dead_letter() {
+    let mut options = Options::local(Product::OpenSearch);
+    options.body_bytes_max = 8 * 1024;
+    let server = elastic::start(options).unwrap();
+    let (_upstream, proxy) = shipping(&[server.url()], "");
+    send(&proxy);
+    wait_for("all stored", || (server.count(STREAM) == REQUESTS).then_some(()));
+    server.set_body_bytes_max(3 * 1024);
+    let long =
+        format!("GET /{}?{} HTTP/1.1\r\nHost: a\r\n\r\n", "p".repeat(2_000), "q".repeat(2_000));
+    assert_eq!(proxy.send(long).status, 200);
+    let dir = std::sync::Arc::clone(&proxy.dir);
+    let (account, log) = settled(proxy, REQUESTS + 1);
+    assert_eq!((account.acknowledged, account.dead_letter), (REQUESTS as u64, 1), "{log}");
+    let letter = std::fs::read_to_string(dir.path().join("journal/dead-letters.ndjson")).unwrap();
+    let letter: serde_json::Value = serde_json::from_str(&letter).unwrap();
+    assert_eq!((&letter["status"], &letter["stream"]), (&413.into(), &STREAM.into()));
+    assert!(letter["document"]["url.path"].as_str().unwrap().starts_with("/ppp"));
+    each_once("halved", &server, 0);
+}
+
+#[test]
+fn another_node_takes_over_when_one_is_gone() {
+    let mut options = Options::local(Product::Elasticsearch);
+    options.nodes = 2;
+    let server = elastic::start(options).unwrap();
+    server.set_outage(0, Outage::Unreachable);
+    let (_upstream, proxy) = shipping(&server.urls(), "");
+    send(&proxy);
+    settled(proxy, REQUESTS);
+    each_once("failover", &server, 0);
+    assert!(server.bulk_requests().iter().all(|request| request.node == 1));
+}
+
+#[test]
+fn refused_credentials_are_told_once_and_cured_by_a_new_secret() {
+    let mut options = Options::local(Product::Elasticsearch);
+    let credentials =
+        |password: &str| Credentials::Basic { user: "lbproxy".into(), password: password.into() };
+    options.credentials = Some(credentials("right-secret"));
+    let server = elastic::start(options).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("password");
+    std::fs::write(&file, "wrong-secret\n").unwrap();
+    let more = format!(", username: lbproxy, password_file: {:?}", file.display().to_string());
+    let (_upstream, proxy) = shipping(&[server.url()], &more);
+    send(&proxy);
+    wait_for("the gauge", || (metric(&proxy, "lbproxy_ship_unauthorized") == 1).then_some(()));
+    assert_eq!(proxy.admin("GET", "/readyz").status, 200, "traffic does not depend on it");
+    assert_eq!(server.count(STREAM), 0);
+    std::fs::write(&file, "right-secret\n").unwrap();
+    let (account, log) = settled(proxy, REQUESTS);
+    assert_eq!((account.acknowledged, account.pending), (REQUESTS as u64, 0));
+    each_once("credentials", &server, 0);
+    assert_eq!(log.matches("records wait in the journal").count(), 1, "{log}");
+    assert!(!log.contains("-secret"), "{log}");
+}
+
+#[test]
+fn another_product_gets_nothing_and_records_wait() {
+    let stranger = Upstream::ok();
+    let (_upstream, proxy) = shipping(&[format!("http://{}", stranger.address)], "");
+    send(&proxy);
+    wait_for("the reason", || {
+        (stranger.seen().len() > 1 && metric(&proxy, "lbproxy_ship_pending") == REQUESTS as u64)
+            .then_some(())
+    });
+    let log = proxy.terminate();
+    assert!(log.contains("neither Elasticsearch nor OpenSearch"), "{log}");
+    assert!(log.contains(&format!("pending {REQUESTS} (holds)")), "{log}");
+    assert!(stranger.seen().iter().all(|(head, _)| head.starts_with("GET ")), "no document sent");
+}
+
+#[test]
+fn a_server_that_is_slow_to_answer_gets_no_more_than_it_was_promised() {
+    let server = server(Product::Elasticsearch);
+    server.set_default(Step::default().after(Duration::from_millis(300)));
+    let (_upstream, proxy) = shipping(&[server.url()], ", compression: gzip");
+    send(&proxy);
+    settled(proxy, REQUESTS);
+    each_once("slow", &server, 0);
+    assert!(server.max_in_flight() <= 2, "{}", server.max_in_flight());
+    let bulks = server.bulk_requests();
+    assert!(bulks.iter().all(|request| request.header("content-encoding") == Some("gzip")));
+    let ids: Vec<_> = bulks.iter().filter_map(|request| request.header("x-opaque-id")).collect();
+    assert_eq!(ids.len(), bulks.len());
+}
