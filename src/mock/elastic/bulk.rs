@@ -171,7 +171,9 @@ fn told(job: &Job, mut truth: Value) -> Heard {
         let last = items.last().cloned().unwrap_or_default();
         items.resize(*count, last);
     }
-    let truth = job.filters.as_deref().map_or_else(|| truth.clone(), |f| filter::apply(f, &truth));
+    if let Some(filters) = &job.filters {
+        truth = filter::apply(filters, &truth);
+    }
     let body = Bytes::from(truth.to_string());
     if job.step.reply == Reply::Half { Heard::Half(body) } else { Heard::Answer(200, body) }
 }
