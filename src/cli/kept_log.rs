@@ -1,20 +1,25 @@
-//! The log while a screen is drawn where its lines would go: the last few are kept to be shown there.
+//! The log while a screen is drawn where its lines would go: the newest is kept to be shown there.
 //!
 //! Not here: what is logged and in which format (`output`).
 
-use std::collections::VecDeque;
 use std::io::{IsTerminal as _, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// Most lines that are kept; older ones are forgotten.
-const LINES_MAX: usize = 16;
+/// What becomes of lines.
+#[derive(Debug)]
+struct Kept {
+    /// Whether they are kept; else they are written.
+    is_keeping: bool,
+    /// The newest that was kept, with its time.
+    newest: Option<(Instant, String)>,
+}
 
-/// The last lines of the log with their times, while a screen is drawn where they would go.
-static KEPT: Mutex<Option<VecDeque<(Instant, String)>>> = Mutex::new(None);
+/// For the whole process, as standard error is.
+static KEPT: Mutex<Kept> = Mutex::new(Kept { is_keeping: false, newest: None });
 
-/// Locks what is kept.
-fn kept() -> MutexGuard<'static, Option<VecDeque<(Instant, String)>>> {
+/// Locks it.
+fn kept() -> MutexGuard<'static, Kept> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -23,11 +28,10 @@ pub(super) struct LogOutput;
 
 impl Write for LogOutput {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        if let Some(lines) = &mut *kept() {
-            if lines.len() >= LINES_MAX {
-                lines.pop_front();
-            }
-            lines.push_back((Instant::now(), without_colours(&String::from_utf8_lossy(line))));
+        let mut kept = kept();
+        if kept.is_keeping {
+            let text = without_colours(&String::from_utf8_lossy(line));
+            kept.newest = Some((Instant::now(), text));
         } else {
             std::io::stderr().write_all(line)?;
         }
@@ -39,28 +43,26 @@ impl Write for LogOutput {
     }
 }
 
+/// Keeps the log from now on, if it would go to the terminal.
+pub(super) fn keep() {
+    kept().is_keeping = std::io::stderr().is_terminal();
+}
+
+/// The newest line that was kept, with its time.
+pub(super) fn newest() -> Option<(Instant, String)> {
+    kept().newest.clone()
+}
+
+/// Writes the log again from now on; what was kept is forgotten.
+pub(super) fn release() {
+    *kept() = Kept { is_keeping: false, newest: None };
+}
+
 /// A line of the log without what sets colours, and without its end.
 fn without_colours(line: &str) -> String {
     let mut parts = line.trim_end().split('\x1b');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.filter_map(|part| part.split_once('m')).fold(first, |line, (_, rest)| line + rest)
-}
-
-/// Keeps the log from now on instead of writing it, if it would go to the terminal.
-pub(super) fn keep() {
-    if std::io::stderr().is_terminal() {
-        kept().get_or_insert_default();
-    }
-}
-
-/// The last lines that were kept, with their times, oldest first.
-pub(super) fn lines() -> Vec<(Instant, String)> {
-    kept().iter().flatten().cloned().collect()
-}
-
-/// Writes the log again from now on; what was kept is forgotten.
-pub(super) fn release() {
-    kept().take();
 }
 
 #[cfg(test)]

@@ -83,9 +83,9 @@ impl Drop for Demo {
     }
 }
 
-/// The line that begins so.
+/// The last line that begins so.
 fn line<'t>(text: &'t str, start: &str) -> &'t str {
-    let found = text.lines().find(|line| line.trim_start().starts_with(start));
+    let found = text.lines().rfind(|line| line.trim_start().starts_with(start));
     found.unwrap_or_else(|| panic!("no line {start:?} in\n{text}"))
 }
 
@@ -100,6 +100,16 @@ fn named(line: &str) -> HashMap<&str, u64> {
     words.windows(2).filter_map(|pair| Some((pair[0], pair[1].parse().ok()?))).collect()
 }
 
+/// Names and requests of the table below this head, to the next empty line.
+fn table<'t>(text: &'t str, head: &str) -> Vec<(&'t str, u64)> {
+    let rows = text.lines().skip_while(|line| !line.starts_with(head)).skip(1);
+    let rows = rows.take_while(|line| !line.is_empty()).map(|row| {
+        let mut words = row.split_whitespace();
+        (words.next().unwrap(), words.next().unwrap().parse().unwrap())
+    });
+    rows.collect()
+}
+
 /// Checks the numbers of a summary against each other; gives how many requests there were.
 fn check_summary(text: &str) -> u64 {
     let requests = numbers(line(text, "requests"))[0];
@@ -112,19 +122,11 @@ fn check_summary(text: &str) -> u64 {
     let outcomes = line(text, "success");
     let by_outcome: u64 = numbers(outcomes.split_once('%').unwrap().1).iter().sum();
     assert_eq!(by_outcome, requests, "every request has one outcome\n{text}");
-    let table = |head: &str| {
-        let rows = text.lines().skip_while(move |line| !line.starts_with(head)).skip(1);
-        rows.take_while(|line| !line.is_empty()).map(|row| {
-            let mut words = row.split_whitespace();
-            (row.starts_with(' '), words.next().unwrap(), words.next().unwrap().parse().unwrap())
-        })
-    };
-    let by_reason: u64 = table("reason").map(|(_, _, count): (bool, &str, u64)| count).sum();
+    let by_reason: u64 = table(text, "reason").into_iter().map(|(_, count)| count).sum();
     assert_eq!(by_reason, requests, "every request has one reason\n{text}");
     let (mut services, mut endpoints) = (0, 0);
-    for (is_endpoint, name, count) in table("service, endpoint") {
-        assert_eq!(is_endpoint, name.starts_with("127.0.0.1:"), "{name}");
-        *(if is_endpoint { &mut endpoints } else { &mut services }) += count;
+    for (name, count) in table(text, "service, endpoint") {
+        *(if name.starts_with("127.0.0.1:") { &mut endpoints } else { &mut services }) += count;
     }
     assert!(services == endpoints && services <= requests, "{services} {endpoints}\n{text}");
     let sent = numbers(line(text, "sent"));
@@ -192,12 +194,12 @@ fn what_it_ships_is_stored_and_a_named_journal_stays() {
     assert_eq!((shipped["recovered"], shipped["pending"]), (0, 0), "{text}");
     assert_eq!(server.count("logs-lbproxy.access-demo") as u64, requests);
     assert!(line(&text, "count them").contains("/logs-lbproxy.access-demo/_count"), "{text}");
-    let stats = Command::new(env!("CARGO_BIN_EXE_lbproxy"))
+    let output = Command::new(env!("CARGO_BIN_EXE_lbproxy"))
         .args(["log", "stats", "--json", "--journal", journal])
         .output()
         .unwrap();
-    let stats: serde_json::Value = serde_json::from_slice(&stats.stdout).unwrap();
-    assert_eq!(stats["requests"].as_u64(), Some(requests), "{stats:#}");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["requests"].as_u64(), Some(requests), "{found:#}");
 }
 
 #[test]

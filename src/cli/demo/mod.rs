@@ -18,10 +18,9 @@ use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::kept_log;
-use super::output;
 use super::process::Process;
 use super::upstream::duration;
+use super::{kept_log, output};
 use crate::mock::story::Story;
 use crate::record::Stream;
 use clients::Clients;
@@ -100,12 +99,12 @@ fn url(text: &str) -> Result<url::Url, String> {
 ///
 /// # Errors
 /// When something cannot be started, or the output is closed; nothing is left behind then.
-pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the demo")?;
-    let result = runtime.block_on(demo(&args));
+    let result = runtime.block_on(demo(args));
     // After a second Ctrl-C there may be something left that nobody waits for.
     runtime.shutdown_background();
     result.map(|()| ExitCode::SUCCESS)
@@ -217,7 +216,7 @@ impl Demo {
             endpoints: sources.proxy.endpoints(),
             journal: sources.journal.metrics(),
             shipping: shipping.map(|ship| (&*ship.metrics, sources.journal.pending(ship.reader))),
-            log: kept_log::lines(),
+            log: kept_log::newest(),
         }
     }
 

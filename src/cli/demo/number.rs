@@ -57,8 +57,7 @@ pub(super) fn sparkline(values: impl Iterator<Item = Option<f64>> + Clone) -> St
         .map(|value| {
             let Some(value) = value else { return ' ' };
             let level = if highest > 0.0 { value / highest * 8.0 } else { 0.0 };
-            let reached = (1..BARS.len()).filter(|&bar| level > f64::from(bar as u8)).count();
-            BARS[reached.min(BARS.len() - 1)]
+            BARS[(1..8_u8).filter(|&bar| level > f64::from(bar)).count()]
         })
         .collect()
 }

@@ -36,7 +36,7 @@ impl Folder {
         let made = tempfile::Builder::new().prefix("lbproxy-").tempdir();
         let made = made.with_context(|| {
             let parent = std::env::temp_dir();
-            format!("cannot make a folder in {}; name another: --journal DIR", parent.display())
+            format!("cannot make a folder in {}; set TMPDIR, or --journal DIR", parent.display())
         })?;
         Ok(Self::Temporary(made))
     }
@@ -59,12 +59,12 @@ impl Folder {
     }
 }
 
-/// The port to listen on: the wanted one, or the preferred one if it is free, else any (0).
+/// The port to listen on: the wanted one, else the preferred one if it is free, else any (0).
 ///
 /// # Errors
 /// When the wanted one is in use.
-fn free_port(option: &str, wanted: Option<u16>, preferred: u16) -> anyhow::Result<u16> {
-    let port = wanted.unwrap_or(preferred);
+fn free_port(option: &str, wanted: Option<u16>, preferred: Option<u16>) -> anyhow::Result<u16> {
+    let port = wanted.or(preferred).unwrap_or(0);
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => Ok(port),
         Err(_) if wanted.is_none() => Ok(0),
@@ -80,17 +80,23 @@ fn free_port(option: &str, wanted: Option<u16>, preferred: u16) -> anyhow::Resul
 /// # Errors
 /// When a wanted port is in use, or what the user gave cannot stand in a configuration.
 pub(super) fn configure(args: &Args, story: &Story, journal: &Path) -> anyhow::Result<Config> {
-    let port = free_port("--port", args.port, PORT)?;
-    let admin_port = free_port("--admin-port", args.admin_port, ADMIN_PORT)?;
-    let mut text = format!(
+    // Neither prefers what the other is told to take.
+    let unless =
+        |taken: Option<u16>, preferred| Some(preferred).filter(|_| taken != Some(preferred));
+    let port = free_port("--port", args.port, unless(args.admin_port, PORT))?;
+    let admin_port = free_port("--admin-port", args.admin_port, unless(args.port, ADMIN_PORT))?;
+    let elasticsearch = match &args.elasticsearch {
+        Some(url) => {
+            format!("  elasticsearch: {{urls: [{}]}}\n", serde_json::to_string(url.as_str())?)
+        }
+        None => String::new(),
+    };
+    let text = format!(
         "{}admin: {{listen: \"127.0.0.1:{admin_port}\"}}\n\
-         telemetry:\n  instance: demo\n  namespace: {NAMESPACE}\n  journal: {{size: 64MiB}}\n",
+         telemetry:\n  instance: demo\n  namespace: {NAMESPACE}\n  \
+         journal: {{size: 64MiB}}\n{elasticsearch}",
         story.proxy_yaml(port)
     );
-    if let Some(url) = &args.elasticsearch {
-        let quoted = serde_json::to_string(url.as_str())?;
-        text.push_str(&format!("  elasticsearch: {{urls: [{quoted}]}}\n"));
-    }
     let parsed = config::parse("demo", &text, &|_| None);
     let mut config = parsed.map_err(|report| {
         let findings: Vec<_> = report.findings.iter().map(ToString::to_string).collect();

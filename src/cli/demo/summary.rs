@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::process::Ledger;
 use super::clients::Seen;
 use super::line::{Line, Tone};
-use super::number::{count, latency, percent, rate, share};
+use super::number::{count, latency, percent, rate};
 use super::tally::Tally;
 use super::view::{self, Facts};
 use crate::base::units;
@@ -93,15 +93,7 @@ impl Run<'_> {
                 .right(9, Tone::Quiet, "p99")
                 .right(8, Tone::Quiet, "reused"),
         ];
-        let total = &self.tally.total;
-        let mut whole = 0;
-        for (place, group) in self.tally.places.iter().zip(&total.places) {
-            let part = if place.endpoint.is_none() {
-                whole = group.requests;
-                share(whole, total.all.requests)
-            } else {
-                share(group.requests, whole)
-            };
+        for (place, group, part) in self.tally.total.rows(&self.tally.places) {
             let errors = view::errors(group);
             let line = view::place_name(place, 20)
                 .right(9, Tone::Normal, count(group.requests))

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::number::share;
 use crate::query::Group;
 use crate::record::{AccessRecord, Reason, Stream};
 
@@ -91,6 +92,22 @@ impl Figures {
         #[expect(clippy::cast_precision_loss, reason = "a rate is shown with three digits")]
         let requests = self.all.requests as f64;
         requests / self.span.as_secs_f64()
+    }
+
+    /// Each place with its figures and its share: a service of all requests, an endpoint of those of
+    /// its service, which stands before it.
+    pub(super) fn rows<'f>(
+        &'f self,
+        places: &'f [Place],
+    ) -> impl Iterator<Item = (&'f Place, &'f Group, Option<f64>)> {
+        let mut service = 0;
+        places.iter().zip(&self.places).map(move |(place, group)| {
+            let whole = if place.endpoint.is_some() { service } else { self.all.requests };
+            if place.endpoint.is_none() {
+                service = group.requests;
+            }
+            (place, group, share(group.requests, whole))
+        })
     }
 
     /// Reasons with their counts, most frequent first.
@@ -191,9 +208,9 @@ fn push<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use crate::record::{Count, EcsNanos, Flag, Outcome, Status, Text};
-
+    use super::super::number::percent;
     use super::*;
+    use crate::record::{Count, EcsNanos, Flag, Outcome, Status, Text};
 
     /// The places of a service with two endpoints.
     pub(in super::super) fn places() -> Vec<Place> {
@@ -249,6 +266,9 @@ pub(super) mod tests {
         let requests: Vec<_> = tally.total.places.iter().map(|group| group.requests).collect();
         assert_eq!(requests, [3, 1, 1]);
         assert_eq!(tally.total.all.requests, 4);
+        let rows = tally.total.rows(&tally.places);
+        let shares: Vec<_> = rows.map(|(_, _, share)| percent(share)).collect();
+        assert_eq!(shares, ["75.0 %", "33.3 %", "33.3 %"]);
         assert_eq!((tally.total.retried, tally.total.rate().round()), (1, 2.0_f64.round()));
         assert_eq!(
             tally.total.reasons(),

@@ -93,8 +93,8 @@ pub(super) struct Picture<'a> {
     pub(super) journal: &'a JournalMetrics,
     /// What shipping counts, and how many records wait for it.
     pub(super) shipping: Option<(&'a ShipMetrics, u64)>,
-    /// The last lines of the log.
-    pub(super) log: Vec<(Instant, String)>,
+    /// The newest line of the log, with its time.
+    pub(super) log: Option<(Instant, String)>,
 }
 
 impl Picture<'_> {
@@ -167,10 +167,8 @@ impl Picture<'_> {
             .into_iter()
             .fold(head, |line, title| line.right(9, Tone::Quiet, title));
         let mut lines = vec![head];
-        let mut whole = 0;
-        for ((place, group), about) in
-            self.tally.places.iter().zip(&recent.places).zip(&self.facts.about)
-        {
+        let rows = recent.rows(&self.tally.places);
+        for ((place, group, part), about) in rows.zip(&self.facts.about) {
             let state = self.endpoints.iter().find(|state| {
                 state.service == place.service && Some(&state.endpoint) == place.endpoint.as_ref()
             });
@@ -178,12 +176,6 @@ impl Picture<'_> {
                 None => (Tone::Normal, ""),
                 Some(true) => (Tone::Normal, "in rotation"),
                 Some(false) => (Tone::Bad, "set aside"),
-            };
-            let part = if place.endpoint.is_none() {
-                whole = group.requests;
-                share(group.requests, recent.all.requests)
-            } else {
-                share(group.requests, whole)
             };
             let line = place_name(place, 20).left(12, tone, state);
             let errors = errors(group);
@@ -235,7 +227,7 @@ impl Picture<'_> {
 
     /// The newest line of the log with its age, on two lines if it is long.
     fn log_lines(&self, room: usize) -> Vec<Line> {
-        let Some((time, text)) = self.log.last() else { return Vec::new() };
+        let Some((time, text)) = &self.log else { return Vec::new() };
         // The age says more than the time in front of the text.
         let is_time = |word: &str| word.ends_with('Z') && word.starts_with(char::is_numeric);
         let parts = text.split_once(' ').filter(|(word, _)| is_time(word));

@@ -55,11 +55,11 @@ fn picture<'a>(facts: &'a Facts, tally: &'a Tally, journal: &'a JournalMetrics) 
         facts,
         tally,
         missed: 0,
-        elapsed: Duration::from_secs(60),
+        elapsed: Duration::from_mins(1),
         endpoints: vec![state("a:1", true), state("b:2", false)],
         journal,
         shipping: None,
-        log: Vec::new(),
+        log: None,
     }
 }
 
@@ -70,7 +70,7 @@ fn a_full_picture_fits_80_columns_and_says_what_matters() {
     journal.dropped_full_total.set(7);
     let text = "2026-11-24T18:00:00.1Z  WARN endpoint set aside after failures in a row; a trial \
                 request will let it back endpoint=\"b:2\" reason=\"upstream_closed\"";
-    let log = vec![(Instant::now(), text.to_owned())];
+    let log = Some((Instant::now(), text.to_owned()));
     let picture = Picture { log, ..picture(&facts, &tally, &journal) };
     let lines = shown(&picture, 80);
     assert!(lines.len() <= 27, "{} lines, blank ones included", lines.len());
