@@ -9,7 +9,7 @@
 //! ```text
 //! L4   cli
 //! L3   admin  ship  elk  mock
-//! L2   proxy  query
+//! L2   proxy  control  rollup  query
 //! L1   record  journal  config  metrics
 //! L0   base
 //! ```
@@ -22,8 +22,10 @@ pub mod journal;
 pub mod metrics;
 pub mod record;
 
+pub mod control;
 pub mod proxy;
 pub mod query;
+pub mod rollup;
 
 pub mod admin;
 pub mod elk;

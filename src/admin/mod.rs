@@ -17,9 +17,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config;
+use crate::control::Control;
 use crate::journal;
-use crate::metrics::{AdminMetrics, Exposition, ShipMetrics};
+use crate::metrics::{AdminMetrics, Exposition, RollupMetrics, ShipMetrics};
 use crate::proxy::Figures;
+use crate::rollup;
 
 /// What the pages show.
 #[derive(Debug)]
@@ -28,6 +30,10 @@ pub struct Sources {
     pub proxy: Arc<Figures>,
     /// The journal.
     pub journal: journal::Figures,
+    /// The lane of everything but exchanges.
+    pub control: Arc<Control>,
+    /// Rollups; `None` when they are off.
+    pub rollup: Option<Rollup>,
     /// Shipping; `None` when it is not configured.
     pub ship: Option<Shipping>,
     /// This listener.
@@ -38,6 +44,15 @@ pub struct Sources {
     pub drain: watch::Sender<bool>,
     /// Token to ask for.
     pub token: Option<config::Secret>,
+}
+
+/// Rollups, as the pages show them.
+#[derive(Debug)]
+pub struct Rollup {
+    /// Their cells.
+    pub metrics: Arc<RollupMetrics>,
+    /// The windows of the last hours.
+    pub history: Arc<rollup::History>,
 }
 
 /// Shipping, as the pages show it.
@@ -145,6 +160,10 @@ async fn metrics(State(sources): State<Arc<Sources>>) -> impl axum::response::In
     admin.expose(&[], &mut page);
     sources.proxy.expose(&mut page);
     sources.journal.metrics().expose(&[], &mut page);
+    sources.control.metrics().expose(&[], &mut page);
+    if let Some(rollup) = &sources.rollup {
+        rollup.metrics.expose(&[], &mut page);
+    }
     if let Some(ship) = &sources.ship {
         ship.metrics.pending.set(sources.journal.pending(ship.reader));
         ship.metrics.expose(&[], &mut page);

@@ -14,10 +14,12 @@ use tokio::task::JoinHandle;
 
 use crate::admin;
 use crate::config::Config;
+use crate::control::Control;
 use crate::journal::{self, Journal, Lane};
-use crate::metrics::{AdminMetrics, JournalMetrics, ShipMetrics};
+use crate::metrics::{AdminMetrics, JournalMetrics, RollupMetrics, ShipMetrics};
 use crate::proxy;
-use crate::record::Constants;
+use crate::record::{Constants, Stream, TimestampMs};
+use crate::rollup;
 use crate::ship;
 
 /// Bytes of one segment: small, since three per lane are mapped at a time.
@@ -30,9 +32,11 @@ pub(super) struct Process {
     /// Records on disk.
     journal: Journal,
     /// The lane of everything but exchanges.
-    control: Lane,
+    control: Arc<Control>,
     /// The data plane.
     running: proxy::Running,
+    /// Rollups, unless they are off.
+    rollups: Option<rollup::Running>,
     /// Shipping, if configured.
     shipping: Option<ship::Running>,
     /// What the admin listener shows.
@@ -54,6 +58,7 @@ impl Process {
         let admin_address = listener.local_addr().context("cannot read the admin address")?;
         let (journal, mut lanes) = open_journal(config)?;
         let control = lanes.pop().context("the journal has no control lane")?;
+        let control = Arc::new(Control::new(control));
         let (shipping, ship) = start_shipping(config, &journal)?;
         let running = proxy::start(proxy::Options {
             config: config.proxy.clone(),
@@ -61,9 +66,12 @@ impl Process {
             when_full: config.telemetry.journal.when_full,
             instance: journal.identity().instance,
         })?;
+        let (rollups, rollup) = start_rollups(config, &journal, &control)?;
         let sources = Arc::new(admin::Sources {
             proxy: running.figures(),
             journal: journal.figures(),
+            control: Arc::clone(&control),
+            rollup,
             ship,
             admin: AdminMetrics::default(),
             start,
@@ -71,7 +79,16 @@ impl Process {
             token: config.admin.token.clone(),
         });
         let admin_task = tokio::spawn(admin::serve(listener, Arc::clone(&sources)));
-        Ok(Self { journal, control, running, shipping, sources, admin_task, admin_address })
+        Ok(Self {
+            journal,
+            control,
+            running,
+            rollups,
+            shipping,
+            sources,
+            admin_task,
+            admin_address,
+        })
     }
 
     /// Where the data plane listens, in the order of the listeners.
@@ -100,7 +117,7 @@ impl Process {
     /// # Errors
     /// When a thread of the end cannot be had.
     pub(super) async fn drain(self, timeout: Duration) -> anyhow::Result<Ledger> {
-        let Self { journal, control, running, shipping, sources, admin_task, .. } = self;
+        let Self { journal, control, running, rollups, shipping, sources, admin_task, .. } = self;
         sources.drain.send_replace(true);
         let until = Instant::now() + timeout;
         let account = Arc::clone(&sources);
@@ -112,7 +129,10 @@ impl Process {
                     "cut at the end of the drain; their records say so"
                 );
             }
-            drop(control);
+            if rollups.is_some_and(|rollups| !rollups.stop(FLUSH_MIN)) {
+                tracing::warn!("rollups did not end in time; the next start goes on with them");
+            }
+            control.close();
             if let Some(shipping) = shipping {
                 let flush = until.saturating_duration_since(Instant::now()).max(FLUSH_MIN);
                 if !shipping.stop(flush) {
@@ -173,6 +193,43 @@ fn start_shipping(
     Ok((Some(running), Some(admin::Shipping { reader: ship::READER, metrics })))
 }
 
+/// Starts rollups, unless they are off. If so, nothing in the journal waits for them.
+///
+/// # Errors
+/// When their reader or thread cannot be had.
+fn start_rollups(
+    config: &Config,
+    journal: &Journal,
+    control: &Arc<Control>,
+) -> anyhow::Result<(Option<rollup::Running>, Option<admin::Rollup>)> {
+    let Some(window) = config.telemetry.rollup.every else {
+        journal.forget(rollup::READER)?;
+        return Ok((None, None));
+    };
+    let metrics = Arc::new(RollupMetrics::default());
+    let history = Arc::new(rollup::History::default());
+    let control = Arc::clone(control);
+    let telemetry = &config.telemetry;
+    let running = rollup::start(rollup::Options {
+        reader: journal.reader(rollup::READER)?,
+        identity: journal.identity(),
+        window,
+        settle: 2 * telemetry.journal.sync,
+        held_bytes_max: telemetry.journal.size_bytes / 16,
+        folder: telemetry.journal.path.clone(),
+        append: Box::new(move |now_ms, row| {
+            control.append(TimestampMs(now_ms), Stream::Rollup, |out| {
+                out.get_mut(..row.len())?.copy_from_slice(row);
+                Some(row.len())
+            })
+        }),
+        metrics: Arc::clone(&metrics),
+        history: Arc::clone(&history),
+    })
+    .context("cannot start rollups; raise the limit of threads")?;
+    Ok((Some(running), Some(admin::Rollup { metrics, history })))
+}
+
 /// What became of every record; both lines hold at the end of a process.
 ///
 /// ```text
@@ -181,7 +238,7 @@ fn start_shipping(
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ledger {
-    /// Records made by workers.
+    /// Records made.
     pub(super) created: u64,
     /// Appended to the journal.
     pub(super) journaled: u64,
@@ -213,7 +270,8 @@ impl Ledger {
     pub(super) fn of(sources: &admin::Sources) -> Self {
         let (journal, ship) = (sources.journal.metrics(), &sources.ship);
         Self {
-            created: sources.proxy.records_created(),
+            created: sources.proxy.records_created()
+                + sources.control.metrics().records_created_total.value(),
             journaled: journal.appended_total.value(),
             dropped_full: journal.dropped_full_total.value(),
             shipped: ship.as_ref().map(|admin::Shipping { metrics: ship, .. }| Shipped {

@@ -111,6 +111,11 @@ fn each_mistake_names_place_key_and_cure() {
             &["telemetry.namespace"],
         ),
         (
+            "a window that does not divide a day",
+            format!("{SMALLEST}telemetry: {{rollup: {{every: 7s}}}}\n"),
+            &["telemetry.rollup.every", "divides a day"],
+        ),
+        (
             "credentials in URL",
             format!("{SMALLEST}telemetry: {{elasticsearch: {{urls: [\"http://u:p@h:1\"]}}}}\n"),
             &["holds credentials", "password_file"],

@@ -257,6 +257,15 @@ documented! {
         pub journal: Journal,
         /// Where records are shipped; nothing is shipped when absent.
         pub elasticsearch: Option<Elasticsearch>,
+        /// Requests added up by service, route and endpoint.
+        pub rollup: Rollup,
+    }
+
+    /// `telemetry.rollup`.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Rollup {
+        /// Length of the windows that requests are added up in, from 1s to 1h and a part of a day; or `off`.
+        pub every: Option<Duration>,
     }
 
     /// `telemetry.journal`.

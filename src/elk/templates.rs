@@ -1,8 +1,8 @@
-//! Index templates of the record streams, one for each stream and product.
+//! Index templates of the data streams, one for each dataset and product.
 //!
 //! The mapping comes from the tables of `record`, so no document has a field it lacks; what is not
 //! in the tables is kept in `_source` and not indexed (`dynamic: false`), so a newer lbproxy cannot
-//! bloat the mapping. Only types that the smallest builds of both products have are used.
+//! bloat the mapping. Types that some builds lack are left out with [`Types::Smallest`].
 //! Not set on purpose: `index.mode` (newer Elasticsearch picks logsdb for `logs-*-*` by itself;
 //! never time series, where a late document is refused), the refresh interval (an index nobody
 //! searches then costs nothing), retention (deleting is the operator's decision).
@@ -10,7 +10,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Product;
-use crate::record::{FieldSpec, Stream};
+use crate::record::{Dataset, FieldSpec, Part};
 
 /// Raised when a template changes in anything but added fields, which count by themselves.
 const REVISION: usize = 1;
@@ -18,24 +18,47 @@ const REVISION: usize = 1;
 /// Above the products' own `logs-*-*` templates, which have 100.
 const PRIORITY: u32 = 250;
 
-/// Name of a stream's template, and first part of the names it is for.
-pub const fn template_name(stream: Stream) -> &'static str {
-    stream.dataset()
+/// Name of a dataset's template, and first part of the names it is for.
+pub const fn template_name(dataset: Dataset) -> &'static str {
+    dataset.name()
 }
 
-/// Version of a stream's template; a later one is higher, so a server's template is replaced only
+/// Version of a dataset's template; a later one is higher, so a server's template is replaced only
 /// when its own is lower, and two versions of lbproxy side by side do not undo each other.
-pub fn template_version(stream: Stream) -> usize {
-    REVISION * 1_000 + stream.document_fields().count()
+pub fn template_version(dataset: Dataset) -> usize {
+    REVISION * 1_000 + dataset.document_fields().count()
 }
+
+/// Which mapping types a server has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Types {
+    /// All that the product has in its usual builds.
+    Usual,
+    /// Those of the smallest builds: what needs another is kept in the document and not indexed.
+    Smallest,
+}
+
+/// Whether a server may refuse the template for its types, so that it is to be put with
+/// [`Types::Smallest`].
+pub fn needs_usual_types(product: Product, dataset: Dataset) -> bool {
+    product == Product::Elasticsearch
+        && dataset
+            .document_fields()
+            .flat_map(|field| field.parts)
+            .any(|part| part.index_type == HISTOGRAM)
+}
+
+/// A mapping type that Elasticsearch has with its analytics module, OpenSearch not at all.
+const HISTOGRAM: &str = "histogram";
 
 /// The body of `PUT _index_template/NAME`: JSON, indented, with a line feed at its end.
-pub fn index_template(product: Product, stream: Stream) -> String {
-    let name = template_name(stream);
+pub fn index_template(product: Product, dataset: Dataset, types: Types) -> String {
+    let has_histograms = product == Product::Elasticsearch && types == Types::Usual;
+    let name = template_name(dataset);
     let mut template = json!({
         "mappings": {
             "dynamic": false,
-            "properties": properties(stream.document_fields()),
+            "properties": properties(dataset.document_fields(), has_histograms),
         },
         "settings": {
             "index.auto_expand_replicas": "0-1",
@@ -45,13 +68,13 @@ pub fn index_template(product: Product, stream: Stream) -> String {
     });
     let mut body = json!({
         "_meta": {
-            "description": format!("lbproxy {} records, one document each", stream.as_str()),
+            "description": format!("lbproxy {} records, one document each", dataset.as_str()),
             "managed_by": "lbproxy",
         },
         "data_stream": {},
         "index_patterns": [format!("{name}-*")],
         "priority": PRIORITY,
-        "version": template_version(stream),
+        "version": template_version(dataset),
     });
     if product == Product::Elasticsearch {
         // Rolls over by itself; keeps everything until someone sets a retention.
@@ -67,14 +90,14 @@ pub fn index_template(product: Product, stream: Stream) -> String {
 }
 
 /// The `properties` of a mapping: dotted paths as nested objects, as servers give them back.
-fn properties(fields: impl Iterator<Item = &'static FieldSpec>) -> Value {
+fn properties(fields: impl Iterator<Item = &'static FieldSpec>, has_histograms: bool) -> Value {
     let mut root = Map::new();
     for field in fields {
         let mut at = &mut root;
         let mut names = field.path.split('.').peekable();
         while let Some(name) = names.next() {
             if names.peek().is_none() {
-                at.insert(name.to_owned(), mapping(field));
+                at.insert(name.to_owned(), mapping(field, has_histograms));
                 break;
             }
             let object = at.entry(name).or_insert_with(|| json!({ "properties": {} }));
@@ -88,7 +111,15 @@ fn properties(fields: impl Iterator<Item = &'static FieldSpec>) -> Value {
 }
 
 /// The mapping of one field.
-fn mapping(field: &FieldSpec) -> Value {
+fn mapping(field: &FieldSpec, has_histograms: bool) -> Value {
+    if !field.parts.is_empty() {
+        let part = |part: &Part| match part.index_type {
+            HISTOGRAM if !has_histograms => json!({ "type": "object", "enabled": false }),
+            index_type => json!({ "type": index_type }),
+        };
+        let parts = field.parts.iter().map(|own| (own.name.to_owned(), part(own)));
+        return json!({ "properties": parts.collect::<Map<_, _>>() });
+    }
     match field.kind.ignore_above {
         0 => json!({ "type": field.kind.index_type }),
         longest => json!({ "type": field.kind.index_type, "ignore_above": longest }),
@@ -115,33 +146,46 @@ mod tests {
 
     #[test]
     fn every_field_is_mapped_once_with_its_type() {
-        for (product, stream) in
-            Product::ALL.iter().flat_map(|product| Stream::ALL.map(|stream| (*product, stream)))
+        for (product, dataset) in
+            Product::ALL.iter().flat_map(|product| Dataset::ALL.map(|dataset| (*product, dataset)))
         {
-            let body: Value = serde_json::from_str(&index_template(product, stream)).unwrap();
+            let body = index_template(product, dataset, Types::Usual);
+            let body: Value = serde_json::from_str(&body).unwrap();
             let mut found = Vec::new();
             leaves(&body["template"]["mappings"]["properties"], "", &mut found);
-            let mut want: Vec<_> = stream
+            let mut want: Vec<_> = dataset
                 .document_fields()
-                .map(|field| (field.path.to_owned(), field.kind.index_type.to_owned()))
+                .flat_map(|field| {
+                    let path = field.path;
+                    let own =
+                        field.parts.is_empty().then(|| (path.to_owned(), field.kind.index_type));
+                    let parts = field.parts.iter();
+                    own.into_iter().chain(
+                        parts.map(move |part| (format!("{path}.{}", part.name), part.index_type)),
+                    )
+                })
+                .map(|(path, index_type)| match (index_type, product) {
+                    (HISTOGRAM, Product::OpenSearch) => (path, "object".to_owned()),
+                    _ => (path, index_type.to_owned()),
+                })
                 .collect();
             found.sort();
             want.sort();
-            assert_eq!(found, want, "{product:?} {stream:?}");
+            assert_eq!(found, want, "{product:?} {dataset:?}");
             assert_eq!(body["template"]["mappings"]["dynamic"], false);
         }
     }
 
     #[test]
-    fn a_template_is_for_every_namespace_of_its_stream_and_no_other() {
-        for stream in Stream::ALL {
-            let body = index_template(Product::OpenSearch, stream);
+    fn a_template_is_for_every_namespace_of_its_dataset_and_no_other() {
+        for dataset in Dataset::ALL {
+            let body = index_template(Product::OpenSearch, dataset, Types::Usual);
             let body: Value = serde_json::from_str(&body).unwrap();
             let pattern = body["index_patterns"][0].as_str().unwrap().to_owned();
             let start = pattern.strip_suffix('*').unwrap();
-            for other in Stream::ALL {
+            for other in Dataset::ALL {
                 let is_matched = other.data_stream("default").starts_with(start);
-                assert_eq!(is_matched, other == stream, "{pattern} {other:?}");
+                assert_eq!(is_matched, other == dataset, "{pattern} {other:?}");
             }
             assert_eq!(body["data_stream"], json!({}));
             assert_eq!(body["_meta"]["managed_by"], "lbproxy");
@@ -150,16 +194,40 @@ mod tests {
 
     #[test]
     fn only_types_that_the_smallest_builds_have() {
-        for stream in Stream::ALL {
-            for field in stream.document_fields() {
-                let kind = field.kind.index_type;
-                assert!(
-                    ["boolean", "date", "integer", "ip", "keyword", "long", "short"]
-                        .contains(&kind),
-                    "{}: {kind}",
-                    field.path
-                );
+        for (product, dataset) in
+            Product::ALL.iter().flat_map(|product| Dataset::ALL.map(|dataset| (*product, dataset)))
+        {
+            let body = index_template(product, dataset, Types::Smallest);
+            let body: Value = serde_json::from_str(&body).unwrap();
+            let mut found = Vec::new();
+            leaves(&body["template"]["mappings"]["properties"], "", &mut found);
+            for (path, kind) in found {
+                let known =
+                    ["boolean", "date", "integer", "ip", "keyword", "long", "object", "short"];
+                assert!(known.contains(&kind.as_str()), "{path}: {kind}");
             }
         }
+    }
+
+    #[test]
+    fn distributions_are_histograms_where_the_server_has_them_and_kept_as_they_are_elsewhere() {
+        let histogram = json!({ "type": "histogram" });
+        let kept = json!({ "type": "object", "enabled": false });
+        for (product, types, want) in [
+            (Product::Elasticsearch, Types::Usual, &histogram),
+            (Product::Elasticsearch, Types::Smallest, &kept),
+            (Product::OpenSearch, Types::Usual, &kept),
+        ] {
+            let body = index_template(product, Dataset::Rollup, types);
+            let body: Value = serde_json::from_str(&body).unwrap();
+            let rollup =
+                &body["template"]["mappings"]["properties"]["lbproxy"]["properties"]["rollup"];
+            let times = &rollup["properties"]["duration_us"]["properties"];
+            assert_eq!(&times["histogram"], want, "{product:?} {types:?}");
+            assert_eq!(times["p99_9"], json!({ "type": "long" }));
+        }
+        assert!(needs_usual_types(Product::Elasticsearch, Dataset::Rollup));
+        assert!(!needs_usual_types(Product::Elasticsearch, Dataset::Access));
+        assert!(!needs_usual_types(Product::OpenSearch, Dataset::Rollup));
     }
 }

@@ -10,7 +10,8 @@ mod table;
 mod text;
 
 pub use table::{
-    AdminMetrics, EndpointMetrics, JournalMetrics, ServiceMetrics, ShipMetrics, WorkerMetrics,
+    AdminMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, RollupMetrics, ServiceMetrics,
+    ShipMetrics, WorkerMetrics,
 };
 pub use text::Exposition;
 

@@ -58,6 +58,7 @@ impl Kind {
         match (spec.kind.index_type, spec.kind.unit) {
             ("date", _) => Self::Time,
             ("boolean", _) => Self::Flag,
+            ("object", _) => Self::Number,
             ("ip", _) => Self::Address,
             ("keyword", _) => Self::Text,
             ("short", _) => Self::Status,

@@ -1,23 +1,27 @@
 //! Records: what leaves the process, as tables.
 //!
-//! One macro table per kind ([`AccessRecord`], [`ConnectionRecord`], [`GapRecord`]); from a row come
+//! One macro table per kind ([`AccessRecord`], [`ConnectionRecord`], [`GapRecord`], [`RollupRecord`]); from a row come
 //! struct field, binary codec, JSON, index mapping and documentation. No I/O, no clock.
 //! Not here: where the bytes are kept (`journal`), who measures (`proxy`).
 
 mod access;
 mod connection;
+mod dataset;
 mod docs;
 mod document;
 mod gap;
 mod json;
+mod rollup;
 #[cfg(test)]
 mod sample;
 mod schema;
+mod summary;
 mod termination;
 mod value;
 
 pub use access::AccessRecord;
 pub use connection::ConnectionRecord;
+pub use dataset::Dataset;
 pub use docs::records_markdown;
 pub use document::{
     Constants, ID_BYTES, ORIGIN_FIELDS, Origin, Stream, Values, timestamp_ms, write_document,
@@ -25,9 +29,13 @@ pub use document::{
 };
 pub use gap::GapRecord;
 pub use json::timestamp as write_timestamp;
+pub use rollup::RollupRecord;
 pub use schema::{DecodeError, FieldSpec};
+pub use summary::{
+    ClassCounts, MethodCounts, OutcomeCounts, ReasonCounts, StatusCounts, Times, push_counts,
+};
 pub use termination::{Blame, Outcome, Phase, Reason, State, Who};
 pub use value::{
-    Bytes, Count, EcsNanos, FieldKind, Flag, Ip, Micros, Port, Status, Text, TextList, TimestampMs,
-    Value,
+    Bytes, Count, EcsNanos, FieldKind, Flag, Ip, Micros, Part, Port, Status, Text, TextList,
+    TimestampMs, Value,
 };

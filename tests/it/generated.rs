@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use lbproxy::config;
 use lbproxy::elk::{Product, templates};
-use lbproxy::record::{Stream, records_markdown};
+use lbproxy::record::{Dataset, records_markdown};
 
 /// Every generated file: path from the root of the repository, and what makes it.
 fn artefacts() -> Vec<(String, Box<dyn Fn() -> String>)> {
@@ -18,11 +18,13 @@ fn artefacts() -> Vec<(String, Box<dyn Fn() -> String>)> {
         ("docs/config.schema.json".to_owned(), Box::new(config::json_schema)),
     ];
     for product in Product::ALL {
-        for stream in Stream::ALL {
-            let name = templates::template_name(stream);
+        for dataset in Dataset::ALL {
+            let name = templates::template_name(dataset);
             all.push((
                 format!("{TEMPLATES}/{name}.{}.json", product.as_str()),
-                Box::new(move || templates::index_template(product, stream)),
+                Box::new(move || {
+                    templates::index_template(product, dataset, templates::Types::Usual)
+                }),
             ));
         }
     }

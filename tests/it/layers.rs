@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 5] = [
     &["base"],
     &["record", "journal", "config", "metrics"],
-    &["proxy", "query"],
+    &["proxy", "control", "rollup", "query"],
     &["admin", "ship", "elk", "mock"],
     &["cli"],
 ];
