@@ -63,8 +63,9 @@ pub(super) async fn end<S: AsyncRead + AsyncWrite + Unpin>(
         record(worker, connection, reason, status.map(|status| status.as_u16()), &message);
     }
     if let Some(stream) = stream.filter(|_| connection.lingers.get()) {
-        // The peer may be gone or never stop: either is the end.
-        let _ = tokio::time::timeout(LINGER, linger(stream, &words)).await;
+        // The peer may be gone or never stop: either is the end. Boxed: few connections come here, and
+        // every connection's task would be larger by it all its life.
+        let _ = tokio::time::timeout(LINGER, Box::pin(linger(stream, &words))).await;
     }
 }
 

@@ -153,9 +153,21 @@ async fn serve(
     tls: Option<TlsAcceptorDebug>,
     drain: watch::Receiver<bool>,
 ) {
-    let Some(TlsAcceptorDebug(acceptor)) = tls else {
-        return serve_http(worker, connection, stream, drain).await;
-    };
+    match tls {
+        None => serve_http(worker, connection, stream, drain).await,
+        // Boxed, so that a connection without TLS has no room for a handshake all its life.
+        Some(tls) => Box::pin(serve_tls(worker, connection, stream, tls, drain)).await,
+    }
+}
+
+/// Handshake, then HTTP until the end.
+async fn serve_tls(
+    worker: &Rc<Worker>,
+    connection: &Rc<Connection>,
+    stream: TcpStream,
+    TlsAcceptorDebug(acceptor): TlsAcceptorDebug,
+    drain: watch::Receiver<bool>,
+) {
     let begun = Instant::now();
     let limit = connection.listener.timeouts.tls_handshake;
     match tokio::time::timeout(limit, acceptor.accept(stream)).await {
