@@ -34,7 +34,15 @@ class Contestant:
     places: dict = field(default_factory=dict)
 
 
-SHIPPING = "  elasticsearch: {urls: [\"http://127.0.0.1:@search_port@\"]}"
+# What lbproxy does beside the records of requests, and with them.
+NOTHING_ELSE = """
+  heartbeat: {every: off}
+  process: {every: off}
+  rollup: {every: off}"""
+SHIPPING = """
+  elasticsearch: {urls: ["http://127.0.0.1:@search_port@"]}"""
+TRACES = """
+  otlp: {endpoint: "http://127.0.0.1:@collector_port@", sample: 0.01}"""
 NGINX = ("nginx", "-p", "@folder@", "-c", "@folder@/nginx.conf", "-e", "@folder@/error.log")
 RSYSLOG = ("rsyslogd", "-n", "-f", "@folder@/rsyslog.conf", "-i", "@folder@/rsyslogd.pid")
 HAPROXY = ("haproxy", "-db", "-f", "@folder@/haproxy.cfg")
@@ -60,11 +68,19 @@ CONTESTANTS = (
     Contestant("envoy", "Envoy, JSON log, flushed each second", (ENVOY,), ("envoy.yaml",), "file"),
     Contestant(
         "lbproxy", "lbproxy, record and journal", (LBPROXY,), ("lbproxy.yaml",), "journal",
-        places={"shipping": ""},
+        places={"telemetry": NOTHING_ELSE},
     ),
     Contestant(
-        "lbproxy-ship", "lbproxy, every record shipped to OpenSearch", (LBPROXY,),
-        ("lbproxy.yaml",), "documents", places={"shipping": SHIPPING},
+        "lbproxy-records", "lbproxy, every record shipped to OpenSearch and nothing else",
+        (LBPROXY,), ("lbproxy.yaml",), "documents", places={"telemetry": SHIPPING + NOTHING_ELSE},
+    ),
+    Contestant(
+        "lbproxy-ship", "the same with rollups, heartbeat and process samples (the default)",
+        (LBPROXY,), ("lbproxy.yaml",), "documents", places={"telemetry": SHIPPING},
+    ),
+    Contestant(
+        "lbproxy-traces", "the same with traces of 1 % to an OpenTelemetry Collector",
+        (LBPROXY,), ("lbproxy.yaml",), "documents", places={"telemetry": SHIPPING + TRACES},
     ),
     Contestant(
         "nginx-rsyslog", "nginx, JSON log, and rsyslog shipping it to the same OpenSearch",

@@ -3,7 +3,7 @@
 import statistics
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import load
 from .contestants import CONFIG, WORKERS, envoy_path, metrics
@@ -50,6 +50,7 @@ class Result:
     memory: Memory = Memory(0, 0, 0)
     idle_bytes: float = 0  # resident memory per idle connection
     drain_seconds: float = 0
+    threads: dict = field(default_factory=dict)  # CPU per request by name of thread
     wrong: str = ""  # why it cannot be compared with the others
 
 
@@ -120,6 +121,11 @@ class Heat:
     def cpu_seconds(self):
         """CPU of all its processes so far."""
         return sum(program.cpu_seconds() for program in self.programs)
+
+    def thread_seconds(self):
+        """The same by name of thread, of lbproxy."""
+        is_lbproxy = self.contestant.name.startswith("lbproxy")
+        return self.programs[0].thread_seconds() if is_lbproxy else {}
 
     def memory(self):
         """Memory of all its processes."""
@@ -203,13 +209,15 @@ def measured(heat, run):
     """Warm up, then `run` with the meters on until all is logged."""
     heat.sent += load.warm_up(heat.course.pace, heat.port)
     heat.drain()
-    cpu = heat.cpu_seconds()
+    cpu, threads = heat.cpu_seconds(), heat.thread_seconds()
     seen = run()
     ended = time.monotonic()
     heat.sent += seen.requests
     heat.surplus += seen.surplus
     heat.drain()
     cpu = heat.cpu_seconds() - cpu
+    threads = {name: (seconds - threads.get(name, 0)) * 1e6 / seen.requests
+               for name, seconds in heat.thread_seconds().items()}
     drain_seconds = time.monotonic() - ended
     memory = heat.memory()
     if not heat.answers():
@@ -217,7 +225,7 @@ def measured(heat, run):
     heat.drain()
     return Result(
         seen.requests, seen.requests / seen.seconds, cpu * 1e6 / seen.requests, seen.p50, seen.p99,
-        memory, drain_seconds=drain_seconds, wrong=seen.wrong or heat.not_logged(),
+        memory, drain_seconds=drain_seconds, threads=threads, wrong=seen.wrong or heat.not_logged(),
     )
 
 
@@ -252,7 +260,7 @@ def thousand(heat):
 
 
 PROXIES = ("nginx", "nginx-buffered", "haproxy", "envoy", "lbproxy")
-SHIPPERS = ("lbproxy-ship", "nginx-rsyslog")
+SHIPPERS = ("lbproxy-records", "lbproxy-ship", "lbproxy-traces", "nginx-rsyslog")
 
 SCENARIOS = (
     Scenario("saturated", "as fast as it goes", saturated, (*PROXIES, *SHIPPERS)),

@@ -92,6 +92,16 @@ class Program:
             ticks += sum(map(int, fields[11:15]))  # utime stime cutime cstime
         return ticks / TICKS_PER_SECOND
 
+    def thread_seconds(self):
+        """The same of its living threads, by name; numbered ones together."""
+        found = {}
+        for stat in Path(f"/proc/{self.process.pid}/task").glob("*/stat"):
+            name, _, rest = read(stat).partition("(")[2].rpartition(")")
+            if rest:
+                name, ticks = name.rstrip("0123456789-"), sum(map(int, rest.split()[11:13]))
+                found[name] = found.get(name, 0) + ticks / TICKS_PER_SECOND
+        return found
+
     def memory(self):
         """Memory now, and the sum of each process's own peak."""
         pss = rss = peak = 0

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import statistics
 import time
 from dataclasses import dataclass
 
@@ -38,6 +39,13 @@ class Results:
         """Median by median; None when one of them is missing."""
         above, below = (self.median(scenario, name, figure) for name in (one, other))
         return above / below if above and below else None
+
+    def more(self, scenario, figure, one, other):
+        """What one needs over the other; the median of rounds, each against its own neighbour, for
+        the machine is not the same from round to round."""
+        rounds = zip(self.of.get((scenario, one), []), self.of.get((scenario, other), []))
+        spans = [getattr(above, figure) - getattr(below, figure) for above, below in rounds]
+        return statistics.median(spans) if spans else None
 
     def added(self, contestant, figure):
         """Latency at the fixed rate that the direct way does not have."""
@@ -79,6 +87,10 @@ TARGETS = (
            lambda r: r.ratio("saturated", "cpu_us", "lbproxy-ship", "nginx-buffered"), 1.25),
     Target("F2", "CPU per request, fixed rate: lbproxy shipping ÷ nginx + rsyslog (aim 0.75)",
            lambda r: r.ratio("rate", "cpu_us", "lbproxy-ship", "nginx-rsyslog"), 0.90),
+    Target("F2", "CPU per request, saturated: rollups, heartbeat, samples over records only",
+           lambda r: r.more("saturated", "cpu_us", "lbproxy-ship", "lbproxy-records"), 1, " µs"),
+    Target("F2", "the same with traces of 1 % over records only",
+           lambda r: r.more("saturated", "cpu_us", "lbproxy-traces", "lbproxy-records"), 1, " µs"),
     Target("F3", "added p50 at the fixed rate, limit is nginx's",
            lambda r: r.added("lbproxy", "p50"), lambda r: r.added(BASE, "p50"), " µs"),
     Target("F3", "added p99 at the fixed rate, limit is nginx's",
@@ -87,6 +99,8 @@ TARGETS = (
            lambda r: r.peak_mb("saturated", "lbproxy"), 40, " MB"),
     Target("F4", "peak RSS, saturated and shipping",
            lambda r: r.peak_mb("saturated", "lbproxy-ship"), 40, " MB"),
+    Target("F4", "the same with traces of 1 %",
+           lambda r: r.peak_mb("saturated", "lbproxy-traces"), 40, " MB"),
     Target("F4", "peak RSS, 1000 busy connections",
            lambda r: r.peak_mb("thousand", "lbproxy"), 40, " MB"),
     Target("F4", "resident memory per idle connection",
@@ -154,6 +168,22 @@ def table(scenario, contestants, results):
     return "\n".join(lines) + "\n"
 
 
+def threads(scenario, contestants, results):
+    """What each of lbproxy's threads takes, as Markdown: µs of CPU per request, medians."""
+    rows = [(c.title, results.of.get((scenario.name, c.name), [])) for c in contestants]
+    rows = [(title, rounds) for title, rounds in rows if any(r.threads for r in rounds)]
+    names = sorted({name for _, rounds in rows for r in rounds for name in r.threads})
+    if not rows:
+        return ""
+    lines = ["| CPU µs/request by thread | " + " | ".join(names) + " |",
+             "|---" * (len(names) + 1) + "|"]
+    for title, rounds in rows:
+        spans = ([r.threads[name] for r in rounds if name in r.threads] for name in names)
+        cells = (number(statistics.median(own), 2) if own else "–" for own in spans)
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def targets(results):
     """The targets as Markdown; those without figures that can be compared say so."""
     results = results.comparable()
@@ -189,6 +219,7 @@ def page(scenarios, contestants, results, facts):
         text = table(scenario.name, contestants, results)
         if text:
             lines += [f"## {scenario.title[0].upper()}{scenario.title[1:]}", "", text]
+            lines += [threads(scenario, contestants, results)]
     return "\n".join(lines)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from .processes import Program, RaceError, output, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
-STREAMS = ("access", "connection", "health")  # record kinds of lbproxy
 START_SECONDS = 180
 
 
@@ -77,10 +76,9 @@ class OpenSearch:
 
     def delete(self, name):
         """Removes what one heat stored."""
-        for stream in STREAMS:
-            found = self.request("GET", f"/_data_stream/logs-lbproxy.{stream}-{name}")
-            if found.get("data_streams"):
-                self.request("DELETE", f"/_data_stream/logs-lbproxy.{stream}-{name}")
+        streams = f"/_data_stream/*-lbproxy.*-{name}"
+        if self.request("GET", streams).get("data_streams"):
+            self.request("DELETE", streams)
         self.request("DELETE", f"/{name}?ignore_unavailable=true")
 
     def stop(self):
