@@ -98,7 +98,8 @@ fn record(criterion: &mut Criterion) {
     criterion.bench_function("record/document", |bench| {
         bench.iter(|| {
             out.clear();
-            write_id(black_box(payload), &origin, &mut out).expect("it has a timestamp");
+            write_id(Stream::Access, black_box(payload), &origin, &mut out)
+                .expect("it has a timestamp");
             write_document(Stream::Access, black_box(payload), &origin, &mut out)
                 .expect("it was encoded just now");
         });

@@ -8,8 +8,8 @@
 //!
 //! ```text
 //! L4   cli
-//! L3   admin  ship  elk  mock
-//! L2   proxy  query
+//! L3   admin  ship  vitals  elk  mock
+//! L2   proxy  query  control
 //! L1   record  journal  config  metrics
 //! L0   base
 //! ```
@@ -22,6 +22,7 @@ pub mod journal;
 pub mod metrics;
 pub mod record;
 
+pub mod control;
 pub mod proxy;
 pub mod query;
 
@@ -29,5 +30,6 @@ pub mod admin;
 pub mod elk;
 pub mod mock;
 pub mod ship;
+pub mod vitals;
 
 pub mod cli;

@@ -17,19 +17,25 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config;
-use crate::journal;
+use crate::control::Control;
+use crate::journal::{self, CONTROL_LANE};
 use crate::metrics::{AdminMetrics, Exposition, ShipMetrics};
 use crate::proxy::Figures;
+use crate::vitals;
 
 /// What the pages show.
 #[derive(Debug)]
 pub struct Sources {
     /// The data plane.
     pub proxy: Arc<Figures>,
+    /// The control lane.
+    pub control: Arc<Control>,
     /// The journal.
     pub journal: journal::Figures,
     /// Shipping; `None` when it is not configured.
     pub ship: Option<Shipping>,
+    /// Heartbeat and samples.
+    pub vitals: Arc<vitals::Metrics>,
     /// This listener.
     pub admin: AdminMetrics,
     /// Start of the process.
@@ -144,6 +150,9 @@ async fn metrics(State(sources): State<Arc<Sources>>) -> impl axum::response::In
     admin.draining.set(u64::from(*sources.drain.borrow()));
     admin.expose(&[], &mut page);
     sources.proxy.expose(&mut page);
+    let lane = CONTROL_LANE.to_string();
+    sources.control.metrics().expose(&[("worker", &lane)], &mut page);
+    sources.vitals.expose(&mut page);
     sources.journal.metrics().expose(&[], &mut page);
     if let Some(ship) = &sources.ship {
         ship.metrics.pending.set(sources.journal.pending(ship.reader));

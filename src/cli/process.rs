@@ -1,10 +1,11 @@
 //! One whole lbproxy in this process: journal, data plane, shipping, admin. `run` and `demo` start it
 //! here, and end it in the same order.
 //!
-//! Start: admin address, journal, shipping, data plane; whatever fails, nothing is left running.
-//! End: no new connections, exchanges end, the journal takes their records, shipping takes what it
-//! can, and [`Ledger`] says what became of every record.
+//! Start: admin address, journal, shipping, data plane, vitals; whatever fails, nothing is left
+//! running. End: no more vitals, no new connections, exchanges end, the journal takes their records,
+//! shipping takes what it can, and [`Ledger`] says what became of every record.
 
+use std::io::Read as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,11 +15,13 @@ use tokio::task::JoinHandle;
 
 use crate::admin;
 use crate::config::Config;
+use crate::control::Control;
 use crate::journal::{self, Journal, Lane};
 use crate::metrics::{AdminMetrics, JournalMetrics, ShipMetrics};
 use crate::proxy;
 use crate::record::Constants;
 use crate::ship;
+use crate::vitals;
 
 /// Bytes of one segment: small, since three per lane are mapped at a time.
 const SEGMENT_BYTES: u32 = 1 << 20;
@@ -29,8 +32,8 @@ const FLUSH_MIN: Duration = Duration::from_secs(5);
 pub(super) struct Process {
     /// Records on disk.
     journal: Journal,
-    /// The lane of everything but exchanges.
-    control: Lane,
+    /// Heartbeat and samples.
+    vitals: vitals::Running,
     /// The data plane.
     running: proxy::Running,
     /// Shipping, if configured.
@@ -54,24 +57,44 @@ impl Process {
         let admin_address = listener.local_addr().context("cannot read the admin address")?;
         let (journal, mut lanes) = open_journal(config)?;
         let control = lanes.pop().context("the journal has no control lane")?;
+        let control = Arc::new(Control::new(control));
+        let telemetry = &config.telemetry;
+        let probe_token = probe_token();
         let (shipping, ship) = start_shipping(config, &journal)?;
         let running = proxy::start(proxy::Options {
             config: config.proxy.clone(),
             lanes,
             when_full: config.telemetry.journal.when_full,
             instance: journal.identity().instance,
+            probe_token: telemetry.heartbeat_every.map(|_| probe_token.clone()),
         })?;
+        let vitals = vitals::start(vitals::Options {
+            instance: telemetry.instance.clone(),
+            listeners: config.proxy.listeners.clone(),
+            addresses: running.addresses().to_vec(),
+            probe_token,
+            heartbeat_every: telemetry.heartbeat_every,
+            process_every: telemetry.process_every,
+            start,
+            journal_folder: telemetry.journal.path.clone(),
+            figures: running.figures(),
+            control: Arc::clone(&control),
+            journal: journal.figures(),
+            ship: ship.as_ref().map(|ship| (ship.reader, Arc::clone(&ship.metrics))),
+        });
         let sources = Arc::new(admin::Sources {
             proxy: running.figures(),
+            control,
             journal: journal.figures(),
             ship,
+            vitals: vitals.metrics(),
             admin: AdminMetrics::default(),
             start,
             drain: watch::channel(false).0,
             token: config.admin.token.clone(),
         });
         let admin_task = tokio::spawn(admin::serve(listener, Arc::clone(&sources)));
-        Ok(Self { journal, control, running, shipping, sources, admin_task, admin_address })
+        Ok(Self { journal, vitals, running, shipping, sources, admin_task, admin_address })
     }
 
     /// Where the data plane listens, in the order of the listeners.
@@ -100,8 +123,10 @@ impl Process {
     /// # Errors
     /// When a thread of the end cannot be had.
     pub(super) async fn drain(self, timeout: Duration) -> anyhow::Result<Ledger> {
-        let Self { journal, control, running, shipping, sources, admin_task, .. } = self;
+        let Self { journal, vitals, running, shipping, sources, admin_task, .. } = self;
         sources.drain.send_replace(true);
+        // Before the listeners close: that is no outage.
+        vitals.stop().await;
         let until = Instant::now() + timeout;
         let account = Arc::clone(&sources);
         let ledger = tokio::task::spawn_blocking(move || {
@@ -112,7 +137,7 @@ impl Process {
                     "cut at the end of the drain; their records say so"
                 );
             }
-            drop(control);
+            account.control.close();
             if let Some(shipping) = shipping {
                 let flush = until.saturating_duration_since(Instant::now()).max(FLUSH_MIN);
                 if !shipping.stop(flush) {
@@ -128,6 +153,16 @@ impl Process {
         admin_task.abort();
         Ok(ledger)
     }
+}
+
+/// A token that nobody can guess: 128 bits of the system's own randomness.
+fn probe_token() -> String {
+    let mut bytes = [0_u8; 16];
+    let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+    if read.is_err() {
+        bytes.fill_with(|| fastrand::u8(..));
+    }
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Opens the journal with one lane per worker and the control lane.
@@ -181,7 +216,7 @@ fn start_shipping(
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ledger {
-    /// Records made by workers.
+    /// Records made, by workers and by everything else.
     pub(super) created: u64,
     /// Appended to the journal.
     pub(super) journaled: u64,
@@ -213,7 +248,8 @@ impl Ledger {
     pub(super) fn of(sources: &admin::Sources) -> Self {
         let (journal, ship) = (sources.journal.metrics(), &sources.ship);
         Self {
-            created: sources.proxy.records_created(),
+            created: sources.proxy.records_created()
+                + sources.control.metrics().records_created_total.value(),
             journaled: journal.appended_total.value(),
             dropped_full: journal.dropped_full_total.value(),
             shipped: ship.as_ref().map(|admin::Shipping { metrics: ship, .. }| Shipped {

@@ -7,7 +7,7 @@ use clap::{Subcommand, ValueEnum};
 
 use crate::config;
 use crate::elk::{Product, templates};
-use crate::record::{self, FieldSpec, Stream};
+use crate::record::{self, Dataset, FieldSpec, Stream};
 
 /// Arguments of `lbproxy schema`.
 #[derive(Debug, clap::Args)]
@@ -62,7 +62,7 @@ enum What {
         /// How to print them.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
-        /// Only this kind of record (text and JSON).
+        /// Only the kinds of this data stream (text and JSON).
         #[arg(long, value_enum)]
         stream: Option<StreamName>,
     },
@@ -72,7 +72,7 @@ enum What {
         /// For which product.
         #[arg(long, value_enum, default_value_t)]
         product: ProductName,
-        /// For which kind of record.
+        /// For which data stream.
         #[arg(long, value_enum, default_value_t)]
         stream: StreamName,
     },
@@ -91,7 +91,7 @@ enum ConfigFormat {
 /// How fields are printed.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum Format {
-    /// A line each: stream, field, type, unit, meaning, with tabs between.
+    /// A line each: kind, field, type, unit, meaning, with tabs between.
     #[default]
     Text,
     /// One JSON array.
@@ -100,7 +100,7 @@ enum Format {
     Markdown,
 }
 
-/// [`Stream`] on the command line.
+/// [`Dataset`] on the command line.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum StreamName {
     /// Requests.
@@ -108,17 +108,20 @@ enum StreamName {
     Access,
     /// Connections without a readable request.
     Connection,
-    /// Gaps.
+    /// Gaps, heartbeats, changes of state.
     Health,
+    /// Samples of the process.
+    Process,
 }
 
 impl StreamName {
-    /// The stream.
-    const fn stream(self) -> Stream {
+    /// The data stream.
+    const fn dataset(self) -> Dataset {
         match self {
-            Self::Access => Stream::Access,
-            Self::Connection => Stream::Connection,
-            Self::Health => Stream::Gap,
+            Self::Access => Dataset::Access,
+            Self::Connection => Dataset::Connection,
+            Self::Health => Dataset::Health,
+            Self::Process => Dataset::Process,
         }
     }
 }
@@ -162,7 +165,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             serde_json::to_string_pretty(&rows)? + "\n"
         }
         What::Template { product, stream } => {
-            templates::index_template(product.product(), stream.stream())
+            templates::index_template(product.product(), stream.dataset())
         }
     };
     let mut out = std::io::stdout().lock();
@@ -171,11 +174,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The fields of one kind of record or of all.
+/// The fields of the kinds of one data stream or of all.
 fn fields(only: Option<StreamName>) -> impl Iterator<Item = (Stream, &'static FieldSpec)> {
     Stream::ALL
         .into_iter()
-        .filter(move |&stream| only.is_none_or(|only| only.stream() == stream))
+        .filter(move |&stream| only.is_none_or(|only| only.dataset() == stream.dataset()))
         .flat_map(|stream| stream.document_fields().map(move |field| (stream, field)))
 }
 
@@ -188,7 +191,7 @@ fn line(stream: Stream, field: &FieldSpec) -> String {
 /// A field as JSON.
 fn object(stream: Stream, field: &FieldSpec) -> serde_json::Value {
     serde_json::json!({
-        "stream": stream.as_str(), "field": field.path, "type": field.kind.index_type,
+        "stream": stream.dataset().as_str(), "kind": stream.as_str(), "field": field.path, "type": field.kind.index_type,
         "unit": field.kind.unit, "otel": field.otel, "meaning": field.doc,
     })
 }

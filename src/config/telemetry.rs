@@ -1,6 +1,7 @@
 //! `telemetry` of the configuration: names, journal, shipping; and secrets.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::map::Map;
 use super::read::{GIB, KIB, seconds};
@@ -8,10 +9,16 @@ use super::tree::Item;
 use super::types::{
     Auth, Batch, ClientTls, Compression, Elasticsearch, Journal, Secret, Telemetry, WhenFull,
 };
+use crate::base::units;
 
 /// Smallest journal per worker: four segments of 1 MiB, so that writing, preparing and reading
 /// never wait for each other.
 const JOURNAL_BYTES_PER_LANE: u64 = 4 * 1024 * KIB;
+
+/// Time between two heartbeats, and between two samples of the process.
+const VITALS_EVERY: Duration = Duration::from_secs(10);
+/// The shortest such time: each costs a connection to every listener, or some reads of /proc.
+const VITALS_EVERY_MIN: Duration = Duration::from_millis(100);
 
 /// `telemetry`; all of it has defaults.
 pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) -> Telemetry {
@@ -25,11 +32,16 @@ pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) 
             when_full: WhenFull::DropNew,
         },
         elasticsearch: None,
+        heartbeat_every: Some(VITALS_EVERY),
+        process_every: Some(VITALS_EVERY),
     };
     let least = JOURNAL_BYTES_PER_LANE * (workers as u64 + 1);
     telemetry.journal.size_bytes = telemetry.journal.size_bytes.max(least);
     let Some(map) = map else { return telemetry };
-    let mut map = map.means(Telemetry::DOCS);
+    let mut map = map.means(Telemetry::DOCS).means(&[
+        ("heartbeat", "Checks of listeners and endpoints, a record for each."),
+        ("process", "Samples of the process, its workers and endpoints, a record for each."),
+    ]);
     if let Some(instance) = map.text("instance") {
         telemetry.instance = instance;
     }
@@ -62,6 +74,8 @@ pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) 
         journal.end();
     }
     telemetry.elasticsearch = map.map("elasticsearch").and_then(elasticsearch);
+    telemetry.heartbeat_every = every(map.map("heartbeat"));
+    telemetry.process_every = every(map.map("process"));
     map.end();
     telemetry
 }
@@ -70,6 +84,25 @@ pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) 
 pub(super) fn journal_path(root: Item<'_, '_>) -> Option<PathBuf> {
     let path = root.map()?.map("telemetry")?.map("journal")?.file("path")?;
     Some(PathBuf::from(path))
+}
+
+/// `every` of `heartbeat` or `process`: a span, or off.
+fn every(map: Option<Map<'_, '_>>) -> Option<Duration> {
+    let Some(map) = map else { return Some(VITALS_EVERY) };
+    let mut map = map.means(&[("every", "Time from one to the next; `off` for none.")]);
+    let item = map.get("every");
+    map.default("every", "10s");
+    let every = item.map_or(Some(Some(VITALS_EVERY)), |item| {
+        let read = |text: &str| match text {
+            "0" | "off" | "false" => Some(None),
+            text => units::parse_duration(text)
+                .filter(|span| (VITALS_EVERY_MIN..=Duration::from_hours(1)).contains(span))
+                .map(Some),
+        };
+        item.parse("a duration from 100ms to 1h, or off", "one, such as 10s, or `off`", read)
+    });
+    map.end();
+    every.flatten()
 }
 
 /// `telemetry.elasticsearch`.

@@ -1,4 +1,4 @@
-//! Index templates of the record streams, one for each stream and product.
+//! Index templates of the data streams, one for each dataset and product.
 //!
 //! The mapping comes from the tables of `record`, so no document has a field it lacks; what is not
 //! in the tables is kept in `_source` and not indexed (`dynamic: false`), so a newer lbproxy cannot
@@ -10,7 +10,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Product;
-use crate::record::{FieldSpec, Stream};
+use crate::record::{Dataset, FieldSpec};
 
 /// Raised when a template changes in anything but added fields, which count by themselves.
 const REVISION: usize = 1;
@@ -18,24 +18,24 @@ const REVISION: usize = 1;
 /// Above the products' own `logs-*-*` templates, which have 100.
 const PRIORITY: u32 = 250;
 
-/// Name of a stream's template, and first part of the names it is for.
-pub const fn template_name(stream: Stream) -> &'static str {
-    stream.dataset()
+/// Name of a dataset's template, and first part of the names it is for.
+pub const fn template_name(dataset: Dataset) -> &'static str {
+    dataset.name()
 }
 
-/// Version of a stream's template; a later one is higher, so a server's template is replaced only
+/// Version of a dataset's template; a later one is higher, so a server's template is replaced only
 /// when its own is lower, and two versions of lbproxy side by side do not undo each other.
-pub fn template_version(stream: Stream) -> usize {
-    REVISION * 1_000 + stream.document_fields().count()
+pub fn template_version(dataset: Dataset) -> usize {
+    REVISION * 1_000 + dataset.document_fields().count()
 }
 
 /// The body of `PUT _index_template/NAME`: JSON, indented, with a line feed at its end.
-pub fn index_template(product: Product, stream: Stream) -> String {
-    let name = template_name(stream);
+pub fn index_template(product: Product, dataset: Dataset) -> String {
+    let name = template_name(dataset);
     let mut template = json!({
         "mappings": {
             "dynamic": false,
-            "properties": properties(stream.document_fields()),
+            "properties": properties(dataset.document_fields()),
         },
         "settings": {
             "index.auto_expand_replicas": "0-1",
@@ -45,13 +45,13 @@ pub fn index_template(product: Product, stream: Stream) -> String {
     });
     let mut body = json!({
         "_meta": {
-            "description": format!("lbproxy {} records, one document each", stream.as_str()),
+            "description": format!("lbproxy {} records, one document each", dataset.as_str()),
             "managed_by": "lbproxy",
         },
         "data_stream": {},
         "index_patterns": [format!("{name}-*")],
         "priority": PRIORITY,
-        "version": template_version(stream),
+        "version": template_version(dataset),
     });
     if product == Product::Elasticsearch {
         // Rolls over by itself; keeps everything until someone sets a retention.
@@ -115,33 +115,33 @@ mod tests {
 
     #[test]
     fn every_field_is_mapped_once_with_its_type() {
-        for (product, stream) in
-            Product::ALL.iter().flat_map(|product| Stream::ALL.map(|stream| (*product, stream)))
+        for (product, dataset) in
+            Product::ALL.iter().flat_map(|product| Dataset::ALL.map(|dataset| (*product, dataset)))
         {
-            let body: Value = serde_json::from_str(&index_template(product, stream)).unwrap();
+            let body: Value = serde_json::from_str(&index_template(product, dataset)).unwrap();
             let mut found = Vec::new();
             leaves(&body["template"]["mappings"]["properties"], "", &mut found);
-            let mut want: Vec<_> = stream
+            let mut want: Vec<_> = dataset
                 .document_fields()
                 .map(|field| (field.path.to_owned(), field.kind.index_type.to_owned()))
                 .collect();
             found.sort();
             want.sort();
-            assert_eq!(found, want, "{product:?} {stream:?}");
+            assert_eq!(found, want, "{product:?} {dataset:?}");
             assert_eq!(body["template"]["mappings"]["dynamic"], false);
         }
     }
 
     #[test]
-    fn a_template_is_for_every_namespace_of_its_stream_and_no_other() {
-        for stream in Stream::ALL {
-            let body = index_template(Product::OpenSearch, stream);
+    fn a_template_is_for_every_namespace_of_its_dataset_and_no_other() {
+        for dataset in Dataset::ALL {
+            let body = index_template(Product::OpenSearch, dataset);
             let body: Value = serde_json::from_str(&body).unwrap();
             let pattern = body["index_patterns"][0].as_str().unwrap().to_owned();
             let start = pattern.strip_suffix('*').unwrap();
-            for other in Stream::ALL {
+            for other in Dataset::ALL {
                 let is_matched = other.data_stream("default").starts_with(start);
-                assert_eq!(is_matched, other == stream, "{pattern} {other:?}");
+                assert_eq!(is_matched, other == dataset, "{pattern} {other:?}");
             }
             assert_eq!(body["data_stream"], json!({}));
             assert_eq!(body["_meta"]["managed_by"], "lbproxy");
@@ -150,12 +150,22 @@ mod tests {
 
     #[test]
     fn only_types_that_the_smallest_builds_have() {
-        for stream in Stream::ALL {
-            for field in stream.document_fields() {
+        for dataset in Dataset::ALL {
+            for field in dataset.document_fields() {
                 let kind = field.kind.index_type;
                 assert!(
-                    ["boolean", "date", "integer", "ip", "keyword", "long", "short"]
-                        .contains(&kind),
+                    [
+                        "boolean",
+                        "date",
+                        "date_range",
+                        "float",
+                        "integer",
+                        "ip",
+                        "keyword",
+                        "long",
+                        "short"
+                    ]
+                    .contains(&kind),
                     "{}: {kind}",
                     field.path
                 );

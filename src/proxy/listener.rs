@@ -158,7 +158,13 @@ async fn serve(
     };
     let begun = Instant::now();
     let limit = connection.listener.timeouts.tls_handshake;
-    match tokio::time::timeout(limit, acceptor.accept(stream)).await {
+    let result = tokio::time::timeout(limit, acceptor.accept(stream)).await;
+    let cells = &worker.metrics;
+    match result {
+        Ok(Ok(_)) => cells.tls_handshakes_total.add_owned(1),
+        Ok(Err(_)) | Err(_) => cells.tls_handshake_failures_total.add_owned(1),
+    }
+    match result {
         Ok(Ok(stream)) => {
             let facts = tls::facts(stream.get_ref().1, begun.elapsed());
             let _ = connection.tls.set(facts);

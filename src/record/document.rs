@@ -1,15 +1,18 @@
 //! From a record's binary form to its document, its `_id` and its values.
 //!
 //! `_id` is 26 characters of unpadded base64url over
-//! `time_ms(48) ‖ instance(40) ‖ epoch(16) ‖ lane(8) ‖ seq(40)`: ordered by time, and the same after
-//! any replay, since all of it stands in the journal. A time past the year 10889 or a sequence number
+//! `time_ms(48) ‖ instance(40) ‖ epoch(16) ‖ lane(8) ‖ seq(40) ‖ kind(4)`: ordered by time, and the
+//! same after any replay, since all of it stands in the journal. A time past the year 10889 or a sequence number
 //! past 2^40 (a million a second for 12 days without a restart) would wrap.
 
 use super::schema::{DecodeError, take_bitmap};
 use super::value::{Count, Field, FieldKind, Text, TimestampMs, Value, cut};
-use super::{AccessRecord, ConnectionRecord, FieldSpec, GapRecord, json};
+use super::{
+    AccessRecord, ConnectionRecord, Dataset, FieldSpec, GapRecord, HeartbeatRecord, ProcessRecord,
+    json,
+};
 
-/// A kind of record, and with it the data stream it goes to.
+/// A kind of record: a table, and a stream of its own in the journal, numbered from 1 per lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Stream {
@@ -17,13 +20,18 @@ pub enum Stream {
     Access = 1,
     /// [`ConnectionRecord`].
     Connection = 2,
-    /// [`GapRecord`], in the health stream.
+    /// [`GapRecord`].
     Gap = 3,
+    /// [`HeartbeatRecord`].
+    Heartbeat = 4,
+    /// [`ProcessRecord`].
+    Process = 5,
 }
 
 impl Stream {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Access, Self::Connection, Self::Gap];
+    pub const ALL: [Self; 5] =
+        [Self::Access, Self::Connection, Self::Gap, Self::Heartbeat, Self::Process];
 
     /// From its number in the journal.
     pub const fn from_u8(number: u8) -> Option<Self> {
@@ -31,36 +39,42 @@ impl Stream {
             1 => Some(Self::Access),
             2 => Some(Self::Connection),
             3 => Some(Self::Gap),
+            4 => Some(Self::Heartbeat),
+            5 => Some(Self::Process),
             _ => None,
         }
     }
 
-    /// First part of the data stream's name; the namespace follows.
-    pub const fn dataset(self) -> &'static str {
+    /// The data stream that its documents go to.
+    pub const fn dataset(self) -> Dataset {
         match self {
-            Self::Access => "logs-lbproxy.access",
-            Self::Connection => "logs-lbproxy.connection",
-            Self::Gap => "logs-lbproxy.health",
+            Self::Access => Dataset::Access,
+            Self::Connection => Dataset::Connection,
+            Self::Gap | Self::Heartbeat => Dataset::Health,
+            Self::Process => Dataset::Process,
         }
     }
 
     /// Name of the data stream.
     pub fn data_stream(self, namespace: &str) -> String {
-        format!("{}-{namespace}", self.dataset())
+        self.dataset().data_stream(namespace)
     }
 
-    /// Its word on the command line and in file names.
+    /// Its word on the command line and in documents.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Access => "access",
             Self::Connection => "connection",
-            Self::Gap => "health",
+            Self::Gap => "gap",
+            Self::Heartbeat => "heartbeat",
+            Self::Process => "process",
         }
     }
 
-    /// Every field that a document of this kind can have: its own, then [`ORIGIN_FIELDS`].
+    /// Every field that a document of this kind can have: its own, `lbproxy.kind` where its dataset
+    /// holds several, then [`ORIGIN_FIELDS`].
     pub fn document_fields(self) -> impl Iterator<Item = &'static FieldSpec> {
-        self.fields().iter().chain(ORIGIN_FIELDS)
+        self.fields().iter().chain(self.dataset().kind_field()).chain(ORIGIN_FIELDS)
     }
 
     /// The table of this kind.
@@ -69,6 +83,8 @@ impl Stream {
             Self::Access => AccessRecord::FIELDS,
             Self::Connection => ConnectionRecord::FIELDS,
             Self::Gap => GapRecord::FIELDS,
+            Self::Heartbeat => HeartbeatRecord::FIELDS,
+            Self::Process => ProcessRecord::FIELDS,
         }
     }
 }
@@ -155,6 +171,8 @@ impl<'a> Values<'a> {
             Stream::Access => AccessRecord::visit_fields(payload, keep),
             Stream::Connection => ConnectionRecord::visit_fields(payload, keep),
             Stream::Gap => GapRecord::visit_fields(payload, keep),
+            Stream::Heartbeat => HeartbeatRecord::visit_fields(payload, keep),
+            Stream::Process => ProcessRecord::visit_fields(payload, keep),
         }?;
         Ok(Self(values))
     }
@@ -225,7 +243,7 @@ pub const ORIGIN_FIELDS: &[FieldSpec] = &[
         "lbproxy.seq",
         Count::KIND,
         "",
-        "Number of the record within stream, instance, epoch and worker: from 1, without holes.",
+        "Number of the record within its kind, instance, epoch and worker: from 1, without holes.",
     ),
 ];
 
@@ -244,10 +262,16 @@ pub fn write_document(
         Stream::Access => AccessRecord::write_fields(payload, out),
         Stream::Connection => ConnectionRecord::write_fields(payload, out),
         Stream::Gap => GapRecord::write_fields(payload, out),
+        Stream::Heartbeat => HeartbeatRecord::write_fields(payload, out),
+        Stream::Process => ProcessRecord::write_fields(payload, out),
     };
     if let Err(error) = written {
         out.truncate(start);
         return Err(error);
+    }
+    if stream.dataset().has_several_kinds() {
+        out.extend_from_slice(b",\"lbproxy.kind\":");
+        json::plain(stream.as_str().as_bytes(), out);
     }
     write_origin(origin, out);
     // Each key came with a comma before it; the first becomes the bracket.
@@ -283,16 +307,22 @@ pub const ID_BYTES: usize = 26;
 ///
 /// # Errors
 /// When the payload has no timestamp.
-pub fn write_id(payload: &[u8], origin: &Origin<'_>, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+pub fn write_id(
+    stream: Stream,
+    payload: &[u8],
+    origin: &Origin<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), DecodeError> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let time_ms = timestamp_ms(payload)?;
-    // 18 bytes fill 24 characters; the last byte fills two.
+    // 18 bytes fill 24 characters; the last byte and the kind fill two.
     let mut raw = [0_u8; 21];
     raw[0..6].copy_from_slice(&time_ms.to_be_bytes()[2..]);
     raw[6..11].copy_from_slice(&origin.instance.to_be_bytes()[3..]);
     raw[11..13].copy_from_slice(&origin.epoch.to_be_bytes());
     raw[13] = origin.worker;
     raw[14..19].copy_from_slice(&origin.seq.to_be_bytes()[3..]);
+    raw[19] = (stream as u8) << 4;
     let mut id = [0_u8; 28];
     for (group, four) in raw.chunks_exact(3).zip(id.chunks_exact_mut(4)) {
         let bits = group.iter().fold(0_usize, |bits, &byte| bits << 8 | usize::from(byte));

@@ -1,15 +1,18 @@
 //! Records: what leaves the process, as tables.
 //!
-//! One macro table per kind ([`AccessRecord`], [`ConnectionRecord`], [`GapRecord`]); from a row come
-//! struct field, binary codec, JSON, index mapping and documentation. No I/O, no clock.
+//! One macro table per kind ([`AccessRecord`], [`HeartbeatRecord`] …); from a row come struct field, binary
+//! codec, JSON, index mapping and documentation. No I/O, no clock.
 //! Not here: where the bytes are kept (`journal`), who measures (`proxy`).
 
 mod access;
 mod connection;
+mod dataset;
 mod docs;
 mod document;
 mod gap;
+mod heartbeat;
 mod json;
+mod process;
 #[cfg(test)]
 mod sample;
 mod schema;
@@ -18,16 +21,19 @@ mod value;
 
 pub use access::AccessRecord;
 pub use connection::ConnectionRecord;
+pub use dataset::{Dataset, KIND_FIELD};
 pub use docs::records_markdown;
 pub use document::{
     Constants, ID_BYTES, ORIGIN_FIELDS, Origin, Stream, Values, timestamp_ms, write_document,
     write_id,
 };
 pub use gap::GapRecord;
+pub use heartbeat::HeartbeatRecord;
 pub use json::timestamp as write_timestamp;
+pub use process::ProcessRecord;
 pub use schema::{DecodeError, FieldSpec};
 pub use termination::{Blame, Outcome, Phase, Reason, State, Who};
 pub use value::{
-    Bytes, Count, EcsNanos, FieldKind, Flag, Ip, Micros, Port, Status, Text, TextList, TimestampMs,
-    Value,
+    Bytes, Count, EcsNanos, FieldKind, Flag, Ip, Micros, Port, Ratio, Status, Text, TextList,
+    TimespanMs, TimestampMs, Value,
 };

@@ -261,7 +261,7 @@ impl Filler {
         }
         body.extend_from_slice(b"\"_id\":\"");
         let id = at(body);
-        let written = record::write_id(entry.payload, &origin, body).and_then(|()| {
+        let written = record::write_id(stream, entry.payload, &origin, body).and_then(|()| {
             body.extend_from_slice(b"\"}}\n");
             let document = at(body);
             record::write_document(stream, entry.payload, &origin, body)?;

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use super::answer::{Fault, Problem};
 use super::client::{Call, Client, Reply};
 use crate::elk::{Product, templates};
-use crate::record::Stream;
+use crate::record::Dataset;
 
 /// What was found out about the server.
 #[derive(Debug, Default)]
@@ -37,8 +37,8 @@ impl Session {
         }
         let (product, version) = detect(client).await?;
         tracing::info!(product = product.as_str(), version, url = client.url(), "shipping to");
-        for stream in Stream::ALL {
-            template(client, product, stream).await?;
+        for dataset in Dataset::ALL {
+            template(client, product, dataset).await?;
         }
         *ready = Some(product);
         Ok(product)
@@ -54,7 +54,7 @@ async fn detect(client: &Client) -> Result<(Product, String), Problem> {
         Ok(reply) => reply,
         // Only a product with rights of its own answers so; what it is shows in the next answers.
         Err(problem) if matches!(problem.fault, Fault::Forbidden | Fault::Refused) => {
-            client.call(Method::Get, &template_path(Stream::Access), Call::default()).await?
+            client.call(Method::Get, &template_path(Dataset::Access), Call::default()).await?
         }
         Err(problem) => return Err(problem),
     };
@@ -79,9 +79,9 @@ fn product(reply: &Reply) -> Option<(Product, String)> {
     }
 }
 
-/// Path of a stream's template.
-fn template_path(stream: Stream) -> String {
-    format!("/_index_template/{}", templates::template_name(stream))
+/// Path of a data stream's template.
+fn template_path(dataset: Dataset) -> String {
+    format!("/_index_template/{}", templates::template_name(dataset))
 }
 
 /// Puts a template that is missing or older. Somebody else's of that name stays.
@@ -89,8 +89,8 @@ fn template_path(stream: Stream) -> String {
 /// # Errors
 /// What the server says. Credentials that may not see templates are no error: then somebody else
 /// installs them.
-async fn template(client: &Client, product: Product, stream: Stream) -> Result<(), Problem> {
-    let path = template_path(stream);
+async fn template(client: &Client, product: Product, dataset: Dataset) -> Result<(), Problem> {
+    let path = template_path(dataset);
     let found = match client.call(Method::Get, &path, Call::default()).await {
         Ok(found) => found,
         Err(problem) if problem.fault == Fault::Forbidden => {
@@ -99,7 +99,7 @@ async fn template(client: &Client, product: Product, stream: Stream) -> Result<(
         }
         Err(problem) => return Err(problem),
     };
-    let wanted = templates::template_version(stream) as u64;
+    let wanted = templates::template_version(dataset) as u64;
     if found.status == 200 {
         let body: Value = serde_json::from_slice(&found.body).unwrap_or_default();
         let found = &body["index_templates"][0]["index_template"];
@@ -109,18 +109,18 @@ async fn template(client: &Client, product: Product, stream: Stream) -> Result<(
             return Ok(());
         }
     }
-    let body = templates::index_template(product, stream).into();
+    let body = templates::index_template(product, dataset).into();
     let put = client.call(Method::Put, &path, Call { body, ..Call::default() }).await;
     match put {
         Ok(_) => {
-            tracing::info!(template = templates::template_name(stream), "shipping: template put");
+            tracing::info!(template = templates::template_name(dataset), "shipping: template put");
             Ok(())
         }
         Err(problem) => Err(Problem::new(
             problem.fault,
             format!(
                 "index template {} cannot be put: {}",
-                templates::template_name(stream),
+                templates::template_name(dataset),
                 problem.reason
             ),
         )),

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use lbproxy::config;
 use lbproxy::elk::{Product, templates};
-use lbproxy::record::{Stream, records_markdown};
+use lbproxy::metrics::metrics_markdown;
+use lbproxy::record::{Dataset, records_markdown};
 
 /// Every generated file: path from the root of the repository, and what makes it.
 fn artefacts() -> Vec<(String, Box<dyn Fn() -> String>)> {
@@ -16,13 +17,14 @@ fn artefacts() -> Vec<(String, Box<dyn Fn() -> String>)> {
         ("docs/records.md".to_owned(), Box::new(records_markdown)),
         ("docs/config.md".to_owned(), Box::new(config::reference_markdown)),
         ("docs/config.schema.json".to_owned(), Box::new(config::json_schema)),
+        ("docs/metrics.md".to_owned(), Box::new(metrics_markdown)),
     ];
     for product in Product::ALL {
-        for stream in Stream::ALL {
-            let name = templates::template_name(stream);
+        for dataset in Dataset::ALL {
+            let name = templates::template_name(dataset);
             all.push((
                 format!("{TEMPLATES}/{name}.{}.json", product.as_str()),
-                Box::new(move || templates::index_template(product, stream)),
+                Box::new(move || templates::index_template(product, dataset)),
             ));
         }
     }

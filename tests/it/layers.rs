@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 5] = [
     &["base"],
     &["record", "journal", "config", "metrics"],
-    &["proxy", "query"],
-    &["admin", "ship", "elk", "mock"],
+    &["proxy", "query", "control"],
+    &["admin", "ship", "vitals", "elk", "mock"],
     &["cli"],
 ];
 
 /// Crates that stay in some folders: (crate, folders that may name it).
 const CRATES: [(&str, &[&str]); 8] = [
-    ("tokio", &["proxy", "admin", "ship", "elk", "mock", "cli"]),
+    ("tokio", &["proxy", "admin", "ship", "vitals", "elk", "mock", "cli"]),
     ("hyper", &["proxy", "mock"]),
     ("http", &["proxy", "mock", "admin", "ship"]),
     ("axum", &["admin"]),

@@ -28,3 +28,4 @@ mod shipping;
 mod support;
 mod terminations;
 mod traffic;
+mod vitals;

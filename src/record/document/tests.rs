@@ -59,11 +59,16 @@ fn document(stream: Stream, payload: &[u8]) -> serde_json::Map<String, serde_jso
     serde_json::from_slice(out.strip_prefix(b"before").unwrap()).unwrap()
 }
 
-/// The `_id` of a record of that time and place, and the bytes it stands for.
+/// The `_id` of an access record of that time and place, and the bytes it stands for.
 fn id(time_ms: u64, origin: Origin<'_>) -> (String, Vec<u8>) {
+    id_of(Stream::Access, time_ms, origin)
+}
+
+/// The same for any kind; its four bits are left out of the bytes.
+fn id_of(stream: Stream, time_ms: u64, origin: Origin<'_>) -> (String, Vec<u8>) {
     let record = AccessRecord { timestamp: Some(TimestampMs(time_ms)), ..AccessRecord::default() };
     let mut out = Vec::new();
-    write_id(&encoded(&record), &origin, &mut out).unwrap();
+    write_id(stream, &encoded(&record), &origin, &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
     let mut bits = 0_u32;
     let mut raw = Vec::new();
@@ -91,7 +96,10 @@ fn ids_hold_time_and_place_and_are_ordered_by_time() {
     let want = [1, 2, 3, 4, 5, 6, 0x12, 0x34, 0x56, 0x78, 0x9a, 0, 7, 1, 0, 0, 0, 0, 42];
     assert_eq!(raw, want);
     let zero = Origin { instance: 0, epoch: 0, worker: 0, seq: 0, ..ORIGIN };
-    assert_eq!(id(0, zero).0, "A".repeat(ID_BYTES));
+    assert_eq!(id(0, zero).0, "A".repeat(ID_BYTES - 1) + "B", "the last four bits are the kind");
+    let kinds: std::collections::HashSet<_> =
+        Stream::ALL.iter().map(|stream| id_of(*stream, 1, ORIGIN).0).collect();
+    assert_eq!(kinds.len(), Stream::ALL.len(), "kinds are numbered for themselves");
 
     let ids = [
         id(1, ORIGIN),
@@ -109,7 +117,8 @@ fn ids_hold_time_and_place_and_are_ordered_by_time() {
 fn a_payload_without_a_time_has_no_id_and_leaves_the_buffer_alone() {
     let mut out = b"before".to_vec();
     let without = encoded(&AccessRecord { status: Some(Status(200)), ..AccessRecord::default() });
-    assert_eq!(write_id(&without, &ORIGIN, &mut out), Err(DecodeError::Damaged));
+    let written = write_id(Stream::Access, &without, &ORIGIN, &mut out);
+    assert_eq!(written, Err(DecodeError::Damaged));
     let cut = &without[..without.len() - 1];
     let written = write_document(Stream::Access, cut, &ORIGIN, &mut out);
     assert_eq!(written, Err(DecodeError::Damaged));
@@ -165,7 +174,7 @@ fn a_record_of_a_newer_version_and_damage_are_told_apart() {
 }
 
 #[test]
-fn every_path_is_ecs_or_ours_and_stands_once_per_kind() {
+fn every_path_is_ecs_a_beats_or_ours_and_stands_once_per_kind() {
     /// ECS 9.5 names in use (elastic/ecs, generated/csv/fields.csv).
     const ECS: &[&str] = &[
         "@timestamp",
@@ -199,6 +208,23 @@ fn every_path_is_ecs_or_ours_and_stands_once_per_kind() {
         "error.message",
         "service.node.name",
         "service.version",
+        "event.action",
+        "url.full",
+        "url.port",
+        "error.type",
+        "process.pid",
+        "process.uptime",
+    ];
+    /// Names of Elastic's Heartbeat and Metricbeat, where ECS has none.
+    const BEATS: &[&str] = &[
+        "monitor.",
+        "summary.",
+        "state.",
+        "tcp.rtt.",
+        "tls.rtt.",
+        "http.rtt.",
+        "metricset.",
+        "system.",
     ];
     for stream in Stream::ALL {
         let mut seen = std::collections::HashSet::new();
@@ -207,7 +233,9 @@ fn every_path_is_ecs_or_ours_and_stands_once_per_kind() {
             assert!(seen.insert(field.path), "{} twice", field.path);
             assert!(field.otel.is_empty() || otel.insert(field.otel), "{} twice", field.otel);
             assert!(field.doc.ends_with('.'), "{} is not explained", field.path);
-            let known = ECS.contains(&field.path) || field.path.starts_with("lbproxy.");
+            let known = ECS.contains(&field.path)
+                || field.path.starts_with("lbproxy.")
+                || BEATS.iter().any(|beat| field.path.starts_with(beat));
             assert!(known, "{} is neither ECS nor ours", field.path);
         }
     }
@@ -224,6 +252,10 @@ fn as_json(value: Value<'_>, unit: &str) -> serde_json::Value {
             write_timestamp(ms, &mut out);
             serde_json::from_slice(&out).unwrap()
         }
+        Value::TimespanMs(from, to) => serde_json::json!({
+            "gte": as_json(Value::TimeMs(from), unit), "lt": as_json(Value::TimeMs(to), unit),
+        }),
+        Value::Ratio(ratio) => (f64::from(u32::try_from(ratio).unwrap()) / 10_000.0).into(),
         Value::Flag(flag) => flag.into(),
         Value::Address(address) => address.to_string().into(),
         Value::Text(text) => String::from_utf8_lossy(text).into(),
@@ -247,6 +279,9 @@ macro_rules! properties {
             prop_assert_eq!($record::decode(bytes), Ok(record));
 
             let mut want = record.expected();
+            if $stream.dataset().has_several_kinds() {
+                want.insert("lbproxy.kind".to_owned(), $stream.as_str().into());
+            }
             for field in ORIGIN_FIELDS {
                 let value = match field.rust {
                     "instance" => "123456789a".into(),
@@ -278,6 +313,8 @@ properties! {
     access_records_come_back_whole_or_not_at_all AccessRecord Stream::Access;
     connection_records_come_back_whole_or_not_at_all ConnectionRecord Stream::Connection;
     gap_records_come_back_whole_or_not_at_all GapRecord Stream::Gap;
+    heartbeat_records_come_back_whole_or_not_at_all HeartbeatRecord Stream::Heartbeat;
+    process_records_come_back_whole_or_not_at_all ProcessRecord Stream::Process;
 }
 
 proptest! {
@@ -294,7 +331,7 @@ proptest! {
         for stream in Stream::ALL {
             for payload in [&payload[..], &bytes] {
                 let mut out = Vec::new();
-                let _ = write_id(payload, &ORIGIN, &mut out);
+                let _ = write_id(stream, payload, &ORIGIN, &mut out);
                 out.clear();
                 if write_document(stream, payload, &ORIGIN, &mut out).is_ok() {
                     let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
