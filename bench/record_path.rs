@@ -1,8 +1,8 @@
-//! Micro-benchmarks of a record's way: encode, append, read, document, bulk body, recovery.
+//! Micro-benchmarks of a record's way: encode, append, read, document, rollup, bulk body, recovery.
 //!
 //! `cargo bench --bench record_path`; the time of one record is the mean, the rate stands beside it.
 //! Targets: append with encoding at most 0.5 µs; journal to bulk body at least 300 000 records/s on
-//! one core; recovery at least 1 GiB/s. Journals are in the system's temporary folder: point
+//! one core; a rollup's part at most 0.3 µs; recovery at least 1 GiB/s. Journals are in the system's temporary folder: point
 //! `TMPDIR` to a disk, for a tmpfs has no page cache to write back.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to say")]
 
@@ -17,6 +17,7 @@ use lbproxy::record::{
     AccessRecord, Bytes, Constants, Count, EcsNanos, Flag, Ip, Micros, Origin, Outcome, Phase,
     Port, Reason, State, Status, Stream, Text, TimestampMs, write_document, write_id,
 };
+use lbproxy::rollup::{Core, Rules};
 
 /// Bytes of a segment, as `lbproxy run` has them.
 const SEGMENT_BYTES: u32 = 1 << 20;
@@ -104,6 +105,41 @@ fn record(criterion: &mut Criterion) {
                 .expect("it was encoded just now");
         });
     });
+}
+
+/// What rollups add to a record's cost: decoded and added to its row, among forty rows and over three
+/// octaves of times.
+fn rollup(criterion: &mut Criterion) {
+    let endpoints: Vec<_> = (0..40).map(|n| format!("10.0.0.{n}:9090")).collect();
+    let payloads: Vec<_> = (0..1_000_u64)
+        .map(|n| {
+            let endpoint = endpoints.get(usize::try_from(n % 40).unwrap_or(0));
+            let record = AccessRecord {
+                duration: Some(EcsNanos(2_000 + n * 7_919 % 14_000)),
+                first_byte_us: Some(Micros(1_000 + n * 6_007 % 7_000)),
+                endpoint: endpoint.map(|endpoint| Text(endpoint.as_bytes())),
+                connect_us: None,
+                ..typical()
+            };
+            let mut slice = vec![0; 4_096];
+            let used = record.encode(&mut slice).expect("4 KiB hold a record");
+            slice.truncate(used);
+            slice
+        })
+        .collect();
+    let mut core = Core::new(Rules { window_ms: 60_000, grace_ms: 2_000 });
+    let mut seq = 0;
+    criterion.benchmark_group("rollup").throughput(Throughput::Elements(1)).bench_function(
+        "observe",
+        |bench| {
+            let mut payloads = payloads.iter().cycle();
+            bench.iter(|| {
+                let payload = payloads.next().expect("a cycle does not end");
+                seq += 1;
+                core.take((1, 1, 0), seq, black_box(payload), 0).expect("it is a record");
+            });
+        },
+    );
 }
 
 /// A journal of one worker lane in `dir`.
@@ -212,7 +248,7 @@ fn bulk_bodies(reader: &mut Reader, constants: &Constants, body: &mut Vec<u8>) -
             };
             let stream = Stream::from_u8(entry.stream).expect("a stream of this version");
             body.extend_from_slice(b"{\"create\":{\"_id\":\"");
-            write_id(entry.payload, &origin, body).expect("it has a timestamp");
+            write_id(Stream::Access, entry.payload, &origin, body).expect("it has a timestamp");
             body.extend_from_slice(b"\"}}\n");
             write_document(stream, entry.payload, &origin, body).expect("a whole record");
             body.push(b'\n');
@@ -225,5 +261,5 @@ fn bulk_bodies(reader: &mut Reader, constants: &Constants, body: &mut Vec<u8>) -
     }
 }
 
-criterion_group!(benches, record, journal_append, journal_read);
+criterion_group!(benches, record, rollup, journal_append, journal_read);
 criterion_main!(benches);

@@ -9,7 +9,7 @@
 //! ```text
 //! L4   cli
 //! L3   admin  ship  vitals  elk  mock
-//! L2   proxy  query  control
+//! L2   proxy  control  rollup  query
 //! L1   record  journal  config  metrics
 //! L0   base
 //! ```
@@ -25,6 +25,7 @@ pub mod record;
 pub mod control;
 pub mod proxy;
 pub mod query;
+pub mod rollup;
 
 pub mod admin;
 pub mod elk;

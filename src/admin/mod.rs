@@ -18,9 +18,10 @@ use tokio::sync::watch;
 
 use crate::config;
 use crate::control::Control;
-use crate::journal::{self, CONTROL_LANE};
-use crate::metrics::{AdminMetrics, Exposition, ShipMetrics};
+use crate::journal;
+use crate::metrics::{AdminMetrics, Exposition, RollupMetrics, ShipMetrics};
 use crate::proxy::Figures;
+use crate::rollup;
 use crate::vitals;
 
 /// What the pages show.
@@ -28,10 +29,12 @@ use crate::vitals;
 pub struct Sources {
     /// The data plane.
     pub proxy: Arc<Figures>,
-    /// The control lane.
-    pub control: Arc<Control>,
     /// The journal.
     pub journal: journal::Figures,
+    /// The lane of everything but exchanges.
+    pub control: Arc<Control>,
+    /// Rollups; `None` when they are off.
+    pub rollup: Option<Rollup>,
     /// Shipping; `None` when it is not configured.
     pub ship: Option<Shipping>,
     /// Heartbeat and samples.
@@ -44,6 +47,15 @@ pub struct Sources {
     pub drain: watch::Sender<bool>,
     /// Token to ask for.
     pub token: Option<config::Secret>,
+}
+
+/// Rollups, as the pages show them.
+#[derive(Debug)]
+pub struct Rollup {
+    /// Their cells.
+    pub metrics: Arc<RollupMetrics>,
+    /// The windows of the last hours.
+    pub history: Arc<rollup::History>,
 }
 
 /// Shipping, as the pages show it.
@@ -150,10 +162,12 @@ async fn metrics(State(sources): State<Arc<Sources>>) -> impl axum::response::In
     admin.draining.set(u64::from(*sources.drain.borrow()));
     admin.expose(&[], &mut page);
     sources.proxy.expose(&mut page);
-    let lane = CONTROL_LANE.to_string();
-    sources.control.metrics().expose(&[("worker", &lane)], &mut page);
     sources.vitals.expose(&mut page);
     sources.journal.metrics().expose(&[], &mut page);
+    sources.control.metrics().expose(&[], &mut page);
+    if let Some(rollup) = &sources.rollup {
+        rollup.metrics.expose(&[], &mut page);
+    }
     if let Some(ship) = &sources.ship {
         ship.metrics.pending.set(sources.journal.pending(ship.reader));
         ship.metrics.expose(&[], &mut page);

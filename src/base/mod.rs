@@ -3,6 +3,7 @@
 //!
 //! Standard library and small crates only; no I/O, no async.
 
+pub mod histogram;
 pub mod instant;
 pub mod nearest;
 pub mod units;

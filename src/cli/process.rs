@@ -17,9 +17,10 @@ use crate::admin;
 use crate::config::Config;
 use crate::control::Control;
 use crate::journal::{self, Journal, Lane};
-use crate::metrics::{AdminMetrics, JournalMetrics, ShipMetrics};
+use crate::metrics::{AdminMetrics, JournalMetrics, RollupMetrics, ShipMetrics};
 use crate::proxy;
-use crate::record::Constants;
+use crate::record::{Constants, Stream, TimestampMs};
+use crate::rollup;
 use crate::ship;
 use crate::vitals;
 
@@ -32,10 +33,14 @@ const FLUSH_MIN: Duration = Duration::from_secs(5);
 pub(super) struct Process {
     /// Records on disk.
     journal: Journal,
+    /// The lane of everything but exchanges.
+    control: Arc<Control>,
     /// Heartbeat and samples.
     vitals: vitals::Running,
     /// The data plane.
     running: proxy::Running,
+    /// Rollups, unless they are off.
+    rollups: Option<rollup::Running>,
     /// Shipping, if configured.
     shipping: Option<ship::Running>,
     /// What the admin listener shows.
@@ -68,6 +73,7 @@ impl Process {
             instance: journal.identity().instance,
             probe_token: telemetry.heartbeat_every.map(|_| probe_token.clone()),
         })?;
+        let (rollups, rollup) = start_rollups(config, &journal, &control)?;
         let vitals = vitals::start(vitals::Options {
             instance: telemetry.instance.clone(),
             listeners: config.proxy.listeners.clone(),
@@ -84,8 +90,9 @@ impl Process {
         });
         let sources = Arc::new(admin::Sources {
             proxy: running.figures(),
-            control,
             journal: journal.figures(),
+            control: Arc::clone(&control),
+            rollup,
             ship,
             vitals: vitals.metrics(),
             admin: AdminMetrics::default(),
@@ -94,7 +101,17 @@ impl Process {
             token: config.admin.token.clone(),
         });
         let admin_task = tokio::spawn(admin::serve(listener, Arc::clone(&sources)));
-        Ok(Self { journal, vitals, running, shipping, sources, admin_task, admin_address })
+        Ok(Self {
+            journal,
+            control,
+            vitals,
+            running,
+            rollups,
+            shipping,
+            sources,
+            admin_task,
+            admin_address,
+        })
     }
 
     /// Where the data plane listens, in the order of the listeners.
@@ -123,7 +140,9 @@ impl Process {
     /// # Errors
     /// When a thread of the end cannot be had.
     pub(super) async fn drain(self, timeout: Duration) -> anyhow::Result<Ledger> {
-        let Self { journal, vitals, running, shipping, sources, admin_task, .. } = self;
+        let Self {
+            journal, control, vitals, running, rollups, shipping, sources, admin_task, ..
+        } = self;
         sources.drain.send_replace(true);
         // Before the listeners close: that is no outage.
         vitals.stop().await;
@@ -137,7 +156,10 @@ impl Process {
                     "cut at the end of the drain; their records say so"
                 );
             }
-            account.control.close();
+            if rollups.is_some_and(|rollups| !rollups.stop(FLUSH_MIN)) {
+                tracing::warn!("rollups did not end in time; the next start goes on with them");
+            }
+            control.close();
             if let Some(shipping) = shipping {
                 let flush = until.saturating_duration_since(Instant::now()).max(FLUSH_MIN);
                 if !shipping.stop(flush) {
@@ -206,6 +228,43 @@ fn start_shipping(
         metrics: Arc::clone(&metrics),
     })?;
     Ok((Some(running), Some(admin::Shipping { reader: ship::READER, metrics })))
+}
+
+/// Starts rollups, unless they are off. If so, nothing in the journal waits for them.
+///
+/// # Errors
+/// When their reader or thread cannot be had.
+fn start_rollups(
+    config: &Config,
+    journal: &Journal,
+    control: &Arc<Control>,
+) -> anyhow::Result<(Option<rollup::Running>, Option<admin::Rollup>)> {
+    let Some(window) = config.telemetry.rollup.every else {
+        journal.forget(rollup::READER)?;
+        return Ok((None, None));
+    };
+    let metrics = Arc::new(RollupMetrics::default());
+    let history = Arc::new(rollup::History::default());
+    let control = Arc::clone(control);
+    let telemetry = &config.telemetry;
+    let running = rollup::start(rollup::Options {
+        reader: journal.reader(rollup::READER)?,
+        identity: journal.identity(),
+        window,
+        settle: 2 * telemetry.journal.sync,
+        held_bytes_max: telemetry.journal.size_bytes / 16,
+        folder: telemetry.journal.path.clone(),
+        append: Box::new(move |now_ms, row| {
+            control.append(TimestampMs(now_ms), Stream::Rollup, |out| {
+                out.get_mut(..row.len())?.copy_from_slice(row);
+                Some(row.len())
+            })
+        }),
+        metrics: Arc::clone(&metrics),
+        history: Arc::clone(&history),
+    })
+    .context("cannot start rollups; raise the limit of threads")?;
+    Ok((Some(running), Some(admin::Rollup { metrics, history })))
 }
 
 /// What became of every record; both lines hold at the end of a process.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Subcommand, ValueEnum};
 
 use crate::config;
-use crate::elk::{Product, templates};
+use crate::elk::{Product, templates, templates::Types};
 use crate::record::{self, Dataset, FieldSpec, Stream};
 
 /// Arguments of `lbproxy schema`.
@@ -112,6 +112,8 @@ enum StreamName {
     Health,
     /// Samples of the process.
     Process,
+    /// Requests added up by minute.
+    Rollup,
 }
 
 impl StreamName {
@@ -122,6 +124,7 @@ impl StreamName {
             Self::Connection => Dataset::Connection,
             Self::Health => Dataset::Health,
             Self::Process => Dataset::Process,
+            Self::Rollup => Dataset::Rollup,
         }
     }
 }
@@ -165,7 +168,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             serde_json::to_string_pretty(&rows)? + "\n"
         }
         What::Template { product, stream } => {
-            templates::index_template(product.product(), stream.dataset())
+            templates::index_template(product.product(), stream.dataset(), Types::Usual)
         }
     };
     let mut out = std::io::stdout().lock();

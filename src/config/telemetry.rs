@@ -7,7 +7,8 @@ use super::map::Map;
 use super::read::{GIB, KIB, seconds};
 use super::tree::Item;
 use super::types::{
-    Auth, Batch, ClientTls, Compression, Elasticsearch, Journal, Secret, Telemetry, WhenFull,
+    Auth, Batch, ClientTls, Compression, Elasticsearch, Journal, Rollup, Secret, Telemetry,
+    WhenFull,
 };
 use crate::base::units;
 
@@ -19,6 +20,10 @@ const JOURNAL_BYTES_PER_LANE: u64 = 4 * 1024 * KIB;
 const VITALS_EVERY: Duration = Duration::from_secs(10);
 /// The shortest such time: each costs a connection to every listener, or some reads of /proc.
 const VITALS_EVERY_MIN: Duration = Duration::from_millis(100);
+/// Length of a rollup's window.
+const ROLLUP_EVERY: Duration = Duration::from_mins(1);
+/// What that length must divide.
+const DAY: Duration = Duration::from_hours(24);
 
 /// `telemetry`; all of it has defaults.
 pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) -> Telemetry {
@@ -34,6 +39,7 @@ pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) 
         elasticsearch: None,
         heartbeat_every: Some(VITALS_EVERY),
         process_every: Some(VITALS_EVERY),
+        rollup: Rollup { every: Some(ROLLUP_EVERY) },
     };
     let least = JOURNAL_BYTES_PER_LANE * (workers as u64 + 1);
     telemetry.journal.size_bytes = telemetry.journal.size_bytes.max(least);
@@ -76,8 +82,30 @@ pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) 
     telemetry.elasticsearch = map.map("elasticsearch").and_then(elasticsearch);
     telemetry.heartbeat_every = every(map.map("heartbeat"));
     telemetry.process_every = every(map.map("process"));
+    if let Some(map) = map.map("rollup") {
+        telemetry.rollup = rollup(map.means(Rollup::DOCS));
+    }
     map.end();
     telemetry
+}
+
+/// `telemetry.rollup`. Windows start at whole multiples of their length, so that those of all instances
+/// meet.
+fn rollup(mut map: Map<'_, '_>) -> Rollup {
+    let item = map.get("every");
+    map.default("every", "1m");
+    let read = |text: &str| match text {
+        "0" | "off" | "false" => Some(None),
+        text => units::parse_duration(text)
+            .filter(|span| (seconds(1)..=Duration::from_hours(1)).contains(span))
+            .filter(|span| DAY.as_millis().is_multiple_of(span.as_millis()))
+            .map(Some),
+    };
+    let what = "a duration from 1s to 1h that divides a day, or off";
+    let every =
+        item.map_or(Some(Some(ROLLUP_EVERY)), |item| item.parse(what, "1m, 10s or `off`", read));
+    map.end();
+    Rollup { every: every.flatten() }
 }
 
 /// `telemetry.journal.path` of a whole file, if it is set.

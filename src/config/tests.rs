@@ -116,6 +116,11 @@ fn each_mistake_names_place_key_and_cure() {
             &["telemetry.heartbeat.every", "`off`"],
         ),
         (
+            "a window that does not divide a day",
+            format!("{SMALLEST}telemetry: {{rollup: {{every: 7s}}}}\n"),
+            &["telemetry.rollup.every", "divides a day"],
+        ),
+        (
             "credentials in URL",
             format!("{SMALLEST}telemetry: {{elasticsearch: {{urls: [\"http://u:p@h:1\"]}}}}\n"),
             &["holds credentials", "password_file"],
@@ -147,13 +152,9 @@ fn variables_are_replaced_and_can_be_escaped() {
 
 #[test]
 fn heartbeat_and_samples_can_be_slower_or_off() {
-    for (written, want) in [
-        ("10s", Some(10)),
-        ("1m", Some(60)),
-        ("0", None),
-        ("off", None),
-        ("\"off\"", None),
-    ] {
+    for (written, want) in
+        [("10s", Some(10)), ("1m", Some(60)), ("0", None), ("off", None), ("\"off\"", None)]
+    {
         let keys = format!("heartbeat: {{every: {written}}}, process: {{every: {written}}}");
         let telemetry = read(&format!("{SMALLEST}telemetry: {{{keys}}}\n")).unwrap().telemetry;
         let want = want.map(std::time::Duration::from_secs);

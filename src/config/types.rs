@@ -261,6 +261,15 @@ documented! {
         pub heartbeat_every: Option<Duration>,
         /// Time between two samples of the process; `None` for none.
         pub process_every: Option<Duration>,
+        /// Requests added up by service, route and endpoint.
+        pub rollup: Rollup,
+    }
+
+    /// `telemetry.rollup`.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Rollup {
+        /// Length of the windows that requests are added up in, from 1s to 1h and a part of a day; or `off`.
+        pub every: Option<Duration>,
     }
 
     /// `telemetry.journal`.

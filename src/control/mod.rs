@@ -30,22 +30,25 @@ impl Control {
         &self.metrics
     }
 
-    /// Appends a record of `stream`, made at `now`. A dropped one is counted by the journal.
+    /// Appends a record of `stream`, made at `now`; says whether it was stored. A dropped one is counted
+    /// by the journal.
     pub fn append(
         &self,
         now: TimestampMs,
         stream: Stream,
         encode: impl FnMut(&mut [u8]) -> Option<usize>,
-    ) {
+    ) -> bool {
         let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(lane) = lane.as_mut() else { return };
+        let Some(lane) = lane.as_mut() else { return false };
         self.metrics.records_created_total.add(1);
-        if let Appended::AfterGap { stream, first_seq, count } = lane.append(stream as u8, encode) {
+        let appended = lane.append(stream as u8, encode);
+        if let Appended::AfterGap { stream, first_seq, count } = appended {
             let gap = GapRecord::journal_full(now, CONTROL_LANE, (stream, first_seq, count));
             self.metrics.records_created_total.add(1);
             // Dropped again: the next record after space returns tells of the longer gap.
             let _ = lane.append(Stream::Gap as u8, |out| gap.encode(out));
         }
+        appended != Appended::Dropped
     }
 
     /// Seals the lane; to be called before the journal closes.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     AdminMetrics, ControlMetrics, EndpointMetrics, Family, JournalMetrics, Kind, MonitorMetrics,
-    ProcessMetrics, ServiceMetrics, ShipMetrics, ThreadMetrics, WorkerMetrics,
+    ProcessMetrics, RollupMetrics, ServiceMetrics, ShipMetrics, ThreadMetrics, WorkerMetrics,
 };
 
 /// The head of the page.
@@ -22,11 +22,12 @@ values; `docs/original.md` maps their names.
 ";
 
 /// The tables: title, labels beside constant ones, rows.
-const TABLES: [(&str, &str, &[Family]); 10] = [
+const TABLES: [(&str, &str, &[Family]); 11] = [
     ("Each worker", "`worker`", WorkerMetrics::FAMILIES),
     ("Each service", "`worker`, `service`", ServiceMetrics::FAMILIES),
     ("Each endpoint", "`worker`, `service`, `endpoint`", EndpointMetrics::FAMILIES),
-    ("Everything but exchanges", "`worker=\"255\"`", ControlMetrics::FAMILIES),
+    ("Everything but exchanges", "", ControlMetrics::FAMILIES),
+    ("Rollups, with `telemetry.rollup`", "", RollupMetrics::FAMILIES),
     ("Journal", "", JournalMetrics::FAMILIES),
     ("Shipping", "", ShipMetrics::FAMILIES),
     ("Samples of the process, with `telemetry.process`", "", ProcessMetrics::FAMILIES),

@@ -13,7 +13,7 @@ mod text;
 pub use docs::metrics_markdown;
 pub use table::{
     AdminMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, MonitorMetrics, ProcessMetrics,
-    ServiceMetrics, ShipMetrics, ThreadMetrics, WorkerMetrics,
+    RollupMetrics, ServiceMetrics, ShipMetrics, ThreadMetrics, WorkerMetrics,
 };
 pub use text::Exposition;
 

@@ -1,8 +1,9 @@
 //! The one table of metric names.
 //!
 //! A row reads `field: Kind "name" "constant labels" "help";` and becomes a public [`Cell64`] of the
-//! struct; `"name" / 1_000_000` keeps the cell in millionths of what the page shows. Structs are per writer: one [`WorkerMetrics`] a worker, one [`EndpointMetrics`] per worker
-//! and endpoint, and so on; readers add up.
+//! struct; `"name" / 1_000_000` keeps the cell in millionths of what the page shows. Structs are per
+//! writer: one [`WorkerMetrics`] a worker, one [`EndpointMetrics`] per worker and endpoint, and so on;
+//! readers add up.
 
 use super::{Cell64, Exposition, Family, Kind};
 
@@ -177,6 +178,20 @@ metrics! {
         restarts_total: Counter "lbproxy_ship_restarts_total" "" "Times the shipper was started again after a fault.";
         connected: Gauge "lbproxy_ship_connected" "" "1 while Elasticsearch or OpenSearch takes records.";
         unauthorized: Gauge "lbproxy_ship_unauthorized" "" "1 while the credentials are refused.";
+    }
+    /// Rollups. The sum of requests in all rows written is `records_total`, less what is open, pending
+    /// or lost.
+    RollupMetrics {
+        records_total: Counter "lbproxy_rollup_records_total" "" "Access records added to a window.";
+        late_total: Counter "lbproxy_rollup_late_total" "" "Of these, records read after their window was written: they are in a part of their own.";
+        other_total: Counter "lbproxy_rollup_other_total" "" "Of these, records counted under _other: too many routes and endpoints.";
+        unreadable_total: Counter "lbproxy_rollup_unreadable_total" "" "Records of a newer version, or damaged: in no window.";
+        rows_total: Counter "lbproxy_rollup_rows_total" "" "Rollup records written to the journal.";
+        rows_lost_total: Counter "lbproxy_rollup_rows_lost_total" "" "Rollup records given up: the journal was full for too long.";
+        windows_open: Gauge "lbproxy_rollup_windows_open" "" "Windows that records are added to now.";
+        rows_pending: Gauge "lbproxy_rollup_rows_pending" "" "Rollup records that wait for space in the journal.";
+        state_errors_total: Counter "lbproxy_rollup_state_errors_total" "" "Times the state could not be written: a crash would cost the open windows.";
+        restarts_total: Counter "lbproxy_rollup_restarts_total" "" "Times the reader was started again after a fault.";
     }
     /// The admin listener.
     AdminMetrics {

@@ -61,6 +61,7 @@ impl Kind {
             ("date" | "date_range", _) => Self::Time,
             ("float", _) => Self::Share,
             ("boolean", _) => Self::Flag,
+            ("object", _) => Self::Number,
             ("ip", _) => Self::Address,
             ("keyword", _) => Self::Text,
             ("short", _) => Self::Status,
@@ -155,7 +156,7 @@ fn collect() -> Vec<Field> {
         path: "stream",
         short: "stream",
         kind: Kind::Text,
-        doc: "Kind of the record: access, connection, gap, heartbeat or process.",
+        doc: "Kind of the record: access, connection, gap, heartbeat, process or rollup.",
         place: Place::Stream,
     });
     fields

@@ -19,6 +19,8 @@ pub enum Dataset {
     Health,
     /// Samples of the process.
     Process,
+    /// Requests added up by minute.
+    Rollup,
 }
 
 /// Tells the kinds of one dataset apart; not in documents whose dataset holds a single kind.
@@ -27,13 +29,15 @@ pub const KIND_FIELD: FieldSpec = FieldSpec {
     rust: "kind",
     path: "lbproxy.kind",
     kind: FieldKind { ..Text::<'static, 16>::KIND },
+    parts: &[],
     otel: "",
     doc: "Kind of the record, in data streams that hold several (health): each is numbered for itself.",
 };
 
 impl Dataset {
     /// All datasets.
-    pub const ALL: [Self; 4] = [Self::Access, Self::Connection, Self::Health, Self::Process];
+    pub const ALL: [Self; 5] =
+        [Self::Access, Self::Connection, Self::Health, Self::Process, Self::Rollup];
 
     /// First part of the data stream's name; the namespace follows.
     pub const fn name(self) -> &'static str {
@@ -42,6 +46,7 @@ impl Dataset {
             Self::Connection => "logs-lbproxy.connection",
             Self::Health => "logs-lbproxy.health",
             Self::Process => "metrics-lbproxy.process",
+            Self::Rollup => "metrics-lbproxy.rollup",
         }
     }
 
@@ -52,6 +57,7 @@ impl Dataset {
             Self::Connection => "connection",
             Self::Health => "health",
             Self::Process => "process",
+            Self::Rollup => "rollup",
         }
     }
 
@@ -62,6 +68,7 @@ impl Dataset {
             Self::Connection => &[Stream::Connection],
             Self::Health => &[Stream::Gap, Stream::Heartbeat],
             Self::Process => &[Stream::Process],
+            Self::Rollup => &[Stream::Rollup],
         }
     }
 

@@ -15,8 +15,8 @@ const HEAD: &str = "\
 
 Everything lbproxy tells leaves it as a record: one for each request, one for each connection that ended
 without a request that could be read, one for each gap, each check of the heartbeat, each sample of the
-process. A record is a document in the data stream of its kind, and a line of `lbproxy log`. Where a data
-stream holds several kinds, `lbproxy.kind` tells them apart.
+process, and rollups, which add requests up by minute. A record is a document in the data stream of its
+kind, and a line of `lbproxy log`. Where a data stream holds several kinds, `lbproxy.kind` tells them apart.
 
 - Absent means *did not happen*: never -1, never `-`, never 0 for unknown.
 - `@timestamp` is the end of what the record tells of, so a minute, once past, is closed for good.
@@ -45,6 +45,15 @@ For every record `head_us + queue_us + dns_us + connect_us + tls_us + first_byte
 `tls_us` of upstream) is at most the duration, and `lbproxy.upstream.reused: true` means that there is no
 connect time. Time in the kernel's socket buffers is not seen: the last byte is handed over when the
 system has taken it, not when the client has read it.
+";
+
+/// What follows the rollup's table.
+const ROLLUPS: &str = "
+`@timestamp` is the start of the window here, so that a rollup falls into the same bucket of a date
+histogram as the requests it counts. Add rollups up, whatever the part: sums over them are sums over the
+access records. Percentiles of several rollups come from their histograms, added value by value; where the
+server has no `histogram` type, the arrays `values` and `counts` are in the document and not indexed. A
+window without requests has no rollup. More in `docs/rollups.md`.
 ";
 
 /// How to prove that nothing is missing.
@@ -94,6 +103,7 @@ pub fn records_markdown() -> String {
             Stream::Gap => "Gap: records that the journal had no space for",
             Stream::Heartbeat => "Heartbeat: a check of a listener or endpoint, a change of state",
             Stream::Process => "Process: a sample of the process, a worker or an endpoint",
+            Stream::Rollup => "Rollup: requests of one minute, by service, route and endpoint",
         };
         let name = stream.data_stream("NAMESPACE");
         // Writing to a String cannot fail.
@@ -101,6 +111,9 @@ pub fn records_markdown() -> String {
         table(&mut page, stream.fields());
         if stream == Stream::Access {
             page += TIMELINE;
+        }
+        if stream == Stream::Rollup {
+            page += ROLLUPS;
         }
     }
     page += "\n## In every document\n\n";
@@ -122,11 +135,21 @@ fn table(page: &mut String, fields: &[FieldSpec]) {
             0 => String::new(),
             longest => format!(" ≤ {longest}"),
         };
+        let doc = field.doc;
+        let keys = match field.parts {
+            [] => String::new(),
+            parts if parts.len() <= 10 => {
+                let names: Vec<_> = parts.iter().map(|part| format!("`{}`", part.name)).collect();
+                format!(" Keys: {}.", names.join(", "))
+            }
+            [first, second, ..] => format!(" Keys: `{}`, `{}` …", first.name, second.name),
+            [_] => String::new(),
+        };
         let otel = if field.otel.is_empty() { String::new() } else { format!("`{}`", field.otel) };
         let _ = writeln!(
             page,
-            "| {number} | `{}` | {}{limit} | {} | {otel} | {} |",
-            field.path, field.kind.index_type, field.kind.unit, field.doc
+            "| {number} | `{}` | {}{limit} | {} | {otel} | {doc}{keys} |",
+            field.path, field.kind.index_type, field.kind.unit
         );
     }
 }

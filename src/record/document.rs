@@ -3,13 +3,14 @@
 //! `_id` is 26 characters of unpadded base64url over
 //! `time_ms(48) ‖ instance(40) ‖ epoch(16) ‖ lane(8) ‖ seq(40) ‖ kind(4)`: ordered by time, and the
 //! same after any replay, since all of it stands in the journal. A time past the year 10889 or a sequence number
-//! past 2^40 (a million a second for 12 days without a restart) would wrap.
+//! past 2^40 (a million a second for 12 days without a restart) would wrap. Rollups have the fingerprint
+//! of their window and key in place of epoch, lane and seq: written twice, they are stored once.
 
 use super::schema::{DecodeError, take_bitmap};
 use super::value::{Count, Field, FieldKind, Text, TimestampMs, Value, cut};
 use super::{
     AccessRecord, ConnectionRecord, Dataset, FieldSpec, GapRecord, HeartbeatRecord, ProcessRecord,
-    json,
+    RollupRecord, json,
 };
 
 /// A kind of record: a table, and a stream of its own in the journal, numbered from 1 per lane.
@@ -26,12 +27,14 @@ pub enum Stream {
     Heartbeat = 4,
     /// [`ProcessRecord`].
     Process = 5,
+    /// [`RollupRecord`].
+    Rollup = 6,
 }
 
 impl Stream {
     /// All kinds.
-    pub const ALL: [Self; 5] =
-        [Self::Access, Self::Connection, Self::Gap, Self::Heartbeat, Self::Process];
+    pub const ALL: [Self; 6] =
+        [Self::Access, Self::Connection, Self::Gap, Self::Heartbeat, Self::Process, Self::Rollup];
 
     /// From its number in the journal.
     pub const fn from_u8(number: u8) -> Option<Self> {
@@ -41,6 +44,7 @@ impl Stream {
             3 => Some(Self::Gap),
             4 => Some(Self::Heartbeat),
             5 => Some(Self::Process),
+            6 => Some(Self::Rollup),
             _ => None,
         }
     }
@@ -52,6 +56,7 @@ impl Stream {
             Self::Connection => Dataset::Connection,
             Self::Gap | Self::Heartbeat => Dataset::Health,
             Self::Process => Dataset::Process,
+            Self::Rollup => Dataset::Rollup,
         }
     }
 
@@ -68,6 +73,7 @@ impl Stream {
             Self::Gap => "gap",
             Self::Heartbeat => "heartbeat",
             Self::Process => "process",
+            Self::Rollup => "rollup",
         }
     }
 
@@ -85,6 +91,7 @@ impl Stream {
             Self::Gap => GapRecord::FIELDS,
             Self::Heartbeat => HeartbeatRecord::FIELDS,
             Self::Process => ProcessRecord::FIELDS,
+            Self::Rollup => RollupRecord::FIELDS,
         }
     }
 }
@@ -173,6 +180,7 @@ impl<'a> Values<'a> {
             Stream::Gap => GapRecord::visit_fields(payload, keep),
             Stream::Heartbeat => HeartbeatRecord::visit_fields(payload, keep),
             Stream::Process => ProcessRecord::visit_fields(payload, keep),
+            Stream::Rollup => RollupRecord::visit_fields(payload, keep),
         }?;
         Ok(Self(values))
     }
@@ -191,7 +199,7 @@ const fn origin_field(
     otel: &'static str,
     doc: &'static str,
 ) -> FieldSpec {
-    FieldSpec { id: u8::MAX, rust, path, kind, otel, doc }
+    FieldSpec { id: u8::MAX, rust, path, kind, parts: &[], otel, doc }
 }
 
 /// What every document has beside its record's own fields: whose run it is, and its place there.
@@ -264,6 +272,7 @@ pub fn write_document(
         Stream::Gap => GapRecord::write_fields(payload, out),
         Stream::Heartbeat => HeartbeatRecord::write_fields(payload, out),
         Stream::Process => ProcessRecord::write_fields(payload, out),
+        Stream::Rollup => RollupRecord::write_fields(payload, out),
     };
     if let Err(error) = written {
         out.truncate(start);
@@ -319,9 +328,14 @@ pub fn write_id(
     let mut raw = [0_u8; 21];
     raw[0..6].copy_from_slice(&time_ms.to_be_bytes()[2..]);
     raw[6..11].copy_from_slice(&origin.instance.to_be_bytes()[3..]);
-    raw[11..13].copy_from_slice(&origin.epoch.to_be_bytes());
-    raw[13] = origin.worker;
-    raw[14..19].copy_from_slice(&origin.seq.to_be_bytes()[3..]);
+    if stream == Stream::Rollup {
+        let record = RollupRecord::decode(payload)?;
+        raw[11..19].copy_from_slice(&record.fingerprint().to_be_bytes());
+    } else {
+        raw[11..13].copy_from_slice(&origin.epoch.to_be_bytes());
+        raw[13] = origin.worker;
+        raw[14..19].copy_from_slice(&origin.seq.to_be_bytes()[3..]);
+    }
     raw[19] = (stream as u8) << 4;
     let mut id = [0_u8; 28];
     for (group, four) in raw.chunks_exact(3).zip(id.chunks_exact_mut(4)) {

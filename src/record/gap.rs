@@ -10,7 +10,7 @@ record! {
         0 timestamp: TimestampMs => "@timestamp", "";
         /// Lane they are missing from.
         1 gap_worker: Count => "lbproxy.gap.worker", "";
-        /// Kind they are of: 1 access, 2 connection, 3 gap, 4 heartbeat, 5 process.
+        /// Kind they are of: 1 access, 2 connection, 3 gap, 4 heartbeat, 5 process, 6 rollup.
         2 gap_stream: Count => "lbproxy.gap.stream", "";
         /// First missing sequence number.
         3 gap_first_seq: Count => "lbproxy.gap.first_seq", "";

@@ -1,7 +1,7 @@
 //! Records: what leaves the process, as tables.
 //!
-//! One macro table per kind ([`AccessRecord`], [`HeartbeatRecord`] …); from a row come struct field, binary
-//! codec, JSON, index mapping and documentation. No I/O, no clock.
+//! One macro table per kind ([`AccessRecord`], [`HeartbeatRecord`], [`RollupRecord`] …); from a row come
+//! struct field, binary codec, JSON, index mapping and documentation. No I/O, no clock.
 //! Not here: where the bytes are kept (`journal`), who measures (`proxy`).
 
 mod access;
@@ -13,9 +13,11 @@ mod gap;
 mod heartbeat;
 mod json;
 mod process;
+mod rollup;
 #[cfg(test)]
 mod sample;
 mod schema;
+mod summary;
 mod termination;
 mod value;
 
@@ -31,9 +33,13 @@ pub use gap::GapRecord;
 pub use heartbeat::HeartbeatRecord;
 pub use json::timestamp as write_timestamp;
 pub use process::ProcessRecord;
+pub use rollup::RollupRecord;
 pub use schema::{DecodeError, FieldSpec};
+pub use summary::{
+    ClassCounts, MethodCounts, OutcomeCounts, ReasonCounts, StatusCounts, Times, push_counts,
+};
 pub use termination::{Blame, Outcome, Phase, Reason, State, Who};
 pub use value::{
-    Bytes, Count, EcsNanos, FieldKind, Flag, Ip, Micros, Port, Ratio, Status, Text, TextList,
+    Bytes, Count, EcsNanos, FieldKind, Flag, Ip, Micros, Part, Port, Ratio, Status, Text, TextList,
     TimespanMs, TimestampMs, Value,
 };

@@ -4,11 +4,15 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::summary::{
+    ClassCounts, MethodCounts, OutcomeCounts, ReasonCounts, StatusCounts, Times, push_counts,
+};
 use super::termination::{Outcome, Phase, Reason, State};
 use super::value::{
     Bytes, Count, EcsNanos, Flag, Ip, Micros, Port, Ratio, Status, Text, TextList, TimespanMs,
     TimestampMs, cut,
 };
+use crate::base::histogram::Histogram;
 
 /// A document as a tree.
 pub(super) type Document = serde_json::Map<String, Value>;
@@ -24,6 +28,10 @@ pub(super) struct Source {
     texts: Vec<Vec<u8>>,
     /// A list in its binary form.
     list: Vec<u8>,
+    /// Counts by keys that all vocabularies have, in their binary form.
+    counts: Vec<u8>,
+    /// Times in their binary form.
+    times: Vec<u8>,
 }
 
 impl Source {
@@ -45,7 +53,14 @@ impl Source {
                 for text in &texts {
                     TextList::push(&mut list, text);
                 }
-                Self { mask, numbers, texts, list }
+                let mut histogram = Histogram::default();
+                for &number in &numbers {
+                    histogram.add(number);
+                }
+                let (mut counts, mut times) = (Vec::new(), Vec::new());
+                push_counts([(0, numbers[0]), (2, numbers[1])], &mut counts);
+                Times::push(&histogram, &mut times);
+                Self { mask, numbers, texts, list, counts, times }
             })
     }
 
@@ -173,5 +188,37 @@ impl<'a> Sample<'a> for TextList<'a> {
     }
     fn expected(&self) -> Value {
         self.items().map(String::from_utf8_lossy).collect::<Vec<_>>().into()
+    }
+}
+
+/// Implements [`Sample`] for counts: name, names of the keys 0 and 2.
+macro_rules! counts {
+    ($($name:ident $zero:literal $two:literal),*) => {$(
+        impl<'a> Sample<'a> for $name<'a> {
+            fn draw(source: &'a Source, _id: u8) -> Self {
+                Self(&source.counts)
+            }
+            fn expected(&self) -> Value {
+                json!({ $zero: self.counts()[0].1, $two: self.counts()[1].1 })
+            }
+        }
+    )*};
+}
+counts!(
+    ClassCounts "none" "2xx",
+    StatusCounts "none" "2",
+    MethodCounts "_other" "HEAD",
+    ReasonCounts "complete" "no_route",
+    OutcomeCounts "success" "unknown"
+);
+
+impl<'a> Sample<'a> for Times<'a> {
+    fn draw(source: &'a Source, _id: u8) -> Self {
+        Self(&source.times)
+    }
+    fn expected(&self) -> Value {
+        let mut out = Vec::new();
+        super::value::Field::json(self, &mut out); // has its own tests
+        serde_json::from_slice(&out).unwrap()
     }
 }

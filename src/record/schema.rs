@@ -14,7 +14,7 @@
 //! Ids only grow: the compiler refuses a lower or repeated one. A field that is given up keeps its
 //! row, with `""` for its path: old journals stay readable, documents and templates forget it.
 
-use super::value::FieldKind;
+use super::value::{FieldKind, Part};
 
 /// One field as templates and documentation see it.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,8 @@ pub struct FieldSpec {
     pub path: &'static str,
     /// Type and unit.
     pub kind: FieldKind,
+    /// Its keys, if it is an object.
+    pub parts: &'static [Part],
     /// Name in OpenTelemetry's conventions, or empty.
     pub otel: &'static str,
     /// What it means.
@@ -76,6 +78,30 @@ pub(super) const fn count_live(rows: &[FieldSpec]) -> usize {
     live
 }
 
+/// The bits of the fields with these names in the source; does not compile for one that is none.
+pub(super) const fn bits(rows: &[FieldSpec], names: &[&str]) -> u128 {
+    let (mut bits, mut name) = (0, 0);
+    while name < names.len() {
+        let mut row = 0;
+        while !is_same(rows[row].rust, names[name]) {
+            row += 1;
+        }
+        bits |= 1 << rows[row].id;
+        name += 1;
+    }
+    bits
+}
+
+/// Whether two texts are the same.
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
 /// The rows that are not given up; `N` is their [`count_live`].
 pub(super) const fn live<const N: usize>(rows: &[FieldSpec]) -> [FieldSpec; N] {
     let mut kept = [rows[0]; N];
@@ -116,6 +142,7 @@ macro_rules! record {
                 rust: stringify!($field),
                 path: $path,
                 kind: <$type as $crate::record::value::Field<'a>>::KIND,
+                parts: <$type as $crate::record::value::Field<'a>>::PARTS,
                 otel: $otel,
                 doc: concat!($($fdoc),+).trim_ascii(),
             }),*];
@@ -148,13 +175,38 @@ macro_rules! record {
             /// [`DecodeError::Damaged`]($crate::record::DecodeError::Damaged), or
             /// [`Newer`]($crate::record::DecodeError::Newer) for fields or words of a newer version.
             pub fn decode(payload: &'a [u8]) -> Result<Self, $crate::record::DecodeError> {
+                Self::decode_only::<{ u128::MAX }>(payload)
+            }
+
+            /// The bits of some fields, by their names in the source, for `decode_only`.
+            #[allow(dead_code, reason = "not every table is read in part")]
+            pub const fn bits(names: &[&str]) -> u128 {
+                $crate::record::schema::bits(<$name<'static>>::ROWS, names)
+            }
+
+            /// Decodes the fields whose bits are in `WANTED` and leaves the others out: cheaper for who
+            /// needs few. What stands behind the last wanted field is not looked at.
+            ///
+            /// # Errors
+            /// As for `decode`.
+            #[inline]
+            pub fn decode_only<const WANTED: u128>(
+                payload: &'a [u8],
+            ) -> Result<Self, $crate::record::DecodeError> {
                 use $crate::record::{schema::take_bitmap, value::Field, DecodeError};
                 let (bitmap, mut input) = take_bitmap(payload, Self::KNOWN)?;
                 let mut record = Self::default();
-                $(if bitmap & (1 << $id) != 0 {
-                    record.$field = Some(<$type as Field<'a>>::take(&mut input)?);
+                $(if WANTED >> $id != 0 && bitmap & (1 << $id) != 0 {
+                    let value = <$type as Field<'a>>::take(&mut input)?;
+                    if WANTED & (1 << $id) != 0 {
+                        record.$field = Some(value);
+                    }
                 })*
-                if input.is_empty() { Ok(record) } else { Err(DecodeError::Damaged) }
+                if input.is_empty() || WANTED != u128::MAX {
+                    Ok(record)
+                } else {
+                    Err(DecodeError::Damaged)
+                }
             }
 
             /// Appends the fields present as `,"path":value`, straight from the binary form.
@@ -283,6 +335,25 @@ mod tests {
         assert_eq!(Old::FIELDS.len(), 3);
         assert_eq!(paths, [(0, "lbproxy.kept"), (4, "lbproxy.last"), (127, "lbproxy.added")]);
         assert_eq!(New::FIELDS[1].doc, "Kept as well, explained on two lines.");
+    }
+
+    #[test]
+    fn few_fields_are_decoded_without_the_others() {
+        const LAST: u128 = New::bits(&["last"]);
+        assert_eq!(New::bits(&["kept", "added"]), 1 | 1 << 127);
+        let mut slot = [0; 64];
+        let whole = New {
+            kept: Some(Count(300)),
+            last: Some(Count(2)),
+            added: Some(Text(b"y")),
+            ..New::default()
+        };
+        let bytes = whole.encode(&mut slot).unwrap();
+        let some = New { last: whole.last, ..New::default() };
+        assert_eq!(New::decode_only::<LAST>(&slot[..bytes]), Ok(some));
+        assert_eq!(New::decode_only::<LAST>(&slot[..bytes - 1]), Ok(some), "cut behind them");
+        let damaged = New::decode_only::<LAST>(&slot[..BITMAP_BYTES + 2]);
+        assert_eq!(damaged, Err(DecodeError::Damaged), "cut before");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Field types of records. Unit, index type, binary form and JSON belong to the type, not the row.
 //!
 //! Binary: integers as LEB128, texts with their length before them. Decoding borrows and never
-//! panics. Not here: which fields exist (`access`, `connection`, `gap`).
+//! panics. Not here: which fields exist (the tables), rollups' types (`summary`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -17,6 +17,15 @@ pub struct FieldKind {
     pub ignore_above: usize,
     /// Unit, or empty.
     pub unit: &'static str,
+}
+
+/// A key of a type whose documents hold an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// The key.
+    pub name: &'static str,
+    /// Its mapping type: `histogram` where the server has it.
+    pub index_type: &'static str,
 }
 
 /// A kind without text.
@@ -84,7 +93,7 @@ fn take_bytes<'a>(input: &mut &'a [u8], count: usize) -> Result<&'a [u8], Decode
 }
 
 /// Takes an LEB128 integer off `input`; one that is cut or longer than 64 bits is damage.
-fn take_varint(input: &mut &[u8]) -> Result<u64, DecodeError> {
+pub(super) fn take_varint(input: &mut &[u8]) -> Result<u64, DecodeError> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
         let byte = take_byte(input)?;
@@ -106,15 +115,23 @@ fn take_array<const N: usize>(input: &mut &[u8]) -> Result<[u8; N], DecodeError>
 }
 
 /// Takes bytes with their length before them off `input`.
-fn take_sized<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
+pub(super) fn take_sized<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
     let count = usize::try_from(take_varint(input)?).map_err(|_| DecodeError::Damaged)?;
     take_bytes(input, count)
+}
+
+/// Puts bytes with their length before them.
+pub(super) fn put_sized(out: &mut Writer<'_>, bytes: &[u8]) -> Option<()> {
+    out.varint(bytes.len() as u64)?;
+    out.bytes(bytes)
 }
 
 /// A type that a record field can have.
 pub(super) trait Field<'a>: Sized {
     /// How it stands in index and documents.
     const KIND: FieldKind;
+    /// Its keys in documents, if it is an object.
+    const PARTS: &'static [Part] = &[];
     /// Appends the binary form; `None` when it does not fit.
     fn put(&self, out: &mut Writer<'_>) -> Option<()>;
     /// Takes the binary form off `input`.
@@ -132,7 +149,7 @@ pub(super) trait Field<'a>: Sized {
 /// The value of a field whose type is known only at run time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// A count, an ordinal, bytes, a status, a port.
+    /// A count, an ordinal, bytes, a status, a port; of counts and distributions, how many there are.
     Number(u64),
     /// A span in microseconds, also where documents give nanoseconds.
     Micros(u64),
@@ -339,9 +356,7 @@ pub struct Text<'a, const N: usize>(pub &'a [u8]);
 impl<'a, const N: usize> Field<'a> for Text<'a, N> {
     const KIND: FieldKind = FieldKind { index_type: "keyword", ignore_above: N, unit: "" };
     fn put(&self, out: &mut Writer<'_>) -> Option<()> {
-        let kept = cut(self.0, N);
-        out.varint(kept.len() as u64)?;
-        out.bytes(kept)
+        put_sized(out, cut(self.0, N))
     }
     fn take(input: &mut &'a [u8]) -> Result<Self, DecodeError> {
         take_sized(input).map(Self)
@@ -394,8 +409,7 @@ impl<'a> TextList<'a> {
 impl<'a> Field<'a> for TextList<'a> {
     const KIND: FieldKind = FieldKind { index_type: "keyword", ignore_above: 127, unit: "" };
     fn put(&self, out: &mut Writer<'_>) -> Option<()> {
-        out.varint(self.0.len() as u64)?;
-        out.bytes(self.0)
+        put_sized(out, self.0)
     }
     fn take(input: &mut &'a [u8]) -> Result<Self, DecodeError> {
         let list = Self(take_sized(input)?);

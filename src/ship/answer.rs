@@ -73,32 +73,40 @@ pub(super) struct Refusal {
 /// Classifies a status and body of any request but the documents of a bulk; `None` when the answer
 /// can be used (2xx, and 404: it says that something is not there).
 pub(super) fn problem(status: u16, body: &[u8]) -> Option<Problem> {
+    let Error { kind, reason: words } = error(body);
     let fault = match status {
         200..=299 | 404 => return None,
         401 => Fault::Unauthorized,
-        403 if kind(body) == "cluster_block_exception" => Fault::Overloaded,
+        403 if kind == "cluster_block_exception" => Fault::Overloaded,
         403 => Fault::Forbidden,
         413 => Fault::TooLarge,
         429 | 503 => Fault::Overloaded,
         408 | 500..=599 => Fault::Unknown,
         _ => Fault::Refused,
     };
-    let kind = kind(body);
-    let reason = if kind.is_empty() {
-        format!("the server answers {status}")
-    } else {
-        format!("the server answers {status} {kind}")
-    };
+    let mut reason = format!("the server answers {status}");
+    if !kind.is_empty() {
+        reason.push(' ');
+        reason.push_str(&kind);
+    }
+    // A person has to act and needs the server's own words; no document is in such an answer.
+    if fault == Fault::Refused && !words.is_empty() {
+        reason.push_str(": ");
+        reason.extend(words.chars().take(WORDS_MAX));
+    }
     Some(Problem::new(fault, reason))
 }
 
-/// `error.type` of an error body, if it has one.
-fn kind(body: &[u8]) -> String {
+/// Most characters of a server's own words in a reason.
+const WORDS_MAX: usize = 400;
+
+/// `error` of an error body, if it has one.
+fn error(body: &[u8]) -> Error {
     #[derive(Deserialize)]
     struct Body {
         error: Error,
     }
-    serde_json::from_slice::<Body>(body).map(|body| body.error.kind).unwrap_or_default()
+    serde_json::from_slice::<Body>(body).map(|body| body.error).unwrap_or_default()
 }
 
 /// The part of a bulk answer that `filter_path` leaves.
@@ -196,6 +204,17 @@ mod tests {
         for (name, status, body, want) in rows {
             assert_eq!(problem(status, body).map(|problem| problem.fault), want, "{name}");
         }
+    }
+
+    #[test]
+    fn a_refusal_carries_the_servers_own_words_up_to_a_bound() {
+        let long = "x".repeat(1_000);
+        let body =
+            format!(r#"{{"error":{{"type":"illegal_argument_exception","reason":"{long}"}}}}"#);
+        let reason = problem(400, body.as_bytes()).unwrap().reason;
+        let start = "the server answers 400 illegal_argument_exception: xx";
+        assert!(reason.starts_with(start) && reason.len() < 500, "{reason}");
+        assert!(!problem(503, body.as_bytes()).unwrap().reason.contains("xx"), "nobody has to act");
     }
 
     #[test]

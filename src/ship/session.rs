@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::answer::{Fault, Problem};
 use super::client::{Call, Client, Reply};
-use crate::elk::{Product, templates};
+use crate::elk::{Product, templates, templates::Types};
 use crate::record::Dataset;
 
 /// What was found out about the server.
@@ -109,9 +109,16 @@ async fn template(client: &Client, product: Product, dataset: Dataset) -> Result
             return Ok(());
         }
     }
-    let body = templates::index_template(product, dataset).into();
-    let put = client.call(Method::Put, &path, Call { body, ..Call::default() }).await;
-    match put {
+    let put = async |types| {
+        let body = templates::index_template(product, dataset, types).into();
+        client.call(Method::Put, &path, Call { body, ..Call::default() }).await
+    };
+    let mut answer = put(Types::Usual).await;
+    let may_lack_types = templates::needs_usual_types(product, dataset);
+    if may_lack_types && matches!(&answer, Err(problem) if problem.fault == Fault::Refused) {
+        answer = put(Types::Smallest).await;
+    }
+    match answer {
         Ok(_) => {
             tracing::info!(template = templates::template_name(dataset), "shipping: template put");
             Ok(())

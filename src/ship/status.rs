@@ -78,9 +78,7 @@ const fn cure(fault: Fault) -> &'static str {
         Fault::Unknown => "it is tried again; look at the server's own log if it goes on",
         Fault::Unauthorized => "correct user, password or key of telemetry.elasticsearch",
         Fault::Forbidden => "grant the user the rights that `create_doc` and `auto_configure` give",
-        Fault::Refused => {
-            "check that telemetry.elasticsearch.urls name Elasticsearch or OpenSearch"
-        }
+        Fault::Refused => "mend what the reason says, and check telemetry.elasticsearch.urls",
         Fault::Overloaded => "give the server more room, or take a block off its indices",
         Fault::TooLarge => "it is tried again",
     }

@@ -33,9 +33,7 @@ use self::sample::{Between, Reading};
 use crate::config;
 use crate::control::Control;
 use crate::journal;
-use crate::metrics::{
-    Exposition, MonitorMetrics, ProcessMetrics, ShipMetrics, ThreadMetrics,
-};
+use crate::metrics::{Exposition, MonitorMetrics, ProcessMetrics, ShipMetrics, ThreadMetrics};
 use crate::proxy::Figures;
 use crate::record::{Bytes, Count, Micros, ProcessRecord, Ratio, Stream, TimestampMs};
 
@@ -223,7 +221,9 @@ fn set_process(cells: &ProcessMetrics, record: &ProcessRecord<'_>) {
         (&cells.switches_involuntary_total, record.switches_involuntary),
         (&cells.cgroup_throttled_periods_total, record.throttled_periods),
     ];
-    counts.iter().for_each(|(cell, value)| cell.set_known(value.map(|Count(n)| n)));
+    for (cell, value) in counts {
+        cell.set_known(value.map(|Count(n)| n));
+    }
     let ratios = [
         (&cells.cpu_ratio, record.cpu),
         (&cells.host_cpu_ratio, record.host_cpu),
@@ -234,7 +234,9 @@ fn set_process(cells: &ProcessMetrics, record: &ProcessRecord<'_>) {
         (&cells.requests_rate, record.requests_rate),
         (&cells.pool_reuse_ratio, record.pool_reuse),
     ];
-    ratios.iter().for_each(|(cell, value)| cell.set_known(value.map(|Ratio(n)| n)));
+    for (cell, value) in ratios {
+        cell.set_known(value.map(|Ratio(n)| n));
+    }
     let bytes = [
         (&cells.virtual_bytes, record.virtual_bytes),
         (&cells.pss_bytes, record.pss_bytes),
@@ -251,7 +253,9 @@ fn set_process(cells: &ProcessMetrics, record: &ProcessRecord<'_>) {
         (&cells.upstream_received_rate, record.upstream_received_rate),
         (&cells.upstream_sent_rate, record.upstream_sent_rate),
     ];
-    bytes.iter().for_each(|(cell, value)| cell.set_known(value.map(|Bytes(n)| n)));
+    for (cell, value) in bytes {
+        cell.set_known(value.map(|Bytes(n)| n));
+    }
     cells.cgroup_throttled_us_total.set_known(record.throttled_us.map(|Micros(n)| n));
     cells.samples_total.add(1);
 }

@@ -24,7 +24,9 @@ fn artefacts() -> Vec<(String, Box<dyn Fn() -> String>)> {
             let name = templates::template_name(dataset);
             all.push((
                 format!("{TEMPLATES}/{name}.{}.json", product.as_str()),
-                Box::new(move || templates::index_template(product, dataset)),
+                Box::new(move || {
+                    templates::index_template(product, dataset, templates::Types::Usual)
+                }),
             ));
         }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 5] = [
     &["base"],
     &["record", "journal", "config", "metrics"],
-    &["proxy", "query", "control"],
+    &["proxy", "control", "rollup", "query"],
     &["admin", "ship", "vitals", "elk", "mock"],
     &["cli"],
 ];

@@ -23,6 +23,7 @@ mod layers;
 mod lifecycle;
 mod log;
 mod real;
+mod rollup;
 mod server;
 mod shipping;
 mod support;

@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use http::Method;
-use lbproxy::elk::{Product, templates};
+use lbproxy::elk::{Product, templates, templates::Types};
 use lbproxy::mock::traffic::{self, Ask};
-use lbproxy::record::Stream;
+use lbproxy::record::Dataset;
 use serde_json::{Value, json};
 
 use crate::audit::{FIELDS, exactly_once};
@@ -181,7 +181,7 @@ fn check(document: &Value, version: &str, ask: &Ask, want: &Want, exchange: &tra
 
 /// The mapping of the stream is the committed template's, and no document has a field it lacks.
 fn mapped_as_declared(server: &RealServer, stored: &[Stored]) {
-    let template = templates::index_template(server.product, Stream::Access);
+    let template = templates::index_template(server.product, Dataset::Access, Types::Usual);
     let template: Value = serde_json::from_str(&template).unwrap();
     let declared = &template["template"]["mappings"]["properties"];
     let indices: HashSet<_> = stored.iter().map(|stored| stored.index.as_str()).collect();
@@ -197,6 +197,52 @@ fn mapped_as_declared(server: &RealServer, stored: &[Stored]) {
         let pointer = format!("/{}/type", name.replace('.', "/properties/"));
         assert!(declared.pointer(&pointer).is_some(), "{name} is not mapped");
     }
+}
+
+#[test]
+fn rollups_can_be_summed_up_to_what_the_records_say() {
+    const COUNT: u64 = 300;
+    on_both(|product| {
+        let server = RealServer::shared(product);
+        let endpoint = endpoint("one");
+        let telemetry = server.telemetry("rollups") + "  rollup: {every: 1s}\n";
+        let proxy = Proxy::start(&one_service(&[endpoint.address()], ""), &telemetry);
+        for n in 0..COUNT {
+            let status = if n % 3 == 0 { 418 } else { 200 };
+            let head = format!("GET /?lb_status={status} HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(proxy.send(head).status, status);
+        }
+        let log = proxy.terminate();
+        assert!(!log.contains("DOES NOT HOLD"), "{log}");
+
+        let sums = |stream: &str, paths: &[&str]| -> Vec<u64> {
+            let sum = |path: &&str| ((*path).to_owned(), json!({ "sum": { "field": path } }));
+            let aggregations: serde_json::Map<_, _> = paths.iter().map(sum).collect();
+            server.post(&format!("/{stream}/_refresh"), &Value::Null);
+            let query = json!({ "size": 0, "aggs": aggregations });
+            let answer = server.post(&format!("/{stream}/_search"), &query);
+            let value = |path: &&str| answer["aggregations"][*path]["value"].as_f64().unwrap();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts")]
+            paths.iter().map(|path| value(path) as u64).collect()
+        };
+        let records =
+            sums("logs-lbproxy.access-rollups", &["event.duration", "http.response.bytes"]);
+        let rollups = sums(
+            "metrics-lbproxy.rollup-rollups",
+            &[
+                "lbproxy.rollup.duration_us.sum",
+                "lbproxy.rollup.response_bytes",
+                "lbproxy.rollup.requests",
+                "lbproxy.rollup.duration_us.count",
+                "lbproxy.rollup.status.418",
+                "lbproxy.rollup.class.2xx",
+                "lbproxy.rollup.outcome.success",
+                "lbproxy.rollup.reason.complete",
+            ],
+        );
+        let want = [records[0] / 1_000, records[1], COUNT, COUNT, 100, 200, COUNT, COUNT];
+        assert_eq!(rollups, want, "{product:?}");
+    });
 }
 
 #[test]

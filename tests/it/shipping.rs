@@ -5,9 +5,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use lbproxy::elk::templates;
 use lbproxy::mock::elastic::{
     self, Credentials, ItemOutcome, Options, Outage, Product, Reply, Running, Step, Which,
 };
+use lbproxy::record::Dataset;
 
 use crate::support::*;
 
@@ -224,9 +226,17 @@ fn kill_9_between_send_and_answer_with_a_rollover_leaves_nothing_twice() {
 #[test]
 fn a_large_batch_is_halved_until_it_fits_and_a_large_document_is_a_dead_letter() {
     let mut options = Options::local(Product::OpenSearch);
-    options.body_bytes_max = 8 * 1024;
+    // Templates are sent whole; they are there before the first record is.
+    options.body_bytes_max = 64 * 1024;
     let server = elastic::start(options).unwrap();
     let (_upstream, proxy) = shipping(&[server.url()], "");
+    wait_for("templates", || {
+        Dataset::ALL
+            .iter()
+            .all(|dataset| server.template(templates::template_name(*dataset)).is_some())
+            .then_some(())
+    });
+    server.set_body_bytes_max(8 * 1024);
     send(&proxy);
     wait_for("all stored", || (server.count(STREAM) == REQUESTS).then_some(()));
     server.set_body_bytes_max(3 * 1024);

@@ -71,7 +71,7 @@ impl Proxy {
         let file = dir.path().join("proxy.yaml");
         let journal = dir.path().join("journal");
         // Tests count records: those that come by themselves are for the tests that ask for them.
-        let quiet = ["heartbeat", "process"].map(|key| {
+        let quiet = ["heartbeat", "process", "rollup"].map(|key| {
             if rest.contains(&format!("  {key}:")) {
                 String::new()
             } else {

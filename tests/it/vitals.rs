@@ -146,7 +146,10 @@ fn an_endpoint_set_aside_and_back_leaves_a_record_of_each_change_at_once() {
     });
     let all = changes(2);
     let up = all.last().unwrap();
-    assert_eq!((&up["monitor.status"], &up["lbproxy.health.previous"]), (&"up".into(), &"down".into()));
+    assert_eq!(
+        (&up["monitor.status"], &up["lbproxy.health.previous"]),
+        (&"up".into(), &"down".into())
+    );
     assert!(up["error.type"].is_null() && up["lbproxy.health.previous_duration_ms"].is_u64());
     assert_ne!(up["state.id"], down["state.id"]);
 }
@@ -229,9 +232,9 @@ fn samples_of_the_process_agree_with_the_traffic() {
 
     // What the page says is what a sample said.
     wait_for("the same values on /metrics", || {
-        let page = metric(&proxy, "lbproxy_process_pss_bytes")?;
+        let page: u64 = metric(&proxy, "lbproxy_process_pss_bytes")?.parse().unwrap();
         let documents = of(&proxy.documents(), "process");
-        documents.iter().any(|d| d["lbproxy.memory.pss.bytes"].to_string() == page).then_some(())
+        documents.iter().any(|d| d["lbproxy.memory.pss.bytes"] == page).then_some(())
     });
     assert_eq!(sum(&proxy, "lbproxy_downstream_received_bytes_total"), sent);
     assert_eq!(sum(&proxy, "lbproxy_pool_connections_opened_total"), 1);

@@ -36,16 +36,17 @@ impl Follower {
     /// Reads what was journaled since, and counts it as the second that ended at `now`.
     pub(super) fn close_second(&mut self, now: Instant) {
         for _ in 0..READS_MAX {
-            let (tally, mut bytes) = (&mut self.tally, 0);
+            let tally = &mut self.tally;
             let read = self.reader.read(READ_BYTES, &mut |entry| {
-                bytes += entry.payload.len();
                 tally.add(entry.stream, entry.payload);
             });
-            if let Err(error) = read {
-                tracing::warn!(%error, "the journal cannot be read; trying again in a second");
-            }
-            if bytes < READ_BYTES {
-                break; // nothing more for now; what came meanwhile is for the next second
+            match read {
+                Ok(0) => break, // also no lane that is new
+                Ok(_) => (),
+                Err(error) => {
+                    tracing::warn!(%error, "the journal cannot be read; trying again in a second");
+                    break;
+                }
             }
         }
         self.tally.close_second(now.saturating_duration_since(self.last));

@@ -146,6 +146,8 @@ pub(super) struct Tally {
     pub(super) connections: u64,
     /// Records of gaps.
     pub(super) gaps: u64,
+    /// Records that add up others.
+    pub(super) rollups: u64,
     /// Records of heartbeats and samples.
     pub(super) vitals: u64,
     /// Records that could not be decoded.
@@ -164,6 +166,7 @@ impl Tally {
             history: VecDeque::new(),
             connections: 0,
             gaps: 0,
+            rollups: 0,
             vitals: 0,
             unreadable: 0,
         }
@@ -175,6 +178,7 @@ impl Tally {
             (Some(Stream::Access), Ok(record)) => self.current.add(&record, &self.places),
             (Some(Stream::Connection), _) => self.connections += 1,
             (Some(Stream::Gap), _) => self.gaps += 1,
+            (Some(Stream::Rollup), _) => self.rollups += 1,
             (Some(Stream::Heartbeat | Stream::Process), _) => self.vitals += 1,
             _ => self.unreadable += 1,
         }
@@ -263,6 +267,7 @@ pub(super) mod tests {
         }
         tally.add(Stream::Connection as u8, &[]);
         tally.add(Stream::Gap as u8, &[]);
+        tally.add(Stream::Rollup as u8, &[]);
         tally.add(Stream::Heartbeat as u8, &[]);
         tally.add(Stream::Process as u8, &[]);
         tally.add(Stream::Access as u8, &[1]);
@@ -281,6 +286,7 @@ pub(super) mod tests {
             [(Reason::Complete, 2), (Reason::NoRoute, 1), (Reason::UpstreamClosed, 1)]
         );
         assert_eq!((tally.connections, tally.gaps, tally.unreadable), (1, 1, 2));
+        assert_eq!(tally.rollups, 1);
         assert_eq!(tally.vitals, 2);
     }
 

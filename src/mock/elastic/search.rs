@@ -60,12 +60,24 @@ pub(super) fn put_template(state: &mut State, name: &str, body: &[u8]) -> Answer
     if !patterns.is_some_and(|patterns| patterns.iter().all(Value::is_string)) {
         return Err(Refusal::illegal("Required [index_patterns]"));
     }
+    if state.product == Product::ElasticsearchReduced && holds_histogram(&template["template"]) {
+        let reason = "Failed to parse mapping: The mapper type [histogram] declared on field \
+                      [histogram] does not exist. It might have been created within a future \
+                      version or requires a plugin to be installed. Check the documentation.";
+        return Err(Refusal::exception(400, "illegal_argument_exception", reason));
+    }
     let templates = &mut state.store.templates;
     if templates.len() >= NAMES_MAX && !templates.contains_key(name) {
         return Err(Refusal::illegal("the mock keeps no more templates"));
     }
     templates.insert(name.to_owned(), template);
     Ok(json!({ "acknowledged": true }))
+}
+
+/// Whether a mapping has a field of type `histogram`, which the reduced build lacks.
+fn holds_histogram(mapping: &Value) -> bool {
+    mapping["type"] == "histogram"
+        || mapping.as_object().is_some_and(|keys| keys.values().any(holds_histogram))
 }
 
 /// `GET /_index_template/NAME`, where the name may hold `*`.

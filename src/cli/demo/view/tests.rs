@@ -50,6 +50,7 @@ fn picture<'a>(facts: &'a Facts, tally: &'a Tally, journal: &'a JournalMetrics) 
         service: "shop".to_owned(),
         endpoint: endpoint.to_owned(),
         is_open,
+        is_in_rotation: is_open,
     };
     Picture {
         facts,

@@ -1,0 +1,103 @@
+//! Rollups against the truth: what the same records give when they are simply added up.
+
+mod bounds;
+mod crashes;
+
+use std::collections::BTreeMap;
+
+use super::totals::{Key, Totals};
+use super::{Core, Rules};
+use crate::record::{
+    AccessRecord, Bytes, Count, EcsNanos, Flag, Micros, Outcome, Reason, Status, Text, TimestampMs,
+};
+
+/// A start of a window of [`RULES`].
+const T0: u64 = 1_800_000_000_000;
+/// Windows of a minute.
+const RULES: Rules = Rules { window_ms: 60_000, grace_ms: 2_000 };
+
+/// An exchange, as far as rollups look at it.
+#[derive(Debug, Clone, Copy)]
+struct Exchange {
+    /// When it ended.
+    time_ms: u64,
+    /// Which of the names.
+    name: usize,
+    /// How long it took.
+    duration_us: u64,
+    /// Its status; 0 for none.
+    status: u16,
+}
+
+/// Service, route and endpoint of an exchange.
+type Names = (&'static [u8], Option<&'static [u8]>, Option<&'static [u8]>);
+
+/// See [`Names`].
+const NAMES: [Names; 4] = [
+    (b"shop", Some(b"/cart"), Some(b"10.0.0.1:80")),
+    (b"shop", Some(b"/cart"), Some(b"10.0.0.2:80")),
+    (b"shop", None, Some(b"10.0.0.1:80")),
+    (b"blog", None, None),
+];
+
+impl Exchange {
+    /// Its record.
+    fn record(&self) -> AccessRecord<'static> {
+        let (service, route, endpoint) = NAMES[self.name];
+        let is_new = self.duration_us.is_multiple_of(3);
+        AccessRecord {
+            timestamp: Some(TimestampMs(self.time_ms)),
+            duration: Some(EcsNanos(self.duration_us)),
+            method: Some(Text(if is_new { b"GET" } else { b"BREW" })),
+            status: (self.status > 0).then_some(Status(self.status)),
+            request_body_bytes: Some(Bytes(1)),
+            response_bytes: Some(Bytes(self.duration_us)),
+            service: Some(Text(service)),
+            route: route.map(Text),
+            endpoint: endpoint.map(Text),
+            reused: endpoint.map(|_| Flag(!is_new)),
+            connect_us: is_new.then_some(Micros(self.duration_us / 2)),
+            first_byte_us: endpoint.map(|_| Micros(self.duration_us / 3)),
+            attempts: Some(Count(u64::from(self.status / 200))),
+            reason: Some(Reason::Complete),
+            outcome: Some(if self.status < 500 { Outcome::Success } else { Outcome::Failure }),
+            ..AccessRecord::default()
+        }
+    }
+
+    /// The key of its row.
+    fn key(&self) -> Key {
+        let (service, route, endpoint) = NAMES[self.name];
+        let mut key = Vec::new();
+        Key::write(Some(service), route, endpoint, &mut key);
+        Key(key.into())
+    }
+}
+
+/// Totals by start of the window and key.
+type Sums = BTreeMap<(u64, Key), Totals>;
+
+/// What the rollups of these exchanges must add up to.
+fn truth<'e>(exchanges: impl IntoIterator<Item = &'e Exchange>) -> Sums {
+    let mut sums = Sums::new();
+    for exchange in exchanges {
+        let start_ms = exchange.time_ms - exchange.time_ms % RULES.window_ms;
+        sums.entry((start_ms, exchange.key())).or_default().add(&exchange.record());
+    }
+    sums
+}
+
+/// What rows add up to, whatever their part.
+fn sums<'r>(rows: impl IntoIterator<Item = &'r Vec<u8>>) -> Sums {
+    let mut sums = Sums::new();
+    for row in rows {
+        let (span, key, totals) = Totals::decode(row).unwrap();
+        sums.entry((span.start_ms, key)).or_default().merge(&totals);
+    }
+    sums
+}
+
+/// Every pending row, taken.
+fn drain(core: &mut Core) -> Vec<Vec<u8>> {
+    core.pending.drain(..).collect()
+}
