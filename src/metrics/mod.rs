@@ -40,6 +40,11 @@ impl Cell64 {
         self.0.swap(0, Ordering::Relaxed)
     }
 
+    /// The value of a gauge, if anybody could read it.
+    pub fn known(&self) -> Option<u64> {
+        Some(self.value()).filter(|&value| value != Self::UNKNOWN)
+    }
+
     /// Sets a gauge that may not be known.
     pub fn set_known(&self, value: Option<u64>) {
         self.set(value.unwrap_or(Self::UNKNOWN));

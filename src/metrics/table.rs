@@ -29,9 +29,8 @@ macro_rules! metrics {
             pub fn expose(&self, labels: &[(&str, &str)], page: &mut Exposition) {
                 let cells = [$(&self.$field),*];
                 for (family, cell) in Self::FAMILIES.iter().zip(cells) {
-                    match cell.value() {
-                        Cell64::UNKNOWN => (),
-                        value => page.sample(*family, labels, value),
+                    if let Some(value) = cell.known() {
+                        page.sample(*family, labels, value);
                     }
                 }
             }
@@ -64,8 +63,8 @@ metrics! {
         loop_ticks_total: Counter "lbproxy_loop_ticks_total" "" "Timers of the event loop that fired; they run while there is traffic.";
         loop_delay_us_total: Counter "lbproxy_loop_delay_seconds_total" / 1_000_000 "" "Time that those timers fired late: the event loop was busy.";
         loop_delay_peak_us: Gauge "lbproxy_loop_delay_peak_seconds" / 1_000_000 "" "Longest such time since the last sample of the process.";
-        downstream_received_bytes_total: Counter "lbproxy_downstream_received_bytes_total" "" "Bytes read from downstream sockets.";
-        downstream_sent_bytes_total: Counter "lbproxy_downstream_sent_bytes_total" "" "Bytes written to downstream sockets.";
+        downstream_received_bytes_total: Counter "lbproxy_downstream_received_bytes_total" "" "Bytes read from downstream sockets, those of TLS included.";
+        downstream_sent_bytes_total: Counter "lbproxy_downstream_sent_bytes_total" "" "Bytes written to downstream sockets, those of TLS included.";
         records_created_total: Counter "lbproxy_records_created_total" "" "Records made, journaled or dropped.";
     }
     /// Written by one worker for one service.
@@ -106,6 +105,8 @@ metrics! {
         heap_allocated_bytes: Gauge "lbproxy_heap_allocated_bytes" "" "Heap in use.";
         heap_resident_bytes: Gauge "lbproxy_heap_resident_bytes" "" "Heap that is resident, in use or not.";
         heap_retained_bytes: Gauge "lbproxy_heap_retained_bytes" "" "Address space that the allocator keeps without memory behind it.";
+        filesystem_bytes: Gauge "lbproxy_journal_filesystem_bytes" "" "Size of the file system that the journal is on.";
+        filesystem_available_bytes: Gauge "lbproxy_journal_filesystem_available_bytes" "" "What is left there for this user.";
         journal_mapped_bytes: Gauge "lbproxy_journal_mapped_bytes" "" "Journal segments mapped now.";
         host_memory_bytes: Gauge "lbproxy_host_memory_bytes" "" "Memory of the host.";
         host_memory_used_bytes: Gauge "lbproxy_host_memory_used_bytes" "" "Memory of the host that is not available.";

@@ -14,6 +14,7 @@
 mod balance;
 mod body;
 mod connection;
+mod counted;
 mod ending;
 mod endpoint;
 mod exchange;

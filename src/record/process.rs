@@ -82,11 +82,11 @@ record! {
         34 cgroup_memory_limit_bytes: Bytes => "system.process.cgroup.memory.mem.limit.bytes", "";
         /// Memory of the container as a share of its limit.
         35 cgroup_memory: Ratio => "lbproxy.cgroup.memory.pct", "";
-        /// Bytes read from downstreams, inside TLS.
+        /// Bytes read from downstream sockets, those of TLS included.
         36 downstream_received_bytes: Bytes => "lbproxy.downstream.received.bytes", "";
         /// The same per second.
         37 downstream_received_rate: Bytes => "lbproxy.downstream.received.bytes_per_second", "";
-        /// Bytes written to downstreams, inside TLS.
+        /// Bytes written to downstream sockets, those of TLS included.
         38 downstream_sent_bytes: Bytes => "lbproxy.downstream.sent.bytes", "";
         /// The same per second.
         39 downstream_sent_rate: Bytes => "lbproxy.downstream.sent.bytes_per_second", "";
@@ -161,5 +161,9 @@ record! {
         72 journal_used_bytes: Bytes => "lbproxy.journal.used.bytes", "";
         /// Most bytes of the journal.
         73 journal_capacity_bytes: Bytes => "lbproxy.journal.capacity.bytes", "";
+        /// Size of the file system that the journal is on.
+        74 filesystem_bytes: Bytes => "system.filesystem.total", "system.filesystem.limit";
+        /// What is left there for this user.
+        75 filesystem_available_bytes: Bytes => "system.filesystem.available", "";
     }
 }

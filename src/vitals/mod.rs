@@ -81,17 +81,23 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Of the process, once it has been sampled.
+    pub fn process(&self) -> Option<&ProcessMetrics> {
+        self.process.as_ref().filter(|cells| cells.samples_total.value() > 0)
+    }
+
+    /// Of each listener and endpoint that has been checked, with its id.
+    pub fn monitors(&self) -> impl Iterator<Item = (&str, &MonitorMetrics)> {
+        let checked = self.monitors.iter().filter(|(_, cells)| cells.checks_total.value() > 0);
+        checked.map(|(id, cells)| (id.as_str(), &**cells))
+    }
+
     /// Adds them to a metrics page. What has not been sampled yet is left out.
     pub fn expose(&self, page: &mut Exposition) {
-        for (id, cells) in &self.monitors {
-            if cells.checks_total.value() > 0 {
-                cells.expose(&[("monitor", id)], page);
-            }
+        for (id, cells) in self.monitors() {
+            cells.expose(&[("monitor", id)], page);
         }
-        let Some(process) = self.process.as_ref().filter(|cells| cells.samples_total.value() > 0)
-        else {
-            return;
-        };
+        let Some(process) = self.process() else { return };
         process.expose(&[], page);
         for (id, cells) in self.threads.iter().enumerate() {
             cells.expose(&[("worker", &id.to_string())], page);
@@ -243,6 +249,8 @@ fn set_process(cells: &ProcessMetrics, record: &ProcessRecord<'_>) {
         (&cells.heap_allocated_bytes, record.heap_bytes),
         (&cells.heap_resident_bytes, record.heap_resident_bytes),
         (&cells.heap_retained_bytes, record.heap_retained_bytes),
+        (&cells.filesystem_bytes, record.filesystem_bytes),
+        (&cells.filesystem_available_bytes, record.filesystem_available_bytes),
         (&cells.journal_mapped_bytes, record.journal_mapped_bytes),
         (&cells.host_memory_bytes, record.host_memory_bytes),
         (&cells.host_memory_used_bytes, record.host_used_bytes),

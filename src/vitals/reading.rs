@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::cgroup::Cgroup;
 use super::procfs;
-use super::sample::{Heap, Pool, Reading, Records, Shipped, Work};
+use super::sample::{FileSystem, Heap, Pool, Reading, Records, Shipped, Work};
 use crate::control::Control;
 use crate::journal;
 use crate::metrics::{EndpointMetrics, ShipMetrics, WorkerMetrics};
@@ -51,6 +51,7 @@ impl Sources {
                 .map(|text| procfs::mapped_bytes(&text, &self.journal_folder)),
             descriptors: procfs::descriptors(),
             descriptors_max: rustix::process::getrlimit(rustix::process::Resource::Nofile).current,
+            filesystem: filesystem(&self.journal_folder),
             heap: heap(),
             host_cpu: file("stat").and_then(|text| procfs::host_cpu(&text)),
             host_memory: file("meminfo").and_then(|text| procfs::host_memory(&text)),
@@ -139,6 +140,15 @@ fn pool(cells: &EndpointMetrics) -> Pool {
         sent: cells.sent_bytes_total.value(),
         ..Pool::default()
     }
+}
+
+/// The file system that `folder` is on.
+fn filesystem(folder: &Path) -> Option<FileSystem> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    Some(FileSystem {
+        total: stat.f_blocks.saturating_mul(stat.f_frsize),
+        available: stat.f_bavail.saturating_mul(stat.f_frsize),
+    })
 }
 
 /// The allocator's account.

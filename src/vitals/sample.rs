@@ -36,6 +36,8 @@ pub(super) struct Reading {
     pub(super) host_cpu: Option<HostCpu>,
     /// Memory of the host.
     pub(super) host_memory: Option<HostMemory>,
+    /// The file system of the journal.
+    pub(super) filesystem: Option<FileSystem>,
     /// The container.
     pub(super) cgroup: Cgroup,
     /// Cells of each worker.
@@ -44,6 +46,15 @@ pub(super) struct Reading {
     pub(super) endpoints: Vec<Pool>,
     /// What became of records.
     pub(super) records: Records,
+}
+
+/// A file system, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileSystem {
+    /// All.
+    pub(super) total: u64,
+    /// What is left for this user.
+    pub(super) available: u64,
 }
 
 /// The allocator's account, in bytes.
@@ -308,7 +319,7 @@ impl<'a> Between<'a> {
         });
     }
 
-    /// Memory and descriptors.
+    /// Memory, disk and descriptors.
     fn memory(&self, record: &mut ProcessRecord<'_>) {
         let now = self.now;
         let rss = now.cpu.map(|cpu| cpu.resident_pages.saturating_mul(now.page_bytes));
@@ -316,6 +327,8 @@ impl<'a> Between<'a> {
         record.virtual_bytes = now.cpu.map(|cpu| Bytes(cpu.virtual_bytes));
         record.pss_bytes = now.pss_bytes.map(Bytes);
         record.journal_mapped_bytes = now.journal_mapped_bytes.map(Bytes);
+        record.filesystem_bytes = now.filesystem.map(|system| Bytes(system.total));
+        record.filesystem_available_bytes = now.filesystem.map(|system| Bytes(system.available));
         record.heap_bytes = now.heap.map(|heap| Bytes(heap.allocated));
         record.heap_resident_bytes = now.heap.map(|heap| Bytes(heap.resident));
         record.heap_retained_bytes = now.heap.map(|heap| Bytes(heap.retained));

@@ -22,6 +22,7 @@ mod intermediary;
 mod layers;
 mod lifecycle;
 mod log;
+mod original;
 mod real;
 mod rollup;
 mod server;

@@ -14,8 +14,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::Endpoint;
-use super::counted::Counted;
 use crate::proxy::body::RequestBody;
+use crate::proxy::counted::Counted;
 use crate::proxy::limit::{Deadline, Timer};
 use crate::record::Reason;
 

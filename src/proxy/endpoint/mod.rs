@@ -1,7 +1,6 @@
 //! Endpoints of a worker: address, pool of open connections, load, and their shared state.
 
 mod connect;
-mod counted;
 mod outlier;
 mod pool;
 
