@@ -155,14 +155,16 @@ impl Proxy {
         read_response(&mut BufReader::new(stream), false).unwrap()
     }
 
-    /// Every metric by name, added up over its labels.
+    /// Every metric that is a whole number, by name, added up over its labels.
     pub(crate) fn figures(&self) -> HashMap<String, u64> {
         let page = String::from_utf8(self.admin("GET", "/metrics").body).unwrap();
         let mut figures = HashMap::new();
         for line in page.lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.rsplit_once(' ').unwrap();
             let name = name.split('{').next().unwrap().to_owned();
-            *figures.entry(name).or_default() += value.parse::<u64>().unwrap();
+            if let Ok(value) = value.parse::<u64>() {
+                *figures.entry(name).or_default() += value;
+            }
         }
         figures
     }

@@ -5,6 +5,7 @@
 use std::io::{BufReader, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use lbproxy::mock::elastic::{self, Options, Product};
 use serde_json::Value;
 
 use crate::support::*;
@@ -170,11 +171,22 @@ fn samples_of_the_process_agree_with_the_traffic() {
         received += read_response(&mut reader, false).unwrap().wire_bytes as u64;
     }
     let of = |documents: &[Value], name: &str| with(documents, "metricset.name", name);
-    let (documents, sample) = wait_for("a sample of all the traffic", || {
+    let last_of = |documents: &[Value], name: &str, field: &str, value: Value| {
+        of(documents, name).into_iter().rev().find(|document| document[field] == value)
+    };
+    let address = upstream.address.to_string();
+    let (documents, sample, workers, endpoint) = wait_for("samples of all the traffic", || {
         let documents = proxy.documents();
-        let samples = of(&documents, "process");
-        let sample = samples.iter().rev().find(|s| s["lbproxy.requests.count"] == REQUESTS)?;
-        Some((documents.clone(), sample.clone()))
+        let last = |name: &str, field: &str, value: Value| last_of(&documents, name, field, value);
+        let sample = last("process", "lbproxy.requests.count", REQUESTS.into())?;
+        let endpoint = last("endpoint", "lbproxy.endpoint", address.as_str().into())?;
+        let workers = [0, 1].map(|id| last("worker", "lbproxy.sample.worker", id.into()));
+        let [Some(zero), Some(one)] = workers else { return None };
+        // Rates take two readings, and a worker may have begun between them.
+        let has_rate = |worker: &Value| worker["system.process.cpu.total.pct"].is_number();
+        let is_all = endpoint["lbproxy.requests.count"] == REQUESTS
+            && [&zero, &one].into_iter().all(has_rate);
+        is_all.then_some((documents.clone(), sample, [zero, one], endpoint))
     });
     let number = |document: &Value, field: &str| {
         document[field].as_u64().unwrap_or_else(|| panic!("{field} in {document:#}"))
@@ -214,18 +226,9 @@ fn samples_of_the_process_agree_with_the_traffic() {
     assert!(number(&sample, "system.process.num_threads") > 3);
     assert!(number(&sample, "lbproxy.context_switches.voluntary") > 0);
 
-    let last_of = |name: &str, field: &str, value: Value| {
-        let found = of(&documents, name).into_iter().rev().find(|d| d[field] == value);
-        found.unwrap_or_else(|| panic!("no sample of {name} {value}"))
-    };
-    let endpoint =
-        last_of("endpoint", "lbproxy.endpoint", upstream.address.to_string().as_str().into());
-    assert_eq!(number(&endpoint, "lbproxy.requests.count"), REQUESTS);
     assert_eq!(number(&endpoint, "lbproxy.pool.opened"), 1);
-    let workers = [0, 1].map(|id| last_of("worker", "lbproxy.sample.worker", id.into()));
     let both: u64 = workers.iter().map(|w| number(w, "lbproxy.requests.count")).sum();
     assert_eq!(both, REQUESTS);
-    assert!(workers.iter().all(|w| w["system.process.cpu.total.pct"].is_number()));
     assert!(is_complete(
         &documents.iter().filter(|d| !d["metricset.name"].is_null()).cloned().collect::<Vec<_>>()
     ));
@@ -240,6 +243,33 @@ fn samples_of_the_process_agree_with_the_traffic() {
     assert_eq!(sum(&proxy, "lbproxy_pool_connections_opened_total"), 1);
     let log = proxy.terminate();
     assert!(log.contains("(holds)") && !log.contains("DOES NOT HOLD"), "{log}");
+}
+
+/// Checks and changes share a data stream, and count apart from gaps: each is stored, none for another.
+#[test]
+fn all_of_them_are_shipped_and_stored_once_each() {
+    let server = elastic::start(Options::local(Product::Elasticsearch)).unwrap();
+    // Nobody answers there: the endpoint is set aside, which is a change.
+    let service = one_service(&[nobody()], ", outlier: {failures: 1, eject: 1h, eject_max: 1h}");
+    let vitals = "  heartbeat: {every: 100ms}\n  process: {every: 100ms}\n";
+    let proxy = Proxy::start(&service, &(vitals.to_owned() + &ship_to(&server.url(), "t", "")));
+    assert_eq!(proxy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").status, 502);
+    let stored = |stream: &str| server.documents(&format!("{stream}-t"));
+    wait_for("checks, a change and samples", || {
+        let health = stored("logs-lbproxy.health");
+        let has_change = health.iter().any(|stored| !stored.source["event.action"].is_null());
+        (has_change && health.len() >= 6 && stored("metrics-lbproxy.process").len() >= 8)
+            .then_some(())
+    });
+    let log = proxy.terminate();
+    assert!(log.contains("duplicate 0 ") && !log.contains("DOES NOT HOLD"), "{log}");
+    for stream in ["logs-lbproxy.health", "metrics-lbproxy.process"] {
+        let stored = stored(stream);
+        assert!(stored.iter().all(|stored| stored.times == 1), "{stream}: an id was sent twice");
+        let mut documents: Vec<_> = stored.into_iter().map(|stored| stored.source).collect();
+        documents.sort_by_key(|document| document["lbproxy.seq"].as_u64());
+        assert!(is_complete(&documents), "{stream}: numbers are missing or there twice");
+    }
 }
 
 #[test]
