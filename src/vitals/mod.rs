@@ -5,9 +5,9 @@
 //!           ─ an endpoint changed ─► look again                        ├─► control lane, /metrics
 //! sampler   ─ every so often ─► reading ─► sample (pure) ──────────────┘
 //! ```
-//! Both sleep in between; a beat costs a connection to each listener, a sample some twenty reads of
-//! `/proc`. What is not known is absent. Not here: the data plane's cells (`proxy`), where records
-//! go (`control`).
+//! Both sleep in between; a beat costs a connection to each listener, 0.6 ms of CPU (1.2 ms with TLS), a
+//! sample some reads of `/proc` for each thread, 1.5 ms: `bench/vitals`, `docs/vitals.md`. What is not known
+//! is absent. Not here: the data plane's cells (`proxy`), where records go (`control`).
 
 mod cgroup;
 mod heartbeat;
