@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! L4   cli
-//! L3   admin  ship  elk  mock
+//! L3   admin  ship  vitals  elk  mock
 //! L2   proxy  control  rollup  query
 //! L1   record  journal  config  metrics
 //! L0   base
@@ -31,5 +31,6 @@ pub mod admin;
 pub mod elk;
 pub mod mock;
 pub mod ship;
+pub mod vitals;
 
 pub mod cli;

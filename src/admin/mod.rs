@@ -22,6 +22,7 @@ use crate::journal;
 use crate::metrics::{AdminMetrics, Exposition, RollupMetrics, ShipMetrics};
 use crate::proxy::Figures;
 use crate::rollup;
+use crate::vitals;
 
 /// What the pages show.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct Sources {
     pub rollup: Option<Rollup>,
     /// Shipping; `None` when it is not configured.
     pub ship: Option<Shipping>,
+    /// Heartbeat and samples.
+    pub vitals: Arc<vitals::Metrics>,
     /// This listener.
     pub admin: AdminMetrics,
     /// Start of the process.
@@ -159,6 +162,7 @@ async fn metrics(State(sources): State<Arc<Sources>>) -> impl axum::response::In
     admin.draining.set(u64::from(*sources.drain.borrow()));
     admin.expose(&[], &mut page);
     sources.proxy.expose(&mut page);
+    sources.vitals.expose(&mut page);
     sources.journal.metrics().expose(&[], &mut page);
     sources.control.metrics().expose(&[], &mut page);
     if let Some(rollup) = &sources.rollup {

@@ -1,10 +1,11 @@
 //! One whole lbproxy in this process: journal, data plane, shipping, admin. `run` and `demo` start it
 //! here, and end it in the same order.
 //!
-//! Start: admin address, journal, shipping, data plane; whatever fails, nothing is left running.
-//! End: no new connections, exchanges end, the journal takes their records, shipping takes what it
-//! can, and [`Ledger`] says what became of every record.
+//! Start: admin address, journal, shipping, data plane, vitals; whatever fails, nothing is left
+//! running. End: no more vitals, no new connections, exchanges end, the journal takes their records,
+//! shipping takes what it can, and [`Ledger`] says what became of every record.
 
+use std::io::Read as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use crate::proxy;
 use crate::record::{Constants, Stream, TimestampMs};
 use crate::rollup;
 use crate::ship;
+use crate::vitals;
 
 /// Bytes of one segment: small, since three per lane are mapped at a time.
 const SEGMENT_BYTES: u32 = 1 << 20;
@@ -33,6 +35,8 @@ pub(super) struct Process {
     journal: Journal,
     /// The lane of everything but exchanges.
     control: Arc<Control>,
+    /// Heartbeat and samples.
+    vitals: vitals::Running,
     /// The data plane.
     running: proxy::Running,
     /// Rollups, unless they are off.
@@ -59,20 +63,38 @@ impl Process {
         let (journal, mut lanes) = open_journal(config)?;
         let control = lanes.pop().context("the journal has no control lane")?;
         let control = Arc::new(Control::new(control));
+        let telemetry = &config.telemetry;
+        let probe_token = probe_token();
         let (shipping, ship) = start_shipping(config, &journal)?;
         let running = proxy::start(proxy::Options {
             config: config.proxy.clone(),
             lanes,
             when_full: config.telemetry.journal.when_full,
             instance: journal.identity().instance,
+            probe_token: telemetry.heartbeat_every.map(|_| probe_token.clone()),
         })?;
         let (rollups, rollup) = start_rollups(config, &journal, &control)?;
+        let vitals = vitals::start(vitals::Options {
+            instance: telemetry.instance.clone(),
+            listeners: config.proxy.listeners.clone(),
+            addresses: running.addresses().to_vec(),
+            probe_token,
+            heartbeat_every: telemetry.heartbeat_every,
+            process_every: telemetry.process_every,
+            start,
+            journal_folder: telemetry.journal.path.clone(),
+            figures: running.figures(),
+            control: Arc::clone(&control),
+            journal: journal.figures(),
+            ship: ship.as_ref().map(|ship| (ship.reader, Arc::clone(&ship.metrics))),
+        });
         let sources = Arc::new(admin::Sources {
             proxy: running.figures(),
             journal: journal.figures(),
             control: Arc::clone(&control),
             rollup,
             ship,
+            vitals: vitals.metrics(),
             admin: AdminMetrics::default(),
             start,
             drain: watch::channel(false).0,
@@ -82,6 +104,7 @@ impl Process {
         Ok(Self {
             journal,
             control,
+            vitals,
             running,
             rollups,
             shipping,
@@ -117,8 +140,12 @@ impl Process {
     /// # Errors
     /// When a thread of the end cannot be had.
     pub(super) async fn drain(self, timeout: Duration) -> anyhow::Result<Ledger> {
-        let Self { journal, control, running, rollups, shipping, sources, admin_task, .. } = self;
+        let Self {
+            journal, control, vitals, running, rollups, shipping, sources, admin_task, ..
+        } = self;
         sources.drain.send_replace(true);
+        // Before the listeners close: that is no outage.
+        vitals.stop().await;
         let until = Instant::now() + timeout;
         let account = Arc::clone(&sources);
         let ledger = tokio::task::spawn_blocking(move || {
@@ -148,6 +175,16 @@ impl Process {
         admin_task.abort();
         Ok(ledger)
     }
+}
+
+/// A token that nobody can guess: 128 bits of the system's own randomness.
+fn probe_token() -> String {
+    let mut bytes = [0_u8; 16];
+    let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+    if read.is_err() {
+        bytes.fill_with(|| fastrand::u8(..));
+    }
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Opens the journal with one lane per worker and the control lane.
@@ -238,7 +275,7 @@ fn start_rollups(
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ledger {
-    /// Records made.
+    /// Records made, by workers and by everything else.
     pub(super) created: u64,
     /// Appended to the journal.
     pub(super) journaled: u64,

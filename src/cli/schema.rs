@@ -108,8 +108,10 @@ enum StreamName {
     Access,
     /// Connections without a readable request.
     Connection,
-    /// Gaps.
+    /// Gaps, heartbeats, changes of state.
     Health,
+    /// Samples of the process.
+    Process,
     /// Requests added up by minute.
     Rollup,
 }
@@ -121,6 +123,7 @@ impl StreamName {
             Self::Access => Dataset::Access,
             Self::Connection => Dataset::Connection,
             Self::Health => Dataset::Health,
+            Self::Process => Dataset::Process,
             Self::Rollup => Dataset::Rollup,
         }
     }

@@ -16,6 +16,10 @@ use crate::base::units;
 /// never wait for each other.
 const JOURNAL_BYTES_PER_LANE: u64 = 4 * 1024 * KIB;
 
+/// Time between two heartbeats, and between two samples of the process.
+const VITALS_EVERY: Duration = Duration::from_secs(10);
+/// The shortest such time: each costs a connection to every listener, or some reads of /proc.
+const VITALS_EVERY_MIN: Duration = Duration::from_millis(100);
 /// Length of a rollup's window.
 const ROLLUP_EVERY: Duration = Duration::from_mins(1);
 /// What that length must divide.
@@ -33,12 +37,17 @@ pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) 
             when_full: WhenFull::DropNew,
         },
         elasticsearch: None,
+        heartbeat_every: Some(VITALS_EVERY),
+        process_every: Some(VITALS_EVERY),
         rollup: Rollup { every: Some(ROLLUP_EVERY) },
     };
     let least = JOURNAL_BYTES_PER_LANE * (workers as u64 + 1);
     telemetry.journal.size_bytes = telemetry.journal.size_bytes.max(least);
     let Some(map) = map else { return telemetry };
-    let mut map = map.means(Telemetry::DOCS);
+    let mut map = map.means(Telemetry::DOCS).means(&[
+        ("heartbeat", "Checks of listeners and endpoints, a record for each."),
+        ("process", "Samples of the process, its workers and endpoints, a record for each."),
+    ]);
     if let Some(instance) = map.text("instance") {
         telemetry.instance = instance;
     }
@@ -71,6 +80,8 @@ pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) 
         journal.end();
     }
     telemetry.elasticsearch = map.map("elasticsearch").and_then(elasticsearch);
+    telemetry.heartbeat_every = every(map.map("heartbeat"));
+    telemetry.process_every = every(map.map("process"));
     if let Some(map) = map.map("rollup") {
         telemetry.rollup = rollup(map.means(Rollup::DOCS));
     }
@@ -101,6 +112,25 @@ fn rollup(mut map: Map<'_, '_>) -> Rollup {
 pub(super) fn journal_path(root: Item<'_, '_>) -> Option<PathBuf> {
     let path = root.map()?.map("telemetry")?.map("journal")?.file("path")?;
     Some(PathBuf::from(path))
+}
+
+/// `every` of `heartbeat` or `process`: a span, or off.
+fn every(map: Option<Map<'_, '_>>) -> Option<Duration> {
+    let Some(map) = map else { return Some(VITALS_EVERY) };
+    let mut map = map.means(&[("every", "Time from one to the next; `off` for none.")]);
+    let item = map.get("every");
+    map.default("every", "10s");
+    let every = item.map_or(Some(Some(VITALS_EVERY)), |item| {
+        let read = |text: &str| match text {
+            "0" | "off" | "false" => Some(None),
+            text => units::parse_duration(text)
+                .filter(|span| (VITALS_EVERY_MIN..=Duration::from_hours(1)).contains(span))
+                .map(Some),
+        };
+        item.parse("a duration from 100ms to 1h, or off", "one, such as 10s, or `off`", read)
+    });
+    map.end();
+    every.flatten()
 }
 
 /// `telemetry.elasticsearch`.

@@ -111,6 +111,11 @@ fn each_mistake_names_place_key_and_cure() {
             &["telemetry.namespace"],
         ),
         (
+            "heartbeat too often",
+            format!("{SMALLEST}telemetry: {{heartbeat: {{every: 1ms}}}}\n"),
+            &["telemetry.heartbeat.every", "`off`"],
+        ),
+        (
             "a window that does not divide a day",
             format!("{SMALLEST}telemetry: {{rollup: {{every: 7s}}}}\n"),
             &["telemetry.rollup.every", "divides a day"],
@@ -143,6 +148,20 @@ fn variables_are_replaced_and_can_be_escaped() {
     assert_eq!(read(&text).unwrap().telemetry.instance, "a-value-b-${SET}");
     let text = format!("{SMALLEST}telemetry: {{instance: 1.10}}\n");
     assert_eq!(read(&text).unwrap().telemetry.instance, "1.10", "as it was written");
+}
+
+#[test]
+fn heartbeat_and_samples_can_be_slower_or_off() {
+    for (written, want) in
+        [("10s", Some(10)), ("1m", Some(60)), ("0", None), ("off", None), ("\"off\"", None)]
+    {
+        let keys = format!("heartbeat: {{every: {written}}}, process: {{every: {written}}}");
+        let telemetry = read(&format!("{SMALLEST}telemetry: {{{keys}}}\n")).unwrap().telemetry;
+        let want = want.map(std::time::Duration::from_secs);
+        assert_eq!((telemetry.heartbeat_every, telemetry.process_every), (want, want), "{written}");
+    }
+    let telemetry = read(SMALLEST).unwrap().telemetry;
+    assert!(telemetry.heartbeat_every.is_some() && telemetry.process_every.is_some());
 }
 
 #[test]

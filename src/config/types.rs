@@ -257,6 +257,10 @@ documented! {
         pub journal: Journal,
         /// Where records are shipped; nothing is shipped when absent.
         pub elasticsearch: Option<Elasticsearch>,
+        /// Time between two heartbeats; `None` for none.
+        pub heartbeat_every: Option<Duration>,
+        /// Time between two samples of the process; `None` for none.
+        pub process_every: Option<Duration>,
         /// Requests added up by service, route and endpoint.
         pub rollup: Rollup,
     }

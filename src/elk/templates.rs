@@ -202,8 +202,18 @@ mod tests {
             let mut found = Vec::new();
             leaves(&body["template"]["mappings"]["properties"], "", &mut found);
             for (path, kind) in found {
-                let known =
-                    ["boolean", "date", "integer", "ip", "keyword", "long", "object", "short"];
+                let known = [
+                    "boolean",
+                    "date",
+                    "date_range",
+                    "float",
+                    "integer",
+                    "ip",
+                    "keyword",
+                    "long",
+                    "object",
+                    "short",
+                ];
                 assert!(known.contains(&kind.as_str()), "{path}: {kind}");
             }
         }

@@ -6,12 +6,14 @@
 //!
 //! Not here: percentiles and per-URI figures (they come from the journal), HTTP (see `admin`).
 
+mod docs;
 mod table;
 mod text;
 
+pub use docs::metrics_markdown;
 pub use table::{
-    AdminMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, RollupMetrics, ServiceMetrics,
-    ShipMetrics, WorkerMetrics,
+    AdminMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, MonitorMetrics, ProcessMetrics,
+    RollupMetrics, ServiceMetrics, ShipMetrics, ThreadMetrics, WorkerMetrics,
 };
 pub use text::Exposition;
 
@@ -22,6 +24,32 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Cell64(AtomicU64);
 
 impl Cell64 {
+    /// The value of a gauge that nobody could read: pages leave it out.
+    pub const UNKNOWN: u64 = u64::MAX;
+
+    /// Raises a gauge to `value` without a locked instruction, if it is lower. Only for a cell with
+    /// a single writer, but for those who [`take`](Self::take) it: what is taken between is lost.
+    pub fn raise_owned(&self, value: u64) {
+        if self.value() < value {
+            self.set(value);
+        }
+    }
+
+    /// The value now; 0 from here on.
+    pub fn take(&self) -> u64 {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+
+    /// The value of a gauge, if anybody could read it.
+    pub fn known(&self) -> Option<u64> {
+        Some(self.value()).filter(|&value| value != Self::UNKNOWN)
+    }
+
+    /// Sets a gauge that may not be known.
+    pub fn set_known(&self, value: Option<u64>) {
+        self.set(value.unwrap_or(Self::UNKNOWN));
+    }
+
     /// Adds `n`; safe from several threads.
     pub fn add(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);
@@ -73,4 +101,6 @@ pub struct Family {
     pub help: &'static str,
     /// Counter or gauge.
     pub kind: Kind,
+    /// What the cell's value is divided by on the page: a power of ten.
+    pub divisor: u64,
 }

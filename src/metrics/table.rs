@@ -1,30 +1,51 @@
 //! The one table of metric names.
 //!
 //! A row reads `field: Kind "name" "constant labels" "help";` and becomes a public [`Cell64`] of the
-//! struct. Structs are per writer: one [`WorkerMetrics`] a worker, one [`EndpointMetrics`] per worker
-//! and endpoint, and so on; readers add up.
+//! struct; `"name" / 1_000_000` keeps the cell in millionths of what the page shows. Structs are per
+//! writer: one [`WorkerMetrics`] a worker, one [`EndpointMetrics`] per worker and endpoint, and so on;
+//! readers add up.
 
 use super::{Cell64, Exposition, Family, Kind};
 
 /// Declares a struct of cells and how to print it.
 macro_rules! metrics {
-    ($($(#[$doc:meta])* $struct:ident { $($field:ident: $kind:ident $name:literal $labels:literal $help:literal;)* })*) => {$(
+    ($($(#[$doc:meta])* $struct:ident { $($field:ident: $kind:ident $name:literal $(/ $divisor:literal)? $labels:literal $help:literal;)* })*) => {$(
         $(#[$doc])*
         #[derive(Debug, Default)]
         #[repr(align(64))] // one writer's cells never share a cache line with another's
         pub struct $struct { $(#[doc = $help] pub $field: Cell64,)* }
 
         impl $struct {
-            /// Adds every cell to `page` under `labels`.
+            /// The rows of the table.
+            pub const FAMILIES: &'static [Family] = &[$(Family {
+                name: $name,
+                labels: $labels,
+                help: $help,
+                kind: Kind::$kind,
+                divisor: divisor!($($divisor)?),
+            }),*];
+
+            /// Adds every cell to `page` under `labels`, but those that are not known.
             pub fn expose(&self, labels: &[(&str, &str)], page: &mut Exposition) {
-                $(page.sample(
-                    Family { name: $name, labels: $labels, help: $help, kind: Kind::$kind },
-                    labels,
-                    self.$field.value(),
-                );)*
+                let cells = [$(&self.$field),*];
+                for (family, cell) in Self::FAMILIES.iter().zip(cells) {
+                    if let Some(value) = cell.known() {
+                        page.sample(*family, labels, value);
+                    }
+                }
             }
         }
     )*};
+}
+
+/// What a cell's value is divided by on the page.
+macro_rules! divisor {
+    () => {
+        1
+    };
+    ($divisor:literal) => {
+        $divisor
+    };
 }
 
 metrics! {
@@ -36,8 +57,14 @@ metrics! {
         accept_errors_total: Counter "lbproxy_accept_errors_total" "" "Failures of accept(2), such as no file descriptor left.";
         requests_in_flight: Gauge "lbproxy_requests_in_flight" "" "Exchanges under way now.";
         requests_total: Counter "lbproxy_requests_total" "" "Exchanges ended.";
-        downstream_received_bytes_total: Counter "lbproxy_downstream_received_bytes_total" "" "Bytes read from downstream sockets.";
-        downstream_sent_bytes_total: Counter "lbproxy_downstream_sent_bytes_total" "" "Bytes written to downstream sockets.";
+        probes_total: Counter "lbproxy_probes_total" "" "Requests of the heartbeat, answered here; not among the exchanges.";
+        tls_handshakes_total: Counter "lbproxy_tls_handshakes_total" "" "TLS handshakes with downstreams that succeeded.";
+        tls_handshake_failures_total: Counter "lbproxy_tls_handshake_failures_total" "" "TLS handshakes with downstreams that failed.";
+        loop_ticks_total: Counter "lbproxy_loop_ticks_total" "" "Timers of the event loop that fired; they run while there is traffic.";
+        loop_delay_us_total: Counter "lbproxy_loop_delay_seconds_total" / 1_000_000 "" "Time that those timers fired late: the event loop was busy.";
+        loop_delay_peak_us: Gauge "lbproxy_loop_delay_peak_seconds" / 1_000_000 "" "Longest such time since the last sample of the process.";
+        downstream_received_bytes_total: Counter "lbproxy_downstream_received_bytes_total" "" "Bytes read from downstream sockets, those of TLS included.";
+        downstream_sent_bytes_total: Counter "lbproxy_downstream_sent_bytes_total" "" "Bytes written to downstream sockets, those of TLS included.";
         records_created_total: Counter "lbproxy_records_created_total" "" "Records made, journaled or dropped.";
     }
     /// Written by one worker for one service.
@@ -60,6 +87,63 @@ metrics! {
         connections_idle: Gauge "lbproxy_pool_connections_idle" "" "Upstream connections waiting in the pool.";
         connections_opened_total: Counter "lbproxy_pool_connections_opened_total" "" "Upstream connections opened.";
         connections_reused_total: Counter "lbproxy_pool_connections_reused_total" "" "Attempts that rode a pooled connection.";
+        received_bytes_total: Counter "lbproxy_upstream_received_bytes_total" "" "Bytes read from sockets to the endpoint.";
+        sent_bytes_total: Counter "lbproxy_upstream_sent_bytes_total" "" "Bytes written to sockets to the endpoint.";
+    }
+    /// Records of everything but exchanges, in the control lane.
+    ControlMetrics {
+        records_created_total: Counter "lbproxy_records_created_total" "" "Records made, journaled or dropped.";
+    }
+    /// What the last sample of the process found; only with `telemetry.process`.
+    ProcessMetrics {
+        cpu_ms_total: Counter "lbproxy_process_cpu_seconds_total" / 1_000 "" "CPU time of the process.";
+        cpu_ratio: Gauge "lbproxy_process_cpu_ratio" / 10_000 "" "CPU time per time since the last sample; 1 is one core.";
+        host_cpu_ratio: Gauge "lbproxy_host_cpu_ratio" / 10_000 "" "CPU of the host in use; 1 is every core.";
+        virtual_bytes: Gauge "lbproxy_process_virtual_bytes" "" "Virtual memory of the process.";
+        resident_ratio: Gauge "lbproxy_process_resident_ratio" / 10_000 "" "Resident memory as a share of the host's.";
+        pss_bytes: Gauge "lbproxy_process_pss_bytes" "" "Resident memory, pages shared with other processes counted in part.";
+        heap_allocated_bytes: Gauge "lbproxy_heap_allocated_bytes" "" "Heap in use.";
+        heap_resident_bytes: Gauge "lbproxy_heap_resident_bytes" "" "Heap that is resident, in use or not.";
+        heap_retained_bytes: Gauge "lbproxy_heap_retained_bytes" "" "Address space that the allocator keeps without memory behind it.";
+        filesystem_bytes: Gauge "lbproxy_journal_filesystem_bytes" "" "Size of the file system that the journal is on.";
+        filesystem_available_bytes: Gauge "lbproxy_journal_filesystem_available_bytes" "" "What is left there for this user.";
+        journal_mapped_bytes: Gauge "lbproxy_journal_mapped_bytes" "" "Journal segments mapped now.";
+        host_memory_bytes: Gauge "lbproxy_host_memory_bytes" "" "Memory of the host.";
+        host_memory_used_bytes: Gauge "lbproxy_host_memory_used_bytes" "" "Memory of the host that is not available.";
+        descriptors: Gauge "lbproxy_process_open_descriptors" "" "File descriptors open.";
+        descriptors_max: Gauge "lbproxy_process_max_descriptors" "" "Most file descriptors that may be open.";
+        threads: Gauge "lbproxy_process_threads" "" "Threads of the process.";
+        switches_voluntary_total: Counter "lbproxy_context_switches_total" "kind=\"voluntary\"" "Times that a thread waited or was set aside.";
+        switches_involuntary_total: Counter "lbproxy_context_switches_total" "kind=\"involuntary\"" "Times that a thread waited or was set aside.";
+        cgroup_cpu_limit: Gauge "lbproxy_cgroup_cpu_limit_cores" / 10_000 "" "CPU quota of the container, in cores.";
+        cgroup_cpu_ratio: Gauge "lbproxy_cgroup_cpu_ratio" / 10_000 "" "CPU of the container's quota in use.";
+        cgroup_throttled_periods_total: Counter "lbproxy_cgroup_throttled_periods_total" "" "Times that the container was throttled.";
+        cgroup_throttled_us_total: Counter "lbproxy_cgroup_throttled_seconds_total" / 1_000_000 "" "How long the container was throttled.";
+        cgroup_memory_bytes: Gauge "lbproxy_cgroup_memory_bytes" "" "Memory of the container in use, page cache included.";
+        cgroup_memory_limit_bytes: Gauge "lbproxy_cgroup_memory_limit_bytes" "" "Most memory of the container.";
+        cgroup_memory_ratio: Gauge "lbproxy_cgroup_memory_ratio" / 10_000 "" "Memory of the container as a share of its limit.";
+        downstream_received_rate: Gauge "lbproxy_downstream_received_bytes_per_second" "" "Bytes read from downstreams per second, over the last sample.";
+        downstream_sent_rate: Gauge "lbproxy_downstream_sent_bytes_per_second" "" "Bytes written to downstreams per second, over the last sample.";
+        upstream_received_rate: Gauge "lbproxy_upstream_received_bytes_per_second" "" "Bytes read from endpoints per second, over the last sample.";
+        upstream_sent_rate: Gauge "lbproxy_upstream_sent_bytes_per_second" "" "Bytes written to endpoints per second, over the last sample.";
+        requests_rate: Gauge "lbproxy_requests_per_second" / 10_000 "" "Exchanges ended per second, over the last sample.";
+        pool_reuse_ratio: Gauge "lbproxy_pool_reuse_ratio" / 10_000 "" "Of the attempts of the last sample that got a connection, those that rode a pooled one.";
+        samples_total: Counter "lbproxy_process_samples_total" "" "Samples taken.";
+    }
+    /// What the last sample found of one worker; only with `telemetry.process`.
+    ThreadMetrics {
+        cpu_ms_total: Counter "lbproxy_worker_cpu_seconds_total" / 1_000 "" "CPU time of the worker.";
+        cpu_ratio: Gauge "lbproxy_worker_cpu_ratio" / 10_000 "" "CPU time of the worker per time since the last sample.";
+        loop_delay_mean_us: Gauge "lbproxy_loop_delay_mean_seconds" / 1_000_000 "" "Mean time that timers fired late, over the last sample.";
+        loop_delay_max_us: Gauge "lbproxy_loop_delay_max_seconds" / 1_000_000 "" "Longest time that a timer fired late, over the last sample.";
+    }
+    /// The last check of one listener or endpoint; only with `telemetry.heartbeat`.
+    MonitorMetrics {
+        up: Gauge "lbproxy_monitor_up" "" "1 while the last check found it up.";
+        checks_total: Counter "lbproxy_monitor_checks_total" "" "Checks made.";
+        failures_total: Counter "lbproxy_monitor_failures_total" "" "Checks that found it down.";
+        changes_total: Counter "lbproxy_monitor_changes_total" "" "Changes of state.";
+        duration_us: Gauge "lbproxy_monitor_duration_seconds" / 1_000_000 "" "Time that the last check took.";
     }
     /// The journal: left side of both equations.
     JournalMetrics {
@@ -95,10 +179,6 @@ metrics! {
         restarts_total: Counter "lbproxy_ship_restarts_total" "" "Times the shipper was started again after a fault.";
         connected: Gauge "lbproxy_ship_connected" "" "1 while Elasticsearch or OpenSearch takes records.";
         unauthorized: Gauge "lbproxy_ship_unauthorized" "" "1 while the credentials are refused.";
-    }
-    /// Records of everything but exchanges, in the control lane.
-    ControlMetrics {
-        records_created_total: Counter "lbproxy_records_created_total" "" "Records made, journaled or dropped.";
     }
     /// Rollups. The sum of requests in all rows written is `records_total`, less what is open, pending
     /// or lost.

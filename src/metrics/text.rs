@@ -30,7 +30,14 @@ impl Exposition {
             }
             lines.push('}');
         }
-        let _ = writeln!(lines, " {value}");
+        let _ = match family.divisor {
+            1 => writeln!(lines, " {value}"),
+            divisor => {
+                let (whole, part) = (value / divisor, value % divisor);
+                let places = divisor.ilog10() as usize;
+                writeln!(lines, " {whole}.{part:0places$}")
+            }
+        };
     }
 
     /// The whole page.
@@ -59,14 +66,21 @@ mod tests {
 
     #[test]
     fn groups_samples_of_a_family_under_one_head() {
-        let family = |labels| Family { name: "x_total", labels, help: "xs", kind: Kind::Counter };
+        let family = |labels| Family {
+            name: "x_total",
+            labels,
+            help: "xs",
+            kind: Kind::Counter,
+            divisor: 1,
+        };
         let mut page = Exposition::default();
         page.sample(family("class=\"2xx\""), &[("worker", "0")], 3);
         page.sample(family(""), &[("name", "a\"b")], 4);
+        page.sample(Family { divisor: 1_000, ..family("") }, &[], 2_050);
         assert_eq!(
             page.finish(),
             "# HELP x_total xs\n# TYPE x_total counter\n\
-             x_total{class=\"2xx\",worker=\"0\"} 3\nx_total{name=\"a\\\"b\"} 4\n"
+             x_total{class=\"2xx\",worker=\"0\"} 3\nx_total{name=\"a\\\"b\"} 4\nx_total 2.050\n"
         );
     }
 }

@@ -158,14 +158,12 @@ impl Connection {
     /// Notes bytes that were read; gives how many of them hyper may see.
     pub(super) fn on_read(&self, bytes: &[u8]) -> usize {
         self.received_bytes.set(self.received_bytes.get() + bytes.len() as u64);
-        self.metrics.downstream_received_bytes_total.add_owned(bytes.len() as u64);
         self.scanner.borrow_mut().feed(bytes)
     }
 
     /// Notes bytes that were written.
     pub(super) fn on_write(&self, bytes: usize) {
         self.sent_bytes.set(self.sent_bytes.get() + bytes as u64);
-        self.metrics.downstream_sent_bytes_total.add_owned(bytes as u64);
     }
 
     /// An exchange begins; gives its ordinal and what the scanner saw of its head.

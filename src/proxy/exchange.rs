@@ -43,7 +43,10 @@ pub(super) async fn run(
     let mut watch = Stopwatch::start(&worker, &connection, &parts);
     let service = match admit(&worker, &connection, &mut parts, &mut watch) {
         Ok(service) => service,
-        Err(refusal) => return Ok(refuse(watch, refusal)),
+        Err(refusal) => {
+            watch.is_probe = is_probe(&worker, &parts, refusal);
+            return Ok(refuse(watch, refusal));
+        }
     };
     watch.service = Some(Rc::clone(&service));
     let body = take_body(&worker, &connection, &service, body, &mut watch);
@@ -52,6 +55,13 @@ pub(super) async fn run(
         Ok((response, lease)) => relay(&worker, &service, response, lease, watch),
         Err(refusal) => refuse(watch, refusal),
     })
+}
+
+/// Whether a request answered here is the heartbeat's own.
+fn is_probe(worker: &Worker, parts: &Parts, refusal: Refusal) -> bool {
+    refusal.reason == Reason::AnsweredLocally
+        && worker.probe_token.is_some()
+        && parts.headers.get(super::PROBE_FIELD) == worker.probe_token.as_ref()
 }
 
 /// Rules and route; afterwards the head is what the endpoint gets.

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::Connection;
+use super::counted::Counted;
 use super::ending::{self, record};
 use super::exchange;
 use super::io::{Leftover, Watched};
@@ -29,6 +30,7 @@ use super::streams::OnWorker;
 use super::tls;
 use super::worker::Worker;
 use crate::config;
+use crate::metrics::WorkerMetrics;
 use crate::record::Reason;
 
 /// Connections that may wait to be accepted, per worker.
@@ -139,6 +141,7 @@ async fn take(
     let worker = Rc::clone(worker);
     let tls = shared.tls.clone();
     let drain = drain.clone();
+    let stream = Counted::new(stream, Arc::clone(&worker.metrics));
     tokio::task::spawn_local(async move {
         serve(&worker, &connection, stream, tls, drain).await;
         worker.open.fetch_sub(1, Ordering::Relaxed);
@@ -149,7 +152,7 @@ async fn take(
 async fn serve(
     worker: &Rc<Worker>,
     connection: &Rc<Connection>,
-    stream: TcpStream,
+    stream: Counted<TcpStream, WorkerMetrics>,
     tls: Option<TlsAcceptorDebug>,
     drain: watch::Receiver<bool>,
 ) {
@@ -170,7 +173,13 @@ async fn serve_tls(
 ) {
     let begun = Instant::now();
     let limit = connection.listener.timeouts.tls_handshake;
-    match tokio::time::timeout(limit, acceptor.accept(stream)).await {
+    let result = tokio::time::timeout(limit, acceptor.accept(stream)).await;
+    let cells = &worker.metrics;
+    match result {
+        Ok(Ok(_)) => cells.tls_handshakes_total.add_owned(1),
+        Ok(Err(_)) | Err(_) => cells.tls_handshake_failures_total.add_owned(1),
+    }
+    match result {
         Ok(Ok(stream)) => {
             let facts = tls::facts(stream.get_ref().1, begun.elapsed());
             let _ = connection.tls.set(facts);

@@ -14,6 +14,7 @@
 mod balance;
 mod body;
 mod connection;
+mod counted;
 mod ending;
 mod endpoint;
 mod exchange;
@@ -33,3 +34,7 @@ mod tls;
 mod worker;
 
 pub use running::{EndpointState, Figures, Options, Running, StartError, start};
+
+/// Field of the heartbeat's own requests. Its value is drawn anew for each process, so nobody else
+/// can send one; they are answered here, leave no record and count in `lbproxy_probes_total` only.
+pub const PROBE_FIELD: &str = "lbproxy-probe";

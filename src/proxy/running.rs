@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use http::header::HeaderValue;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::endpoint::Outlier;
 use super::listener::{self, Shared, TlsAcceptorDebug};
@@ -62,6 +63,9 @@ pub struct Options {
     pub when_full: WhenFull,
     /// Number of this installation, for `Via`.
     pub instance: u64,
+    /// Value of [`PROBE_FIELD`](super::PROBE_FIELD) by which the heartbeat's own requests are known;
+    /// `None` for no heartbeat.
+    pub probe_token: Option<String>,
 }
 
 /// A running data plane.
@@ -94,6 +98,8 @@ pub struct Figures {
     outliers: Vec<(String, String, Arc<Outlier>)>,
     /// Start of the data plane.
     start: Instant,
+    /// Told when an endpoint is set aside or comes back.
+    changed: Arc<Notify>,
 }
 
 /// One endpoint as people see it.
@@ -103,8 +109,10 @@ pub struct EndpointState {
     pub service: String,
     /// Its address.
     pub endpoint: String,
-    /// Whether it is in rotation.
+    /// Whether an exchange may go there now, be it as a trial.
     pub is_open: bool,
+    /// Whether it is in rotation, without a trial before.
+    pub is_in_rotation: bool,
 }
 
 impl Figures {
@@ -136,8 +144,25 @@ impl Figures {
                 service: service.clone(),
                 endpoint: endpoint.clone(),
                 is_open: outlier.is_open(now_ms),
+                is_in_rotation: outlier.is_in_rotation(),
             })
             .collect()
+    }
+
+    /// Waits until an endpoint has been set aside or has come back since the last call. For one
+    /// waiter.
+    pub async fn endpoint_changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Cells of each worker.
+    pub fn workers(&self) -> &[Arc<WorkerMetrics>] {
+        &self.workers
+    }
+
+    /// Cells of each worker and endpoint: worker, service, endpoint, cells.
+    pub fn endpoint_cells(&self) -> &[(u8, String, String, Arc<EndpointMetrics>)] {
+        &self.endpoints
     }
 }
 
@@ -176,7 +201,8 @@ impl Running {
 /// # Errors
 /// [`StartError`]; nothing is left running.
 pub fn start(options: Options) -> Result<Running, StartError> {
-    let Options { config, lanes, when_full, instance } = options;
+    let Options { config, lanes, when_full, instance, probe_token } = options;
+    let probe_token = probe_token.and_then(|token| HeaderValue::from_str(&token).ok());
     let (sockets, addresses) = bind_all(&config, lanes.len())?;
     let listeners = config
         .listeners
@@ -189,11 +215,13 @@ pub fn start(options: Options) -> Result<Running, StartError> {
             })
         })
         .collect::<Result<Vec<_>, StartError>>()?;
+    let changed = Arc::new(Notify::new());
     let outliers: Vec<Vec<Arc<Outlier>>> = config
         .services
         .iter()
         .map(|service| {
-            service.hosts.iter().map(|_| Arc::new(Outlier::new(service.outlier))).collect()
+            let outlier = || Arc::new(Outlier::new(service.outlier, Arc::clone(&changed)));
+            service.hosts.iter().map(|_| outlier()).collect()
         })
         .collect();
     let mut figures = Figures {
@@ -202,6 +230,7 @@ pub fn start(options: Options) -> Result<Running, StartError> {
         endpoints: Vec::new(),
         outliers: Vec::new(),
         start: Instant::now(),
+        changed,
     };
     let open = Arc::new(AtomicUsize::new(0));
     let (drain, draining) = watch::channel(false);
@@ -213,6 +242,7 @@ pub fn start(options: Options) -> Result<Running, StartError> {
             lane,
             when_full,
             instance,
+            probe_token: probe_token.clone(),
             sockets: sockets.into_iter().zip(listeners.iter().cloned()).collect(),
             services: cells(id, &config, &outliers, &mut figures),
             metrics: Arc::new(WorkerMetrics::default()),
@@ -300,6 +330,8 @@ struct Seed {
     when_full: WhenFull,
     /// Number of this installation.
     instance: u64,
+    /// By which the heartbeat's requests are known.
+    probe_token: Option<HeaderValue>,
     /// Its sockets with their listeners.
     sockets: Vec<(std::net::TcpListener, Shared)>,
     /// Its services.
@@ -334,13 +366,14 @@ impl Seed {
             when_full: self.when_full,
             services,
             pseudonym: format!("lbproxy-{:010x}", self.instance),
+            probe_token: self.probe_token,
             metrics: Arc::clone(&self.metrics),
             start: self.start,
             open: self.open,
         });
         let mut killed = self.killed;
         runtime.block_on(async {
-            tokio::task::spawn_local(Rc::clone(&worker.timer).run());
+            tokio::task::spawn_local(Rc::clone(&worker.timer).run(Arc::clone(&worker.metrics)));
             tokio::task::spawn_local(Rc::clone(&worker).sweep());
             let mut accepting = Vec::new();
             for (socket, shared) in self.sockets {

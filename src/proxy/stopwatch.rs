@@ -68,6 +68,8 @@ pub(super) struct Stopwatch {
     pub(super) host: Option<HeaderValue>,
     /// How far it came.
     pub(super) phase: Phase,
+    /// Whether it is the heartbeat's own: it leaves no record.
+    pub(super) is_probe: bool,
     /// Where it was routed.
     pub(super) service: Option<Rc<Service>>,
     /// Endpoint of the last attempt.
@@ -136,6 +138,7 @@ impl Stopwatch {
             survey: Survey::of(&parts.headers),
             host: None,
             phase: Phase::Request,
+            is_probe: false,
             service: None,
             endpoint: None,
             attempts: 0,
@@ -213,6 +216,11 @@ impl Stopwatch {
             self.framing_bytes += "0\r\n\r\n".len() as u64;
         }
         self.connection.end(now);
+        if self.is_probe {
+            self.worker.metrics.requests_in_flight.sub_owned(1);
+            self.worker.metrics.probes_total.add_owned(1);
+            return now;
+        }
         self.count(reason);
         let mut lists = Lists::default();
         let record = self.record(now, reason, &mut lists);

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
+use http::header::HeaderValue;
+
 use super::headers::Via;
 use super::limit::Timer;
 use super::route::Routes;
@@ -17,7 +19,7 @@ use super::stopwatch::wall_clock;
 use crate::config::WhenFull;
 use crate::journal::{Appended, Lane};
 use crate::metrics::WorkerMetrics;
-use crate::record::{Count, GapRecord, Stream, Text};
+use crate::record::{GapRecord, Stream};
 
 /// How often pools are swept.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -41,6 +43,8 @@ pub(super) struct Worker {
     pub(super) services: Vec<Rc<Service>>,
     /// Our entry in `Via`.
     pub(super) via: Via,
+    /// Value of [`PROBE_FIELD`](super::PROBE_FIELD) in the heartbeat's own requests.
+    pub(super) probe_token: Option<HeaderValue>,
     /// Its cells.
     pub(super) metrics: Arc<WorkerMetrics>,
     /// Start of the data plane; endpoint states count from here.
@@ -65,6 +69,8 @@ pub(super) struct Parts {
     pub(super) services: Vec<Rc<Service>>,
     /// Name of this process in `Via`.
     pub(super) pseudonym: String,
+    /// By which the heartbeat's requests are known.
+    pub(super) probe_token: Option<HeaderValue>,
     /// Its cells.
     pub(super) metrics: Arc<WorkerMetrics>,
     /// Start of the data plane.
@@ -87,6 +93,7 @@ impl Worker {
             routes,
             services: parts.services,
             via: Via::new(&parts.pseudonym),
+            probe_token: parts.probe_token,
             metrics: parts.metrics,
             start: parts.start,
             connections: Cell::new(0),
@@ -124,14 +131,7 @@ impl Worker {
         let appended = lane.append(stream as u8, encode);
         self.is_journal_full.set(matches!(appended, Appended::Dropped));
         if let Appended::AfterGap { stream, first_seq, count } = appended {
-            let gap = GapRecord {
-                timestamp: Some(wall_clock()),
-                gap_worker: Some(Count(u64::from(self.id))),
-                gap_stream: Some(Count(u64::from(stream))),
-                gap_first_seq: Some(Count(first_seq)),
-                gap_count: Some(Count(count)),
-                gap_reason: Some(Text(b"journal_full")),
-            };
+            let gap = GapRecord::journal_full(wall_clock(), self.id, (stream, first_seq, count));
             self.metrics.records_created_total.add_owned(1);
             // Dropped again: the next record after space returns tells of the longer gap.
             let _ = lane.append(Stream::Gap as u8, |out| gap.encode(out));

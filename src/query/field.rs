@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use crate::base::nearest::nearest;
-use crate::record::{FieldSpec, ORIGIN_FIELDS, Outcome, Reason, Stream};
+use crate::record::{FieldSpec, KIND_FIELD, ORIGIN_FIELDS, Outcome, Reason, Stream};
 
 /// Names people type, beside those of the tables: name, path.
 const SHORTER: &[(&str, &str)] = &[
@@ -40,6 +40,8 @@ pub enum Kind {
     Number,
     /// A status: a number with classes such as `5xx`.
     Status,
+    /// A share or rate: a number with a fraction.
+    Share,
     /// Bytes.
     Size,
     /// A span of time.
@@ -56,7 +58,8 @@ impl Kind {
     /// Of a row of the tables.
     fn of(spec: &FieldSpec) -> Self {
         match (spec.kind.index_type, spec.kind.unit) {
-            ("date", _) => Self::Time,
+            ("date" | "date_range", _) => Self::Time,
+            ("float", _) => Self::Share,
             ("boolean", _) => Self::Flag,
             ("object", _) => Self::Number,
             ("ip", _) => Self::Address,
@@ -145,6 +148,7 @@ fn collect() -> Vec<Field> {
     for spec in ORIGIN_FIELDS {
         add(spec, Place::Origin(spec.rust));
     }
+    add(&KIND_FIELD, Place::Stream);
     for (_, index, ids) in places {
         fields[index].place = Place::Record(ids);
     }
@@ -152,7 +156,7 @@ fn collect() -> Vec<Field> {
         path: "stream",
         short: "stream",
         kind: Kind::Text,
-        doc: "Kind of the record: access, connection or health.",
+        doc: "Kind of the record: access, connection, gap, heartbeat, process or rollup.",
         place: Place::Stream,
     });
     fields
@@ -191,7 +195,7 @@ impl Field {
         match self.path {
             "lbproxy.termination.reason" => Some(Reason::ALL.iter().map(|r| r.as_str()).collect()),
             "event.outcome" => Some(Outcome::ALL.iter().map(|o| o.as_str()).collect()),
-            "stream" => Some(Stream::ALL.iter().map(|s| s.as_str()).collect()),
+            "stream" | "lbproxy.kind" => Some(Stream::ALL.iter().map(|s| s.as_str()).collect()),
             _ => None,
         }
     }
@@ -236,6 +240,8 @@ mod tests {
             ("attempt_reasons", Kind::Text),
             ("stream", Kind::Text),
             ("seq", Kind::Number),
+            ("cpu", Kind::Share),
+            ("monitor_timespan", Kind::Time),
         ] {
             assert_eq!(Field::find(name).unwrap().kind, want, "{name}");
         }

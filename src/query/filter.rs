@@ -13,7 +13,7 @@ use super::glob::Glob;
 use super::parse::{self, FilterError};
 use super::row::Row;
 use crate::base::units;
-use crate::record::{Value, write_timestamp};
+use crate::record::{Ratio, Value, write_timestamp};
 
 /// A question that a record answers with yes or no. The default asks nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -196,7 +196,11 @@ impl Comparison {
 /// A value as a number, when it is one.
 const fn number(value: Value<'_>) -> Option<u64> {
     match value {
-        Value::Number(number) | Value::Micros(number) | Value::TimeMs(number) => Some(number),
+        Value::Number(number)
+        | Value::Micros(number)
+        | Value::TimeMs(number)
+        | Value::TimespanMs(number, _)
+        | Value::Ratio(number) => Some(number),
         _ => None,
     }
 }
@@ -262,6 +266,7 @@ impl fmt::Display for Comparison {
             Operand::Number(number) => match self.field.kind {
                 Kind::Span => f.write_str(&units::write_duration(*number)),
                 Kind::Size => f.write_str(&units::write_bytes(*number)),
+                Kind::Share => Ratio(*number).fmt(f),
                 Kind::Time => {
                     let mut text = Vec::new();
                     write_timestamp(*number, &mut text);

@@ -267,6 +267,7 @@ fn operand(field: &Field, op: Op, glob: Glob) -> Result<Operand, (String, String
         Kind::Status => {
             (class(value).or_else(|| status(value)), "a status or a class, such as 200 or 5xx")
         }
+        Kind::Share => (share(value), "a share or rate, such as 0.25 or 25%"),
         Kind::Size => (
             units::parse_bytes(value).or_else(number).map(Operand::Number),
             "a size, such as 512B, 64KiB or 1MiB",
@@ -280,6 +281,17 @@ fn operand(field: &Field, op: Op, glob: Glob) -> Result<Operand, (String, String
         Kind::Address => (network(value), "an address or a network, such as 10.0.0.0/8"),
     };
     read.ok_or_else(|| (format!("`{value}` is no value of `{name}`"), format!("write {what}")))
+}
+
+/// A share or rate in ten-thousandths: `0.25` and `25%` are 2500.
+fn share(text: &str) -> Option<Operand> {
+    let (digits, places) = text.strip_suffix('%').map_or((text, 4), |percent| (percent, 2));
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || part.len() > places || !is_digits(whole) || !is_digits(part) {
+        return None;
+    }
+    format!("{whole}{part:0<places$}").parse().ok().map(Operand::Number)
 }
 
 /// What can be asked of a text.

@@ -2,7 +2,8 @@
 
 use super::field::{Field, Place};
 use crate::record::{
-    self, AccessRecord, ConnectionRecord, DecodeError, GapRecord, Origin, Stream, Value, Values,
+    self, AccessRecord, ConnectionRecord, DecodeError, GapRecord, HeartbeatRecord, Origin, Stream,
+    Value, Values,
 };
 
 /// A record with its place in the journal; borrows both.
@@ -72,6 +73,17 @@ impl<'a> Row<'a> {
     /// It as a gap, if it is one.
     pub fn gap(&self) -> Option<GapRecord<'a>> {
         (self.stream == Stream::Gap).then(|| GapRecord::decode(self.payload).ok())?
+    }
+
+    /// Whether it comes by itself at a fixed pace and tells of nothing that happened.
+    pub fn is_routine(&self) -> bool {
+        match self.stream {
+            Stream::Access | Stream::Connection | Stream::Gap => false,
+            Stream::Process | Stream::Rollup => true,
+            Stream::Heartbeat => {
+                HeartbeatRecord::decode(self.payload).is_ok_and(|record| record.action.is_none())
+            }
+        }
     }
 
     /// Its binary form.

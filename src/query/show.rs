@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::field::{Field, Kind};
 use crate::base::units;
 use crate::base::visible::visible;
-use crate::record::{Value, write_timestamp};
+use crate::record::{Ratio, Value, write_timestamp};
 
 /// Writes the value of `field`; several texts with commas between them.
 pub fn show(field: &Field, value: Value<'_>) -> String {
@@ -18,6 +18,10 @@ pub fn show(field: &Field, value: Value<'_>) -> String {
             write_timestamp(ms, &mut text);
             String::from_utf8_lossy(&text).trim_matches('"').to_owned()
         }
+        Value::TimespanMs(from, to) => {
+            format!("{}/{}", show(field, Value::TimeMs(from)), show(field, Value::TimeMs(to)))
+        }
+        Value::Ratio(ratio) => Ratio(ratio).to_string(),
         Value::Flag(flag) => flag.to_string(),
         Value::Address(address) => address.to_string(),
         Value::Text(text) => visible(text).to_string(),
@@ -47,6 +51,12 @@ mod tests {
             ("status", Value::Number(404), "404"),
             ("duration", Value::Micros(12_400), "12.4 ms"),
             ("time", Value::TimeMs(0), "1970-01-01T00:00:00.000Z"),
+            (
+                "monitor_timespan",
+                Value::TimespanMs(0, 1),
+                "1970-01-01T00:00:00.000Z/1970-01-01T00:00:00.001Z",
+            ),
+            ("cpu", Value::Ratio(12_050), "1.2050"),
             ("reused", Value::Flag(true), "true"),
             ("client", Value::Address("::1".parse().unwrap()), "::1"),
             ("path", Value::Text(b"/\x1b[31m\xff"), "/\\x1b[31m\\xff"),

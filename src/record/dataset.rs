@@ -15,26 +15,29 @@ pub enum Dataset {
     Access,
     /// Connections without a readable request.
     Connection,
-    /// What tells of lbproxy itself: gaps.
+    /// What tells of lbproxy's own state: gaps, heartbeats.
     Health,
+    /// Samples of the process.
+    Process,
     /// Requests added up by minute.
     Rollup,
 }
 
 /// Tells the kinds of one dataset apart; not in documents whose dataset holds a single kind.
-pub(super) const KIND_FIELD: FieldSpec = FieldSpec {
+pub const KIND_FIELD: FieldSpec = FieldSpec {
     id: u8::MAX,
     rust: "kind",
     path: "lbproxy.kind",
     kind: FieldKind { ..Text::<'static, 16>::KIND },
     parts: &[],
     otel: "",
-    doc: "Kind of the record: each kind is numbered for itself.",
+    doc: "Kind of the record, in data streams that hold several (health): each is numbered for itself.",
 };
 
 impl Dataset {
     /// All datasets.
-    pub const ALL: [Self; 4] = [Self::Access, Self::Connection, Self::Health, Self::Rollup];
+    pub const ALL: [Self; 5] =
+        [Self::Access, Self::Connection, Self::Health, Self::Process, Self::Rollup];
 
     /// First part of the data stream's name; the namespace follows.
     pub const fn name(self) -> &'static str {
@@ -42,6 +45,7 @@ impl Dataset {
             Self::Access => "logs-lbproxy.access",
             Self::Connection => "logs-lbproxy.connection",
             Self::Health => "logs-lbproxy.health",
+            Self::Process => "metrics-lbproxy.process",
             Self::Rollup => "metrics-lbproxy.rollup",
         }
     }
@@ -52,6 +56,7 @@ impl Dataset {
             Self::Access => "access",
             Self::Connection => "connection",
             Self::Health => "health",
+            Self::Process => "process",
             Self::Rollup => "rollup",
         }
     }
@@ -61,7 +66,8 @@ impl Dataset {
         match self {
             Self::Access => &[Stream::Access],
             Self::Connection => &[Stream::Connection],
-            Self::Health => &[Stream::Gap],
+            Self::Health => &[Stream::Gap, Stream::Heartbeat],
+            Self::Process => &[Stream::Process],
             Self::Rollup => &[Stream::Rollup],
         }
     }

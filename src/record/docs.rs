@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::dataset::KIND_FIELD;
 use super::document::{ORIGIN_FIELDS, Stream};
 use super::schema::FieldSpec;
 use super::termination::{Outcome, Phase, Reason, Who};
@@ -13,13 +14,14 @@ const HEAD: &str = "\
 <!-- Generated from the tables in src/record; `UPDATE=1 cargo test --test it generated` rewrites it. -->
 
 Everything lbproxy tells leaves it as a record: one for each request, one for each connection that ended
-without a request that could be read, one for each gap, and rollups, which add requests up by minute. A record is a document in the data stream of its
+without a request that could be read, one for each gap, each check of the heartbeat, each sample of the
+process, and rollups, which add requests up by minute. A record is a document in the data stream of its
 kind, and a line of `lbproxy log`. Where a data stream holds several kinds, `lbproxy.kind` tells them apart.
 
 - Absent means *did not happen*: never -1, never `-`, never 0 for unknown.
 - `@timestamp` is the end of what the record tells of, so a minute, once past, is closed for good.
-- `event.duration` is in nanoseconds, as ECS asks; every other time is in microseconds and its name ends
-  in `_us`.
+- `event.duration` is in nanoseconds, as ECS asks; every other time is in the unit that its name ends in:
+  `us`, `ms` or `seconds`.
 - Names are those of [ECS](https://www.elastic.co/guide/en/ecs/current/) where ECS has one, else
   `lbproxy.*`. The last column but one is the name in OpenTelemetry's semantic conventions.
 - A longer text than the limit in its type is cut there, at a character.
@@ -99,6 +101,8 @@ pub fn records_markdown() -> String {
             Stream::Access => "Access: one request and its response",
             Stream::Connection => "Connection: one that ended without a request that could be read",
             Stream::Gap => "Gap: records that the journal had no space for",
+            Stream::Heartbeat => "Heartbeat: a check of a listener or endpoint, a change of state",
+            Stream::Process => "Process: a sample of the process, a worker or an endpoint",
             Stream::Rollup => "Rollup: requests of one minute, by service, route and endpoint",
         };
         let name = stream.data_stream("NAMESPACE");
@@ -113,7 +117,7 @@ pub fn records_markdown() -> String {
         }
     }
     page += "\n## In every document\n\n";
-    table(&mut page, ORIGIN_FIELDS);
+    table(&mut page, &[&[KIND_FIELD], ORIGIN_FIELDS].concat());
     terminations(&mut page);
     page += COMPLETENESS;
     page

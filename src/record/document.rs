@@ -8,7 +8,10 @@
 
 use super::schema::{DecodeError, take_bitmap};
 use super::value::{Count, Field, FieldKind, Text, TimestampMs, Value, cut};
-use super::{AccessRecord, ConnectionRecord, Dataset, FieldSpec, GapRecord, RollupRecord, json};
+use super::{
+    AccessRecord, ConnectionRecord, Dataset, FieldSpec, GapRecord, HeartbeatRecord, ProcessRecord,
+    RollupRecord, json,
+};
 
 /// A kind of record: a table, and a stream of its own in the journal, numbered from 1 per lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,13 +23,18 @@ pub enum Stream {
     Connection = 2,
     /// [`GapRecord`].
     Gap = 3,
+    /// [`HeartbeatRecord`].
+    Heartbeat = 4,
+    /// [`ProcessRecord`].
+    Process = 5,
     /// [`RollupRecord`].
     Rollup = 6,
 }
 
 impl Stream {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Access, Self::Connection, Self::Gap, Self::Rollup];
+    pub const ALL: [Self; 6] =
+        [Self::Access, Self::Connection, Self::Gap, Self::Heartbeat, Self::Process, Self::Rollup];
 
     /// From its number in the journal.
     pub const fn from_u8(number: u8) -> Option<Self> {
@@ -34,6 +42,8 @@ impl Stream {
             1 => Some(Self::Access),
             2 => Some(Self::Connection),
             3 => Some(Self::Gap),
+            4 => Some(Self::Heartbeat),
+            5 => Some(Self::Process),
             6 => Some(Self::Rollup),
             _ => None,
         }
@@ -44,7 +54,8 @@ impl Stream {
         match self {
             Self::Access => Dataset::Access,
             Self::Connection => Dataset::Connection,
-            Self::Gap => Dataset::Health,
+            Self::Gap | Self::Heartbeat => Dataset::Health,
+            Self::Process => Dataset::Process,
             Self::Rollup => Dataset::Rollup,
         }
     }
@@ -60,6 +71,8 @@ impl Stream {
             Self::Access => "access",
             Self::Connection => "connection",
             Self::Gap => "gap",
+            Self::Heartbeat => "heartbeat",
+            Self::Process => "process",
             Self::Rollup => "rollup",
         }
     }
@@ -76,6 +89,8 @@ impl Stream {
             Self::Access => AccessRecord::FIELDS,
             Self::Connection => ConnectionRecord::FIELDS,
             Self::Gap => GapRecord::FIELDS,
+            Self::Heartbeat => HeartbeatRecord::FIELDS,
+            Self::Process => ProcessRecord::FIELDS,
             Self::Rollup => RollupRecord::FIELDS,
         }
     }
@@ -163,6 +178,8 @@ impl<'a> Values<'a> {
             Stream::Access => AccessRecord::visit_fields(payload, keep),
             Stream::Connection => ConnectionRecord::visit_fields(payload, keep),
             Stream::Gap => GapRecord::visit_fields(payload, keep),
+            Stream::Heartbeat => HeartbeatRecord::visit_fields(payload, keep),
+            Stream::Process => ProcessRecord::visit_fields(payload, keep),
             Stream::Rollup => RollupRecord::visit_fields(payload, keep),
         }?;
         Ok(Self(values))
@@ -253,6 +270,8 @@ pub fn write_document(
         Stream::Access => AccessRecord::write_fields(payload, out),
         Stream::Connection => ConnectionRecord::write_fields(payload, out),
         Stream::Gap => GapRecord::write_fields(payload, out),
+        Stream::Heartbeat => HeartbeatRecord::write_fields(payload, out),
+        Stream::Process => ProcessRecord::write_fields(payload, out),
         Stream::Rollup => RollupRecord::write_fields(payload, out),
     };
     if let Err(error) = written {

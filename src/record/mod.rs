@@ -1,6 +1,6 @@
 //! Records: what leaves the process, as tables.
 //!
-//! One macro table per kind ([`AccessRecord`], [`ConnectionRecord`], [`GapRecord`], [`RollupRecord`]); from a row come
+//! One macro table per kind ([`AccessRecord`], [`HeartbeatRecord`], [`RollupRecord`] …); from a row come
 //! struct field, binary codec, JSON, index mapping and documentation. No I/O, no clock.
 //! Not here: where the bytes are kept (`journal`), who measures (`proxy`).
 
@@ -10,7 +10,9 @@ mod dataset;
 mod docs;
 mod document;
 mod gap;
+mod heartbeat;
 mod json;
+mod process;
 mod rollup;
 #[cfg(test)]
 mod sample;
@@ -21,14 +23,16 @@ mod value;
 
 pub use access::AccessRecord;
 pub use connection::ConnectionRecord;
-pub use dataset::Dataset;
+pub use dataset::{Dataset, KIND_FIELD};
 pub use docs::records_markdown;
 pub use document::{
     Constants, ID_BYTES, ORIGIN_FIELDS, Origin, Stream, Values, timestamp_ms, write_document,
     write_id,
 };
 pub use gap::GapRecord;
+pub use heartbeat::HeartbeatRecord;
 pub use json::timestamp as write_timestamp;
+pub use process::ProcessRecord;
 pub use rollup::RollupRecord;
 pub use schema::{DecodeError, FieldSpec};
 pub use summary::{
@@ -36,6 +40,6 @@ pub use summary::{
 };
 pub use termination::{Blame, Outcome, Phase, Reason, State, Who};
 pub use value::{
-    Bytes, Count, EcsNanos, FieldKind, Flag, Ip, Micros, Part, Port, Status, Text, TextList,
-    TimestampMs, Value,
+    Bytes, Count, EcsNanos, FieldKind, Flag, Ip, Micros, Part, Port, Ratio, Status, Text, TextList,
+    TimespanMs, TimestampMs, Value,
 };

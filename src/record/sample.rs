@@ -9,7 +9,8 @@ use super::summary::{
 };
 use super::termination::{Outcome, Phase, Reason, State};
 use super::value::{
-    Bytes, Count, EcsNanos, Flag, Ip, Micros, Port, Status, Text, TextList, TimestampMs, cut,
+    Bytes, Count, EcsNanos, Flag, Ip, Micros, Port, Ratio, Status, Text, TextList, TimespanMs,
+    TimestampMs, cut,
 };
 use crate::base::histogram::Histogram;
 
@@ -129,6 +130,24 @@ impl<'a> Sample<'a> for TimestampMs {
         let mut out = Vec::new();
         super::json::timestamp(self.0, &mut out); // has its own tests
         serde_json::from_slice(&out).unwrap()
+    }
+}
+
+impl<'a> Sample<'a> for TimespanMs {
+    fn draw(source: &'a Source, id: u8) -> Self {
+        Self(source.number(id), source.number(id) / 2)
+    }
+    fn expected(&self) -> Value {
+        json!({ "gte": TimestampMs(self.0).expected(), "lt": TimestampMs(self.1).expected() })
+    }
+}
+
+impl<'a> Sample<'a> for Ratio {
+    fn draw(source: &'a Source, id: u8) -> Self {
+        Self(source.number(id) % 1_000_000_000)
+    }
+    fn expected(&self) -> Value {
+        json!(f64::from(u32::try_from(self.0).unwrap()) / 10_000.0)
     }
 }
 

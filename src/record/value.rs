@@ -155,6 +155,10 @@ pub enum Value<'a> {
     Micros(u64),
     /// Wall time in milliseconds since 1970, UTC.
     TimeMs(u64),
+    /// A span of wall time, both in milliseconds since 1970, UTC.
+    TimespanMs(u64, u64),
+    /// A share or rate in ten-thousandths.
+    Ratio(u64),
     /// Yes or no.
     Flag(bool),
     /// An address.
@@ -222,6 +226,75 @@ impl<'a> Field<'a> for TimestampMs {
     }
     fn value(&self) -> Value<'a> {
         Value::TimeMs(self.0)
+    }
+}
+
+/// A span of wall time: from the first to before the second, both in milliseconds since 1970, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimespanMs(pub u64, pub u64);
+
+impl<'a> Field<'a> for TimespanMs {
+    const KIND: FieldKind = kind("date_range", "");
+    fn put(&self, out: &mut Writer<'_>) -> Option<()> {
+        out.varint(self.0)?;
+        out.varint(self.1)
+    }
+    fn take(input: &mut &'a [u8]) -> Result<Self, DecodeError> {
+        Ok(Self(take_varint(input)?, take_varint(input)?))
+    }
+    fn json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"gte\":");
+        json::timestamp(self.0, out);
+        out.extend_from_slice(b",\"lt\":");
+        json::timestamp(self.1, out);
+        out.push(b'}');
+    }
+    fn value(&self) -> Value<'a> {
+        Value::TimespanMs(self.0, self.1)
+    }
+}
+
+/// A share or rate, kept in ten-thousandths: 10 000 is 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ratio(pub u64);
+
+impl Ratio {
+    /// What 1 is kept as.
+    pub const ONE: u64 = 10_000;
+
+    /// `part / whole`; `None` when there is no whole.
+    pub fn of(part: u64, whole: u64) -> Option<Self> {
+        let scaled = u128::from(part) * u128::from(Self::ONE);
+        let share = scaled.checked_div(u128::from(whole))?;
+        Some(Self(u64::try_from(share).unwrap_or(u64::MAX)))
+    }
+}
+
+impl std::fmt::Display for Ratio {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{:04}", self.0 / Self::ONE, self.0 % Self::ONE)
+    }
+}
+
+impl<'a> Field<'a> for Ratio {
+    const KIND: FieldKind = kind("float", "");
+    fn put(&self, out: &mut Writer<'_>) -> Option<()> {
+        out.varint(self.0)
+    }
+    fn take(input: &mut &'a [u8]) -> Result<Self, DecodeError> {
+        take_varint(input).map(Self)
+    }
+    fn json(&self, out: &mut Vec<u8>) {
+        json::integer(self.0 / Self::ONE, out);
+        out.push(b'.');
+        let mut part = self.0 % Self::ONE;
+        for place in [1_000, 100, 10, 1] {
+            out.push(b'0' + u8::try_from(part / place).unwrap_or(0));
+            part %= place;
+        }
+    }
+    fn value(&self) -> Value<'a> {
+        Value::Ratio(self.0)
     }
 }
 

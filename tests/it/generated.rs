@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use lbproxy::config;
 use lbproxy::elk::{Product, templates};
+use lbproxy::metrics::metrics_markdown;
 use lbproxy::record::{Dataset, records_markdown};
 
 /// Every generated file: path from the root of the repository, and what makes it.
@@ -16,6 +17,7 @@ fn artefacts() -> Vec<(String, Box<dyn Fn() -> String>)> {
         ("docs/records.md".to_owned(), Box::new(records_markdown)),
         ("docs/config.md".to_owned(), Box::new(config::reference_markdown)),
         ("docs/config.schema.json".to_owned(), Box::new(config::json_schema)),
+        ("docs/metrics.md".to_owned(), Box::new(metrics_markdown)),
     ];
     for product in Product::ALL {
         for dataset in Dataset::ALL {

@@ -8,13 +8,13 @@ const LAYERS: [&[&str]; 5] = [
     &["base"],
     &["record", "journal", "config", "metrics"],
     &["proxy", "control", "rollup", "query"],
-    &["admin", "ship", "elk", "mock"],
+    &["admin", "ship", "vitals", "elk", "mock"],
     &["cli"],
 ];
 
 /// Crates that stay in some folders: (crate, folders that may name it).
 const CRATES: [(&str, &[&str]); 8] = [
-    ("tokio", &["proxy", "admin", "ship", "elk", "mock", "cli"]),
+    ("tokio", &["proxy", "admin", "ship", "vitals", "elk", "mock", "cli"]),
     ("hyper", &["proxy", "mock"]),
     ("http", &["proxy", "mock", "admin", "ship"]),
     ("axum", &["admin"]),

@@ -26,6 +26,7 @@ use crate::record::Stream;
 use clients::Clients;
 use follow::Follower;
 use line::Line;
+use pulse::Pulse;
 use screen::Screen;
 use setup::Folder;
 use summary::Run;
@@ -35,6 +36,7 @@ mod clients;
 mod follow;
 mod line;
 mod number;
+mod pulse;
 mod screen;
 mod setup;
 mod summary;
@@ -214,6 +216,7 @@ impl Demo {
             missed: self.follower.missed(),
             elapsed: self.start.elapsed(),
             endpoints: sources.proxy.endpoints(),
+            pulse: Pulse::of(&sources.vitals),
             journal: sources.journal.metrics(),
             shipping: shipping.map(|ship| (&*ship.metrics, sources.journal.pending(ship.reader))),
             log: kept_log::newest(),

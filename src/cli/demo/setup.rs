@@ -94,7 +94,7 @@ pub(super) fn configure(args: &Args, story: &Story, journal: &Path) -> anyhow::R
     let text = format!(
         "{}admin: {{listen: \"127.0.0.1:{admin_port}\"}}\n\
          telemetry:\n  instance: demo\n  namespace: {NAMESPACE}\n  \
-         journal: {{size: 64MiB}}\n{elasticsearch}",
+         journal: {{size: 64MiB}}\n  heartbeat: {{every: 1s}}\n  process: {{every: 1s}}\n{elasticsearch}",
         story.proxy_yaml(port)
     );
     let parsed = config::parse("demo", &text, &|_| None);

@@ -111,11 +111,12 @@ impl Run<'_> {
     fn account(&self) -> Vec<Line> {
         let tally = self.tally;
         let kinds = format!(
-            "{} of requests   {} of connections without one   {} of gaps   {} rollups",
+            "{} of requests   {} of connections without one   {} of gaps   {} rollups   {} of lbproxy itself",
             count(tally.total.all.requests),
             count(tally.connections),
             count(tally.gaps),
-            count(tally.rollups)
+            count(tally.rollups),
+            count(tally.vitals)
         );
         let mut lines = vec![Line::labelled("records").and(Tone::Normal, kinds)];
         for equation in self.ledger.to_string().lines() {

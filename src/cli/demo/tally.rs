@@ -148,6 +148,8 @@ pub(super) struct Tally {
     pub(super) gaps: u64,
     /// Records that add up others.
     pub(super) rollups: u64,
+    /// Records of heartbeats and samples.
+    pub(super) vitals: u64,
     /// Records that could not be decoded.
     pub(super) unreadable: u64,
 }
@@ -165,6 +167,7 @@ impl Tally {
             connections: 0,
             gaps: 0,
             rollups: 0,
+            vitals: 0,
             unreadable: 0,
         }
     }
@@ -176,6 +179,7 @@ impl Tally {
             (Some(Stream::Connection), _) => self.connections += 1,
             (Some(Stream::Gap), _) => self.gaps += 1,
             (Some(Stream::Rollup), _) => self.rollups += 1,
+            (Some(Stream::Heartbeat | Stream::Process), _) => self.vitals += 1,
             _ => self.unreadable += 1,
         }
     }
@@ -264,6 +268,8 @@ pub(super) mod tests {
         tally.add(Stream::Connection as u8, &[]);
         tally.add(Stream::Gap as u8, &[]);
         tally.add(Stream::Rollup as u8, &[]);
+        tally.add(Stream::Heartbeat as u8, &[]);
+        tally.add(Stream::Process as u8, &[]);
         tally.add(Stream::Access as u8, &[1]);
         tally.add(99, &[]);
         assert_eq!(tally.total.all.requests, 0, "the second is not closed yet");
@@ -281,6 +287,7 @@ pub(super) mod tests {
         );
         assert_eq!((tally.connections, tally.gaps, tally.unreadable), (1, 1, 2));
         assert_eq!(tally.rollups, 1);
+        assert_eq!(tally.vitals, 2);
     }
 
     #[test]

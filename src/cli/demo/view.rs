@@ -9,6 +9,7 @@ use std::{fmt::Write as _, net::SocketAddr};
 
 use super::line::{LABEL_COLUMNS, Line, Tone};
 use super::number::{count, latency, percent, rate, share, sparkline};
+use super::pulse::Pulse;
 use super::tally::{Figures, HISTORY, Place, Tally};
 use crate::base::units;
 use crate::metrics::{JournalMetrics, ShipMetrics};
@@ -89,6 +90,8 @@ pub(super) struct Picture<'a> {
     pub(super) elapsed: Duration,
     /// Endpoints with their states.
     pub(super) endpoints: Vec<EndpointState>,
+    /// The process and its checks.
+    pub(super) pulse: Pulse,
     /// What the journal counts.
     pub(super) journal: &'a JournalMetrics,
     /// What shipping counts, and how many records wait for it.
@@ -110,6 +113,7 @@ impl Picture<'_> {
         lines.extend(self.places(&recent));
         lines.push(Line::blank());
         lines.push(reasons(&self.tally.total));
+        lines.push(self.pulse.line());
         lines.push(self.journal());
         lines.push(self.shipping());
         lines.extend(self.log_lines(columns.saturating_sub(LABEL_COLUMNS)));
@@ -267,6 +271,7 @@ impl Picture<'_> {
             ("dropped", 8, count(journal.dropped_full_total.value())),
             ("shipped", 9, shipped),
         ];
+        let cells = cells.into_iter().chain(self.pulse.cells());
         let mut lines = (String::new(), String::new());
         for (title, width, value) in cells {
             let _ = write!(lines.0, "{title:>width$}");

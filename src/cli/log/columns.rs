@@ -35,7 +35,7 @@ pub(super) fn cells(row: &Row<'_>, fields: &[FieldArg]) -> Vec<String> {
 
 /// Whether cells of a column are figures, to be put at its right side.
 pub(super) const fn is_figure(arg: &FieldArg) -> bool {
-    matches!(arg.field.kind, Kind::Number | Kind::Size | Kind::Span)
+    matches!(arg.field.kind, Kind::Number | Kind::Share | Kind::Size | Kind::Span)
 }
 
 /// What the document of a record says for each field.

@@ -83,8 +83,44 @@ pub(super) fn line(row: &Row<'_>, paint: Paint) -> String {
         connection(&record, paint, &mut parts);
     } else if let Some(record) = row.gap() {
         parts.push(paint.tone(Tone::Bad, gap(&record)));
+    } else {
+        named(row, paint, &mut parts);
     }
     parts.join(" ")
+}
+
+/// What is shown of kinds without a line of their own, as far as a record has it.
+const NAMED: [&str; 19] = [
+    "monitor.status",
+    "monitor.name",
+    "monitor.duration.us",
+    "event.action",
+    "lbproxy.health.previous",
+    "error.type",
+    "error.message",
+    "metricset.name",
+    "lbproxy.sample.worker",
+    "lbproxy.service",
+    "lbproxy.route",
+    "lbproxy.endpoint",
+    "system.process.cpu.total.pct",
+    "system.process.memory.rss.bytes",
+    "lbproxy.downstream.received.bytes_per_second",
+    "lbproxy.downstream.sent.bytes_per_second",
+    "lbproxy.pool.active",
+    "lbproxy.requests.per_second",
+    "lbproxy.rollup.requests",
+];
+
+/// The kind, then fields by the names that questions know them by.
+fn named(row: &Row<'_>, paint: Paint, parts: &mut Vec<String>) {
+    parts.push(row.stream.as_str().to_owned());
+    for field in NAMED.iter().filter_map(|path| Field::find(path).ok()) {
+        if let Some(value) = row.get(field) {
+            let name = paint.tone(Tone::Quiet, format_args!("{}=", field.short));
+            parts.push(name + &show(field, value));
+        }
+    }
 }
 
 /// A text of a client.

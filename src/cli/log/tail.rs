@@ -50,21 +50,25 @@ Examples:
   lbproxy log tail 'status = 5xx or duration > 1s'   only what hurts
   lbproxy log tail --json | jq .                     documents as they are shipped
 A line: time, status, method, host and path, duration, service→endpoint, bytes up and down, and why it
-ended if that was not normal. Times are UTC.";
+ended if that was not normal. Times are UTC. Without a filter, lines leave out what comes at a fixed pace:
+samples, rollups, and checks that found no change; `stream=process` and the like show them.";
 
 /// Prints records until there are no more, or until Ctrl-C.
 ///
 /// # Errors
 /// No journal, a wrong filter, a closed output.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let filter = super::filter(&args.filter)?;
+    let wanted = Wanted {
+        filter: super::filter(&args.filter)?,
+        has_routine: args.json || !args.filter.is_empty(),
+    };
     let from = if args.lines == 0 { From::Now } else { From::Oldest };
     let mut records = args.place.open(from)?;
     let mut out = Printer::new(args.json);
     let mut newest = Newest::new(args.lines);
     let interrupt = Interrupt::install().context("cannot watch for Ctrl-C")?;
     records.all(&mut |row, constants| {
-        if filter.matches(row) {
+        if wanted.has(row) {
             newest.offer(row, constants);
         }
         Ok(())
@@ -75,9 +79,25 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // What was overwritten long ago is no news to somebody who asks for the last few.
     let _ = records.news();
     if !args.no_follow {
-        follow(&mut records, &filter, &mut out, &interrupt)?;
+        follow(&mut records, &wanted, &mut out, &interrupt)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Which records are printed.
+#[derive(Debug)]
+struct Wanted {
+    /// Those that it is true of.
+    filter: Filter,
+    /// Also those that come at a fixed pace and tell of nothing that happened.
+    has_routine: bool,
+}
+
+impl Wanted {
+    /// Whether this is one.
+    fn has(&self, row: &Row<'_>) -> bool {
+        (self.has_routine || !row.is_routine()) && self.filter.matches(row)
+    }
 }
 
 /// Prints new records until Ctrl-C or until nobody reads any more.
@@ -86,7 +106,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// A journal that cannot be read, a closed output.
 fn follow(
     records: &mut Records,
-    filter: &Filter,
+    wanted: &Wanted,
     out: &mut Printer,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
@@ -95,7 +115,7 @@ fn follow(
         // One pass is put in order of time; between passes lanes may overlap a little.
         let mut newest = Newest::new(usize::MAX);
         let mut visit = |row: &Row<'_>, constants: &Arc<Constants>| {
-            if filter.matches(row) {
+            if wanted.has(row) {
                 newest.offer(row, constants);
             }
             Ok(())

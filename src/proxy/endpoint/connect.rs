@@ -6,6 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::client::conn::http1::{Builder, SendRequest};
@@ -14,6 +15,7 @@ use tokio::net::TcpStream;
 
 use super::Endpoint;
 use crate::proxy::body::RequestBody;
+use crate::proxy::counted::Counted;
 use crate::proxy::limit::{Deadline, Timer};
 use crate::record::Reason;
 
@@ -74,7 +76,7 @@ async fn open_unlimited(endpoint: &Endpoint) -> Result<Opened, ConnectError> {
                 let connect = begun.elapsed();
                 // Heads and bodies leave in one writev; waiting for more would only delay them.
                 let _ = stream.set_nodelay(true);
-                return Ok(Opened { sender: handshake(stream).await?, dns, connect });
+                return Ok(Opened { sender: handshake(endpoint, stream).await?, dns, connect });
             }
             Err(error) => failed = ConnectError { reason: reason_of(&error) },
         }
@@ -83,7 +85,11 @@ async fn open_unlimited(endpoint: &Endpoint) -> Result<Opened, ConnectError> {
 }
 
 /// Starts hyper's client on `stream`, on this worker.
-async fn handshake(stream: TcpStream) -> Result<SendRequest<RequestBody>, ConnectError> {
+async fn handshake(
+    endpoint: &Endpoint,
+    stream: TcpStream,
+) -> Result<SendRequest<RequestBody>, ConnectError> {
+    let stream = Counted::new(stream, Arc::clone(&endpoint.metrics));
     let (sender, connection) = Builder::new()
         .preserve_header_case(true)
         .handshake(TokioIo::new(stream))

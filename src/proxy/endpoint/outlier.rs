@@ -11,7 +11,10 @@
 //! Shared by all workers; atomics, written only when something fails or comes back. Time comes in as
 //! milliseconds since the start of the data plane. Not here: active checks.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use tokio::sync::Notify;
 
 use crate::config;
 
@@ -26,6 +29,8 @@ pub(in crate::proxy) struct Outlier {
     ejections: AtomicU32,
     /// When its time aside ends; 0 while in rotation.
     until_ms: AtomicU64,
+    /// Told of every change between in rotation and aside.
+    changed: Arc<Notify>,
 }
 
 /// What an exchange may do with an endpoint.
@@ -41,13 +46,19 @@ pub(in crate::proxy) enum Entry {
 
 impl Outlier {
     /// In rotation, nothing counted.
-    pub(in crate::proxy) fn new(limits: config::Outlier) -> Self {
+    pub(in crate::proxy) fn new(limits: config::Outlier, changed: Arc<Notify>) -> Self {
         Self {
             limits,
             failures: AtomicU32::new(0),
             ejections: AtomicU32::new(0),
             until_ms: AtomicU64::new(0),
+            changed,
         }
+    }
+
+    /// Whether it is in rotation: not aside, and no trial is due either.
+    pub(in crate::proxy) fn is_in_rotation(&self) -> bool {
+        self.until_ms.load(Ordering::Relaxed) == 0
     }
 
     /// Whether [`Outlier::enter`] would let an exchange in.
@@ -77,6 +88,7 @@ impl Outlier {
         if entry == Entry::Trial {
             self.ejections.store(0, Ordering::Relaxed);
             self.until_ms.store(0, Ordering::Relaxed);
+            self.changed.notify_one();
         }
         if self.failures.load(Ordering::Relaxed) != 0 {
             self.failures.store(0, Ordering::Relaxed);
@@ -97,6 +109,9 @@ impl Outlier {
             self.until_ms.store(now_ms + self.span_ms(), Ordering::Relaxed);
             self.ejections.fetch_add(1, Ordering::Relaxed);
             self.failures.store(0, Ordering::Relaxed);
+            if !is_aside {
+                self.changed.notify_one();
+            }
         }
         ejects
     }
@@ -116,11 +131,12 @@ mod tests {
     use super::*;
 
     fn outlier() -> Outlier {
-        Outlier::new(config::Outlier {
+        let limits = config::Outlier {
             failures: 3,
             eject: Duration::from_millis(100),
             eject_max: Duration::from_millis(300),
-        })
+        };
+        Outlier::new(limits, Arc::default())
     }
 
     /// Goal: every arrow of the picture. Method: a script of (time, success?, state after).
@@ -146,6 +162,7 @@ mod tests {
             }
             let is_open = endpoint.is_open(now_ms);
             assert_eq!(is_open, want == Entry::Open, "{name}");
+            assert_eq!(endpoint.is_in_rotation(), is_open, "{name}");
         }
     }
 
@@ -158,6 +175,7 @@ mod tests {
         endpoint.success(Entry::Open);
         assert_eq!(endpoint.enter(50), Entry::Aside, "a late success does not let it back");
         assert!(!endpoint.failure(Entry::Open, 60), "a late failure does not lengthen it");
+        assert!(endpoint.is_open(100) && !endpoint.is_in_rotation(), "a trial is due");
         assert_eq!(endpoint.enter(100), Entry::Trial);
         assert_eq!(endpoint.enter(100), Entry::Aside, "the second of two");
     }

@@ -10,10 +10,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+
+use crate::metrics::WorkerMetrics;
 
 /// How often armed deadlines are looked at.
 const TICK: Duration = Duration::from_millis(50);
@@ -57,13 +60,20 @@ impl Timer {
         })
     }
 
-    /// Ticks for ever, sleeping while nothing is armed.
-    pub(in crate::proxy) async fn run(self: Rc<Self>) {
+    /// Ticks for ever, sleeping while nothing is armed. How late a tick comes is what the event loop
+    /// makes everything wait; it goes to `metrics`.
+    pub(in crate::proxy) async fn run(self: Rc<Self>, metrics: Arc<WorkerMetrics>) {
         loop {
             if self.armed.get() == 0 {
                 self.first.notified().await;
             }
+            let due = Instant::now() + TICK;
             tokio::time::sleep(TICK).await;
+            let late = Instant::now().saturating_duration_since(due).as_micros();
+            let late_us = u64::try_from(late).unwrap_or(u64::MAX);
+            metrics.loop_ticks_total.add_owned(1);
+            metrics.loop_delay_us_total.add_owned(late_us);
+            metrics.loop_delay_peak_us.raise_owned(late_us);
             self.tick();
         }
     }

@@ -189,7 +189,7 @@ fn any_comparison(field: &'static Field) -> BoxedStrategy<Expr> {
             prop_oneof![numbers(1_000), (equal.clone(), (1..10_u8).prop_map(Operand::Class)),]
                 .boxed()
         }
-        Kind::Number | Kind::Size | Kind::Span => numbers(u64::MAX).boxed(),
+        Kind::Number | Kind::Share | Kind::Size | Kind::Span => numbers(u64::MAX).boxed(),
         Kind::Time => numbers(253_402_300_799_999).boxed(),
         Kind::Flag => (equal.clone(), any::<bool>().prop_map(Operand::Flag)).boxed(),
         Kind::Address => {

@@ -113,6 +113,41 @@ fn ids_hold_time_and_place_and_are_ordered_by_time() {
     assert_eq!(unique.len(), ids.len());
 }
 
+/// Goal: kinds that share a data stream never share an id. Method: a gap, a check, the change it found
+/// and a sample, all of one millisecond and lane; numbers of each kind start at 1.
+#[test]
+fn kinds_of_one_lane_and_time_have_ids_of_their_own() {
+    let now = Some(TimestampMs(1_795_479_268_123));
+    let mut room = [[0_u8; 256]; 4];
+    let [gap, check, change, process] = &mut room;
+    let gap_bytes = GapRecord { timestamp: now, ..GapRecord::default() }.encode(gap).unwrap();
+    let record = HeartbeatRecord { timestamp: now, ..HeartbeatRecord::default() };
+    let check_bytes = record.encode(check).unwrap();
+    let record = HeartbeatRecord { action: Some(Text(b"state_change")), ..record };
+    let change_bytes = record.encode(change).unwrap();
+    let record = ProcessRecord { timestamp: now, ..ProcessRecord::default() };
+    let process_bytes = record.encode(process).unwrap();
+    let mut ids = std::collections::HashSet::new();
+    for (stream, seq, payload, want) in [
+        (Stream::Gap, 1, &gap[..gap_bytes], Some("gap")),
+        (Stream::Heartbeat, 1, &check[..check_bytes], Some("heartbeat")),
+        (Stream::Heartbeat, 2, &change[..change_bytes], Some("heartbeat")),
+        (Stream::Process, 1, &process[..process_bytes], None),
+    ] {
+        let origin = Origin { seq, ..ORIGIN };
+        let mut id = Vec::new();
+        write_id(stream, payload, &origin, &mut id).unwrap();
+        let mut again = Vec::new();
+        write_id(stream, payload, &origin, &mut again).unwrap();
+        assert_eq!(id, again, "{stream:?}: the same after a replay");
+        assert!(ids.insert(id), "{stream:?} {seq} has the id of another");
+        let mut document = Vec::new();
+        write_document(stream, payload, &origin, &mut document).unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&document).unwrap();
+        assert_eq!(document["lbproxy.kind"].as_str(), want, "{stream:?}");
+    }
+}
+
 #[test]
 fn a_payload_without_a_time_has_no_id_and_leaves_the_buffer_alone() {
     let mut out = b"before".to_vec();
@@ -174,7 +209,7 @@ fn a_record_of_a_newer_version_and_damage_are_told_apart() {
 }
 
 #[test]
-fn every_path_is_ecs_or_ours_and_stands_once_per_kind() {
+fn every_path_is_ecs_a_beats_or_ours_and_stands_once_per_kind() {
     /// ECS 9.5 names in use (elastic/ecs, generated/csv/fields.csv).
     const ECS: &[&str] = &[
         "@timestamp",
@@ -208,6 +243,23 @@ fn every_path_is_ecs_or_ours_and_stands_once_per_kind() {
         "error.message",
         "service.node.name",
         "service.version",
+        "event.action",
+        "url.full",
+        "url.port",
+        "error.type",
+        "process.pid",
+        "process.uptime",
+    ];
+    /// Names of Elastic's Heartbeat and Metricbeat, where ECS has none.
+    const BEATS: &[&str] = &[
+        "monitor.",
+        "summary.",
+        "state.",
+        "tcp.rtt.",
+        "tls.rtt.",
+        "http.rtt.",
+        "metricset.",
+        "system.",
     ];
     for stream in Stream::ALL {
         let mut seen = std::collections::HashSet::new();
@@ -216,7 +268,9 @@ fn every_path_is_ecs_or_ours_and_stands_once_per_kind() {
             assert!(seen.insert(field.path), "{} twice", field.path);
             assert!(field.otel.is_empty() || otel.insert(field.otel), "{} twice", field.otel);
             assert!(field.doc.ends_with('.'), "{} is not explained", field.path);
-            let known = ECS.contains(&field.path) || field.path.starts_with("lbproxy.");
+            let known = ECS.contains(&field.path)
+                || field.path.starts_with("lbproxy.")
+                || BEATS.iter().any(|beat| field.path.starts_with(beat));
             assert!(known, "{} is neither ECS nor ours", field.path);
         }
     }
@@ -233,6 +287,10 @@ fn as_json(value: Value<'_>, unit: &str) -> serde_json::Value {
             write_timestamp(ms, &mut out);
             serde_json::from_slice(&out).unwrap()
         }
+        Value::TimespanMs(from, to) => serde_json::json!({
+            "gte": as_json(Value::TimeMs(from), unit), "lt": as_json(Value::TimeMs(to), unit),
+        }),
+        Value::Ratio(ratio) => (f64::from(u32::try_from(ratio).unwrap()) / 10_000.0).into(),
         Value::Flag(flag) => flag.into(),
         Value::Address(address) => address.to_string().into(),
         Value::Text(text) => String::from_utf8_lossy(text).into(),
@@ -290,6 +348,8 @@ properties! {
     access_records_come_back_whole_or_not_at_all AccessRecord Stream::Access;
     connection_records_come_back_whole_or_not_at_all ConnectionRecord Stream::Connection;
     gap_records_come_back_whole_or_not_at_all GapRecord Stream::Gap;
+    heartbeat_records_come_back_whole_or_not_at_all HeartbeatRecord Stream::Heartbeat;
+    process_records_come_back_whole_or_not_at_all ProcessRecord Stream::Process;
     rollup_records_come_back_whole_or_not_at_all RollupRecord Stream::Rollup;
 }
 

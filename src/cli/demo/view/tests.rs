@@ -50,6 +50,7 @@ fn picture<'a>(facts: &'a Facts, tally: &'a Tally, journal: &'a JournalMetrics) 
         service: "shop".to_owned(),
         endpoint: endpoint.to_owned(),
         is_open,
+        is_in_rotation: is_open,
     };
     Picture {
         facts,
@@ -57,6 +58,13 @@ fn picture<'a>(facts: &'a Facts, tally: &'a Tally, journal: &'a JournalMetrics) 
         missed: 0,
         elapsed: Duration::from_mins(1),
         endpoints: vec![state("a:1", true), state("b:2", false)],
+        pulse: Pulse {
+            cpu: Some(2_150),
+            memory_bytes: Some(30 << 20),
+            received_bytes: Some(123 << 10),
+            sent_bytes: Some(900 << 20),
+            checks: [14, 2],
+        },
         journal,
         shipping: None,
         log: None,
@@ -88,6 +96,7 @@ fn a_full_picture_fits_80_columns_and_says_what_matters() {
         "  a:1               in rotation    75.0 %    0.0 %",
         "  b:2               set aside      25.0 %    100 %",
         "upstream_closed 1 500",
+        "lbproxy     cpu 21.5 %  mem 30.0 MiB  in 123 KiB/s  out 900 MiB/s  2/16 down",
         "6 000 appended",
         "7 dropped",
         "not configured: add --elasticsearch URL",

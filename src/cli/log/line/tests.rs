@@ -2,16 +2,21 @@
 
 use super::*;
 use crate::record::{
-    Bytes, Constants, Count, EcsNanos, Ip, Origin, Outcome, Phase, Port, Status, Stream, Text,
-    TimestampMs,
+    Bytes, Constants, Count, EcsNanos, HeartbeatRecord, Ip, Micros, Origin, Outcome, Phase, Port,
+    ProcessRecord, Ratio, RollupRecord, Status, Stream, Text, TimestampMs,
 };
 
-/// The line of an encoded record.
-fn shown(stream: Stream, payload: &[u8], has_colours: bool) -> String {
+/// What `ask` says of the row of an encoded record.
+fn row<T>(stream: Stream, payload: &[u8], ask: impl FnOnce(&Row<'_>) -> T) -> T {
     let constants =
         Constants { node_name: String::new(), version: String::new(), config_hash: String::new() };
     let origin = Origin { instance: 1, epoch: 1, worker: 0, seq: 1, constants: &constants };
-    line(&Row::read(stream, payload, origin).unwrap(), Paint { has_colours })
+    ask(&Row::read(stream, payload, origin).unwrap())
+}
+
+/// The line of an encoded record.
+fn shown(stream: Stream, payload: &[u8], has_colours: bool) -> String {
+    row(stream, payload, |row| line(row, Paint { has_colours }))
 }
 
 #[test]
@@ -125,4 +130,68 @@ fn hostile_text_in_any_field_stays_text() {
     let is_harmless = |c: char| !c.is_control() && c != '\u{202e}';
     assert!(line.chars().all(is_harmless), "{line:?}");
     assert!(line.contains("\\x1b]0;owned\\x07"), "{line}");
+}
+
+/// Goal: no record is an empty line, and what comes at a fixed pace is known as such. Method: a record of
+/// each further kind.
+#[test]
+fn other_kinds_say_what_they_are_by_name() {
+    let now = Some(TimestampMs(0));
+    let check = HeartbeatRecord {
+        timestamp: now,
+        monitor_name: Some(Text(b"listener web")),
+        monitor_status: Some(Text(b"up")),
+        monitor_duration_us: Some(Micros(870)),
+        ..HeartbeatRecord::default()
+    };
+    let change = HeartbeatRecord {
+        action: Some(Text(b"state_change")),
+        previous: Some(Text(b"down")),
+        monitor_duration_us: None,
+        ..check
+    };
+    let sample = ProcessRecord {
+        timestamp: now,
+        metricset: Some(Text(b"process")),
+        cpu: Some(Ratio(120)),
+        rss_bytes: Some(Bytes(16 << 20)),
+        ..ProcessRecord::default()
+    };
+    let rollup = RollupRecord {
+        timestamp: now,
+        service: Some(Text(b"web")),
+        rollup_requests: Some(Count(7)),
+        ..RollupRecord::default()
+    };
+    let mut out = [[0; 256]; 4];
+    let [a, b, c, d] = &mut out;
+    for (stream, used, payload, is_routine, want) in [
+        (
+            Stream::Heartbeat,
+            check.encode(a),
+            &a[..],
+            true,
+            "heartbeat monitor_status=up monitor_name=listener web monitor_duration_us=870 µs",
+        ),
+        (
+            Stream::Heartbeat,
+            change.encode(b),
+            &b[..],
+            false,
+            "heartbeat monitor_status=up monitor_name=listener web action=state_change previous=down",
+        ),
+        (
+            Stream::Process,
+            sample.encode(c),
+            &c[..],
+            true,
+            "process metricset=process cpu=0.0120 rss_bytes=16.0 MiB",
+        ),
+        (Stream::Rollup, rollup.encode(d), &d[..], true, "rollup service=web rollup_requests=7"),
+    ] {
+        let payload = &payload[..used.unwrap()];
+        let paint = Paint { has_colours: false };
+        let found = row(stream, payload, |row| (line(row, paint), row.is_routine()));
+        assert_eq!(found, (format!("1970-01-01T00:00:00.000Z {want}"), is_routine));
+    }
 }

@@ -1,0 +1,170 @@
+//! Taking one reading: clocks, `/proc`, the allocator, and the cells of data plane and shipping.
+//!
+//! Some twenty small reads, on the thread of the control plane. Not here: parsing (`procfs`,
+//! `cgroup`), arithmetic (`sample`).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::cgroup::Cgroup;
+use super::procfs;
+use super::sample::{FileSystem, Heap, Pool, Reading, Records, Shipped, Work};
+use crate::control::Control;
+use crate::journal;
+use crate::metrics::{EndpointMetrics, ShipMetrics, WorkerMetrics};
+use crate::proxy::Figures;
+
+/// Where control groups are.
+const CGROUP_ROOT: &str = "/sys/fs/cgroup";
+
+/// What is read.
+#[derive(Debug)]
+pub(super) struct Sources {
+    /// Start of the process.
+    pub(super) start: Instant,
+    /// Folder of the journal, as `/proc/self/maps` names it.
+    pub(super) journal_folder: PathBuf,
+    /// The data plane.
+    pub(super) figures: Arc<Figures>,
+    /// The control lane.
+    pub(super) control: Arc<Control>,
+    /// The journal.
+    pub(super) journal: journal::Figures,
+    /// Shipping: name of its reader, cells.
+    pub(super) ship: Option<(&'static str, Arc<ShipMetrics>)>,
+}
+
+impl Sources {
+    /// Reads everything.
+    pub(super) fn read(&self) -> Reading {
+        let file = |name: &str| procfs::read(Path::new("/proc").join(name));
+        let ticks = rustix::param::clock_ticks_per_second();
+        Reading {
+            at: self.start.elapsed(),
+            pid: u64::from(std::process::id()),
+            page_bytes: rustix::param::page_size() as u64,
+            cpu: file("self/stat").and_then(|text| procfs::stat(&text, ticks)),
+            threads: procfs::threads(ticks),
+            pss_bytes: file("self/smaps_rollup").and_then(|text| procfs::pss(&text)),
+            journal_mapped_bytes: file("self/maps")
+                .map(|text| procfs::mapped_bytes(&text, &self.journal_folder)),
+            descriptors: procfs::descriptors(),
+            descriptors_max: rustix::process::getrlimit(rustix::process::Resource::Nofile).current,
+            filesystem: filesystem(&self.journal_folder),
+            heap: heap(),
+            host_cpu: file("stat").and_then(|text| procfs::host_cpu(&text)),
+            host_memory: file("meminfo").and_then(|text| procfs::host_memory(&text)),
+            cgroup: Cgroup::read(Path::new(CGROUP_ROOT), &file("self/cgroup").unwrap_or_default()),
+            workers: self.figures.workers().iter().map(|cells| work(cells)).collect(),
+            endpoints: self.pools(),
+            records: self.records(),
+        }
+    }
+
+    /// Endpoints in the order of the configuration, all workers together.
+    fn pools(&self) -> Vec<Pool> {
+        let mut pools: Vec<Pool> = Vec::new();
+        let cells = self.figures.endpoint_cells();
+        let per_worker = cells.iter().filter(|(worker, ..)| *worker == 0).count().max(1);
+        for (index, (_, service, endpoint, cells)) in cells.iter().enumerate() {
+            match pools.get_mut(index % per_worker) {
+                Some(sum) => sum.add(&pool(cells)),
+                None => pools.push(Pool {
+                    service: service.clone(),
+                    endpoint: endpoint.clone(),
+                    ..pool(cells)
+                }),
+            }
+        }
+        pools
+    }
+
+    /// What became of records. The journal is read before what was created, so that no
+    /// part is larger than its whole.
+    fn records(&self) -> Records {
+        let shipped = self.ship.as_ref().map(|(reader, ship)| Shipped {
+            recovered: ship.recovered.value(),
+            acknowledged: ship.acknowledged_total.value(),
+            duplicate: ship.duplicate_total.value(),
+            failure_store: ship.failure_store_total.value(),
+            dead_letter: ship.dead_letter_total.value(),
+            pending: self.journal.pending(reader),
+            oldest_pending_seconds: ship.oldest_pending_seconds.value(),
+            is_connected: ship.connected.value() == 1,
+        });
+        let journal = self.journal.metrics();
+        let (journaled, dropped_full) =
+            (journal.appended_total.value(), journal.dropped_full_total.value());
+        let control = self.control.metrics().records_created_total.value();
+        Records {
+            created: self.figures.records_created() + control,
+            journaled,
+            dropped_full,
+            used_bytes: journal.used_bytes.value(),
+            capacity_bytes: journal.capacity_bytes.value(),
+            shipped,
+        }
+    }
+}
+
+/// The cells of a worker. Takes the peak: it begins anew.
+fn work(cells: &WorkerMetrics) -> Work {
+    Work {
+        connections: cells.connections.value(),
+        accepted: cells.connections_total.value(),
+        refused: cells.connections_refused_total.value(),
+        in_flight: cells.requests_in_flight.value(),
+        requests: cells.requests_total.value(),
+        handshakes: cells.tls_handshakes_total.value(),
+        handshakes_failed: cells.tls_handshake_failures_total.value(),
+        received: cells.downstream_received_bytes_total.value(),
+        sent: cells.downstream_sent_bytes_total.value(),
+        ticks: cells.loop_ticks_total.value(),
+        delay_us: cells.loop_delay_us_total.value(),
+        delay_peak_us: cells.loop_delay_peak_us.take(),
+    }
+}
+
+/// The cells of an endpoint, without its names.
+fn pool(cells: &EndpointMetrics) -> Pool {
+    Pool {
+        in_flight: cells.in_flight.value(),
+        attempts: cells.attempts_total.value(),
+        failures: cells.failures_total.value(),
+        active: cells.connections_active.value(),
+        idle: cells.connections_idle.value(),
+        opened: cells.connections_opened_total.value(),
+        reused: cells.connections_reused_total.value(),
+        received: cells.received_bytes_total.value(),
+        sent: cells.sent_bytes_total.value(),
+        ..Pool::default()
+    }
+}
+
+/// The file system that `folder` is on.
+fn filesystem(folder: &Path) -> Option<FileSystem> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    Some(FileSystem {
+        total: stat.f_blocks.saturating_mul(stat.f_frsize),
+        available: stat.f_bavail.saturating_mul(stat.f_frsize),
+    })
+}
+
+/// The allocator's account.
+#[cfg(feature = "jemalloc")]
+fn heap() -> Option<Heap> {
+    use tikv_jemalloc_ctl::{epoch, stats};
+    epoch::advance().ok()?; // its figures are as old as the last call of this
+    Some(Heap {
+        allocated: stats::allocated::read().ok()? as u64,
+        resident: stats::resident::read().ok()? as u64,
+        retained: stats::retained::read().ok()? as u64,
+    })
+}
+
+/// The system's allocator keeps no account.
+#[cfg(not(feature = "jemalloc"))]
+fn heap() -> Option<Heap> {
+    None
+}
