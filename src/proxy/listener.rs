@@ -167,7 +167,7 @@ async fn serve(
 async fn serve_tls(
     worker: &Rc<Worker>,
     connection: &Rc<Connection>,
-    stream: TcpStream,
+    stream: Counted<TcpStream, WorkerMetrics>,
     TlsAcceptorDebug(acceptor): TlsAcceptorDebug,
     drain: watch::Receiver<bool>,
 ) {
