@@ -10,8 +10,8 @@ mod table;
 mod text;
 
 pub use table::{
-    AdminMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, RollupMetrics, ServiceMetrics,
-    ShipMetrics, WorkerMetrics,
+    AdminMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, OtlpMetrics, RollupMetrics,
+    ServiceMetrics, ShipMetrics, WorkerMetrics,
 };
 pub use text::Exposition;
 

@@ -17,6 +17,7 @@ use super::listener::{self, Shared, TlsAcceptorDebug};
 use super::service::Service;
 use super::tls;
 use super::worker::{Parts, Worker};
+use crate::base::trace::Share;
 use crate::config::{self, WhenFull};
 use crate::journal::Lane;
 use crate::metrics::{EndpointMetrics, Exposition, ServiceMetrics, WorkerMetrics};
@@ -62,6 +63,8 @@ pub struct Options {
     pub when_full: WhenFull,
     /// Number of this installation, for `Via`.
     pub instance: u64,
+    /// Share of new traces that is kept; `None` when there are no spans.
+    pub traces: Option<Share>,
 }
 
 /// A running data plane.
@@ -176,7 +179,7 @@ impl Running {
 /// # Errors
 /// [`StartError`]; nothing is left running.
 pub fn start(options: Options) -> Result<Running, StartError> {
-    let Options { config, lanes, when_full, instance } = options;
+    let Options { config, lanes, when_full, instance, traces } = options;
     let (sockets, addresses) = bind_all(&config, lanes.len())?;
     let listeners = config
         .listeners
@@ -213,6 +216,7 @@ pub fn start(options: Options) -> Result<Running, StartError> {
             lane,
             when_full,
             instance,
+            traces,
             sockets: sockets.into_iter().zip(listeners.iter().cloned()).collect(),
             services: cells(id, &config, &outliers, &mut figures),
             metrics: Arc::new(WorkerMetrics::default()),
@@ -300,6 +304,8 @@ struct Seed {
     when_full: WhenFull,
     /// Number of this installation.
     instance: u64,
+    /// Share of new traces that is kept.
+    traces: Option<Share>,
     /// Its sockets with their listeners.
     sockets: Vec<(std::net::TcpListener, Shared)>,
     /// Its services.
@@ -334,6 +340,7 @@ impl Seed {
             when_full: self.when_full,
             services,
             pseudonym: format!("lbproxy-{:010x}", self.instance),
+            traces: self.traces,
             metrics: Arc::clone(&self.metrics),
             start: self.start,
             open: self.open,

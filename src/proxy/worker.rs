@@ -14,6 +14,7 @@ use super::limit::Timer;
 use super::route::Routes;
 use super::service::Service;
 use super::stopwatch::wall_clock;
+use crate::base::trace::Share;
 use crate::config::WhenFull;
 use crate::journal::{Appended, Lane};
 use crate::metrics::WorkerMetrics;
@@ -41,6 +42,8 @@ pub(super) struct Worker {
     pub(super) services: Vec<Rc<Service>>,
     /// Our entry in `Via`.
     pub(super) via: Via,
+    /// Share of new traces that is kept; `None` when there are no spans.
+    pub(super) traces: Option<Share>,
     /// Its cells.
     pub(super) metrics: Arc<WorkerMetrics>,
     /// Start of the data plane; endpoint states count from here.
@@ -65,6 +68,8 @@ pub(super) struct Parts {
     pub(super) services: Vec<Rc<Service>>,
     /// Name of this process in `Via`.
     pub(super) pseudonym: String,
+    /// Share of new traces that is kept; `None` when there are no spans.
+    pub(super) traces: Option<Share>,
     /// Its cells.
     pub(super) metrics: Arc<WorkerMetrics>,
     /// Start of the data plane.
@@ -87,6 +92,7 @@ impl Worker {
             routes,
             services: parts.services,
             via: Via::new(&parts.pseudonym),
+            traces: parts.traces,
             metrics: parts.metrics,
             start: parts.start,
             connections: Cell::new(0),

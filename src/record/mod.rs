@@ -36,6 +36,6 @@ pub use summary::{
 };
 pub use termination::{Blame, Outcome, Phase, Reason, State, Who};
 pub use value::{
-    Bytes, Count, EcsNanos, FieldKind, Flag, Ip, Micros, Part, Port, Status, Text, TextList,
-    TimestampMs, Value,
+    Bytes, Count, EcsNanos, FieldKind, Flag, Ip, Micros, MicrosList, Part, Port, Status, Text,
+    TextList, TimestampMs, Value,
 };

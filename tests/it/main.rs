@@ -28,4 +28,5 @@ mod server;
 mod shipping;
 mod support;
 mod terminations;
+mod traces;
 mod traffic;
