@@ -225,11 +225,10 @@ impl Exporter<'_> {
         }
         self.metrics.spans_skipped_total.add(spans);
         self.metrics.logs_skipped_total.add(logs);
-        tracing::warn!(
-            spans,
-            logs,
-            "traces: the oldest are skipped; the collector is away for too long"
-        );
+        if spans + logs > 0 {
+            let problem = "the collector is away or too slow";
+            tracing::warn!(spans, logs, problem, "traces: the oldest are skipped");
+        }
     }
 
     /// Everything up to here is settled. Should that fail, it is sent once more after a restart: the

@@ -31,8 +31,27 @@ pub(super) fn failed(record: &AccessRecord<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry::trace::{SpanKind, TraceId};
+    use opentelemetry_sdk::trace::{Sampler, SamplingDecision, ShouldSample as _};
+
     use super::*;
+    use crate::base::trace::Share;
     use crate::record::{EcsNanos, Flag, Status, Text};
+
+    #[test]
+    fn the_head_keeps_the_same_traces_as_the_sampler_of_opentelemetry() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for ratio in [0.0, 0.001, 0.01, 0.3, 0.999, 1.0] {
+            let (ours, theirs) = (Share::new(ratio), Sampler::TraceIdRatioBased(ratio));
+            for _ in 0..2_000 {
+                let id = random.u128(1..);
+                let trace = TraceId::from(id);
+                let result = theirs.should_sample(None, trace, "", &SpanKind::Server, &[], &[]);
+                let is_kept = result.decision == SamplingDecision::RecordAndSample;
+                assert_eq!(ours.keeps(id), is_kept, "{ratio} {id:032x}");
+            }
+        }
+    }
 
     #[test]
     fn errors_and_slow_ones_are_kept_whatever_the_head_decided() {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::support::collector::{Collector, Receiver, Reply, texts};
+use crate::support::collector::{Collector, Receiver, Reply, fixture, texts};
 use crate::support::*;
 
 /// Times the process is killed.
@@ -154,11 +154,8 @@ fn a_trace_goes_through_to_the_endpoint_only_where_spans_are_exported() {
         match (told, want) {
             (None, None) => (),
             (Some(parts), Some((trace, flags))) => {
-                assert!(
-                    trace == "*" && parts[1].len() == 32 || trace == parts[1],
-                    "{name}: {head}"
-                );
-                assert_ne!(trace == "*", parts[1] == TRACE, "{name}: {head}");
+                let is_new = parts[1].len() == 32 && parts[1] != TRACE;
+                assert!(if trace == "*" { is_new } else { parts[1] == trace }, "{name}: {head}");
                 assert_eq!(parts.last(), Some(&flags), "{name}: {head}");
             }
             (told, _) => panic!("{name}: {told:?}"),
@@ -509,4 +506,37 @@ fn the_control_plane_has_spans_of_its_own() {
         batches.map(|span| texts(&span.attributes)["records"].parse::<u64>().unwrap()).sum();
     assert!((1..=4).contains(&sent), "{sent}");
     assert!(!proxy.log().contains("ship batch"), "spans are no part of the log");
+}
+
+#[test]
+fn tls_is_verified_and_shows_a_certificate_of_our_own() {
+    let upstream = upstream();
+    let collector = Collector::start_tls();
+    let file = |key: &str, name| format!("{key}: \"{}\"", fixture(name).display());
+    let (ca, other) = (file("ca_file", "ca.pem"), file("ca_file", "cert.pem"));
+    let own =
+        format!("{}, {}", file("cert_file", "signed.pem"), file("key_file", "signed-key.pem"));
+    for (protocol, address) in [("grpc", collector.grpc), ("http/protobuf", collector.http)] {
+        for (name, tls, is_taken) in [
+            ("both are shown", format!("{ca}, {own}"), true),
+            ("another authority", format!("{other}, {own}"), false),
+            ("the usual ones", own.clone(), false),
+            ("none of our own", ca.clone(), false),
+        ] {
+            let keys = format!(", protocol: {protocol}, sample: 1, timeout: 2s, tls: {{{tls}}}");
+            let endpoint = format!("https://localhost:{}", address.port());
+            let rest = format!("  otlp: {{endpoint: \"{endpoint}\"{keys}}}\n");
+            let proxy = Proxy::start(&one_service(&[upstream.address], ""), &rest);
+            send(&proxy, ["/"]);
+            if is_taken {
+                proxy.await_figure("lbproxy_otlp_spans_total", |spans| spans == 2);
+                assert_eq!(proxy.figures()["lbproxy_otlp_connected"], 1, "{protocol}: {name}");
+            } else {
+                proxy.await_figure("lbproxy_otlp_retries_total", |retries| retries > 0);
+                assert_eq!(proxy.figures()["lbproxy_otlp_spans_total"], 0, "{protocol}: {name}");
+                assert!(proxy.log().contains("does not take spans"), "{protocol}: {name}");
+            }
+        }
+    }
+    assert_eq!(collector.spans().len(), 4, "two of each protocol");
 }

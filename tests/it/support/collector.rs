@@ -205,11 +205,27 @@ pub(crate) struct Collector {
 impl Collector {
     /// Starts it and waits until it is ready.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts it with TLS: the signed certificate of the fixtures; clients must have one too.
+    pub(crate) fn start_tls() -> Self {
+        let file = |name| fixture(name).display().to_string();
+        Self::start_with(&format!(
+            ", tls: {{cert_file: {}, key_file: {}, client_ca_file: {}}}",
+            file("signed.pem"),
+            file("signed-key.pem"),
+            file("ca.pem")
+        ))
+    }
+
+    /// Starts it with further keys of both its sockets.
+    fn start_with(keys: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ((grpc, one), (http, other)) = (reserve(), reserve());
         let config = format!(
-            "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: \"{grpc}\"}}, \
-             http: {{endpoint: \"{http}\"}}}}}}}}\n\
+            "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: \"{grpc}\"{keys}}}, \
+             http: {{endpoint: \"{http}\"{keys}}}}}}}}}\n\
              exporters: {{debug: {{verbosity: detailed}}}}\n\
              service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    \
              traces: {{receivers: [otlp], exporters: [debug]}}\n    \
@@ -268,6 +284,11 @@ impl Drop for Collector {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A file of the certificates.
+pub(crate) fn fixture(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls").join(name)
 }
 
 /// The path of the program.
