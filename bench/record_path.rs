@@ -1,4 +1,4 @@
-//! Micro-benchmarks of a record's way: encode, append, read, document, rollup, bulk body, recovery.
+//! Micro-benchmarks of a record's way: encode, append, read, document, rollup, spans, bulk body, recovery.
 //!
 //! `cargo bench --bench record_path`; the time of one record is the mean, the rate stands beside it.
 //! Targets: append with encoding at most 0.5 µs; journal to bulk body at least 300 000 records/s on
@@ -13,11 +13,14 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use lbproxy::journal::{Appended, From, Journal, Lane, Options, Reader};
 use lbproxy::metrics::JournalMetrics;
+use lbproxy::otlp::{Batch, Choice};
 use lbproxy::record::{
     AccessRecord, Bytes, Constants, Count, EcsNanos, Flag, Ip, Micros, Origin, Outcome, Phase,
     Port, Reason, State, Status, Stream, Text, TimestampMs, write_document, write_id,
 };
 use lbproxy::rollup::{Core, Rules};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message as _;
 
 /// Bytes of a segment, as `lbproxy run` has them.
 const SEGMENT_BYTES: u32 = 1 << 20;
@@ -182,13 +185,19 @@ fn journal_append(criterion: &mut Criterion) {
 }
 
 /// A closed journal with [`RECORDS`] records that a durable reader has not acknowledged, and the
-/// bytes of their segments.
-fn filled(dir: &Path) -> u64 {
+/// bytes of their segments; one in so many is of a trace that is kept, if there are traces.
+fn filled(dir: &Path, kept_each: Option<u64>) -> u64 {
     let (journal, mut lanes) = open(dir, JOURNAL_BYTES);
     drop(journal.reader("ship").expect("the first of its name"));
     let record = typical();
     let lane = lanes.first_mut().expect("one worker");
-    for _ in 0..RECORDS {
+    for number in 0..RECORDS {
+        let record = AccessRecord {
+            trace_id: kept_each.map(|_| Text(b"4bf92f3577b34da6a3ce929d0e0e4736")),
+            span_id: kept_each.map(|_| Text(b"00f067aa0ba902b7")),
+            trace_sampled: kept_each.map(|each| Flag(number % each == 0)),
+            ..record
+        };
         assert!(matches!(append(lane, &record), Appended::Stored), "the journal is large enough");
     }
     drop(lanes);
@@ -201,7 +210,7 @@ fn filled(dir: &Path) -> u64 {
 /// Reading as such; reading and writing a `_bulk` body; starting again with all of it unshipped.
 fn journal_read(criterion: &mut Criterion) {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let used_bytes = filled(dir.path());
+    let used_bytes = filled(dir.path(), None);
     let reader = || Reader::open_directory(dir.path(), From::Oldest).expect("it can be listed");
     let mut group = criterion.benchmark_group("journal");
     group
@@ -229,6 +238,45 @@ fn journal_read(criterion: &mut Criterion) {
     });
     group.bench_function("recovery", |bench| {
         bench.iter_batched(|| (), |()| open(dir.path(), JOURNAL_BYTES), BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+/// What traces add to a record's cost beside reading it: one in a hundred becomes spans, in batches as a
+/// collector gets them.
+fn spans(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    filled(dir.path(), Some(100));
+    let mut group = criterion.benchmark_group("otlp");
+    group.sample_size(10).throughput(Throughput::Elements(RECORDS));
+    group.bench_function("read", |bench| {
+        bench.iter_batched(
+            || Reader::open_directory(dir.path(), From::Oldest).expect("it can be listed"),
+            |mut reader| {
+                let mut count = 0;
+                while reader.read(64 << 10, &mut |_| count += 1).expect("it can be read") > 0 {}
+                assert_eq!(count, RECORDS);
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function("spans_1_percent", |bench| {
+        let choice = Choice { slow: Some(std::time::Duration::from_secs(1)), logs: false };
+        bench.iter_batched(
+            || Reader::open_directory(dir.path(), From::Oldest).expect("it can be listed"),
+            |mut reader| {
+                let (mut count, mut is_at_end) = (0, false);
+                while !is_at_end {
+                    let mut batch = Batch::default();
+                    is_at_end = batch.fill(&mut reader, choice, "host").expect("it can be read");
+                    count += batch.span_count;
+                    let request = ExportTraceServiceRequest { resource_spans: batch.spans };
+                    black_box(request.encode_to_vec());
+                }
+                assert_eq!(count, 2 * RECORDS / 100, "server and client");
+            },
+            BatchSize::PerIteration,
+        );
     });
     group.finish();
 }
@@ -261,5 +309,5 @@ fn bulk_bodies(reader: &mut Reader, constants: &Constants, body: &mut Vec<u8>) -
     }
 }
 
-criterion_group!(benches, record, rollup, journal_append, journal_read);
+criterion_group!(benches, record, rollup, journal_append, journal_read, spans);
 criterion_main!(benches);

@@ -6,6 +6,7 @@ OPENSEARCH_VERSION=2.19.4
 ELASTICSEARCH_VERSION=8.19.21
 ENVOY_VERSION=1.40.0
 H2SPEC_VERSION=v2.2.1+incompatible # the newest one its module path can name
+OTELCOL_VERSION=v0.165.0
 LLVM_COV_VERSION=0.9.1
 
 # The unprivileged account that real servers run under; they refuse root.

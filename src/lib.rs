@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! L4   cli
-//! L3   admin  ship  vitals  elk  mock
+//! L3   admin  ship  otlp  vitals  elk  mock
 //! L2   proxy  control  rollup  query
 //! L1   record  journal  config  metrics
 //! L0   base
@@ -30,6 +30,7 @@ pub mod rollup;
 pub mod admin;
 pub mod elk;
 pub mod mock;
+pub mod otlp;
 pub mod ship;
 pub mod vitals;
 

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::config;
 use crate::control::Control;
 use crate::journal;
-use crate::metrics::{AdminMetrics, Exposition, RollupMetrics, ShipMetrics};
+use crate::metrics::{AdminMetrics, Exposition, OtlpMetrics, RollupMetrics, ShipMetrics};
 use crate::proxy::Figures;
 use crate::rollup;
 use crate::vitals;
@@ -39,6 +39,8 @@ pub struct Sources {
     pub ship: Option<Shipping>,
     /// Heartbeat and samples.
     pub vitals: Arc<vitals::Metrics>,
+    /// Traces; `None` when they are not exported.
+    pub otlp: Option<Traces>,
     /// This listener.
     pub admin: AdminMetrics,
     /// Start of the process.
@@ -65,6 +67,15 @@ pub struct Shipping {
     pub reader: &'static str,
     /// Its cells.
     pub metrics: Arc<ShipMetrics>,
+}
+
+/// Traces, as the pages show them.
+#[derive(Debug)]
+pub struct Traces {
+    /// Name of their reader in the journal.
+    pub reader: &'static str,
+    /// Their cells.
+    pub metrics: Arc<OtlpMetrics>,
 }
 
 /// Why the admin listener cannot start.
@@ -171,6 +182,10 @@ async fn metrics(State(sources): State<Arc<Sources>>) -> impl axum::response::In
     if let Some(ship) = &sources.ship {
         ship.metrics.pending.set(sources.journal.pending(ship.reader));
         ship.metrics.expose(&[], &mut page);
+    }
+    if let Some(otlp) = &sources.otlp {
+        otlp.metrics.pending.set(sources.journal.pending(otlp.reader));
+        otlp.metrics.expose(&[], &mut page);
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page.finish())
 }

@@ -1,10 +1,11 @@
-//! What everything stands on: units and instants with their text forms, text from strangers, names
-//! mistyped.
+//! What everything stands on: units and instants with their text forms, trace contexts, text from
+//! strangers, names mistyped.
 //!
 //! Standard library and small crates only; no I/O, no async.
 
 pub mod histogram;
 pub mod instant;
 pub mod nearest;
+pub mod trace;
 pub mod units;
 pub mod visible;

@@ -75,9 +75,12 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    output::start_log(cli.log_format);
+    if !matches!(cli.command, Command::Run(_)) {
+        output::start_log(cli.log_format, None);
+    }
     let result = match cli.command {
-        Command::Run(args) => run::run(args),
+        // Its log depends on its configuration.
+        Command::Run(args) => run::run(args, cli.log_format),
         Command::Check(args) => check::run(args),
         Command::Demo(args) => demo::run(&args),
         Command::Log(args) => log::run(args),

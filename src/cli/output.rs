@@ -3,7 +3,10 @@
 use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 /// How lbproxy writes its own messages.
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
@@ -15,19 +18,26 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// Starts the log of the process on standard error; `RUST_LOG` selects, default `info`.
-pub(super) fn start_log(format: LogFormat) {
+/// Starts the log of the process on standard error; `RUST_LOG` selects, default `info`. Spans of the
+/// control plane go to `spans` alone; lines are events.
+pub(super) fn start_log(format: LogFormat, spans: Option<Box<dyn Layer<Registry> + Send + Sync>>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let filter = filter.and(filter_fn(is_event));
+    let log = tracing_subscriber::fmt::layer()
         .with_writer(|| super::kept_log::LogOutput)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
+    let all = tracing_subscriber::registry().with(spans);
     // A second start (only tests do it) keeps the first.
     let _ = match format {
-        LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().try_init(),
+        LogFormat::Text => all.with(log.with_filter(filter)).try_init(),
+        LogFormat::Json => all.with(log.json().with_filter(filter)).try_init(),
     };
+}
+
+/// Whether something is a line of the log.
+fn is_event(metadata: &tracing::Metadata<'_>) -> bool {
+    metadata.is_event()
 }
 
 /// A mistake of the user (exit code 2) rather than a failure at run time (exit code 1).

@@ -14,10 +14,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::admin;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::control::Control;
 use crate::journal::{self, Journal, Lane};
 use crate::metrics::{AdminMetrics, JournalMetrics, RollupMetrics, ShipMetrics};
+use crate::otlp;
 use crate::proxy;
 use crate::record::{Constants, Stream, TimestampMs};
 use crate::rollup;
@@ -28,6 +29,9 @@ use crate::vitals;
 const SEGMENT_BYTES: u32 = 1 << 20;
 /// Least time that shipping gets at the end, even when exchanges took the whole drain.
 const FLUSH_MIN: Duration = Duration::from_secs(5);
+
+/// Least time that traces get beyond that of shipping.
+const TRACES_MIN: Duration = Duration::from_secs(1);
 
 /// A running lbproxy.
 pub(super) struct Process {
@@ -43,6 +47,8 @@ pub(super) struct Process {
     rollups: Option<rollup::Running>,
     /// Shipping, if configured.
     shipping: Option<ship::Running>,
+    /// Traces, if configured.
+    traces: Option<otlp::Running>,
     /// What the admin listener shows.
     sources: Arc<admin::Sources>,
     /// The admin listener.
@@ -52,11 +58,14 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts everything.
+    /// Starts everything; `plane` has the control plane's own spans, if they are exported.
     ///
     /// # Errors
     /// When something cannot be started; nothing is left running then.
-    pub(super) async fn start(config: &Config) -> anyhow::Result<Self> {
+    pub(super) async fn start(
+        config: &Config,
+        plane: Option<otlp::ControlPlane>,
+    ) -> anyhow::Result<Self> {
         let start = Instant::now();
         let listener = admin::bind(config.admin.listen).await?;
         let admin_address = listener.local_addr().context("cannot read the admin address")?;
@@ -66,12 +75,14 @@ impl Process {
         let telemetry = &config.telemetry;
         let probe_token = probe_token();
         let (shipping, ship) = start_shipping(config, &journal)?;
+        let (traces, otlp) = start_traces(config, &journal, plane)?;
         let running = proxy::start(proxy::Options {
             config: config.proxy.clone(),
             lanes,
             when_full: config.telemetry.journal.when_full,
             instance: journal.identity().instance,
             probe_token: telemetry.heartbeat_every.map(|_| probe_token.clone()),
+            traces: config.telemetry.otlp.as_ref().map(|otlp| otlp.sample),
         })?;
         let (rollups, rollup) = start_rollups(config, &journal, &control)?;
         let vitals = vitals::start(vitals::Options {
@@ -95,6 +106,7 @@ impl Process {
             rollup,
             ship,
             vitals: vitals.metrics(),
+            otlp,
             admin: AdminMetrics::default(),
             start,
             drain: watch::channel(false).0,
@@ -108,6 +120,7 @@ impl Process {
             running,
             rollups,
             shipping,
+            traces,
             sources,
             admin_task,
             admin_address,
@@ -141,7 +154,7 @@ impl Process {
     /// When a thread of the end cannot be had.
     pub(super) async fn drain(self, timeout: Duration) -> anyhow::Result<Ledger> {
         let Self {
-            journal, control, vitals, running, rollups, shipping, sources, admin_task, ..
+            journal, control, vitals, running, rollups, shipping, traces, sources, admin_task, ..
         } = self;
         sources.drain.send_replace(true);
         // Before the listeners close: that is no outage.
@@ -160,10 +173,20 @@ impl Process {
                 tracing::warn!("rollups did not end in time; the next start goes on with them");
             }
             control.close();
+            // Both at the same time: neither waits for the other's server.
+            if let Some(traces) = &traces {
+                traces.ask_to_stop();
+            }
             if let Some(shipping) = shipping {
                 let flush = until.saturating_duration_since(Instant::now()).max(FLUSH_MIN);
                 if !shipping.stop(flush) {
                     tracing::warn!("shipping did not end in time; the rest stays in the journal");
+                }
+            }
+            if let Some(traces) = traces {
+                let flush = until.saturating_duration_since(Instant::now()).max(TRACES_MIN);
+                if !traces.stop(flush) {
+                    tracing::warn!("traces did not end in time; the rest stays in the journal");
                 }
             }
             journal.close();
@@ -187,20 +210,24 @@ fn probe_token() -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-/// Opens the journal with one lane per worker and the control lane.
-fn open_journal(config: &Config) -> anyhow::Result<(Journal, Vec<Lane>)> {
-    let constants = Constants {
+/// What is constant for this run.
+fn constants(config: &Config) -> Constants {
+    Constants {
         node_name: config.telemetry.instance.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         config_hash: config.hash.clone(),
-    };
+    }
+}
+
+/// Opens the journal with one lane per worker and the control lane.
+fn open_journal(config: &Config) -> anyhow::Result<(Journal, Vec<Lane>)> {
     let options = journal::Options {
         dir: config.telemetry.journal.path.clone(),
         bytes_max: config.telemetry.journal.size_bytes,
         segment_bytes: SEGMENT_BYTES,
         sync_every: config.telemetry.journal.sync,
         workers: u8::try_from(config.proxy.workers.get()).unwrap_or(u8::MAX),
-        preamble: constants.encode(),
+        preamble: constants(config).encode(),
         metrics: Arc::new(JournalMetrics::default()),
     };
     Ok(Journal::open(options)?)
@@ -228,6 +255,31 @@ fn start_shipping(
         metrics: Arc::clone(&metrics),
     })?;
     Ok((Some(running), Some(admin::Shipping { reader: ship::READER, metrics })))
+}
+
+/// Starts the export of traces, if it is configured. If not, nothing in the journal waits for it.
+///
+/// # Errors
+/// When its reader, certificates or thread cannot be had.
+fn start_traces(
+    config: &Config,
+    journal: &Journal,
+    plane: Option<otlp::ControlPlane>,
+) -> anyhow::Result<(Option<otlp::Running>, Option<admin::Traces>)> {
+    let (Some(target), Some(control)) = (&config.telemetry.otlp, plane) else {
+        journal.forget(otlp::READER)?;
+        return Ok((None, None));
+    };
+    let metrics = Arc::clone(&control.metrics);
+    let running = otlp::start(otlp::Options {
+        config: target.clone(),
+        reader: journal.reader(otlp::READER)?,
+        held_bytes_max: config.telemetry.journal.size_bytes / 8,
+        constants: constants(config),
+        host: config::hostname(),
+        control,
+    })?;
+    Ok((Some(running), Some(admin::Traces { reader: otlp::READER, metrics })))
 }
 
 /// Starts rollups, unless they are off. If so, nothing in the journal waits for them.

@@ -8,9 +8,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::output::{self, LogFormat};
 use super::process::Process;
 use crate::base::units;
 use crate::config::{self, Config};
+use crate::otlp::ControlPlane;
 
 /// Arguments of `lbproxy run`.
 #[derive(Debug, clap::Args)]
@@ -41,27 +43,33 @@ fn span(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// When something cannot be started; nothing is left running then.
-pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: Args, log: LogFormat) -> anyhow::Result<ExitCode> {
     let config = match config::find(args.config).and_then(|path| config::load(&path)) {
         Ok(config) => config,
         Err(report) => return Ok(super::check::refuse(&report)),
     };
+    let (layer, control) = config.telemetry.otlp.as_ref().map(|_| ControlPlane::new()).unzip();
+    output::start_log(log, layer.map(|layer| Box::new(layer) as _));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the control plane")?;
-    runtime.block_on(serve(&config, args.drain_timeout))
+    runtime.block_on(serve(&config, control, args.drain_timeout))
 }
 
 /// From the start to the last line.
 ///
 /// # Errors
 /// When something cannot be started.
-async fn serve(config: &Config, drain_timeout: Duration) -> anyhow::Result<ExitCode> {
+async fn serve(
+    config: &Config,
+    control: Option<ControlPlane>,
+    drain_timeout: Duration,
+) -> anyhow::Result<ExitCode> {
     // Before anything runs: a signal during the start is not lost.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    let process = Process::start(config).await?;
+    let process = Process::start(config, control).await?;
     for address in process.addresses() {
         tracing::info!(%address, workers = config.proxy.workers, "listening");
     }

@@ -7,6 +7,7 @@
 mod finding;
 mod keys;
 mod map;
+mod otlp;
 mod read;
 mod reference;
 mod schema;
@@ -104,8 +105,7 @@ fn read_file(path: &Path) -> Result<(String, String), Report> {
 /// Every mistake.
 pub fn parse(name: &str, text: &str, environment: &Environment<'_>) -> Result<Config, Report> {
     let source = tree::Source::new(name, text, environment);
-    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map_or_else(|_| "lbproxy".to_owned(), |name| name.trim().to_owned());
+    let hostname = hostname();
     let config = match source.parse() {
         Some(root) => read::config(tree::Item::root(&source, &root), &hostname),
         None => None,
@@ -118,6 +118,12 @@ pub fn parse(name: &str, text: &str, environment: &Environment<'_>) -> Result<Co
         }
         _ => Err(source.report()),
     }
+}
+
+/// Name of this host.
+pub fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "lbproxy".to_owned(), |name| name.trim().to_owned())
 }
 
 /// Every key that the reader asks for.

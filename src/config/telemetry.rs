@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::map::Map;
+use super::otlp;
 use super::read::{GIB, KIB, seconds};
 use super::tree::Item;
 use super::types::{
@@ -40,6 +41,7 @@ pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) 
         heartbeat_every: Some(VITALS_EVERY),
         process_every: Some(VITALS_EVERY),
         rollup: Rollup { every: Some(ROLLUP_EVERY) },
+        otlp: None,
     };
     let least = JOURNAL_BYTES_PER_LANE * (workers as u64 + 1);
     telemetry.journal.size_bytes = telemetry.journal.size_bytes.max(least);
@@ -85,6 +87,7 @@ pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) 
     if let Some(map) = map.map("rollup") {
         telemetry.rollup = rollup(map.means(Rollup::DOCS));
     }
+    telemetry.otlp = map.map("otlp").and_then(otlp::section);
     map.end();
     telemetry
 }

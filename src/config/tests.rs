@@ -35,6 +35,7 @@ fn the_first_block_alone_is_a_complete_file() {
 #[expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
 fn each_mistake_names_place_key_and_cure() {
     let with = |from: &str, to: &str| SMALLEST.replace(from, to);
+    let otlp = |keys: &str| format!("{SMALLEST}telemetry: {{otlp: {{{keys}}}}}\n");
     for (name, text, wants) in [
         (
             "unknown key",
@@ -124,6 +125,42 @@ fn each_mistake_names_place_key_and_cure() {
             "credentials in URL",
             format!("{SMALLEST}telemetry: {{elasticsearch: {{urls: [\"http://u:p@h:1\"]}}}}\n"),
             &["holds credentials", "password_file"],
+        ),
+        (
+            "a collector without scheme",
+            otlp("endpoint: localhost:4317"),
+            &["telemetry.otlp.endpoint", "http://host:4317"],
+        ),
+        ("no collector", otlp("sample: 1"), &["telemetry.otlp.endpoint: is missing"]),
+        (
+            "a share in per cent",
+            otlp("endpoint: http://h:1, sample: 10"),
+            &["telemetry.otlp.sample: `10` is not a share from 0 to 1"],
+        ),
+        (
+            "another protocol",
+            otlp("endpoint: http://h:1, protocol: http/json"),
+            &["telemetry.otlp.protocol", "http/protobuf"],
+        ),
+        (
+            "a field of the protocol's own",
+            otlp("endpoint: http://h:1, headers: [{name: TE, value: x}]"),
+            &["telemetry.otlp.headers[0].name: `TE`"],
+        ),
+        (
+            "a field without value",
+            otlp("endpoint: http://h:1, headers: [{name: a}]"),
+            &["headers[0].value_file: is missing"],
+        ),
+        (
+            "a field over two lines",
+            otlp("endpoint: http://h:1, headers: [{name: a, value: \"b\\nc\"}]"),
+            &["headers[0]: has a `value` that HTTP cannot carry"],
+        ),
+        (
+            "half a certificate",
+            otlp("endpoint: https://h:1, tls: {cert_file: c.pem}"),
+            &["telemetry.otlp.tls.key_file: is missing"],
         ),
     ] {
         let found = findings(&text);

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::trace::Share;
+
 /// What keys mean: name, meaning.
 pub(super) type Docs = &'static [(&'static str, &'static str)];
 
@@ -263,6 +265,8 @@ documented! {
         pub process_every: Option<Duration>,
         /// Requests added up by service, route and endpoint.
         pub rollup: Rollup,
+        /// Where spans go, by OTLP; there are none when absent.
+        pub otlp: Option<Otlp>,
     }
 
     /// `telemetry.rollup`.
@@ -348,6 +352,60 @@ documented! {
         /// Whether the server's certificate is verified.
         pub verify: bool,
     }
+}
+
+documented! {
+    /// `telemetry.otlp`: an OpenTelemetry Collector, or what speaks its protocol.
+    #[derive(Debug, Clone)]
+    pub struct Otlp {
+        /// Where spans go; for `http/protobuf` the part before `/v1/traces`.
+        pub endpoint: url::Url,
+        /// How it is spoken to.
+        pub protocol: OtlpProtocol,
+        /// Share of new traces that is kept, from 0 to 1, by the trace's id. A `traceparent` that comes
+        /// with a request has decided already.
+        pub sample: Share,
+        /// Requests that take as long or longer are exported whatever was decided, as those that fail
+        /// are; or `off`.
+        pub slow: Option<Duration>,
+        /// Whether every access record is exported as a log record too.
+        pub logs: bool,
+        /// Fields of every export request, such as credentials.
+        pub headers: Vec<OtlpHeader>,
+        /// TLS towards an `https` endpoint.
+        pub tls: OtlpTls,
+        /// Limit of one request.
+        pub timeout: Duration,
+    }
+
+    /// A field of every export request.
+    #[derive(Debug, Clone)]
+    pub struct OtlpHeader {
+        /// Its name.
+        pub name: String,
+        /// Its value; with `value_file` the file that holds it, read again at each use.
+        pub value: Secret,
+    }
+
+    /// TLS towards the collector.
+    #[derive(Debug, Clone, Default)]
+    pub struct OtlpTls {
+        /// Certificates to trust instead of the usual ones, PEM.
+        pub ca_file: Option<PathBuf>,
+        /// Client certificate, PEM.
+        pub cert_file: Option<PathBuf>,
+        /// Its key, PEM.
+        pub key_file: Option<PathBuf>,
+    }
+}
+
+/// How a collector is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtlpProtocol {
+    /// OTLP/gRPC; port 4317 as a rule.
+    Grpc,
+    /// OTLP/HTTP with protobuf; port 4318 as a rule.
+    Http,
 }
 
 /// Compression of bulk bodies.

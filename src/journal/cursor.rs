@@ -94,6 +94,17 @@ impl Mark {
             std::cmp::Ordering::Greater => 0,
         }
     }
+
+    /// Bytes of a measured segment that lie behind this position.
+    pub(super) fn bytes_left_in(&self, segment: &Segment) -> u64 {
+        let end = segment.progress().end;
+        let passed = match self.ordinal.cmp(&segment.ordinal()) {
+            std::cmp::Ordering::Less => Self::START.offset,
+            std::cmp::Ordering::Equal => self.offset,
+            std::cmp::Ordering::Greater => end,
+        };
+        u64::from(end.saturating_sub(passed))
+    }
 }
 
 /// A position in every lane.

@@ -259,6 +259,13 @@ impl Reader {
         }
     }
 
+    /// Bytes of the journal behind what this durable reader acknowledged, framing included; 0 for a
+    /// follower.
+    pub fn pending_bytes(&self) -> u64 {
+        let (Source::Live(shared), Some(durable)) = (&self.source, &self.durable) else { return 0 };
+        lock(&shared.registry).bytes_behind(&durable.cursor.marks)
+    }
+
     /// Records that were journaled and that this reader could not give: damaged, or overwritten
     /// before it came to them.
     pub fn missed(&self) -> u64 {

@@ -109,6 +109,15 @@ impl Registry {
             .sum()
     }
 
+    /// Bytes behind `marks`, in all lanes.
+    pub(super) fn bytes_behind(&self, marks: &Marks) -> u64 {
+        self.segments
+            .iter()
+            .filter(|segment| segment.taken().is_some())
+            .map(|segment| marks.get(&segment.key).unwrap_or(&Mark::START).bytes_left_in(segment))
+            .sum()
+    }
+
     /// Whether `new` has passed a sealed segment that `old` had not: it may become free.
     pub(super) fn passes_more(&self, old: &Marks, new: &Marks) -> bool {
         let has_passed = |marks: &Marks, segment: &Segment| {

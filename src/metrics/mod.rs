@@ -12,8 +12,8 @@ mod text;
 
 pub use docs::metrics_markdown;
 pub use table::{
-    AdminMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, MonitorMetrics, ProcessMetrics,
-    RollupMetrics, ServiceMetrics, ShipMetrics, ThreadMetrics, WorkerMetrics,
+    AdminMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, MonitorMetrics, OtlpMetrics,
+    ProcessMetrics, RollupMetrics, ServiceMetrics, ShipMetrics, ThreadMetrics, WorkerMetrics,
 };
 pub use text::Exposition;
 

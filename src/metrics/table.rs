@@ -194,6 +194,26 @@ metrics! {
         state_errors_total: Counter "lbproxy_rollup_state_errors_total" "" "Times the state could not be written: a crash would cost the open windows.";
         restarts_total: Counter "lbproxy_rollup_restarts_total" "" "Times the reader was started again after a fault.";
     }
+    /// Spans and log records by OTLP.
+    OtlpMetrics {
+        spans_exported_total: Counter "lbproxy_otlp_spans_total" "result=\"exported\"" "Spans by what became of them.";
+        spans_rejected_total: Counter "lbproxy_otlp_spans_total" "result=\"rejected\"" "Spans by what became of them.";
+        spans_refused_total: Counter "lbproxy_otlp_spans_total" "result=\"refused\"" "Spans by what became of them.";
+        spans_skipped_total: Counter "lbproxy_otlp_spans_total" "result=\"skipped\"" "Spans by what became of them.";
+        logs_exported_total: Counter "lbproxy_otlp_logs_total" "result=\"exported\"" "Log records by what became of them.";
+        logs_rejected_total: Counter "lbproxy_otlp_logs_total" "result=\"rejected\"" "Log records by what became of them.";
+        logs_refused_total: Counter "lbproxy_otlp_logs_total" "result=\"refused\"" "Log records by what became of them.";
+        logs_skipped_total: Counter "lbproxy_otlp_logs_total" "result=\"skipped\"" "Log records by what became of them.";
+        unreadable_total: Counter "lbproxy_otlp_unreadable_total" "" "Records of a newer version, or damaged: not exported.";
+        control_dropped_total: Counter "lbproxy_otlp_control_spans_dropped_total" "" "Spans of the control plane that found their queue full.";
+        requests_total: Counter "lbproxy_otlp_requests_total" "" "Export requests sent.";
+        retries_total: Counter "lbproxy_otlp_retries_total" "" "Of these, repetitions after no answer or one that asked for it.";
+        pending: Gauge "lbproxy_otlp_pending" "" "Records journaled and not yet looked at, or looked at and not yet taken by the collector.";
+        held_bytes: Gauge "lbproxy_otlp_held_bytes" "" "Bytes of the journal that wait for the collector.";
+        held_bytes_max: Gauge "lbproxy_otlp_held_bytes_max" "" "Most bytes that may wait; beyond, the oldest spans are skipped.";
+        connected: Gauge "lbproxy_otlp_connected" "" "1 while the collector takes spans.";
+        restarts_total: Counter "lbproxy_otlp_restarts_total" "" "Times the exporter was started again after a fault.";
+    }
     /// The admin listener.
     AdminMetrics {
         requests_total: Counter "lbproxy_admin_requests_total" "" "Requests to the admin address.";

@@ -86,6 +86,9 @@ fn admit(
     rules::check_for(&service.config, parts.uri.path(), &watch.survey)?;
     let via = worker.via.of(parts.version);
     headers::to_upstream(&mut parts.headers, &watch.survey, connection, &host, via);
+    if watch.trace.is_some_and(|trace| trace.parent_id.is_none()) {
+        headers::forget_trace(&mut parts.headers, &watch.survey);
+    }
     parts.version = Version::HTTP_11;
     if parts.uri.authority().is_some() {
         let target = parts.uri.path_and_query().cloned();
@@ -144,6 +147,9 @@ async fn attempt_all(
         watch.endpoint = Some(Rc::clone(&endpoint));
         watch.attempt_begun = Some(begun);
         watch.attempts += 1;
+        if let Some(trace) = &watch.trace {
+            headers::set_trace(request.headers_mut(), trace, watch.attempts);
+        }
         let load = Load::new(&endpoint);
         match attempt(worker, service, &endpoint, request, watch).await {
             Ok((response, mut lease)) => {
@@ -158,6 +164,7 @@ async fn attempt_all(
                         watch.failed.push(Attempt {
                             endpoint: Rc::clone(&endpoint),
                             reason: failure.reason,
+                            took: begun.elapsed(),
                         });
                         tried.push(endpoint);
                         request = again;

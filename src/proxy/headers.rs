@@ -12,6 +12,7 @@ use http::Version;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::connection::Connection;
+use crate::base::trace::{Context, Parent};
 
 /// De-facto fields that tell an endpoint who called.
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -21,6 +22,11 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// Port the client came to; not set by us, but nobody else is believed either.
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+
+/// Trace and span that a request belongs to (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What tracing systems have to add to it.
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Fields that concern one connection only, whether or not `Connection` names them.
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -97,6 +103,12 @@ pub(super) struct Survey {
     pub(super) mime: Option<HeaderValue>,
     /// `X-Request-Id`.
     pub(super) request_id: Option<HeaderValue>,
+    /// `traceparent`, if there is one and it is valid.
+    pub(super) parent: Option<Parent>,
+    /// How many `traceparent` fields there are.
+    traceparents: u32,
+    /// How many `tracestate` fields there are.
+    tracestates: u32,
     /// How many `X-Forwarded-For` fields there are.
     forwarded_for: u32,
     /// `Forwarded` or `X-Forwarded-Port` is present.
@@ -129,6 +141,12 @@ impl Survey {
                 "expect" => found.expect = Some(value.clone()),
                 "max-forwards" => found.max_forwards = Some(value.clone()),
                 "cookie" => found.cookies += 1,
+                "traceparent" => {
+                    found.traceparents += 1;
+                    let parent = Parent::parse(value.as_bytes());
+                    found.parent = parent.filter(|_| found.traceparents == 1);
+                }
+                "tracestate" => found.tracestates += 1,
                 other => found.hop_by_hop |= hop_by_hop_bit(other),
             }
         }
@@ -242,6 +260,21 @@ pub(super) fn to_upstream(
         headers.insert(X_FORWARDED_HOST, host.clone());
     }
     headers.append(header::VIA, via.clone());
+}
+
+/// A trace begins here: what came of another, or of none that can be told, is left behind
+/// (Trace Context §3.2.2.5, §3.3).
+pub(super) fn forget_trace(headers: &mut HeaderMap, survey: &Survey) {
+    if survey.tracestates > 0 {
+        headers.remove(TRACESTATE);
+    }
+}
+
+/// Tells the endpoint of an attempt, counted from 1, which span it works for.
+pub(super) fn set_trace(headers: &mut HeaderMap, trace: &Context, attempt: u64) {
+    if let Ok(value) = HeaderValue::from_bytes(&trace.traceparent(attempt)) {
+        headers.insert(TRACEPARENT, value);
+    }
 }
 
 /// Our entry in `Via`: the protocol we were spoken to in, and a name of this process

@@ -18,6 +18,7 @@ use super::listener::{self, Shared, TlsAcceptorDebug};
 use super::service::Service;
 use super::tls;
 use super::worker::{Parts, Worker};
+use crate::base::trace::Share;
 use crate::config::{self, WhenFull};
 use crate::journal::Lane;
 use crate::metrics::{EndpointMetrics, Exposition, ServiceMetrics, WorkerMetrics};
@@ -66,6 +67,8 @@ pub struct Options {
     /// Value of [`PROBE_FIELD`](super::PROBE_FIELD) by which the heartbeat's own requests are known;
     /// `None` for no heartbeat.
     pub probe_token: Option<String>,
+    /// Share of new traces that is kept; `None` when there are no spans.
+    pub traces: Option<Share>,
 }
 
 /// A running data plane.
@@ -201,7 +204,7 @@ impl Running {
 /// # Errors
 /// [`StartError`]; nothing is left running.
 pub fn start(options: Options) -> Result<Running, StartError> {
-    let Options { config, lanes, when_full, instance, probe_token } = options;
+    let Options { config, lanes, when_full, instance, probe_token, traces } = options;
     let probe_token = probe_token.and_then(|token| HeaderValue::from_str(&token).ok());
     let (sockets, addresses) = bind_all(&config, lanes.len())?;
     let listeners = config
@@ -243,6 +246,7 @@ pub fn start(options: Options) -> Result<Running, StartError> {
             when_full,
             instance,
             probe_token: probe_token.clone(),
+            traces,
             sockets: sockets.into_iter().zip(listeners.iter().cloned()).collect(),
             services: cells(id, &config, &outliers, &mut figures),
             metrics: Arc::new(WorkerMetrics::default()),
@@ -332,6 +336,8 @@ struct Seed {
     instance: u64,
     /// By which the heartbeat's requests are known.
     probe_token: Option<HeaderValue>,
+    /// Share of new traces that is kept.
+    traces: Option<Share>,
     /// Its sockets with their listeners.
     sockets: Vec<(std::net::TcpListener, Shared)>,
     /// Its services.
@@ -367,6 +373,7 @@ impl Seed {
             services,
             pseudonym: format!("lbproxy-{:010x}", self.instance),
             probe_token: self.probe_token,
+            traces: self.traces,
             metrics: Arc::clone(&self.metrics),
             start: self.start,
             open: self.open,

@@ -23,9 +23,10 @@ use super::scan::Head;
 use super::service::Service;
 use super::streams::Stall;
 use super::worker::Worker;
+use crate::base::trace::{Context, Share};
 use crate::record::{
-    AccessRecord, Bytes, Count, EcsNanos, Flag, Ip, Micros, Outcome, Phase, Port, Reason, State,
-    Status, Stream, Text, TextList, TimestampMs,
+    AccessRecord, Bytes, Count, EcsNanos, Flag, Ip, Micros, MicrosList, Outcome, Phase, Port,
+    Reason, State, Status, Stream, Text, TextList, TimestampMs,
 };
 
 /// One attempt, kept only once there is a second.
@@ -35,6 +36,8 @@ pub(super) struct Attempt {
     pub(super) endpoint: Rc<Endpoint>,
     /// How it failed, or `complete`.
     pub(super) reason: Reason,
+    /// From its begin to its failure.
+    pub(super) took: Duration,
 }
 
 /// What is measured of one exchange.
@@ -64,6 +67,8 @@ pub(super) struct Stopwatch {
     version: Version,
     /// Fields noted on the way.
     pub(super) survey: Survey,
+    /// Its server span, if there are spans.
+    pub(super) trace: Option<Context>,
     /// Value of `Host` to go by.
     pub(super) host: Option<HeaderValue>,
     /// How far it came.
@@ -123,6 +128,8 @@ impl Stopwatch {
         let idle = head
             .filter(|_| ordinal > 1)
             .map(|head| head.first_byte.saturating_duration_since(connection.last_end.get()));
+        let survey = Survey::of(&parts.headers);
+        let trace = worker.traces.map(|share| trace(&survey, share));
         Box::new(Self {
             worker: Rc::clone(worker),
             connection: Rc::clone(connection),
@@ -135,7 +142,8 @@ impl Stopwatch {
             method: parts.method.clone(),
             target: parts.uri.clone(),
             version: parts.version,
-            survey: Survey::of(&parts.headers),
+            survey,
+            trace,
             host: None,
             phase: Phase::Request,
             is_probe: false,
@@ -269,7 +277,9 @@ impl Stopwatch {
         if self.attempts < 2 {
             lists.clear();
         } else {
-            lists.fill(&self.failed, self.endpoint.as_deref(), reason, self.upstream_status);
+            let begun = self.attempt_begun.unwrap_or(now);
+            let last = now.saturating_duration_since(begun);
+            lists.fill(&self.failed, self.endpoint.as_deref(), reason, self.upstream_status, last);
         }
         let lists: &'a Lists = lists;
         let list = |bytes: &'a Vec<u8>| (!bytes.is_empty()).then(|| TextList(bytes));
@@ -307,6 +317,7 @@ impl Stopwatch {
             attempt_endpoints: list(&lists.endpoints),
             attempt_statuses: list(&lists.statuses),
             attempt_reasons: list(&lists.reasons),
+            attempt_us: (!lists.micros.is_empty()).then_some(MicrosList(&lists.micros)),
             state: Some(State::new(reason, self.phase)),
             reason: Some(reason),
             outcome: Some(Outcome::of(self.status, reason)),
@@ -347,6 +358,22 @@ impl Stopwatch {
             request_id: text(self.survey.request_id.as_ref()),
             connection_id: Some(Count(self.connection.id)),
             connection_requests: Some(Count(self.ordinal)),
+            ..self.trace_fields()
+        }
+    }
+
+    /// Where it stands in its trace.
+    fn trace_fields(&self) -> AccessRecord<'_> {
+        let Some(trace) = &self.trace else {
+            let parent = self.survey.parent.as_ref();
+            let trace_id = parent.map(|parent| Text(&parent.trace_id[..]));
+            return AccessRecord { trace_id, ..AccessRecord::default() };
+        };
+        AccessRecord {
+            trace_id: Some(Text(&trace.trace_id)),
+            span_id: Some(Text(&trace.span_id)),
+            parent_span_id: trace.parent_id.as_ref().map(|id| Text(&id[..])),
+            trace_sampled: Some(Flag(trace.is_sampled())),
             ..AccessRecord::default()
         }
     }
@@ -387,6 +414,8 @@ struct Lists {
     statuses: Vec<u8>,
     /// Reasons.
     reasons: Vec<u8>,
+    /// Times.
+    micros: Vec<u8>,
 }
 
 impl Lists {
@@ -402,11 +431,14 @@ impl Lists {
         last: Option<&Endpoint>,
         reason: Reason,
         status: Option<u16>,
+        last_took: Duration,
     ) {
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         for attempt in failed {
             TextList::push(&mut self.endpoints, attempt.endpoint.label.as_bytes());
             TextList::push(&mut self.statuses, b"-");
             TextList::push(&mut self.reasons, attempt.reason.as_str().as_bytes());
+            MicrosList::push(&mut self.micros, micros(attempt.took));
         }
         let is_last_failed = last.is_some_and(|last| {
             failed.last().is_some_and(|attempt| std::ptr::eq(&raw const *attempt.endpoint, last))
@@ -416,7 +448,17 @@ impl Lists {
             TextList::push(&mut self.endpoints, last.label.as_bytes());
             TextList::push(&mut self.statuses, status.as_bytes());
             TextList::push(&mut self.reasons, reason.as_str().as_bytes());
+            MicrosList::push(&mut self.micros, micros(last_took));
         }
+    }
+}
+
+/// The server span of a request: in the trace that it names, else in a new one.
+fn trace(survey: &Survey, share: Share) -> Context {
+    let span = fastrand::u64(1..);
+    match &survey.parent {
+        Some(parent) => Context::continued(parent, span),
+        None => Context::begun(fastrand::u128(1..), span, share),
     }
 }
 

@@ -16,6 +16,7 @@ use super::limit::Timer;
 use super::route::Routes;
 use super::service::Service;
 use super::stopwatch::wall_clock;
+use crate::base::trace::Share;
 use crate::config::WhenFull;
 use crate::journal::{Appended, Lane};
 use crate::metrics::WorkerMetrics;
@@ -45,6 +46,8 @@ pub(super) struct Worker {
     pub(super) via: Via,
     /// Value of [`PROBE_FIELD`](super::PROBE_FIELD) in the heartbeat's own requests.
     pub(super) probe_token: Option<HeaderValue>,
+    /// Share of new traces that is kept; `None` when there are no spans.
+    pub(super) traces: Option<Share>,
     /// Its cells.
     pub(super) metrics: Arc<WorkerMetrics>,
     /// Start of the data plane; endpoint states count from here.
@@ -71,6 +74,8 @@ pub(super) struct Parts {
     pub(super) pseudonym: String,
     /// By which the heartbeat's requests are known.
     pub(super) probe_token: Option<HeaderValue>,
+    /// Share of new traces that is kept; `None` when there are no spans.
+    pub(super) traces: Option<Share>,
     /// Its cells.
     pub(super) metrics: Arc<WorkerMetrics>,
     /// Start of the data plane.
@@ -94,6 +99,7 @@ impl Worker {
             services: parts.services,
             via: Via::new(&parts.pseudonym),
             probe_token: parts.probe_token,
+            traces: parts.traces,
             metrics: parts.metrics,
             start: parts.start,
             connections: Cell::new(0),

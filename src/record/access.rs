@@ -6,7 +6,7 @@
 use super::schema::record;
 use super::termination::{Outcome, Reason, State};
 use super::value::{
-    Bytes, Count, EcsNanos, Flag, Ip, Micros, Port, Status, Text, TextList, TimestampMs,
+    Bytes, Count, EcsNanos, Flag, Ip, Micros, MicrosList, Port, Status, Text, TextList, TimestampMs,
 };
 
 record! {
@@ -124,5 +124,17 @@ record! {
         50 connection_id: Count => "lbproxy.connection.id", "";
         /// Ordinal of this request on the downstream connection, from 1.
         51 connection_requests: Count => "lbproxy.connection.requests", "";
+        /// Trace, 32 hex digits: that of a valid `traceparent` of the request, else our own if spans are
+        /// exported.
+        52 trace_id: Text<'a, 32> => "trace.id", "";
+        /// Our server span in the trace, 16 hex digits; only if spans are exported.
+        53 span_id: Text<'a, 16> => "span.id", "";
+        /// Span that the request came from, 16 hex digits; only if spans are exported.
+        54 parent_span_id: Text<'a, 16> => "lbproxy.trace.parent_id", "";
+        /// Whether the trace is kept, as its head decided; only if spans are exported.
+        55 trace_sampled: Flag => "lbproxy.trace.sampled", "";
+        /// Times of all attempts, from the pick of the endpoint to the failure or the end of the exchange;
+        /// only if more than one.
+        56 attempt_us: MicrosList<'a> => "lbproxy.attempt.time_us", "";
     }
 }

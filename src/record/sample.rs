@@ -9,7 +9,8 @@ use super::summary::{
 };
 use super::termination::{Outcome, Phase, Reason, State};
 use super::value::{
-    Bytes, Count, EcsNanos, Flag, Ip, Micros, Port, Ratio, Status, Text, TextList, TimespanMs,
+    Bytes, Count, EcsNanos, Flag, Ip, Micros, MicrosList, Port, Ratio, Status, Text, TextList,
+    TimespanMs,
     TimestampMs, cut,
 };
 use crate::base::histogram::Histogram;
@@ -28,6 +29,8 @@ pub(super) struct Source {
     texts: Vec<Vec<u8>>,
     /// A list in its binary form.
     list: Vec<u8>,
+    /// Spans in their binary form.
+    spans: Vec<u8>,
     /// Counts by keys that all vocabularies have, in their binary form.
     counts: Vec<u8>,
     /// Times in their binary form.
@@ -53,14 +56,15 @@ impl Source {
                 for text in &texts {
                     TextList::push(&mut list, text);
                 }
-                let mut histogram = Histogram::default();
+                let (mut histogram, mut spans) = (Histogram::default(), Vec::new());
                 for &number in &numbers {
                     histogram.add(number);
+                    MicrosList::push(&mut spans, number);
                 }
                 let (mut counts, mut times) = (Vec::new(), Vec::new());
                 push_counts([(0, numbers[0]), (2, numbers[1])], &mut counts);
                 Times::push(&histogram, &mut times);
-                Self { mask, numbers, texts, list, counts, times }
+                Self { mask, numbers, texts, list, spans, counts, times }
             })
     }
 
@@ -188,6 +192,15 @@ impl<'a> Sample<'a> for TextList<'a> {
     }
     fn expected(&self) -> Value {
         self.items().map(String::from_utf8_lossy).collect::<Vec<_>>().into()
+    }
+}
+
+impl<'a> Sample<'a> for MicrosList<'a> {
+    fn draw(source: &'a Source, _id: u8) -> Self {
+        Self(&source.spans)
+    }
+    fn expected(&self) -> Value {
+        self.items().collect::<Vec<_>>().into()
     }
 }
 

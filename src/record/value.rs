@@ -151,7 +151,7 @@ pub(super) trait Field<'a>: Sized {
 pub enum Value<'a> {
     /// A count, an ordinal, bytes, a status, a port; of counts and distributions, how many there are.
     Number(u64),
-    /// A span in microseconds, also where documents give nanoseconds.
+    /// A span in microseconds, also where documents give nanoseconds; of several, their sum.
     Micros(u64),
     /// Wall time in milliseconds since 1970, UTC.
     TimeMs(u64),
@@ -428,6 +428,58 @@ impl<'a> Field<'a> for TextList<'a> {
     }
     fn value(&self) -> Value<'a> {
         Value::Texts(*self)
+    }
+}
+
+/// Several spans in whole microseconds, built by [`MicrosList::push`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MicrosList<'a>(pub &'a [u8]);
+
+impl MicrosList<'_> {
+    /// Appends a span to the bytes of a list.
+    pub fn push(list: &mut Vec<u8>, micros: u64) {
+        let mut slot = [0; 10];
+        let mut writer = Writer { out: &mut slot, at: 0 };
+        if writer.varint(micros).is_some() {
+            let used = writer.at;
+            list.extend_from_slice(&slot[..used]);
+        }
+    }
+}
+
+impl<'a> MicrosList<'a> {
+    /// The spans; stops at damage.
+    pub fn items(self) -> impl Iterator<Item = u64> + use<'a> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || take_varint(&mut rest).ok())
+    }
+}
+
+impl<'a> Field<'a> for MicrosList<'a> {
+    const KIND: FieldKind = kind("long", "µs");
+    fn put(&self, out: &mut Writer<'_>) -> Option<()> {
+        put_sized(out, self.0)
+    }
+    fn take(input: &mut &'a [u8]) -> Result<Self, DecodeError> {
+        let list = take_sized(input)?;
+        let mut rest = list;
+        while !rest.is_empty() {
+            take_varint(&mut rest)?;
+        }
+        Ok(Self(list))
+    }
+    fn json(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for (index, item) in self.items().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            json::integer(item, out);
+        }
+        out.push(b']');
+    }
+    fn value(&self) -> Value<'a> {
+        Value::Micros(self.items().fold(0, u64::saturating_add))
     }
 }
 

@@ -297,6 +297,7 @@ impl Delivery {
     ) -> Result<(), Unfinished> {
         let context = Rc::clone(&self.context);
         context.metrics.batch_errors_total.add(1);
+        tracing::Span::current().record("otel.status_code", "ERROR");
         context.status.ill(context.client.url(), problem);
         match problem.fault {
             Fault::TooLarge if part.len() == 1 => {

@@ -7,6 +7,7 @@
 use elasticsearch::http::Method;
 use serde_json::Value;
 use tokio::sync::Mutex;
+use tracing::Instrument as _;
 
 use super::answer::{Fault, Problem};
 use super::client::{Call, Client, Reply};
@@ -35,14 +36,31 @@ impl Session {
         if let Some(product) = *ready {
             return Ok(product);
         }
+        let product = set_up(client).await?;
+        *ready = Some(product);
+        Ok(product)
+    }
+}
+
+/// Finds out what the server is, and puts the templates that are missing.
+///
+/// # Errors
+/// What the server says, or that it is another product.
+async fn set_up(client: &Client) -> Result<Product, Problem> {
+    let span = tracing::info_span!("ship setup", "otel.status_code" = tracing::field::Empty);
+    let setting_up = async {
         let (product, version) = detect(client).await?;
         tracing::info!(product = product.as_str(), version, url = client.url(), "shipping to");
         for dataset in Dataset::ALL {
             template(client, product, dataset).await?;
         }
-        *ready = Some(product);
         Ok(product)
+    };
+    let result = setting_up.instrument(span.clone()).await;
+    if result.is_err() {
+        span.record("otel.status_code", "ERROR");
     }
+    result
 }
 
 /// Asks what the server is. A build of Elasticsearch without `GET /` tells by a header.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use super::batch::Filler;
 use super::deliver::{Context, Tally, Unfinished, deliver, greet};
@@ -114,7 +115,15 @@ impl Shipper<'_> {
         let context = Rc::clone(&self.context);
         let number = self.next_number;
         self.next_number += 1;
-        let task = tokio::task::spawn_local(deliver(context, filled.batch, filled.broken, number));
+        let span = tracing::info_span!(
+            "ship batch",
+            records = filled.batch.len(),
+            bytes = filled.batch.bytes(),
+            "otel.kind" = "client",
+            "otel.status_code" = tracing::field::Empty,
+        );
+        let delivery = deliver(context, filled.batch, filled.broken, number).instrument(span);
+        let task = tokio::task::spawn_local(delivery);
         let sent = Sent { task, upto: filled.upto, oldest_ms: filled.oldest_ms };
         Some((sent, filled.is_full))
     }

@@ -8,16 +8,19 @@ const LAYERS: [&[&str]; 5] = [
     &["base"],
     &["record", "journal", "config", "metrics"],
     &["proxy", "control", "rollup", "query"],
-    &["admin", "ship", "vitals", "elk", "mock"],
+    &["admin", "ship", "otlp", "vitals", "elk", "mock"],
     &["cli"],
 ];
 
 /// Crates that stay in some folders: (crate, folders that may name it).
-const CRATES: [(&str, &[&str]); 8] = [
-    ("tokio", &["proxy", "admin", "ship", "vitals", "elk", "mock", "cli"]),
+const CRATES: [(&str, &[&str]); 11] = [
+    ("tokio", &["proxy", "admin", "ship", "otlp", "vitals", "elk", "mock", "cli"]),
     ("hyper", &["proxy", "mock"]),
-    ("http", &["proxy", "mock", "admin", "ship"]),
+    ("http", &["proxy", "mock", "admin", "ship", "otlp"]),
     ("axum", &["admin"]),
+    ("opentelemetry_proto", &["otlp"]),
+    ("opentelemetry_sdk", &["otlp"]),
+    ("tonic", &["otlp"]),
     ("elasticsearch", &["ship", "elk"]),
     ("serde_json", &["ship", "elk", "mock", "admin", "cli", "config"]),
     ("clap", &["cli"]),

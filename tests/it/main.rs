@@ -29,5 +29,6 @@ mod server;
 mod shipping;
 mod support;
 mod terminations;
+mod traces;
 mod traffic;
 mod vitals;

@@ -8,6 +8,8 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+#[path = "support/collector.rs"]
+pub(crate) mod collector;
 #[path = "support/schema.rs"]
 pub(crate) mod schema;
 

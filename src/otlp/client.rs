@@ -1,0 +1,344 @@
+//! The connection to the collector: OTLP/gRPC by tonic or OTLP/HTTP by reqwest, one request at a time.
+//!
+//! Nothing is repeated here; every end is an [`Answer`]. Secrets are read at each use.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
+use opentelemetry_proto::tonic::collector::logs::v1::{
+    ExportLogsServiceRequest, ExportLogsServiceResponse,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use prost::Message;
+use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+
+use super::answer::Answer;
+use crate::config::{Otlp, OtlpHeader, OtlpProtocol};
+
+/// How the generated clients begin when they have no connection to send on.
+const NOT_READY: &str = "Service was not ready";
+/// Most bytes of an answer that are read.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// Why there can be no connection.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot export to telemetry.otlp ({key}): {problem}")]
+pub struct ClientError {
+    /// The key at fault.
+    key: &'static str,
+    /// What is wrong and how to mend it.
+    problem: String,
+}
+
+/// What is needed to connect; nothing is connected yet.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The way.
+    way: PlannedWay,
+    /// Fields of every request.
+    headers: Vec<OtlpHeader>,
+    /// Limit of a request.
+    timeout: std::time::Duration,
+}
+
+/// The way of a [`Plan`].
+#[derive(Debug)]
+enum PlannedWay {
+    /// gRPC.
+    Grpc(Box<Endpoint>),
+    /// HTTP, with the place of spans and that of log records.
+    Http(reqwest::Client, [url::Url; 2]),
+}
+
+/// See the head of this file. Lives in a runtime.
+#[derive(Debug)]
+pub(super) struct Client {
+    /// The way.
+    way: Way,
+    /// Fields of every request.
+    headers: Vec<OtlpHeader>,
+    /// Limit of a request.
+    timeout: std::time::Duration,
+}
+
+/// The way of a [`Client`].
+#[derive(Debug)]
+enum Way {
+    /// gRPC; the channel connects when it is used, and again after it was lost.
+    Grpc(Channel),
+    /// As planned.
+    Http(reqwest::Client, [url::Url; 2]),
+}
+
+impl Plan {
+    /// From the configuration.
+    ///
+    /// # Errors
+    /// A certificate that cannot be read or used.
+    pub(super) fn new(config: &Otlp) -> Result<Self, ClientError> {
+        let way = match config.protocol {
+            OtlpProtocol::Grpc => PlannedWay::Grpc(Box::new(endpoint(config)?)),
+            OtlpProtocol::Http => PlannedWay::Http(
+                http_client(config)?,
+                ["v1/traces", "v1/logs"].map(|path| below(&config.endpoint, path)),
+            ),
+        };
+        Ok(Self { way, headers: config.headers.clone(), timeout: config.timeout })
+    }
+
+    /// To be called in a runtime.
+    pub(super) fn connect(&self) -> Client {
+        let way = match &self.way {
+            PlannedWay::Grpc(endpoint) => Way::Grpc(endpoint.connect_lazy()),
+            PlannedWay::Http(client, urls) => Way::Http(client.clone(), urls.clone()),
+        };
+        Client { way, headers: self.headers.clone(), timeout: self.timeout }
+    }
+}
+
+/// The gRPC endpoint.
+///
+/// # Errors
+/// As for [`Plan::new`].
+fn endpoint(config: &Otlp) -> Result<Endpoint, ClientError> {
+    let wrong =
+        |key| move |error: tonic::transport::Error| ClientError { key, problem: chain(&error) };
+    let endpoint = Endpoint::from_shared(config.endpoint.to_string())
+        .and_then(|endpoint| endpoint.user_agent(AGENT))
+        .map_err(wrong("endpoint"))?
+        .connect_timeout(config.timeout);
+    if config.endpoint.scheme() != "https" {
+        return Ok(endpoint);
+    }
+    let mut tls = ClientTlsConfig::new();
+    tls = match &config.tls.ca_file {
+        Some(path) => {
+            tls.ca_certificate(tonic::transport::Certificate::from_pem(read(path, "tls.ca_file")?))
+        }
+        None => tls.with_webpki_roots(),
+    };
+    if let (Some(cert), Some(key)) = (&config.tls.cert_file, &config.tls.key_file) {
+        let (cert, key) = (read(cert, "tls.cert_file")?, read(key, "tls.key_file")?);
+        tls = tls.identity(tonic::transport::Identity::from_pem(cert, key));
+    }
+    endpoint.tls_config(tls).map_err(wrong("tls"))
+}
+
+/// The HTTP client.
+///
+/// # Errors
+/// As for [`Plan::new`].
+fn http_client(config: &Otlp) -> Result<reqwest::Client, ClientError> {
+    let wrong = |key| move |error: reqwest::Error| ClientError { key, problem: chain(&error) };
+    let mut builder = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(AGENT)
+        .connect_timeout(config.timeout);
+    if let Some(path) = &config.tls.ca_file {
+        let pem = read(path, "tls.ca_file")?;
+        let all = reqwest::Certificate::from_pem_bundle(&pem).map_err(wrong("tls.ca_file"))?;
+        builder = builder.tls_built_in_root_certs(false);
+        builder = all.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
+    }
+    if let (Some(cert), Some(key)) = (&config.tls.cert_file, &config.tls.key_file) {
+        let mut pem = read(cert, "tls.cert_file")?;
+        pem.push(b'\n');
+        pem.extend(read(key, "tls.key_file")?);
+        let identity = reqwest::Identity::from_pem(&pem).map_err(wrong("tls.cert_file"))?;
+        builder = builder.identity(identity);
+    }
+    builder.build().map_err(wrong("tls"))
+}
+
+/// Who asks.
+const AGENT: &str = concat!("lbproxy/", env!("CARGO_PKG_VERSION"));
+
+/// A place below the endpoint's path.
+fn below(endpoint: &url::Url, path: &str) -> url::Url {
+    let mut url = endpoint.clone();
+    url.set_path(&format!("{}/{path}", endpoint.path().trim_end_matches('/')));
+    url
+}
+
+/// A file that the configuration names.
+///
+/// # Errors
+/// When it cannot be read.
+fn read(path: &Path, key: &'static str) -> Result<Vec<u8>, ClientError> {
+    std::fs::read(path).map_err(|error| ClientError {
+        key,
+        problem: format!("{} cannot be read: {error}", path.display()),
+    })
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !told.contains(&cause_text) {
+            told = format!("{told}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    told
+}
+
+impl Client {
+    /// Sends spans.
+    pub(super) async fn traces(&self, request: ExportTraceServiceRequest) -> Answer {
+        let partial = |answer: ExportTraceServiceResponse| {
+            Answer::taken(answer.partial_success.map(|p| (p.rejected_spans, p.error_message)))
+        };
+        match &self.way {
+            Way::Grpc(channel) => {
+                let request = match self.grpc_request(request) {
+                    Ok(request) => request,
+                    Err(answer) => return answer,
+                };
+                let mut client = TraceServiceClient::new(channel.clone());
+                self.grpc(client.export(request), partial).await
+            }
+            Way::Http(client, [url, _]) => self.http(client, url, &request, partial).await,
+        }
+    }
+
+    /// Sends log records.
+    pub(super) async fn logs(&self, request: ExportLogsServiceRequest) -> Answer {
+        let partial = |answer: ExportLogsServiceResponse| {
+            Answer::taken(answer.partial_success.map(|p| (p.rejected_log_records, p.error_message)))
+        };
+        match &self.way {
+            Way::Grpc(channel) => {
+                let request = match self.grpc_request(request) {
+                    Ok(request) => request,
+                    Err(answer) => return answer,
+                };
+                let mut client = LogsServiceClient::new(channel.clone());
+                self.grpc(client.export(request), partial).await
+            }
+            Way::Http(client, [_, url]) => self.http(client, url, &request, partial).await,
+        }
+    }
+
+    /// Name and value of every field. A secret that cannot be read now may be there later.
+    ///
+    /// # Errors
+    /// The answer that stands for it.
+    fn fields(&self) -> Result<Vec<(&str, String)>, Answer> {
+        let reveal = |header: &'_ OtlpHeader| {
+            header.value.reveal().map_err(|error| {
+                let name = &header.name;
+                Answer::none(&format!("the value of the field {name} cannot be read: {error}"))
+            })
+        };
+        self.headers.iter().map(|header| Ok((header.name.as_str(), reveal(header)?))).collect()
+    }
+
+    /// A request with its fields.
+    ///
+    /// # Errors
+    /// As for [`Client::fields`].
+    fn grpc_request<T>(&self, message: T) -> Result<tonic::Request<T>, Answer> {
+        let mut request = tonic::Request::new(message);
+        for (name, value) in self.fields()? {
+            let key = name.parse::<AsciiMetadataKey>();
+            let (Ok(key), Ok(value)) = (key, value.parse::<AsciiMetadataValue>()) else {
+                return Err(Answer::none(&unfit(name)));
+            };
+            request.metadata_mut().insert(key, value);
+        }
+        Ok(request)
+    }
+
+    /// Waits for an answer over gRPC.
+    async fn grpc<T>(
+        &self,
+        call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+        partial: impl Fn(T) -> Answer,
+    ) -> Answer {
+        match tokio::time::timeout(self.timeout, call).await {
+            Ok(Ok(answer)) => partial(answer.into_inner()),
+            // No answer at all: the status was made here, of what the connection says.
+            Ok(Err(status)) if status.message().starts_with(NOT_READY) => {
+                Answer::none(status.message())
+            }
+            Ok(Err(status)) => match std::error::Error::source(&status) {
+                Some(cause) => Answer::none(&chain(cause)),
+                None => Answer::of_grpc(&status),
+            },
+            Err(_) => Answer::none("no answer in time"),
+        }
+    }
+
+    /// Sends over HTTP.
+    async fn http<T: Message + Default>(
+        &self,
+        client: &reqwest::Client,
+        url: &url::Url,
+        message: &impl Message,
+        partial: impl Fn(T) -> Answer,
+    ) -> Answer {
+        let fields = match self.fields() {
+            Ok(fields) => fields,
+            Err(answer) => return answer,
+        };
+        let mut request = client
+            .post(url.clone())
+            .timeout(self.timeout)
+            .header("content-type", "application/x-protobuf")
+            .body(message.encode_to_vec());
+        for (name, value) in fields {
+            let Ok(mut value) = http::HeaderValue::from_str(&value) else {
+                return Answer::none(&unfit(name));
+            };
+            value.set_sensitive(true);
+            request = request.header(name, value);
+        }
+        let mut answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => return Answer::none(&chain(&error.without_url())),
+        };
+        let body = match read_body(&mut answer).await {
+            Ok(body) => body,
+            Err(error) => return Answer::none(&chain(&error.without_url())),
+        };
+        if answer.status().is_success() {
+            // An answer that is none of the protocol's says nothing of a part.
+            return partial(T::decode(body).unwrap_or_default());
+        }
+        let retry_after = answer.headers().get("retry-after").and_then(|v| v.to_str().ok());
+        let message = tonic_types::pb::Status::decode(body.clone())
+            .map_or_else(|_| String::from_utf8_lossy(&body).into_owned(), |status| status.message);
+        Answer::of_http(answer.status().as_u16(), retry_after, &message, SystemTime::now())
+    }
+}
+
+/// A value that no protocol carries.
+fn unfit(name: &str) -> String {
+    format!("the value of the field {name} has characters that HTTP cannot carry")
+}
+
+/// The body of an answer, as far as it is read.
+///
+/// # Errors
+/// When it breaks off.
+async fn read_body(answer: &mut reqwest::Response) -> Result<Bytes, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        body.extend_from_slice(&chunk);
+        if body.len() > ANSWER_BYTES_MAX {
+            body.truncate(ANSWER_BYTES_MAX);
+            break;
+        }
+    }
+    Ok(body.into())
+}

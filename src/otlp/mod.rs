@@ -1,0 +1,174 @@
+//! Traces: a reader of the journal that turns access records into spans, and exports them by OTLP.
+//!
+//! ```text
+//! journal::Reader ─► sample ─► span (log) ─► Batch ─► Client ─► collector
+//!        ▲                        ▲                     │ answer
+//!        │          control plane ┘                     │
+//!        └──── acknowledge ◄────────────────────────────┘
+//! ```
+//!
+//! One thread at low priority, asleep unless there is something to send. Spans come from records, so a
+//! killed proxy exports those of all answered requests after its next start. Memory is one batch
+//! whatever the backlog; a fault here never reaches traffic. `docs/traces.md` has the spans and their
+//! attributes. Not here: who continues a trace towards endpoints (`proxy`), what ids are (`base::trace`).
+
+mod answer;
+mod attribute;
+mod batch;
+mod client;
+mod control;
+mod exporter;
+mod log;
+mod sample;
+mod span;
+
+pub use batch::{Batch, Choice};
+pub use client::ClientError;
+pub use control::ControlPlane;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+
+use crate::config::Otlp;
+use crate::journal::Reader;
+use crate::record::Constants;
+use client::Plan;
+use exporter::Exporter;
+
+/// Name of the durable reader in the journal.
+pub const READER: &str = "otlp";
+/// Priority of the thread: traffic first.
+const NICE: i32 = 10;
+/// Wait before the exporter is started again after a fault of its own.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// What exporting needs; no defaults.
+#[derive(Debug)]
+pub struct Options {
+    /// Where to, and what.
+    pub config: Otlp,
+    /// The journal's durable reader [`READER`].
+    pub reader: Reader,
+    /// Most bytes of the journal that wait for the collector.
+    pub held_bytes_max: u64,
+    /// Constants of this run.
+    pub constants: Constants,
+    /// Name of the host.
+    pub host: String,
+    /// Spans of the control plane, with the counters.
+    pub control: ControlPlane,
+}
+
+/// Why exporting cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Certificates.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// No thread.
+    #[error("cannot start the export of traces: {0}; raise the limit of threads")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A running exporter.
+#[derive(Debug)]
+pub struct Running {
+    /// Becomes true when it is to stop.
+    stop: watch::Sender<bool>,
+    /// Says that it has ended.
+    ended: mpsc::Receiver<()>,
+    /// Its thread.
+    thread: JoinHandle<()>,
+}
+
+impl Running {
+    /// From now on only what is in the journal is exported, as long as the collector takes it. Does not
+    /// wait.
+    pub fn ask_to_stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Waits for the end at most until `deadline`; what is left stays in the journal. Says whether the
+    /// thread ended in time. Blocks.
+    pub fn stop(self, deadline: Duration) -> bool {
+        self.ask_to_stop();
+        // An error means that the thread has ended already.
+        if self.ended.recv_timeout(deadline) == Err(mpsc::RecvTimeoutError::Timeout) {
+            return false;
+        }
+        self.thread.join().is_ok()
+    }
+}
+
+/// Starts exporting on a thread of its own. The collector may be away: spans wait.
+///
+/// # Errors
+/// [`StartError`].
+pub fn start(options: Options) -> Result<Running, StartError> {
+    let plan = Plan::new(&options.config)?; // what is wrong is told before anything runs
+    let (stop, stopping) = watch::channel(false);
+    let (end, ended) = mpsc::channel();
+    let thread = std::thread::Builder::new().name("otlp".to_owned()).spawn(move || {
+        // Without the right to be nicer it works all the same.
+        let _ = rustix::process::setpriority_process(None, NICE);
+        supervise(options, &plan, &stopping);
+        let _ = end.send(());
+    })?;
+    Ok(Running { stop, ended, thread })
+}
+
+/// Runs the exporter; starts it again after a fault of its own.
+fn supervise(mut options: Options, plan: &Plan, stopping: &watch::Receiver<bool>) {
+    let metrics = Arc::clone(&options.control.metrics);
+    loop {
+        let ended = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            once(&mut options, plan, stopping.clone())
+        }));
+        match ended {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "traces cannot be exported; it is tried again");
+            }
+            Err(_) => {
+                tracing::error!("the export of traces had a fault and is started again");
+            }
+        }
+        metrics.restarts_total.add(1);
+        options.reader.rewind();
+        std::thread::park_timeout(RESTART_PAUSE);
+    }
+}
+
+/// One run of the exporter.
+///
+/// # Errors
+/// When there is no runtime.
+fn once(
+    options: &mut Options,
+    plan: &Plan,
+    stopping: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut exporter = Exporter {
+            reader: &mut options.reader,
+            plan,
+            client: plan.connect(),
+            choice: Choice { slow: options.config.slow, logs: options.config.logs },
+            held_bytes_max: options.held_bytes_max,
+            host: &options.host,
+            constants: &options.constants,
+            metrics: Arc::clone(&options.control.metrics),
+            control: &options.control,
+            told: None,
+        };
+        exporter.run(stopping).await;
+    });
+    Ok(())
+}
