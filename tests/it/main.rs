@@ -25,6 +25,8 @@ mod log;
 mod real;
 mod rollup;
 mod server;
+mod setup;
+mod setup_real;
 mod shipping;
 mod support;
 mod terminations;

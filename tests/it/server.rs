@@ -156,7 +156,8 @@ impl RealServer {
         self.must("POST", path, Some(body).filter(|body| !body.is_null()))
     }
 
-    fn must(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+    /// The answer to a request that must succeed.
+    pub(crate) fn must(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let response = self.call(method, path, body);
         let text = String::from_utf8_lossy(&response.body);
         assert!((200..300).contains(&response.status), "{method} {path}: {text}");
