@@ -374,6 +374,7 @@ fn credentials(product: Product, kind: Credentials, rights: Rights) -> Vec<Artef
         Product::OpenSearch => (Api::OpenRole, Api::OpenUser),
     };
     match kind {
+        Credentials::ApiKey if product == Product::OpenSearch => Vec::new(),
         Credentials::ApiKey => vec![new(Api::ApiKey, access::API_KEY, access::api_key(rights))],
         Credentials::User => vec![
             new(role, access::ROLE, access::role(product, rights)),

@@ -4,12 +4,17 @@
 
 use serde_json::Value;
 
-use super::access;
+use super::Product;
+use super::access::{self, Credentials};
 use super::artefact::{Api, Artefact, Kind};
 use super::plan::{Action, leaves};
 use super::server::Server;
 use super::templates::PRIORITY;
 use crate::record::Dataset;
+
+/// What helps when rights are lacking.
+const ASK_AN_ADMINISTRATOR: &str = "ask an administrator to run this (--username, --password-file), \
+                                    or leave out what is not allowed with --only";
 
 /// Something that a person has to know or mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,9 +92,7 @@ pub(super) fn rights(answer: &Value, user: &str) -> Option<Finding> {
         return None;
     }
     let problem = format!("user {user} lacks the privileges {}", lacking.join(", "));
-    let cure = "ask an administrator to run this (--username, --password-file), or leave out what \
-                is not allowed with --only";
-    Some(Finding::blocking(problem, cure))
+    Some(Finding::blocking(problem, ASK_AN_ADMINISTRATOR))
 }
 
 /// Templates of others that fit a stream of ours and win over its own template, or tie with it: name
@@ -171,12 +174,30 @@ pub(super) fn of_step(artefact: &Artefact, action: &Action) -> Option<Finding> {
             format!("{title} {name} is somebody else's and stays as it is"),
             "rename or remove it, then run this again; ours says that it is managed by lbproxy",
         )),
-        Action::MayNotLook(reason) => Some(Finding::blocking(
-            format!("the credentials may not see {title} {name}: {reason}"),
-            "ask an administrator to run this (--username, --password-file), or leave it out with --only",
-        )),
         _ => None,
     }
+}
+
+/// What the credentials may not see: the first of it with the server's words, and how much more.
+pub(super) fn hidden<'a>(
+    steps: impl Iterator<Item = (&'a Artefact, &'a Action)>,
+) -> Option<Finding> {
+    let mut hidden = steps.filter_map(|(artefact, action)| match action {
+        Action::MayNotLook(reason) => Some((artefact, reason)),
+        _ => None,
+    });
+    let (artefact, reason) = hidden.next()?;
+    let (title, name, more) = (artefact.api.title(), &artefact.name, hidden.count());
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let problem = format!("the credentials may not see {title} {name}{more}: {reason}");
+    Some(Finding::blocking(problem, ASK_AN_ADMINISTRATOR))
+}
+
+/// API keys on a server that has none.
+pub(super) fn no_api_keys(server: &Server, credentials: &[Credentials]) -> Option<Finding> {
+    let is_wanted = credentials == [Credentials::ApiKey] && server.product == Product::OpenSearch;
+    let finding = || Finding::blocking("OpenSearch has no API keys", "leave out --credentials");
+    is_wanted.then(finding)
 }
 
 /// Whether a new stream would get the mapping that its template has, by the answer to

@@ -19,7 +19,7 @@ pub use super::findings::Finding;
 use super::plan::{self, Action, Found, Mode};
 use super::problem::{Fault, Problem};
 use super::server::Server;
-use super::{findings, templates};
+use super::{findings, retention, templates};
 use crate::config::{Retention, Secret};
 use crate::record::Dataset;
 
@@ -125,7 +125,8 @@ async fn ask_if_there(client: &Client, path: &str) -> Result<Value, Problem> {
     }
 }
 
-/// Asks which product a server is, and its version. A build of Elasticsearch without `GET /` tells by a header.
+/// Asks which product a server is, and its version. A build of Elasticsearch without `GET /` tells by
+/// a header.
 ///
 /// # Errors
 /// When it cannot be asked, or is neither.
@@ -194,10 +195,17 @@ pub(crate) async fn survey(client: &Client, options: Options<'_>) -> Result<Plan
     let names = ask_if_there(client, &path).await?;
     let streams = findings::streams(&names);
     let mut steps = steps(client, &server, options, &streams).await?;
-    findings
-        .extend(steps.iter().filter_map(|step| findings::of_step(&step.artefact, &step.action)));
+    let each = || steps.iter().map(|step| (&step.artefact, &step.action));
+    findings.extend(each().filter_map(|(artefact, action)| findings::of_step(artefact, action)));
+    findings.extend(findings::hidden(each()));
+    let is_changing = steps.iter().any(|step| step.action.is_change());
     if options.mode == Mode::Setup {
-        findings.extend(rights(client, &server, options.kinds).await?);
+        if is_changing {
+            findings.extend(rights(client, &server, options.kinds).await?);
+        }
+        if options.kinds.contains(&Kind::Access) {
+            findings.extend(findings::no_api_keys(&server, options.credentials));
+        }
         if options.kinds.contains(&Kind::Templates) {
             findings.extend(findings::taken(&names, options.namespace));
             findings.extend(overlaps(client, options.namespace, &mut steps).await?);
@@ -262,6 +270,7 @@ async fn steps(
 ) -> Result<Vec<Step>, Problem> {
     let is_removal = options.mode == Mode::Remove;
     let Options { retention, credentials, rights, .. } = options;
+    let retention = if is_removal { &retention::everything(retention) } else { retention };
     let settings = Settings { retention, credentials, rights, streams };
     let mut wanted = artefact::wanted(server, settings);
     wanted.retain(|artefact| options.kinds.contains(&artefact.kind));

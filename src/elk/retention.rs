@@ -27,6 +27,20 @@ pub fn of(retention: &Retention, dataset: Dataset) -> Keep {
     }
 }
 
+/// The same with everything installed: what is off now may have been installed before.
+#[must_use]
+pub fn everything(retention: &Retention) -> Retention {
+    let on = |keep| if keep == Keep::Off { Keep::Forever } else { keep };
+    let Retention { records, health, process, rollup, slo } = *retention;
+    Retention {
+        records: on(records),
+        health: on(health),
+        process: on(process),
+        rollup: on(rollup),
+        slo: on(slo),
+    }
+}
+
 /// Name of the component template that holds a dataset's lifecycle.
 pub fn component_name(dataset: Dataset) -> String {
     format!("{}@retention", dataset.name())

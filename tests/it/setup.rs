@@ -217,7 +217,7 @@ fn what_stands_in_the_way_is_told_with_its_cure() {
             "rights to see",
             open,
             |server| server.forbid("GET", "/_plugins/_ism"),
-            &["may not see ISM policy lbproxy.access", "--only", "nothing was changed"],
+            &["may not see ISM policy lbproxy.access and 3 more", "--only", "nothing was changed"],
             Left::Nothing,
         ),
         (
@@ -371,6 +371,9 @@ fn retention_that_is_off_or_endless_is_not_installed_or_deletes_nothing() {
         assert_eq!(server.kept(off), None, "{product:?}");
         let kept = server.kept(forever).unwrap().to_string();
         assert!(!kept.contains("data_retention") && !kept.contains("delete"), "{kept}");
+        setup(&server, &[]).expect("on again", 0, &["done: "]);
+        setup_with(&server, keys, &["--remove"]).expect("remove", 0, &["done: "]);
+        assert_eq!(server.installed(), Vec::<String>::new(), "{product:?}: off now, on before");
     }
 }
 
@@ -459,6 +462,8 @@ fn mistakes_of_the_caller_end_before_anything_is_asked() {
     );
     setup(&server, &["--url", "ftp://x"]).expect("no URL", 2, &["--url ftp://x"]);
     assert_eq!(server.requests_total(), 0);
+    let run = setup(&server, &["--credentials", "api-key"]);
+    run.expect("a key", 1, &["OpenSearch has no API keys", "nothing was changed"]);
     let url = format!("http://{}", nobody());
     setup(&server, &["--url", &url]).expect("nobody", 1, &[&url, "nothing was changed"]);
 }
@@ -526,7 +531,7 @@ fn shipping_installs_what_it_needs_when_it_may_and_goes_on_when_it_may_not() {
             let log = ship(&server, keys);
             assert_eq!(server.count(STREAM), 1, "{product:?} {name}: {log}");
             assert!(server.plain_indices().is_empty(), "{product:?} {name}");
-            // The small builds refuse one template first for its types.
+            // The small build refuses one template first for its types.
             let refused = usize::from(product == Product::ElasticsearchReduced && want > 0);
             assert_eq!(installs(&server) - before, want + refused, "{product:?} {name}: {log}");
             let differs = keys.contains("90d");

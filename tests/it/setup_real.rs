@@ -1,6 +1,7 @@
 //! Goal: on the real servers `lbproxy setup` installs what the documents need, once, and leaves a
 //! cluster as it was when it goes. Method: the real program and servers of this test's own; listings
-//! of the server before and after, traffic in between, documents against rollups and mappings.
+//! of the server before and after, traffic in between, shipped with the least rights where the server
+//! has users, documents against rollups and mappings.
 //!
 //! What these builds lack is played by the mock (`setup`): `_data_stream` of Elasticsearch, ISM and
 //! security of OpenSearch, roles and users, which small Elasticsearch refuses.
@@ -8,6 +9,7 @@
 use std::collections::HashSet;
 use std::process::Command;
 
+use lbproxy::elk::access::{self, Rights};
 use lbproxy::elk::{Product, templates, templates::Types};
 use lbproxy::record::Dataset;
 use serde_json::{Value, json};
@@ -63,13 +65,14 @@ fn set_up_traffic_and_removal() {
         assert_eq!(listing(&server), before, "{product:?}");
         setup(&telemetry, &KINDS);
 
-        traffic(&telemetry);
+        let role = access::privileges(Rights::Lookup);
+        traffic(&server.telemetry_as(NAMESPACE, "shipping", &role));
         compare(&server);
         let (code, text) = setup(&telemetry, &KINDS);
         assert!(code == 0 && text.contains("nothing to do: "), "{product:?} {code}:\n{text}");
 
         let (code, text) = setup(&telemetry, &["--remove", KINDS[0], KINDS[1]]);
-        let stays = format!("index template logs-lbproxy.access: stays as long as {}", access());
+        let stays = format!("index template logs-lbproxy.access: stays as long as {}", stream());
         assert!(code == 0 && text.contains(&stays), "{product:?} {code}:\n{text}");
         let (code, text) = setup(&telemetry, &["--remove", "--data", KINDS[0], KINDS[1]]);
         if product == Product::OpenSearch {
@@ -78,14 +81,14 @@ fn set_up_traffic_and_removal() {
             assert_eq!(server.get("/_data_stream")["data_streams"], json!([]));
         } else {
             // This build cannot delete a data stream.
-            let text_wanted = format!("data stream {}: this server has no such things", access());
+            let text_wanted = format!("data stream {}: this server has no such things", stream());
             assert!(text.contains(&text_wanted) && text.contains(&stays), "{text}");
         }
     });
 }
 
 /// Name of the stream of requests.
-fn access() -> String {
+fn stream() -> String {
     Dataset::Access.data_stream(NAMESPACE)
 }
 
@@ -151,7 +154,7 @@ fn rollups_equal_records(server: &RealServer) {
     let windows = json!({ "terms": { "field": "@timestamp", "size": 10 }, "aggs": of_window });
     let query = json!({ "size": 0, "aggs": { "windows": windows } });
     let answer = server.post(&format!("/{rollup}/_search"), &query);
-    let records = server.stored(&access(), &["@timestamp", "event.duration"]);
+    let records = server.stored(&stream(), &["@timestamp", "event.duration"]);
     assert_eq!(records.len(), REQUESTS);
     let mut sum = 0;
     for window in answer["aggregations"]["windows"]["buckets"].as_array().unwrap() {
