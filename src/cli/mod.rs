@@ -17,6 +17,7 @@ mod output;
 mod process;
 mod run;
 mod schema;
+mod setup;
 mod upstream;
 
 /// Reverse proxy and load balancer whose every request becomes a record that survives.
@@ -36,6 +37,7 @@ const EXAMPLES: &str = "\
 Examples:
   lbproxy demo                           see it work; nothing else needed
   lbproxy check --config proxy.yaml      every mistake at once, with line and cure
+  lbproxy setup --dry-run                what would be installed on Elasticsearch or OpenSearch
   lbproxy run --config proxy.yaml        proxy, journal and ship
   lbproxy log tail                       watch requests as they end
   RUST_LOG=lbproxy=debug lbproxy run     more of the proxy's own messages";
@@ -49,6 +51,8 @@ enum Command {
     Check(check::Args),
     /// Show lbproxy at work: upstreams, traffic, proxy and journal in one process.
     Demo(demo::Args),
+    /// Install templates, retention and credentials for shipping on Elasticsearch or OpenSearch.
+    Setup(setup::Args),
     /// Read the journal: tail, query, stats. Works while the proxy runs, and without it.
     Log(log::Args),
     /// Run a mock server that answers what it received, with scripted delays and faults.
@@ -83,6 +87,7 @@ pub fn run() -> ExitCode {
         Command::Run(args) => run::run(args, cli.log_format),
         Command::Check(args) => check::run(args),
         Command::Demo(args) => demo::run(&args),
+        Command::Setup(args) => setup::run(&args),
         Command::Log(args) => log::run(args),
         Command::Upstream(args) => upstream::run(args),
         Command::Schema(args) => schema::run(args),

@@ -42,9 +42,9 @@ Examples:
 /// Shown below `lbproxy schema template --help`.
 const EXAMPLES_TEMPLATE: &str = "\
 Examples:
-  lbproxy schema template | curl -X PUT -H 'content-type: application/json' -d @- \\
-      https://localhost:9200/_index_template/logs-lbproxy.access
-  lbproxy schema template --product opensearch --stream health";
+  lbproxy schema template | jq .template.mappings
+  lbproxy schema template --product opensearch --stream health
+`lbproxy setup` installs it, together with the component templates that it is composed of.";
 
 /// What a schema can be of.
 #[derive(Debug, Subcommand)]
@@ -168,7 +168,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             serde_json::to_string_pretty(&rows)? + "\n"
         }
         What::Template { product, stream } => {
-            templates::index_template(product.product(), stream.dataset(), Types::Usual)
+            let (product, dataset) = (product.product(), stream.dataset());
+            templates::to_text(&templates::index_template(product, dataset, Types::Usual))
         }
     };
     let mut out = std::io::stdout().lock();

@@ -8,8 +8,8 @@ use super::otlp;
 use super::read::{GIB, KIB, seconds};
 use super::tree::Item;
 use super::types::{
-    Auth, Batch, ClientTls, Compression, Elasticsearch, Journal, Rollup, Secret, Telemetry,
-    WhenFull,
+    Auth, Batch, ClientTls, Compression, Elasticsearch, Journal, Keep, Retention, Rollup, Secret,
+    Setup, Telemetry, WhenFull,
 };
 use crate::base::units;
 
@@ -175,6 +175,9 @@ fn elasticsearch(map: Map<'_, '_>) -> Option<Elasticsearch> {
     let proxy = map.get("proxy").and_then(|item| {
         item.parse("a URL", "http://host:3128", |text| url::Url::parse(text).ok())
     });
+    let choices = [("on_start", Setup::OnStart), ("off", Setup::Off)];
+    let setup = map.choice("setup", Setup::OnStart, &choices);
+    let retention = retention(map.map("retention"));
     map.end();
     (!urls.is_empty()).then_some(Elasticsearch {
         urls,
@@ -184,7 +187,52 @@ fn elasticsearch(map: Map<'_, '_>) -> Option<Elasticsearch> {
         batch,
         timeout,
         proxy,
+        setup,
+        retention,
     })
+}
+
+/// `telemetry.elasticsearch.retention`.
+fn retention(map: Option<Map<'_, '_>>) -> Retention {
+    let days = |days: u32| Keep::For(DAY * days);
+    let mut retention = Retention {
+        records: days(7),
+        health: days(30),
+        process: days(30),
+        rollup: days(400),
+        slo: days(400),
+    };
+    if let Some(map) = map {
+        let mut map = map.means(Retention::DOCS);
+        for (key, keep) in [
+            ("records", &mut retention.records),
+            ("health", &mut retention.health),
+            ("process", &mut retention.process),
+            ("rollup", &mut retention.rollup),
+            ("slo", &mut retention.slo),
+        ] {
+            *keep = kept(&mut map, key, *keep);
+        }
+        map.end();
+    }
+    retention
+}
+
+/// A retention. Less than an hour would delete what nobody has seen yet.
+fn kept(map: &mut Map<'_, '_>, key: &'static str, default: Keep) -> Keep {
+    let item = map.get(key);
+    if let Keep::For(span) = default {
+        map.default(key, units::write_duration(u64::try_from(span.as_micros()).unwrap_or(0)));
+    }
+    let read = |text: &str| match text {
+        "forever" => Some(Keep::Forever),
+        "off" | "false" => Some(Keep::Off),
+        text => units::parse_duration(text)
+            .filter(|span| (Duration::from_hours(1)..=DAY * 10_000).contains(span))
+            .map(Keep::For),
+    };
+    let what = "a duration from 1h to 10000d, forever or off";
+    item.and_then(|item| item.parse(what, "7d, `forever` or `off`", read)).unwrap_or(default)
 }
 
 /// Credentials: at most one kind.

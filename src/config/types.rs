@@ -318,7 +318,46 @@ documented! {
         pub timeout: Duration,
         /// HTTP proxy; environment variables are not consulted.
         pub proxy: Option<url::Url>,
+        /// Whether templates and retention that are missing or older are put in place when shipping starts. `lbproxy setup` does that and more, whatever this says.
+        pub setup: Setup,
+        /// How long documents are kept once their index is full. Changes reach a server with `lbproxy setup` only.
+        pub retention: Retention,
     }
+
+    /// `telemetry.elasticsearch.retention`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Retention {
+        /// Requests and connections.
+        pub records: Keep,
+        /// What tells of lbproxy and its endpoints: gaps, heartbeats.
+        pub health: Keep,
+        /// Resources of the process.
+        pub process: Keep,
+        /// Requests added up by minute.
+        pub rollup: Keep,
+        /// Service level objectives.
+        pub slo: Keep,
+    }
+}
+
+/// Whether shipping puts in place what it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setup {
+    /// When it starts, as far as the credentials allow.
+    OnStart,
+    /// Never.
+    Off,
+}
+
+/// How long documents are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// So long, counted from the end of the index that a document is in.
+    For(Duration),
+    /// Until somebody deletes them; indices are rolled over all the same.
+    Forever,
+    /// Somebody else sees to that: nothing is installed for it.
+    Off,
 }
 
 /// Credentials for Elasticsearch.

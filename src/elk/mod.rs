@@ -1,9 +1,26 @@
-//! Artefacts for Elasticsearch and OpenSearch, made from the tables of `record`.
+//! Elasticsearch and OpenSearch: the client, and what lbproxy installs there.
 //!
-//! What is generated is committed below `elk/`; a test compares. Not here: sending anything
-//! (`ship`), what a record is (`record`).
+//! ```text
+//! record's tables, configuration ─► artefact::wanted ─┐
+//!                          server ─► installer: read ──┴─► plan ─► installer: apply, verify
+//! ```
+//! What is installed is also committed below `elk/`; a test compares. Invariants: nothing of somebody
+//! else's is changed; a second run changes nothing. Not here: sending documents (`ship`), what a
+//! record is (`record`).
 
+pub mod access;
+pub mod artefact;
+pub mod client;
+mod findings;
+pub mod installer;
+pub mod plan;
+pub mod problem;
+pub mod retention;
+pub mod server;
 pub mod templates;
+
+/// What `managed_by` says of what is ours.
+pub const MANAGED_BY: &str = "lbproxy";
 
 /// A product that stores documents. They agree on all that lbproxy asks of them but a few keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +40,14 @@ impl Product {
         match self {
             Self::Elasticsearch => "elasticsearch",
             Self::OpenSearch => "opensearch",
+        }
+    }
+
+    /// Its name as its makers write it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Elasticsearch => "Elasticsearch",
+            Self::OpenSearch => "OpenSearch",
         }
     }
 }

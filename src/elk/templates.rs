@@ -1,22 +1,31 @@
-//! Index templates of the data streams, one for each dataset and product.
+//! Index templates of the data streams, one for each dataset and product, and the component template
+//! that they share.
 //!
 //! The mapping comes from the tables of `record`, so no document has a field it lacks; what is not
 //! in the tables is kept in `_source` and not indexed (`dynamic: false`), so a newer lbproxy cannot
 //! bloat the mapping. Types that some builds lack are left out with [`Types::Smallest`].
-//! Not set on purpose: `index.mode` (newer Elasticsearch picks logsdb for `logs-*-*` by itself;
-//! never time series, where a late document is refused), the refresh interval (an index nobody
-//! searches then costs nothing), retention (deleting is the operator's decision).
+//! Settings stand in a component, so that an operator's own component, composed later, can have
+//! others. Not set on purpose: `index.mode` (newer Elasticsearch picks logsdb for `logs-*-*` by
+//! itself; never time series, where a late document is refused) and the refresh interval (an index
+//! nobody searches then costs nothing). Not here: how long documents are kept (`retention`).
 
 use serde_json::{Map, Value, json};
 
-use super::Product;
+use super::server::Features;
+use super::{MANAGED_BY, Product, retention};
 use crate::record::{Dataset, FieldSpec, Part};
 
 /// Raised when a template changes in anything but added fields, which count by themselves.
-const REVISION: usize = 1;
+const REVISION: usize = 2;
+
+/// The same for the shared component.
+const SETTINGS_REVISION: usize = 1;
 
 /// Above the products' own `logs-*-*` templates, which have 100.
-const PRIORITY: u32 = 250;
+pub const PRIORITY: u64 = 250;
+
+/// Name of the component template that all of ours are composed of.
+pub const SETTINGS: &str = "lbproxy@settings";
 
 /// Name of a dataset's template, and first part of the names it is for.
 pub const fn template_name(dataset: Dataset) -> &'static str {
@@ -51,42 +60,62 @@ pub fn needs_usual_types(product: Product, dataset: Dataset) -> bool {
 /// A mapping type that Elasticsearch has with its analytics module, OpenSearch not at all.
 const HISTOGRAM: &str = "histogram";
 
-/// The body of `PUT _index_template/NAME`: JSON, indented, with a line feed at its end.
-pub fn index_template(product: Product, dataset: Dataset, types: Types) -> String {
-    let has_histograms = product == Product::Elasticsearch && types == Types::Usual;
-    let name = template_name(dataset);
+/// The body of `PUT _component_template/lbproxy@settings`.
+pub fn settings(features: Features) -> Value {
     let mut template = json!({
-        "mappings": {
-            "dynamic": false,
-            "properties": properties(dataset.document_fields(), has_histograms),
-        },
         "settings": {
             "index.auto_expand_replicas": "0-1",
             "index.codec": "best_compression",
             "index.number_of_shards": 1,
         },
     });
+    if features.failure_store {
+        template["data_stream_options"] = json!({ "failure_store": { "enabled": true } });
+    }
+    json!({
+        "_meta": meta("Settings of all streams of lbproxy"),
+        "template": template,
+        "version": SETTINGS_REVISION,
+    })
+}
+
+/// The body of `PUT _index_template/NAME`.
+pub fn index_template(product: Product, dataset: Dataset, types: Types) -> Value {
+    let has_histograms = product == Product::Elasticsearch && types == Types::Usual;
+    let name = template_name(dataset);
+    let description = format!("lbproxy {} records, one document each", dataset.as_str());
     let mut body = json!({
-        "_meta": {
-            "description": format!("lbproxy {} records, one document each", dataset.as_str()),
-            "managed_by": "lbproxy",
-        },
+        "_meta": meta(&description),
+        "composed_of": [SETTINGS],
         "data_stream": {},
         "index_patterns": [format!("{name}-*")],
         "priority": PRIORITY,
+        "template": {
+            "mappings": {
+                "dynamic": false,
+                "properties": properties(dataset.document_fields(), has_histograms),
+            },
+        },
         "version": template_version(dataset),
     });
     if product == Product::Elasticsearch {
-        // Rolls over by itself; keeps everything until someone sets a retention.
-        template["lifecycle"] = json!({ "enabled": true });
-        // Where operators add what is theirs; OpenSearch refuses one that is missing.
-        let custom = json!([format!("{name}@custom")]);
-        body["composed_of"] = custom.clone();
-        body["ignore_missing_component_templates"] = custom;
+        // The last is where operators add what is theirs; OpenSearch refuses one that is missing.
+        let optional = [retention::component_name(dataset), format!("{name}@custom")];
+        body["composed_of"] = json!([SETTINGS, optional[0], optional[1]]);
+        body["ignore_missing_component_templates"] = json!(optional);
     }
-    body["template"] = template;
+    body
+}
+
+/// `_meta` of what is ours.
+pub(super) fn meta(description: &str) -> Value {
+    json!({ "description": description, "managed_by": MANAGED_BY })
+}
+
+/// JSON, indented, with a line feed at its end.
+pub fn to_text(body: &Value) -> String {
     // A tree of strings and numbers always has a text.
-    serde_json::to_string_pretty(&body).unwrap_or_default() + "\n"
+    serde_json::to_string_pretty(body).unwrap_or_default() + "\n"
 }
 
 /// The `properties` of a mapping: dotted paths as nested objects, as servers give them back.
@@ -150,7 +179,6 @@ mod tests {
             Product::ALL.iter().flat_map(|product| Dataset::ALL.map(|dataset| (*product, dataset)))
         {
             let body = index_template(product, dataset, Types::Usual);
-            let body: Value = serde_json::from_str(&body).unwrap();
             let mut found = Vec::new();
             leaves(&body["template"]["mappings"]["properties"], "", &mut found);
             let mut want: Vec<_> = dataset
@@ -180,7 +208,6 @@ mod tests {
     fn a_template_is_for_every_namespace_of_its_dataset_and_no_other() {
         for dataset in Dataset::ALL {
             let body = index_template(Product::OpenSearch, dataset, Types::Usual);
-            let body: Value = serde_json::from_str(&body).unwrap();
             let pattern = body["index_patterns"][0].as_str().unwrap().to_owned();
             let start = pattern.strip_suffix('*').unwrap();
             for other in Dataset::ALL {
@@ -198,7 +225,6 @@ mod tests {
             Product::ALL.iter().flat_map(|product| Dataset::ALL.map(|dataset| (*product, dataset)))
         {
             let body = index_template(product, dataset, Types::Smallest);
-            let body: Value = serde_json::from_str(&body).unwrap();
             let mut found = Vec::new();
             leaves(&body["template"]["mappings"]["properties"], "", &mut found);
             for (path, kind) in found {
@@ -229,7 +255,6 @@ mod tests {
             (Product::OpenSearch, Types::Usual, &kept),
         ] {
             let body = index_template(product, Dataset::Rollup, types);
-            let body: Value = serde_json::from_str(&body).unwrap();
             let rollup =
                 &body["template"]["mappings"]["properties"]["lbproxy"]["properties"]["rollup"];
             let times = &rollup["properties"]["duration_us"]["properties"];

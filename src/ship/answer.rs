@@ -1,44 +1,12 @@
-//! What answers mean: one table for whole requests, one for the documents of a bulk.
+//! What the answer to a bulk request means for each of its documents.
 //!
 //! Nothing is taken for stored that the server has not said of that document itself: HTTP 200 alone
-//! says nothing. Background: Elasticsearch and OpenSearch bulk API; `docs/shipping.md`.
+//! says nothing. Background: Elasticsearch and OpenSearch bulk API; `docs/shipping.md`. Not here: what
+//! the answer to a whole request means (`elk::problem`).
 
 use serde::Deserialize;
 
-/// Why a request had no usable answer, and thereby what comes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// No connection could be made: nothing was sent.
-    NotSent,
-    /// The answer was lost or cannot be understood: anything may have happened.
-    Unknown,
-    /// The server asks for less (429, 503, blocks): nothing was stored.
-    Overloaded,
-    /// The body is too large (413): nothing was stored.
-    TooLarge,
-    /// The credentials are refused (401).
-    Unauthorized,
-    /// The credentials do not suffice (403).
-    Forbidden,
-    /// The server does not want such a request at all: a person has to act.
-    Refused,
-}
-
-/// A fault and its reason in words, without anything of a document.
-#[derive(Debug, Clone)]
-pub(super) struct Problem {
-    /// The fault.
-    pub(super) fault: Fault,
-    /// The reason.
-    pub(super) reason: String,
-}
-
-impl Problem {
-    /// A problem.
-    pub(super) fn new(fault: Fault, reason: impl Into<String>) -> Self {
-        Self { fault, reason: reason.into() }
-    }
-}
+use crate::elk::problem::{Error, Fault, Problem};
 
 /// What became of one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,45 +38,6 @@ pub(super) struct Refusal {
     pub(super) reason: String,
 }
 
-/// Classifies a status and body of any request but the documents of a bulk; `None` when the answer
-/// can be used (2xx, and 404: it says that something is not there).
-pub(super) fn problem(status: u16, body: &[u8]) -> Option<Problem> {
-    let Error { kind, reason: words } = error(body);
-    let fault = match status {
-        200..=299 | 404 => return None,
-        401 => Fault::Unauthorized,
-        403 if kind == "cluster_block_exception" => Fault::Overloaded,
-        403 => Fault::Forbidden,
-        413 => Fault::TooLarge,
-        429 | 503 => Fault::Overloaded,
-        408 | 500..=599 => Fault::Unknown,
-        _ => Fault::Refused,
-    };
-    let mut reason = format!("the server answers {status}");
-    if !kind.is_empty() {
-        reason.push(' ');
-        reason.push_str(&kind);
-    }
-    // A person has to act and needs the server's own words; no document is in such an answer.
-    if fault == Fault::Refused && !words.is_empty() {
-        reason.push_str(": ");
-        reason.extend(words.chars().take(WORDS_MAX));
-    }
-    Some(Problem::new(fault, reason))
-}
-
-/// Most characters of a server's own words in a reason.
-const WORDS_MAX: usize = 400;
-
-/// `error` of an error body, if it has one.
-fn error(body: &[u8]) -> Error {
-    #[derive(Deserialize)]
-    struct Body {
-        error: Error,
-    }
-    serde_json::from_slice::<Body>(body).map(|body| body.error).unwrap_or_default()
-}
-
 /// The part of a bulk answer that `filter_path` leaves.
 #[derive(Debug, Deserialize)]
 struct Reply {
@@ -132,17 +61,6 @@ struct Result {
     error: Option<Error>,
     /// `used` when the failure store has it.
     failure_store: Option<String>,
-}
-
-/// An error.
-#[derive(Debug, Default, Deserialize)]
-struct Error {
-    /// Its name.
-    #[serde(rename = "type", default)]
-    kind: String,
-    /// Its explanation.
-    #[serde(default)]
-    reason: String,
 }
 
 /// Reads the answer to a bulk of `count` documents.
@@ -182,40 +100,6 @@ fn outcome(result: Result) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_status_of_a_request_has_its_fault() {
-        let block = br#"{"error":{"type":"cluster_block_exception","reason":"x"},"status":403}"#;
-        let rows: [(&str, u16, &[u8], Option<Fault>); 13] = [
-            ("fine", 200, b"", None),
-            ("not there", 404, b"", None),
-            ("moved", 302, b"", Some(Fault::Refused)),
-            ("not understood", 400, b"", Some(Fault::Refused)),
-            ("who are you", 401, b"", Some(Fault::Unauthorized)),
-            ("you may not", 403, b"{}", Some(Fault::Forbidden)),
-            ("write block", 403, block, Some(Fault::Overloaded)),
-            ("too slow", 408, b"", Some(Fault::Unknown)),
-            ("too large", 413, b"<html>", Some(Fault::TooLarge)),
-            ("too much", 429, b"", Some(Fault::Overloaded)),
-            ("broken", 500, b"", Some(Fault::Unknown)),
-            ("gateway", 502, b"", Some(Fault::Unknown)),
-            ("not now", 503, b"", Some(Fault::Overloaded)),
-        ];
-        for (name, status, body, want) in rows {
-            assert_eq!(problem(status, body).map(|problem| problem.fault), want, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_refusal_carries_the_servers_own_words_up_to_a_bound() {
-        let long = "x".repeat(1_000);
-        let body =
-            format!(r#"{{"error":{{"type":"illegal_argument_exception","reason":"{long}"}}}}"#);
-        let reason = problem(400, body.as_bytes()).unwrap().reason;
-        let start = "the server answers 400 illegal_argument_exception: xx";
-        assert!(reason.starts_with(start) && reason.len() < 500, "{reason}");
-        assert!(!problem(503, body.as_bytes()).unwrap().reason.contains("xx"), "nobody has to act");
-    }
 
     #[test]
     fn each_status_of_a_document_has_its_outcome() {

@@ -16,14 +16,15 @@ use std::time::Duration;
 use elasticsearch::http::Method;
 use tokio::sync::watch;
 
-use super::answer::{Fault, Outcome, Problem, Refusal, outcomes};
+use super::answer::{Outcome, Refusal, outcomes};
 use super::batch::{Batch, Broken};
-use super::client::{Call, Client};
 use super::dead_letter::{DeadLetters, Kept};
 use super::gate::{Backoff, Gate};
 use super::lookup::{self, Found, OpaqueIds, path_stream};
 use super::session::Session;
 use super::status::Status;
+use crate::elk::client::{Call, Client};
+use crate::elk::problem::{Fault, Problem};
 use crate::metrics::ShipMetrics;
 
 /// Keeps of an answer only what is looked at.

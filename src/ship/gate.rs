@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::answer::Fault;
+use crate::elk::problem::Fault;
 use crate::metrics::ShipMetrics;
 
 /// Lets requests through, a few at a time. Lives on one thread.

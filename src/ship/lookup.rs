@@ -12,9 +12,9 @@ use std::collections::{BTreeSet, HashSet};
 use elasticsearch::http::Method;
 use serde_json::{Value, json};
 
-use super::answer::{Fault, Problem};
 use super::batch::Batch;
-use super::client::{Call, Client};
+use crate::elk::client::{Call, Client};
+use crate::elk::problem::{Fault, Problem};
 use crate::record::Stream;
 
 /// Ids asked for at once; below `index.max_result_window`.

@@ -16,7 +16,6 @@
 
 mod answer;
 mod batch;
-mod client;
 mod dead_letter;
 mod deliver;
 mod gate;
@@ -26,7 +25,7 @@ mod shipper;
 mod status;
 mod suspects;
 
-pub use client::ClientError;
+pub use crate::elk::client::ClientError;
 pub use dead_letter::FILE_NAME as DEAD_LETTERS_FILE_NAME;
 
 use std::cell::{Cell, RefCell};
@@ -42,10 +41,10 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
 use crate::config::Elasticsearch;
+use crate::elk::client::Client;
 use crate::journal::{Identity, Reader};
 use crate::metrics::ShipMetrics;
 use batch::Filler;
-use client::Client;
 use dead_letter::DeadLetters;
 use deliver::Context;
 use gate::Gate;
@@ -173,7 +172,7 @@ fn once(
     let installation = format!("lbproxy-{instance:010x}-");
     let context = Context {
         client,
-        session: Session::default(),
+        session: Session::new(options.config.setup, options.config.retention),
         gate: Gate::new(options.config.batch.in_flight, Arc::clone(&options.metrics)),
         status: Status::new(Arc::clone(&options.metrics)),
         dead_letters: RefCell::new(DeadLetters::new(&options.folder)),

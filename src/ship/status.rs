@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::answer::{Fault, Problem};
+use crate::elk::problem::{Fault, Problem};
 use crate::metrics::ShipMetrics;
 
 /// Requests in a row after which "less, please" is a state and no passing matter: over ten seconds.
@@ -51,7 +51,7 @@ impl Status {
 
     /// It does not, and why.
     pub(super) fn ill(&self, url: &str, problem: &Problem) {
-        let Problem { fault, reason } = problem;
+        let Problem { fault, reason, .. } = problem;
         if *fault == Fault::TooLarge {
             tracing::info!(url, reason, "shipping: the server wants smaller requests");
             return;

@@ -7,9 +7,11 @@
 use std::path::{Path, PathBuf};
 
 use lbproxy::config;
-use lbproxy::elk::{Product, templates};
+use lbproxy::elk::artefact::{Artefact, Settings, wanted};
+use lbproxy::elk::server::{Server, Version};
+use lbproxy::elk::{Product, access, templates};
 use lbproxy::metrics::metrics_markdown;
-use lbproxy::record::{Dataset, records_markdown};
+use lbproxy::record::records_markdown;
 
 /// Every generated file: path from the root of the repository, and what makes it.
 fn artefacts() -> Vec<(String, Box<dyn Fn() -> String>)> {
@@ -20,21 +22,31 @@ fn artefacts() -> Vec<(String, Box<dyn Fn() -> String>)> {
         ("docs/metrics.md".to_owned(), Box::new(metrics_markdown)),
     ];
     for product in Product::ALL {
-        for dataset in Dataset::ALL {
-            let name = templates::template_name(dataset);
-            all.push((
-                format!("{TEMPLATES}/{name}.{}.json", product.as_str()),
-                Box::new(move || {
-                    templates::index_template(product, dataset, templates::Types::Usual)
-                }),
-            ));
+        for artefact in everything(product) {
+            let (kind, name) = (artefact.kind.as_str(), &artefact.name);
+            let path = format!("{FOLDER}/{kind}/{name}.{}.json", product.as_str());
+            all.push((path, Box::new(move || templates::to_text(&artefact.body))));
         }
     }
     all
 }
 
-/// Folder of the index templates; holds nothing else.
-const TEMPLATES: &str = "elk/templates";
+/// Folder of what is installed on servers; holds nothing else.
+const FOLDER: &str = "elk";
+
+/// What is installed on the newest server of a product with the defaults of the configuration.
+fn everything(product: Product) -> Vec<Artefact> {
+    let text = "proxy:\n  listen: {address: 127.0.0.1, port: 80}\n  services:\n    \
+                - {name: a, domain: a, hosts: [{address: 127.0.0.1, port: 1}]}\n\
+                telemetry: {elasticsearch: {urls: [\"http://localhost:9200\"]}}\n";
+    let config = config::parse("defaults", text, &|_| None).unwrap();
+    let retention = config.telemetry.elasticsearch.unwrap().retention;
+    let newest = Version::parse("99.0.0");
+    let server =
+        Server { product, version: newest, licence: None, user: None, plugins: Vec::new() };
+    let (credentials, rights) = (&[access::Credentials::User], access::Rights::Lookup);
+    wanted(&server, Settings { retention: &retention, credentials, rights, streams: &[] })
+}
 
 /// A path of the repository.
 fn rooted(path: &str) -> PathBuf {
@@ -62,8 +74,10 @@ fn committed_artefacts_say_what_the_tables_say() {
         "stale: {stale:?}; `UPDATE=1 cargo test --test it generated` rewrites them, then look at the diff"
     );
     let known: Vec<_> = artefacts().into_iter().map(|(path, _)| rooted(&path)).collect();
-    for entry in std::fs::read_dir(rooted(TEMPLATES)).unwrap() {
-        let path = entry.unwrap().path();
-        assert!(known.contains(&path), "{} is made by nothing; delete it", path.display());
+    for folder in std::fs::read_dir(rooted(FOLDER)).unwrap() {
+        for entry in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = entry.unwrap().path();
+            assert!(known.contains(&path), "{} is made by nothing; delete it", path.display());
+        }
     }
 }

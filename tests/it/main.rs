@@ -26,6 +26,8 @@ mod original;
 mod real;
 mod rollup;
 mod server;
+mod setup;
+mod setup_real;
 mod shipping;
 mod support;
 mod terminations;

@@ -18,7 +18,7 @@ use crate::support::*;
 use crate::traffic::{Traffic, access, endpoint, generate, options};
 
 /// Runs a test against both products at once; the thread's name says which one failed.
-fn on_both(test: impl Fn(Product) + Sync) {
+pub(crate) fn on_both(test: impl Fn(Product) + Sync) {
     std::thread::scope(|scope| {
         let test = &test;
         for product in Product::ALL {
@@ -182,7 +182,6 @@ fn check(document: &Value, version: &str, ask: &Ask, want: &Want, exchange: &tra
 /// The mapping of the stream is the committed template's, and no document has a field it lacks.
 fn mapped_as_declared(server: &RealServer, stored: &[Stored]) {
     let template = templates::index_template(server.product, Dataset::Access, Types::Usual);
-    let template: Value = serde_json::from_str(&template).unwrap();
     let declared = &template["template"]["mappings"]["properties"];
     let indices: HashSet<_> = stored.iter().map(|stored| stored.index.as_str()).collect();
     for index in indices {

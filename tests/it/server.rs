@@ -13,11 +13,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lbproxy::elk::Product;
 use serde_json::{Value, json};
 use socket2::Socket;
 
-use crate::support::{Response, connect, read_response, reserve, ship_to, wait_within};
+use crate::support::{Response, connect, read_response, reserve, ship_to, wait_for, wait_within};
 
 /// Longest wait for a server to end; the script kills it after 30 s.
 const STOP_PATIENCE: Duration = Duration::from_mins(1);
@@ -39,7 +41,7 @@ pub(crate) struct RealServer {
     place: Vec<String>,
     script: Option<Child>,
     /// Folder and port of a server that can be started again.
-    _kept: Option<(tempfile::TempDir, Socket)>,
+    kept: Option<(tempfile::TempDir, Socket)>,
 }
 
 /// A stored document.
@@ -62,8 +64,7 @@ impl RealServer {
         server.get_or_init(|| {
             // Nobody drops a static: the script has a folder of its own and removes it.
             let address = SocketAddr::from(([127, 0, 0, 1], 0));
-            let mut shared =
-                Self { product, address, place: Vec::new(), script: None, _kept: None };
+            let mut shared = Self { product, address, place: Vec::new(), script: None, kept: None };
             shared.start();
             shared
         })
@@ -75,7 +76,7 @@ impl RealServer {
         let (address, port) = reserve();
         let (path, number) = (dir.path().display().to_string(), address.port().to_string());
         let place = vec!["--dir".to_owned(), path, "--port".to_owned(), number];
-        Self { product, address, place, script: None, _kept: Some((dir, port)) }
+        Self { product, address, place, script: None, kept: Some((dir, port)) }
     }
 
     /// Starts it, with the data of last time, and waits until it answers.
@@ -130,14 +131,51 @@ impl RealServer {
         ship_to(&format!("http://{}", self.address), namespace, &credentials)
     }
 
+    /// The `telemetry` lines that ship to it with the rights of `role` and nothing more, where it has
+    /// users: put into its files, which it reads again every few seconds.
+    pub(crate) fn telemetry_as(&self, namespace: &str, name: &str, role: &Value) -> String {
+        /// Of `shipping-secret`.
+        const HASH: &str = "$2a$04$cRPRT2SUDdCUDzGp1OoIYuH.QbBlJAvxodsvdFhHP851Gad3NtKPS";
+        if self.product == Product::OpenSearch {
+            return self.telemetry(namespace);
+        }
+        let (folder, _) = self.kept.as_ref().expect("a server of one test");
+        let config = folder.path().join("config");
+        // JSON is YAML.
+        for (file, line) in [
+            ("roles.yml", format!("{}\n", json!({ name: role }))),
+            ("users_roles", format!("{name}:{name}\n")),
+            ("users", format!("{name}:{HASH}\n")),
+        ] {
+            std::fs::write(config.join(file), line).unwrap();
+        }
+        let credentials = STANDARD.encode(format!("{name}:shipping-secret"));
+        wait_for("user and role", || {
+            let answer = self.call_as(&credentials, "GET", "/_nodes/_local", None);
+            (answer.status == 200).then_some(())
+        });
+        let credentials = format!(", username: {name}, password: shipping-secret");
+        ship_to(&format!("http://{}", self.address), namespace, &credentials)
+    }
+
     /// One request, with credentials.
     pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
+        self.call_as(CREDENTIALS, method, path, body)
+    }
+
+    fn call_as(
+        &self,
+        credentials: &str,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Response {
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut stream = connect(self.address);
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
-             Authorization: Basic {CREDENTIALS}\r\nContent-Type: application/json\r\n\
+             Authorization: Basic {credentials}\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{body}",
             self.address,
             body.len()
@@ -156,7 +194,8 @@ impl RealServer {
         self.must("POST", path, Some(body).filter(|body| !body.is_null()))
     }
 
-    fn must(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+    /// The answer to a request that must succeed.
+    pub(crate) fn must(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let response = self.call(method, path, body);
         let text = String::from_utf8_lossy(&response.body);
         assert!((200..300).contains(&response.status), "{method} {path}: {text}");

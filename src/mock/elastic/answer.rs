@@ -15,7 +15,7 @@ use super::refusal::Refusal;
 use super::request::{self, Target, Unread};
 use super::search;
 use super::state::Shared;
-use super::{Outage, Product, Seen, action, filter};
+use super::{Outage, Product, Seen, action, filter, setup};
 
 /// Field by which requests are found in the list of tasks.
 const OPAQUE_ID: HeaderName = HeaderName::from_static("x-opaque-id");
@@ -182,8 +182,9 @@ fn plain(session: &Session, parts: &http::request::Parts, target: &Target, body:
     let mut state = session.shared.lock();
     let state = &mut *state;
     let path: Vec<_> = target.segments.iter().map(String::as_str).collect();
-    let answer = match (parts.method.as_str(), path.as_slice()) {
-        ("GET" | "HEAD", []) => search::main(state.product),
+    let of_setup = setup::answer(state, parts, target, body);
+    let answer = of_setup.unwrap_or_else(|| match (parts.method.as_str(), path.as_slice()) {
+        ("GET" | "HEAD", []) => search::main(state),
         ("GET", ["_cluster", "health"]) => Ok(search::health(state, session.nodes)),
         ("PUT" | "POST", ["_index_template", name]) => search::put_template(state, name, body),
         ("GET" | "HEAD", ["_index_template", name]) => search::templates(state, name),
@@ -195,7 +196,7 @@ fn plain(session: &Session, parts: &http::request::Parts, target: &Target, body:
         ("POST" | "GET", [names, "_search"]) => search::search(state, names, body),
         ("POST" | "GET", [names, "_count"]) => search::count(state, names, body),
         _ => Err(Refusal::no_handler(state.product, parts)),
-    };
+    });
     match (answer, target.parameter("filter_path")) {
         (Ok(answer), None) => Heard::Answer(200, answer.to_string().into()),
         (Ok(answer), Some(filters)) => {

@@ -24,7 +24,7 @@
 //!
 //! One thread, one runtime. Memory is bounded by [`Options`]: what is stored, what is running, the
 //! longest body, the requests recorded. Not here: TLS; updates, deletes, indexing over a document;
-//! queries other than by id; aliases; lifecycle policies.
+//! queries other than by id; aliases; what policies and lifecycles do (`setup` only keeps them).
 
 mod action;
 mod answer;
@@ -36,6 +36,7 @@ mod request;
 mod running;
 mod script;
 mod search;
+mod setup;
 mod state;
 mod store;
 #[cfg(test)]

@@ -123,6 +123,45 @@ impl Running {
         self.shared.lock().store.rollover(stream).map(|(_, new)| new)
     }
 
+    /// Answers requests with this method and start of a path 403 from now on.
+    pub fn forbid(&self, method: &str, path: &str) {
+        self.shared.lock().setup.forbidden.push((method.to_owned(), path.to_owned()));
+    }
+
+    /// Refuses every change but of documents, or does so no more.
+    pub fn set_read_only(&self, is_read_only: bool) {
+        self.shared.lock().setup.is_read_only = is_read_only;
+    }
+
+    /// Tells another version of itself from now on.
+    pub fn set_version(&self, version: &str) {
+        self.shared.lock().setup.version = Some(version.to_owned());
+    }
+
+    /// Makes an index, or a stream where a template asks for one, without a document.
+    pub fn create_index(&self, name: &str) {
+        self.shared.lock().store.write_index(name);
+    }
+
+    /// What set-up has left: paths of everything but index templates, and those of these.
+    pub fn installed(&self) -> Vec<String> {
+        let state = self.shared.lock();
+        let templates = state.store.templates.keys();
+        let templates = templates.map(|name| format!("/_index_template/{name}"));
+        templates.chain(state.setup.paths()).collect()
+    }
+
+    /// Keeps something at a path, as if somebody had put it there.
+    pub fn keep(&self, path: &str, body: Value) {
+        // Without room nothing is kept; tests keep little.
+        let _ = self.shared.lock().setup.put(path, body);
+    }
+
+    /// What set-up has left at a path.
+    pub fn kept(&self, path: &str) -> Option<Value> {
+        self.shared.lock().setup.get(path).cloned()
+    }
+
     /// Stores an index template without a request.
     pub fn put_template(&self, name: &str, template: Value) {
         self.shared.lock().store.templates.insert(name.to_owned(), template);

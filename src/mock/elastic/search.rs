@@ -9,7 +9,7 @@ use super::refusal::Refusal;
 use super::request::Target;
 use super::state::State;
 use super::store::{Index, NAMES_MAX};
-use super::{Product, pattern};
+use super::{Product, pattern, setup};
 
 /// Most hits of one search, as in the real servers.
 const HITS_MAX: usize = 10_000;
@@ -20,8 +20,8 @@ const BULK_ACTION: &str = "indices:data/write/bulk";
 pub(super) type Answer = Result<Value, Refusal>;
 
 /// `GET /`, where the server has it.
-pub(super) fn main(product: Product) -> Answer {
-    let (number, version, tagline) = match product {
+pub(super) fn main(state: &State) -> Answer {
+    let (number, version, tagline) = match state.product {
         Product::ElasticsearchReduced => return Err(Refusal::no_main_action()),
         Product::Elasticsearch => {
             ("8.19.21", json!({ "build_flavor": "default" }), "You Know, for Search")
@@ -33,7 +33,7 @@ pub(super) fn main(product: Product) -> Answer {
         ),
     };
     let mut version = version;
-    version["number"] = number.into();
+    version["number"] = state.setup.version.as_deref().unwrap_or(number).into();
     Ok(json!({
         "name": "mock", "cluster_name": "mock", "cluster_uuid": "mock-cluster",
         "version": version, "tagline": tagline,
@@ -66,6 +66,7 @@ pub(super) fn put_template(state: &mut State, name: &str, body: &[u8]) -> Answer
                       version or requires a plugin to be installed. Check the documentation.";
         return Err(Refusal::exception(400, "illegal_argument_exception", reason));
     }
+    setup::check_template(state, name, &template)?;
     let templates = &mut state.store.templates;
     if templates.len() >= NAMES_MAX && !templates.contains_key(name) {
         return Err(Refusal::illegal("the mock keeps no more templates"));

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use super::setup::Setup;
 use super::store::Store;
 use super::{Credentials, Options, Product, Seen, Step};
 
@@ -41,6 +42,8 @@ pub(super) struct State {
     pub(super) default: Step,
     /// What is stored.
     pub(super) store: Store,
+    /// What set-up has left, and what it may do.
+    pub(super) setup: Setup,
     /// Most bytes of bulk requests still running.
     running_bytes_max: usize,
     /// Bulk requests still running, by number.
@@ -73,6 +76,7 @@ impl State {
             steps: VecDeque::new(),
             default: Step::default(),
             store: Store::new(options.product, options.stored_bytes_max, options.keeps_sources),
+            setup: Setup::default(),
             running_bytes_max: options.stored_bytes_max,
             tasks: BTreeMap::new(),
             last_task: 0,

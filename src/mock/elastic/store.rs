@@ -258,6 +258,16 @@ impl Store {
         count
     }
 
+    /// Deletes a stream or index with all its documents.
+    pub(super) fn delete(&mut self, name: &str) {
+        let Some(target) = self.targets.remove(name) else { return };
+        let indices = target.indices.iter().chain([&target.failures]);
+        let documents = indices.flat_map(|index| &index.documents);
+        let bytes: usize =
+            documents.map(|(id, document)| self.cost(id, document.source.len())).sum();
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
     /// Gives a stream a new write index; its name and that of the one before. `None` when `name` is
     /// no stream, or there are too many indices.
     pub(super) fn rollover(&mut self, name: &str) -> Option<(String, String)> {

@@ -2,7 +2,7 @@
 //!
 //! Plain `application/json` and `application/x-ndjson`, so that OpenSearch takes it too. Secrets are
 //! read at each request, so that they can be rotated, and stand in no reason and no log.
-//! Not here: what a bulk answer says of documents (`answer`), when to try again (`deliver`).
+//! Not here: what an answer means (`problem`, `ship::answer`), when to try again (`ship`).
 
 use std::cell::Cell;
 use std::io::Write as _;
@@ -21,7 +21,7 @@ use flate2::Compression as Level;
 use flate2::write::GzEncoder;
 use url::Url;
 
-use super::answer::{Fault, Problem, problem};
+use super::problem::{Fault, Problem, problem};
 use crate::config::{Auth, Compression, Elasticsearch, Secret};
 
 /// Largest answer that is read. A bulk of 100 000 refusals stays below.
@@ -39,24 +39,24 @@ pub struct ClientError {
 
 /// An answer that can be used.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     /// 2xx or 404.
-    pub(super) status: u16,
+    pub(crate) status: u16,
     /// Whether it calls itself Elasticsearch.
-    pub(super) is_elastic: bool,
+    pub(crate) is_elastic: bool,
     /// Its body.
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// What is sent.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Call<'a> {
+pub(crate) struct Call<'a> {
     /// `X-Opaque-Id`, by which a request can be found in `_tasks`; may be empty.
-    pub(super) opaque_id: &'a str,
+    pub(crate) opaque_id: &'a str,
     /// Its body; none when empty.
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
     /// Whether the body is lines of JSON.
-    pub(super) is_ndjson: bool,
+    pub(crate) is_ndjson: bool,
 }
 
 /// A node.
@@ -72,7 +72,7 @@ struct Node {
 
 /// The nodes, one of which is in use.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     /// At least one.
     nodes: Vec<Node>,
     /// The one in use.
@@ -88,7 +88,7 @@ impl Client {
     ///
     /// # Errors
     /// A certificate that cannot be read or used.
-    pub(super) fn new(config: &Elasticsearch) -> Result<Self, ClientError> {
+    pub(crate) fn new(config: &Elasticsearch) -> Result<Self, ClientError> {
         let nodes = config
             .urls
             .iter()
@@ -106,12 +106,12 @@ impl Client {
     }
 
     /// Address of the node in use.
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         self.nodes.get(self.current.get()).map_or("", |node| node.url.as_str())
     }
 
     /// Turns to the next node.
-    pub(super) fn turn(&self) {
+    pub(crate) fn turn(&self) {
         self.current.set((self.current.get() + 1) % self.nodes.len().max(1));
     }
 
@@ -119,7 +119,7 @@ impl Client {
     ///
     /// # Errors
     /// A [`Problem`]: no connection, no whole answer in time, or an answer other than 2xx and 404.
-    pub(super) async fn call(
+    pub(crate) async fn call(
         &self,
         method: Method,
         path: &str,

@@ -1,0 +1,277 @@
+//! `lbproxy setup`: puts on Elasticsearch or OpenSearch what lbproxy needs there, or takes it away.
+//!
+//! Everything is read before anything is changed; a second run changes nothing. Not here: what is
+//! installed and how (`elk`), what is printed (`report`).
+
+mod report;
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+
+use super::output::UsageError;
+use crate::config::{self, Auth, Elasticsearch, Secret};
+use crate::elk::access::{Credentials, Rights};
+use crate::elk::artefact::Kind;
+use crate::elk::client::Client;
+use crate::elk::installer::{self, NewSecret, Options, Outcome, Plan};
+use crate::elk::plan::Mode;
+use report::Report;
+
+/// Arguments of `lbproxy setup`.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// Configuration; default /etc/lbproxy/proxy.yaml, then ./proxy.yaml.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Show what would be changed; change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Only these kinds; default all.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND")]
+    only: Vec<KindName>,
+    /// Remove what lbproxy has installed. Documents stay, and with them what they need.
+    #[arg(long)]
+    remove: bool,
+    /// With --remove: also delete the streams of telemetry.namespace with all their documents.
+    #[arg(long, requires = "remove")]
+    data: bool,
+    /// Which credentials are made for shipping; API keys on Elasticsearch only.
+    #[arg(long, value_enum, default_value_t)]
+    credentials: CredentialsName,
+    /// Credentials that may not read: whether a document is stored already cannot be looked up then.
+    #[arg(long)]
+    write_only: bool,
+    /// Write the new password or key to this file (mode 600) instead of printing it.
+    #[arg(long, value_name = "FILE")]
+    credentials_file: Option<PathBuf>,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+    /// Server to set up, instead of the first of telemetry.elasticsearch.urls.
+    #[arg(long, value_name = "URL")]
+    url: Option<url::Url>,
+    /// Administrator, instead of the credentials in the configuration.
+    #[arg(long, value_name = "NAME", requires = "password_file")]
+    username: Option<String>,
+    /// File with the administrator's password.
+    #[arg(long, value_name = "FILE", requires = "username")]
+    password_file: Option<PathBuf>,
+    /// File with an administrator's encoded API key.
+    #[arg(long, value_name = "FILE", conflicts_with = "username")]
+    api_key_file: Option<PathBuf>,
+}
+
+/// Shown below `--help`.
+const EXAMPLES: &str = "\
+Examples:
+  lbproxy setup --dry-run                                  what would be changed, line by line
+  lbproxy setup --username elastic --password-file admin   with the rights of an administrator
+  lbproxy setup --only templates,retention                 no user for shipping
+  lbproxy setup --credentials-file /run/secrets/shipping   the new password goes there
+  lbproxy setup --remove                                   what is marked as lbproxy's goes
+Exit code 0: all is as it should be. 1: it is not, and the lines say why. 2: usage or configuration.";
+
+/// [`Kind`] on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum KindName {
+    /// Index templates and component templates.
+    Templates,
+    /// How long documents are kept.
+    Retention,
+    /// Role and credentials for shipping.
+    Access,
+}
+
+impl KindName {
+    /// The kind.
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Templates => Kind::Templates,
+            Self::Retention => Kind::Retention,
+            Self::Access => Kind::Access,
+        }
+    }
+}
+
+/// [`Credentials`] on the command line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum CredentialsName {
+    /// A user with a new password.
+    #[default]
+    User,
+    /// An API key.
+    ApiKey,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// When the server cannot be asked, or a file cannot be used.
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let config = match config::find(args.config.clone()).and_then(|path| config::load(&path)) {
+        Ok(config) => config,
+        Err(report) => return Ok(super::check::refuse(&report)),
+    };
+    let target = target(args, config.telemetry.elasticsearch.as_ref())?;
+    let client = Client::new(&target)?;
+    let kinds: Vec<_> = match args.only.as_slice() {
+        [] => Kind::ALL.to_vec(),
+        some => some.iter().map(|name| name.kind()).collect(),
+    };
+    let options = Options {
+        namespace: &config.telemetry.namespace,
+        retention: &target.retention,
+        credentials: match args.credentials {
+            // Whichever was made.
+            _ if args.remove => &[Credentials::User, Credentials::ApiKey],
+            CredentialsName::User => &[Credentials::User],
+            CredentialsName::ApiKey => &[Credentials::ApiKey],
+        },
+        rights: if args.write_only { Rights::WriteOnly } else { Rights::Lookup },
+        kinds: &kinds,
+        mode: if args.remove { Mode::Remove } else { Mode::Setup },
+        deletes_data: args.data,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start a runtime")?;
+    runtime.block_on(set_up(args, &client, options))
+}
+
+/// Reads, changes, verifies, reports.
+///
+/// # Errors
+/// When the server cannot be asked, or a file cannot be used.
+async fn set_up(args: &Args, client: &Client, options: Options<'_>) -> anyhow::Result<ExitCode> {
+    let problem = |problem: crate::elk::problem::Problem| {
+        anyhow::anyhow!("{}: {}; nothing was changed", client.url(), problem.reason)
+    };
+    let mut plan = installer::survey(client, options).await.map_err(problem)?;
+    let is_blocked = plan.findings.iter().any(|finding| finding.blocks);
+    let is_tried = !args.dry_run && !is_blocked;
+    let file = args.credentials_file.as_deref().filter(|_| is_tried && makes_secret(&plan));
+    let file = file.map(|path| open(path).map(|file| (path, file))).transpose()?;
+    let mut outcomes = Vec::new();
+    if is_tried {
+        outcomes = installer::apply(client, &plan).await;
+        let is_whole = !outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
+        if options.mode == Mode::Setup && is_whole {
+            match installer::verify(client, &plan, options.namespace).await {
+                Ok(findings) => plan.findings.extend(findings),
+                Err(problem) => {
+                    tracing::warn!(reason = problem.reason, "setup: cannot be verified");
+                }
+            }
+        }
+    }
+    let secret = outcomes.iter().find_map(|outcome| match outcome {
+        Outcome::Done(secret) => secret.as_ref(),
+        _ => None,
+    });
+    let saved = save(file, secret);
+    let report = Report {
+        url: client.url(),
+        plan: &plan,
+        outcomes: &outcomes,
+        is_dry_run: args.dry_run,
+        is_removal: args.remove,
+        secret,
+        saved: saved.as_ref().ok().and_then(Option::as_deref),
+    };
+    let text = if args.json {
+        serde_json::to_string_pretty(&report.json())? + "\n"
+    } else {
+        report.text(super::output::has_colours())
+    };
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    let is_well = report.is_well();
+    saved?;
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where to, and as whom.
+///
+/// # Errors
+/// When the configuration has no server, or a file cannot be read.
+fn target(args: &Args, configured: Option<&Elasticsearch>) -> Result<Elasticsearch, UsageError> {
+    let Some(configured) = configured else {
+        let text = "telemetry.elasticsearch is not set; write `urls` there, such as \
+                    `elasticsearch: {urls: [https://localhost:9200]}`";
+        return Err(UsageError(text.to_owned()));
+    };
+    let mut target = configured.clone();
+    if let Some(url) = &args.url {
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(UsageError(format!(
+                "--url {url} is not http://host:port or https://host:port"
+            )));
+        }
+        target.urls = vec![url.clone()];
+    }
+    let secret = |path: &Path| {
+        std::fs::read(path).map_err(|error| {
+            UsageError(format!("{} cannot be read: {error}; correct path or mode", path.display()))
+        })?;
+        Ok(Secret::File(path.to_owned()))
+    };
+    if let (Some(username), Some(path)) = (&args.username, &args.password_file) {
+        target.auth = Auth::Basic { username: username.clone(), password: secret(path)? };
+    } else if let Some(path) = &args.api_key_file {
+        target.auth = Auth::ApiKey(secret(path)?);
+    }
+    Ok(target)
+}
+
+/// Whether a password or key will come into being.
+fn makes_secret(plan: &Plan) -> bool {
+    plan.steps
+        .iter()
+        .any(|step| step.artefact.is_secret() && step.action == crate::elk::plan::Action::Create)
+}
+
+/// Makes the file for a secret before there is one, so that none is lost.
+///
+/// # Errors
+/// When it is there already or cannot be made.
+fn open(path: &Path) -> Result<std::fs::File, UsageError> {
+    let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    opened.map_err(|error| {
+        UsageError(format!(
+            "--credentials-file {}: {error}; name a new file; nothing was changed",
+            path.display()
+        ))
+    })
+}
+
+/// Writes the secret to its file, or removes a file that was not needed; the path where it is now.
+///
+/// # Errors
+/// When it cannot be written.
+fn save(
+    file: Option<(&Path, std::fs::File)>,
+    secret: Option<&NewSecret>,
+) -> anyhow::Result<Option<String>> {
+    let Some((path, mut file)) = file else { return Ok(None) };
+    let Some(secret) = secret else {
+        std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
+        return Ok(None);
+    };
+    let (NewSecret::Password { password: text, .. } | NewSecret::ApiKey(text)) = secret;
+    let written = text.reveal().and_then(|text| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    // Not written, it is printed: it cannot be had again.
+    written.with_context(|| format!("cannot write {}; keep what is printed", path.display()))?;
+    Ok(Some(path.display().to_string()))
+}

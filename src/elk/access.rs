@@ -1,0 +1,108 @@
+//! The least that shipping needs: a role, and a user or key that has it.
+//!
+//! `auto_configure` and `create_doc` on its own streams; and unless it is to write only, the right to
+//! look up whether a document whose answer was lost is stored, which is what keeps it from being
+//! stored twice across a rollover. No right to install anything. Background: Elasticsearch "Security
+//! privileges"; OpenSearch "Permissions", which knows no `create_doc`: who may create may overwrite.
+
+use serde_json::{Value, json};
+
+use super::{MANAGED_BY, Product};
+use crate::record::Dataset;
+
+/// Name of the role.
+pub const ROLE: &str = "lbproxy_shipping";
+/// Name of the user.
+pub const USER: &str = "lbproxy";
+/// Name of the API key.
+pub const API_KEY: &str = "lbproxy_shipping";
+
+/// Which credentials are made for shipping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credentials {
+    /// A user with a password.
+    User,
+    /// An API key; Elasticsearch only.
+    ApiKey,
+}
+
+/// What shipping may do beyond writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rights {
+    /// Look up what it wrote.
+    Lookup,
+    /// Nothing.
+    WriteOnly,
+}
+
+/// Patterns of the streams of all datasets.
+pub fn stream_patterns() -> Vec<String> {
+    Dataset::ALL.into_iter().map(|dataset| format!("{}-*", dataset.name())).collect()
+}
+
+/// What a role, or a key of its own, may do on Elasticsearch.
+pub fn privileges(rights: Rights) -> Value {
+    let mut privileges = vec!["auto_configure", "create_doc"];
+    if rights == Rights::Lookup {
+        privileges.extend(["maintenance", "read"]);
+    }
+    json!({
+        "cluster": ["monitor"],
+        "indices": [{ "names": stream_patterns(), "privileges": privileges }],
+    })
+}
+
+/// The body of `PUT _security/role/NAME`, or `PUT _plugins/_security/api/roles/NAME`.
+pub fn role(product: Product, rights: Rights) -> Value {
+    match product {
+        Product::Elasticsearch => {
+            let mut role = privileges(rights);
+            role["metadata"] = json!({ "managed_by": MANAGED_BY });
+            role
+        }
+        Product::OpenSearch => {
+            let mut actions = vec![
+                "indices:admin/create",
+                "indices:admin/data_stream/create",
+                "indices:admin/mapping/put",
+                "indices:data/write/bulk*",
+                "indices:data/write/index",
+            ];
+            if rights == Rights::Lookup {
+                actions.extend(["indices:admin/refresh*", "indices:data/read/search"]);
+            }
+            json!({
+                "description": format!("managed by {MANAGED_BY}: shipping of records"),
+                "cluster_permissions": ["cluster_monitor", "indices:data/write/bulk"],
+                "index_permissions": [{
+                    "index_patterns": stream_patterns(), "allowed_actions": actions,
+                }],
+            })
+        }
+    }
+}
+
+/// The body of `PUT _security/user/NAME`, or `PUT _plugins/_security/api/internalusers/NAME`, but for
+/// the password.
+pub fn user(product: Product) -> Value {
+    match product {
+        Product::Elasticsearch => json!({
+            "roles": [ROLE], "full_name": "lbproxy, shipping of records",
+            "metadata": { "managed_by": MANAGED_BY },
+        }),
+        Product::OpenSearch => json!({
+            "opendistro_security_roles": [ROLE],
+            "description": "lbproxy, shipping of records",
+            "attributes": { "managed_by": MANAGED_BY },
+        }),
+    }
+}
+
+/// The body of `POST _security/api_key`.
+pub fn api_key(rights: Rights) -> Value {
+    json!({
+        "name": API_KEY,
+        "role_descriptors": { ROLE: privileges(rights) },
+        "metadata": { "managed_by": MANAGED_BY },
+    })
+}

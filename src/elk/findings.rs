@@ -1,0 +1,290 @@
+//! What stands in the way of an installation: each with what is wrong and how to mend it.
+//!
+//! Pure: answers of a server in, findings out.
+
+use serde_json::Value;
+
+use super::Product;
+use super::access::{self, Credentials};
+use super::artefact::{Api, Artefact, Kind};
+use super::plan::{Action, leaves};
+use super::server::Server;
+use super::templates::PRIORITY;
+use crate::record::Dataset;
+
+/// What helps when rights are lacking.
+const ASK_AN_ADMINISTRATOR: &str = "ask an administrator to run this (--username, --password-file), \
+                                    or leave out what is not allowed with --only";
+
+/// Something that a person has to know or mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What is wrong.
+    pub problem: String,
+    /// What to do about it.
+    pub cure: String,
+    /// Whether nothing at all is changed because of it.
+    pub blocks: bool,
+}
+
+impl Finding {
+    /// One that leaves the rest alone.
+    fn new(problem: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { problem: problem.into(), cure: cure.into(), blocks: false }
+    }
+
+    /// One because of which nothing is changed.
+    fn blocking(problem: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { blocks: true, ..Self::new(problem, cure) }
+    }
+}
+
+/// A version that lacks what is needed.
+pub(super) fn version(server: &Server) -> Option<Finding> {
+    let version = server.version.filter(|_| server.is_too_old())?;
+    let (title, oldest) = (server.product.title(), Server::oldest(server.product));
+    let problem = format!("{title} {version} is too old");
+    Some(Finding::blocking(problem, format!("upgrade it to {oldest} or newer")))
+}
+
+/// A cluster that takes no changes, by the answer to `GET /_cluster/settings?flat_settings=true`.
+pub(super) fn read_only(answer: &Value) -> Option<Finding> {
+    let (key, scope) = ["persistent", "transient"].into_iter().find_map(|scope| {
+        let is_set = |(key, value): &(&String, &Value)| {
+            key.starts_with("cluster.blocks.") && (*value == "true" || **value == true)
+        };
+        let (key, _) = answer[scope].as_object()?.iter().find(is_set)?;
+        Some((key.clone(), scope))
+    })?;
+    let cure = format!(
+        "when it may be changed: PUT /_cluster/settings {{\"{scope}\": {{\"{key}\": null}}}}"
+    );
+    Some(Finding::blocking(format!("the cluster is read-only: {key} is set"), cure))
+}
+
+/// What the asker needs for these kinds: privileges of `POST /_security/user/_has_privileges`.
+pub(super) fn privileges(kinds: &[Kind]) -> Value {
+    let mut cluster = Vec::new();
+    if kinds.contains(&Kind::Templates) || kinds.contains(&Kind::Retention) {
+        cluster.extend(["manage_index_templates", "monitor"]);
+    }
+    if kinds.contains(&Kind::Access) {
+        cluster.push("manage_security");
+    }
+    serde_json::json!({
+        "cluster": cluster,
+        "index": [{ "names": access::stream_patterns(), "privileges": ["manage"] }],
+    })
+}
+
+/// Rights that the asker lacks, by the answer to that.
+pub(super) fn rights(answer: &Value, user: &str) -> Option<Finding> {
+    let lacks = |rights: &Value| -> Vec<String> {
+        let rights = rights.as_object().into_iter().flatten();
+        rights.filter(|(_, has)| **has == false).map(|(name, _)| name.clone()).collect()
+    };
+    let mut lacking = lacks(&answer["cluster"]);
+    let indices = answer["index"].as_object().into_iter().flatten();
+    if indices.into_iter().any(|(_, rights)| !lacks(rights).is_empty()) {
+        lacking.push(format!("manage on {}", access::stream_patterns().join(", ")));
+    }
+    if lacking.is_empty() {
+        return None;
+    }
+    let problem = format!("user {user} lacks the privileges {}", lacking.join(", "));
+    Some(Finding::blocking(problem, ASK_AN_ADMINISTRATOR))
+}
+
+/// Templates of others that fit a stream of ours and win over its own template, or tie with it: name
+/// of our template, finding, and whether ours cannot be put beside it.
+pub(super) fn overlaps(answer: &Value, namespace: &str) -> Vec<(&'static str, Finding, bool)> {
+    let all = answer["index_templates"].as_array().into_iter().flatten();
+    let mut found = Vec::new();
+    for listed in all {
+        let (name, template) = (listed["name"].as_str().unwrap_or("?"), &listed["index_template"]);
+        let priority = template["priority"].as_u64().unwrap_or(0);
+        if priority < PRIORITY {
+            continue;
+        }
+        for dataset in Dataset::ALL.into_iter().filter(|dataset| dataset.name() != name) {
+            let stream = dataset.data_stream(namespace);
+            let patterns = template["index_patterns"].as_array().into_iter().flatten();
+            let Some(pattern) = patterns.filter_map(Value::as_str).find(|p| fits(p, &stream))
+            else {
+                continue;
+            };
+            let is_tie = priority == PRIORITY;
+            let than = if is_tie { "the same priority as ours" } else { "a higher priority" };
+            let problem = format!(
+                "index template {name} has the pattern {pattern} and {than} ({priority}): {stream} \
+                 would not get its own mapping"
+            );
+            let cure = format!("give {name} a priority below {PRIORITY}, or a narrower pattern");
+            found.push((dataset.name(), Finding::new(problem, cure), is_tie));
+        }
+    }
+    found
+}
+
+/// Names of existing streams of ours, by the answer to `GET /_resolve/index/PATTERNS`.
+pub(super) fn streams(answer: &Value) -> Vec<String> {
+    let streams = answer["data_streams"].as_array().into_iter().flatten();
+    let names = streams.filter_map(|stream| stream["name"].as_str().map(str::to_owned));
+    names.filter(|name| access::stream_patterns().iter().any(|p| fits(p, name))).collect()
+}
+
+/// Plain indices and aliases that have the name of a stream, by the same answer.
+pub(super) fn taken(answer: &Value, namespace: &str) -> Vec<Finding> {
+    let names = |kind: &str| {
+        let listed = answer[kind].as_array().cloned().unwrap_or_default();
+        listed.into_iter().filter_map(|one| one["name"].as_str().map(str::to_owned))
+    };
+    let mut found = Vec::new();
+    for stream in Dataset::ALL.map(|dataset| dataset.data_stream(namespace)) {
+        if names("indices").any(|name| name == stream) {
+            let problem = format!("{stream} is a plain index, not a data stream");
+            let cure = format!(
+                "move its documents (_reindex with op_type create into another namespace) and \
+                 DELETE /{stream}, or set telemetry.namespace to another"
+            );
+            found.push(Finding::new(problem, cure));
+        }
+        if names("aliases").any(|name| name == stream) {
+            let problem = format!("{stream} is an alias, not a data stream");
+            found.push(Finding::new(
+                problem,
+                "remove the alias, or set telemetry.namespace to another",
+            ));
+        }
+    }
+    found
+}
+
+/// What a step has found by itself.
+pub(super) fn of_step(artefact: &Artefact, action: &Action) -> Option<Finding> {
+    let (title, name) = (artefact.api.title(), &artefact.name);
+    match action {
+        Action::Foreign if artefact.api == Api::PolicyOfStream => Some(Finding::new(
+            format!("another ISM policy manages {name}"),
+            format!(
+                "POST /_plugins/_ism/remove/{name}, or set telemetry.elasticsearch.retention to off"
+            ),
+        )),
+        Action::Foreign => Some(Finding::new(
+            format!("{title} {name} is somebody else's and stays as it is"),
+            "rename or remove it, then run this again; ours says that it is managed by lbproxy",
+        )),
+        _ => None,
+    }
+}
+
+/// What the credentials may not see: the first of it with the server's words, and how much more.
+pub(super) fn hidden<'a>(
+    steps: impl Iterator<Item = (&'a Artefact, &'a Action)>,
+) -> Option<Finding> {
+    let mut hidden = steps.filter_map(|(artefact, action)| match action {
+        Action::MayNotLook(reason) => Some((artefact, reason)),
+        _ => None,
+    });
+    let (artefact, reason) = hidden.next()?;
+    let (title, name, more) = (artefact.api.title(), &artefact.name, hidden.count());
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let problem = format!("the credentials may not see {title} {name}{more}: {reason}");
+    Some(Finding::blocking(problem, ASK_AN_ADMINISTRATOR))
+}
+
+/// API keys on a server that has none.
+pub(super) fn no_api_keys(server: &Server, credentials: &[Credentials]) -> Option<Finding> {
+    let is_wanted = credentials == [Credentials::ApiKey] && server.product == Product::OpenSearch;
+    let finding = || Finding::blocking("OpenSearch has no API keys", "leave out --credentials");
+    is_wanted.then(finding)
+}
+
+/// Whether a new stream would get the mapping that its template has, by the answer to
+/// `POST /_index_template/_simulate_index/STREAM`.
+pub(super) fn simulated(template: &Artefact, stream: &str, answer: &Value) -> Option<Finding> {
+    let got = leaves(&answer["template"]["mappings"]);
+    let lacks = |body: &Value| {
+        let wanted = leaves(&body["template"]["mappings"]);
+        wanted.into_iter().find(|(path, value)| got.get(path) != Some(value))
+    };
+    let (path, wanted) = lacks(&template.body)?;
+    if template.instead.as_ref().is_some_and(|instead| lacks(instead).is_none()) {
+        return None;
+    }
+    let got = got.get(&path).map_or("nothing", String::as_str);
+    let problem = format!("a new {stream} would have {path}: {got} instead of {wanted}");
+    let cure = format!(
+        "look for a template with a higher priority: POST /_index_template/_simulate_index/{stream}"
+    );
+    Some(Finding::new(problem, cure))
+}
+
+/// Whether `name` fits `pattern`, in which `*` stands for any text.
+fn fits(pattern: &str, name: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(name) = name.strip_prefix(start) else { return false };
+    // What the star stands for may end at any place.
+    (0..=name.len()).filter(|&at| name.is_char_boundary(at)).any(|at| fits(rest, &name[at..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn templates_of_others_count_when_they_fit_and_win_or_tie() {
+        let template = |name: &str, pattern: &str, priority: u64| {
+            let template = json!({"index_patterns": ["other", pattern], "priority": priority});
+            json!({"index_templates": [{"name": name, "index_template": template}]})
+        };
+        for (name, answer, want) in [
+            ("lower", template("logs", "logs-*-*", 100), None),
+            ("ours", template("logs-lbproxy.access", "logs-lbproxy.access-*", 250), None),
+            ("another name", template("x", "logs-nginx.access-*", 500), None),
+            ("higher", template("x", "logs-*.access-*", 500), Some(false)),
+            ("a tie", template("x", "*-lbproxy.access-default", 250), Some(true)),
+            ("none", json!({}), None),
+        ] {
+            let found = overlaps(&answer, "default");
+            let found: Vec<_> = found.iter().map(|(name, _, is_tie)| (*name, *is_tie)).collect();
+            let want: Vec<_> =
+                want.map(|is_tie| ("logs-lbproxy.access", is_tie)).into_iter().collect();
+            assert_eq!(found, want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_plain_index_counts_only_with_the_name_of_a_stream() {
+        let answer = |kind: &str, name: &str| json!({kind: [{"name": name}]});
+        for (name, answer, want) in [
+            ("index", answer("indices", "logs-lbproxy.access-default"), 1),
+            ("alias", answer("aliases", "logs-lbproxy.health-default"), 1),
+            ("other namespace", answer("indices", "logs-lbproxy.access-other"), 0),
+            ("stream", answer("data_streams", "logs-lbproxy.access-default"), 0),
+        ] {
+            assert_eq!(taken(&answer, "default").len(), want, "{name}");
+        }
+        let found = streams(&answer("data_streams", "logs-lbproxy.access-other"));
+        assert_eq!(found, ["logs-lbproxy.access-other"]);
+        assert!(streams(&answer("data_streams", "logs-nginx-default")).is_empty());
+    }
+
+    #[test]
+    fn rights_and_blocks_are_told_with_their_names() {
+        let answer = json!({
+            "cluster": {"manage_index_templates": false, "monitor": true},
+            "index": {"logs-lbproxy.access-*": {"manage": false}},
+        });
+        let problem = rights(&answer, "joe").unwrap().problem;
+        let start = "user joe lacks the privileges manage_index_templates, manage on logs-";
+        assert!(problem.starts_with(start), "{problem}");
+        assert_eq!(rights(&json!({"cluster": {"monitor": true}}), "joe"), None);
+        let blocked = json!({"persistent": {"cluster.blocks.read_only": "true"}});
+        let finding = read_only(&blocked).unwrap();
+        assert!(finding.blocks && finding.problem.contains("cluster.blocks.read_only"));
+        assert_eq!(read_only(&json!({"persistent": {"cluster.blocks.read_only": "false"}})), None);
+        assert_eq!(read_only(&json!({})), None);
+    }
+}

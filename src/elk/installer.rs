@@ -1,0 +1,454 @@
+//! Asks a server what it is and what it has, and carries out a plan.
+//!
+//! Nothing is changed before everything was read, so that what stands in the way is known first. The
+//! first failure ends it: what was done, what failed and what was not tried are all told. Not here:
+//! what is to be done (`plan`, `findings`), printing (`cli::setup`).
+
+use std::io::Read as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use elasticsearch::http::Method;
+use serde_json::Value;
+
+use super::Product;
+use super::access::{self, Credentials, Rights};
+use super::artefact::{self, Api, Artefact, Kind, Request, Settings};
+use super::client::{Call, Client, Reply};
+pub use super::findings::Finding;
+use super::plan::{self, Action, Found, Mode};
+use super::problem::{Fault, Problem};
+use super::server::Server;
+use super::{findings, retention, templates};
+use crate::config::{Retention, Secret};
+use crate::record::Dataset;
+
+/// What is to be installed or removed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options<'a> {
+    /// Last part of the names of the streams of this configuration.
+    pub(crate) namespace: &'a str,
+    /// How long documents are kept.
+    pub(crate) retention: &'a Retention,
+    /// Credentials for shipping.
+    pub(crate) credentials: &'a [Credentials],
+    /// Their rights.
+    pub(crate) rights: Rights,
+    /// Kinds of artefacts.
+    pub(crate) kinds: &'a [Kind],
+    /// Whether they are to be there.
+    pub(crate) mode: Mode,
+    /// Whether the streams of the namespace are to be deleted too.
+    pub(crate) deletes_data: bool,
+}
+
+/// One artefact and what is to be done about it.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// It.
+    pub(crate) artefact: Artefact,
+    /// What is to be done.
+    pub(crate) action: Action,
+    /// Numbers that an update must name.
+    sequence: Option<(u64, u64)>,
+}
+
+/// What is to be done, in order.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The server.
+    pub(crate) server: Server,
+    /// The steps.
+    pub(crate) steps: Vec<Step>,
+    /// What a person has to know or mend.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// A secret that came into being; the server never shows it again.
+#[derive(Debug)]
+pub(crate) enum NewSecret {
+    /// Password of a user.
+    Password {
+        /// The user.
+        username: &'static str,
+        /// The password.
+        password: Secret,
+    },
+    /// An encoded API key.
+    ApiKey(Secret),
+}
+
+/// How a step ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Nothing was to be done.
+    Nothing,
+    /// It was done.
+    Done(Option<NewSecret>),
+    /// It failed.
+    Failed(Problem),
+    /// An earlier one failed.
+    NotTried,
+}
+
+/// Asks for something; JSON, or null for what is none.
+///
+/// # Errors
+/// See [`Client::call`].
+async fn ask(client: &Client, request: &Request) -> Result<(Reply, Value), Problem> {
+    let method = match request.method {
+        "PUT" => Method::Put,
+        "POST" => Method::Post,
+        "DELETE" => Method::Delete,
+        _ => Method::Get,
+    };
+    let body = request.body.as_ref().map(|body| body.to_string().into()).unwrap_or_default();
+    let reply = client.call(method, &request.path, Call { body, ..Call::default() }).await?;
+    let answer = serde_json::from_slice(&reply.body).unwrap_or_default();
+    Ok((reply, answer))
+}
+
+/// The answer to a `GET` that some servers or credentials do not have; null then.
+///
+/// # Errors
+/// When there is no answer at all, or the credentials are refused.
+async fn ask_if_there(client: &Client, path: &str) -> Result<Value, Problem> {
+    match ask(client, &Request::new("GET", path)).await {
+        Ok((reply, answer)) if reply.status != 404 => Ok(answer),
+        Ok(_) => Ok(Value::Null),
+        Err(problem) if problem.is_no_such_api() || problem.fault == Fault::Forbidden => {
+            Ok(Value::Null)
+        }
+        // Small builds lack the parts behind some pages and say so with 500.
+        Err(problem) if problem.status >= 500 && problem.status != 503 => Ok(Value::Null),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Asks which product a server is, and its version. A build of Elasticsearch without `GET /` tells by
+/// a header.
+///
+/// # Errors
+/// When it cannot be asked, or is neither.
+pub(crate) async fn detect(client: &Client) -> Result<Server, Problem> {
+    let (reply, answer) = match ask(client, &Request::new("GET", "/")).await {
+        Ok(found) => found,
+        // Only a product with rights of its own answers so; what it is shows in the next answers.
+        Err(problem) if matches!(problem.fault, Fault::Forbidden | Fault::Refused) => {
+            let nodes = Request::new("GET", "/_nodes/_local?filter_path=nodes.*.version");
+            match ask(client, &nodes).await {
+                Err(problem) if problem.fault == Fault::Forbidden => {
+                    let name = templates::template_name(Dataset::Access);
+                    ask(client, &Request::new("GET", format!("/_index_template/{name}"))).await?
+                }
+                found => found?,
+            }
+        }
+        Err(problem) => return Err(problem),
+    };
+    Server::read(&answer, reply.is_elastic).ok_or_else(|| {
+        Problem::new(Fault::Refused, "the server is neither Elasticsearch nor OpenSearch")
+    })
+}
+
+/// Asks for more than shipping needs to know: licence, user, plugins.
+///
+/// # Errors
+/// When it cannot be asked.
+async fn details(client: &Client, server: &mut Server) -> Result<(), Problem> {
+    let (user, key) = match server.product {
+        Product::Elasticsearch => ("/_security/_authenticate", "username"),
+        Product::OpenSearch => ("/_plugins/_security/authinfo", "user_name"),
+    };
+    server.user = ask_if_there(client, user).await?[key].as_str().map(str::to_owned);
+    if server.product == Product::Elasticsearch {
+        let answer = ask_if_there(client, "/_license").await?;
+        server.licence = answer["license"]["type"].as_str().map(str::to_owned);
+    }
+    let plugins = ask_if_there(client, "/_cat/plugins?h=component&format=json").await?;
+    let plugins = plugins.as_array().into_iter().flatten();
+    server.plugins =
+        plugins.filter_map(|one| one["component"].as_str().map(str::to_owned)).collect();
+    server.plugins.sort_unstable();
+    server.plugins.dedup();
+    Ok(())
+}
+
+/// Looks at the server; changes nothing.
+///
+/// # Errors
+/// When it cannot be asked.
+pub(crate) async fn survey(client: &Client, options: Options<'_>) -> Result<Plan, Problem> {
+    let mut server = detect(client).await?;
+    if options.mode == Mode::Start {
+        let steps = steps(client, &server, options, &[]).await?;
+        return Ok(Plan { server, steps, findings: Vec::new() });
+    }
+    details(client, &mut server).await?;
+    let mut findings: Vec<_> = findings::version(&server).into_iter().collect();
+    if !findings.is_empty() {
+        return Ok(Plan { server, steps: Vec::new(), findings });
+    }
+    let path = "/_cluster/settings?flat_settings=true";
+    findings.extend(findings::read_only(&ask_if_there(client, path).await?));
+    let path = format!("/_resolve/index/{}", access::stream_patterns().join(","));
+    let names = ask_if_there(client, &path).await?;
+    let streams = findings::streams(&names);
+    let mut steps = steps(client, &server, options, &streams).await?;
+    let each = || steps.iter().map(|step| (&step.artefact, &step.action));
+    findings.extend(each().filter_map(|(artefact, action)| findings::of_step(artefact, action)));
+    findings.extend(findings::hidden(each()));
+    let is_changing = steps.iter().any(|step| step.action.is_change());
+    if options.mode == Mode::Setup {
+        if is_changing {
+            findings.extend(rights(client, &server, options.kinds).await?);
+        }
+        if options.kinds.contains(&Kind::Access) {
+            findings.extend(findings::no_api_keys(&server, options.credentials));
+        }
+        if options.kinds.contains(&Kind::Templates) {
+            findings.extend(findings::taken(&names, options.namespace));
+            findings.extend(overlaps(client, options.namespace, &mut steps).await?);
+        }
+    }
+    Ok(Plan { server, steps, findings })
+}
+
+/// Rights that are lacking, where the server can be asked beforehand.
+///
+/// # Errors
+/// When it cannot be asked.
+async fn rights(
+    client: &Client,
+    server: &Server,
+    kinds: &[Kind],
+) -> Result<Option<Finding>, Problem> {
+    let Some(user) = server.user.as_ref().filter(|_| server.product == Product::Elasticsearch)
+    else {
+        return Ok(None);
+    };
+    let request = Request::new("POST", "/_security/user/_has_privileges");
+    match ask(client, &request.with(findings::privileges(kinds))).await {
+        Ok((_, answer)) => Ok(findings::rights(&answer, user)),
+        Err(problem) if problem.is_no_such_api() => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Templates of others that win over ours. Those that ours cannot stand beside are not put.
+///
+/// # Errors
+/// When the server cannot be asked.
+async fn overlaps(
+    client: &Client,
+    namespace: &str,
+    steps: &mut [Step],
+) -> Result<Vec<Finding>, Problem> {
+    let all = ask_if_there(client, "/_index_template").await?;
+    let mut findings = Vec::new();
+    for (name, finding, is_tie) in findings::overlaps(&all, namespace) {
+        let own = |step: &&mut Step| {
+            step.artefact.api == Api::IndexTemplate && step.artefact.name == name
+        };
+        if let Some(step) = steps.iter_mut().find(own).filter(|_| is_tie) {
+            step.action = Action::Conflict;
+        }
+        findings.push(finding);
+    }
+    Ok(findings)
+}
+
+/// Compares each artefact with what the server has.
+///
+/// # Errors
+/// When it cannot be asked.
+async fn steps(
+    client: &Client,
+    server: &Server,
+    options: Options<'_>,
+    streams: &[String],
+) -> Result<Vec<Step>, Problem> {
+    let is_removal = options.mode == Mode::Remove;
+    let Options { retention, credentials, rights, .. } = options;
+    let retention = if is_removal { &retention::everything(retention) } else { retention };
+    let settings = Settings { retention, credentials, rights, streams };
+    let mut wanted = artefact::wanted(server, settings);
+    wanted.retain(|artefact| options.kinds.contains(&artefact.kind));
+    let mut kept = streams.to_vec();
+    if is_removal {
+        wanted.retain(|artefact| artefact.delete().is_some());
+        if options.deletes_data {
+            wanted.extend(artefact::data(options.namespace, streams));
+        }
+        wanted.reverse();
+    }
+    let mut steps = Vec::new();
+    for artefact in wanted {
+        let found = look(client, &artefact).await?;
+        let sequence = match &found {
+            Found::Present(present) => present.sequence,
+            _ => None,
+        };
+        let needs: Vec<_> = match (artefact.api, artefact.kind, artefact.dataset) {
+            (Api::Stream, ..) | (_, Kind::Access, _) => Vec::new(),
+            (_, _, Some(dataset)) => {
+                artefact::streams_of(dataset, &kept).map(str::to_owned).collect()
+            }
+            (_, _, None) => kept.clone(),
+        };
+        let action = plan::action(&artefact, &found, options.mode, &needs);
+        if artefact.api == Api::Stream && action == Action::Remove {
+            kept.retain(|stream| *stream != artefact.name);
+        }
+        steps.push(Step { artefact, action, sequence });
+    }
+    Ok(steps)
+}
+
+/// What is where an artefact is to be.
+///
+/// # Errors
+/// When the server cannot be asked.
+async fn look(client: &Client, artefact: &Artefact) -> Result<Found, Problem> {
+    match ask(client, &artefact.get()).await {
+        Ok((_, answer)) => {
+            let present = artefact.api.present(&artefact.name, &answer);
+            Ok(present.map_or(Found::Missing, Found::Present))
+        }
+        Err(problem) if problem.is_no_such_api() => Ok(Found::NoApi),
+        Err(problem) if problem.fault == Fault::Forbidden => Ok(Found::MayNotLook(problem.reason)),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Carries out a plan up to its first failure; one outcome for each step.
+pub(crate) async fn apply(client: &Client, plan: &Plan) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    let mut has_failed = false;
+    for step in &plan.steps {
+        let outcome = if !step.action.is_change() {
+            Outcome::Nothing
+        } else if has_failed {
+            Outcome::NotTried
+        } else {
+            carry_out(client, step).await.map_or_else(Outcome::Failed, Outcome::Done)
+        };
+        has_failed |= matches!(outcome, Outcome::Failed(_));
+        outcomes.push(outcome);
+    }
+    outcomes
+}
+
+/// Carries out one step; a secret that came into being with it.
+///
+/// # Errors
+/// What the server says.
+pub(crate) async fn carry_out(client: &Client, step: &Step) -> Result<Option<NewSecret>, Problem> {
+    let artefact = &step.artefact;
+    match &step.action {
+        Action::Remove => match artefact.delete() {
+            Some(request) => ask(client, &request).await.map(|_| None),
+            None => Ok(None),
+        },
+        Action::Create if artefact.is_secret() => create_secret(client, artefact).await.map(Some),
+        Action::Create => put(client, step).await.map(|()| None),
+        Action::Update(changes) => {
+            put(client, step).await?;
+            let reaches_documents = artefact.api != Api::IndexTemplate
+                || changes.iter().any(|change| change.path.starts_with("template."));
+            if reaches_documents {
+                for request in &artefact.after_update {
+                    must(client, request).await?;
+                }
+            }
+            Ok(None)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Puts what is wanted, or what is wanted where the server lacks types for it.
+///
+/// # Errors
+/// What the server says.
+async fn put(client: &Client, step: &Step) -> Result<(), Problem> {
+    let artefact = &step.artefact;
+    let put = async |body: &Value| {
+        must(client, &artefact.put(body.clone(), step.sequence)).await.map(drop)
+    };
+    match (put(&artefact.body).await, &artefact.instead) {
+        (Err(problem), Some(instead)) if problem.fault == Fault::Refused => put(instead).await,
+        (result, _) => result,
+    }
+}
+
+/// Asks for something that must be there.
+///
+/// # Errors
+/// What the server says.
+async fn must(client: &Client, request: &Request) -> Result<Value, Problem> {
+    let (reply, answer) = ask(client, request).await?;
+    if reply.status == 404 {
+        let reason = format!("the server has nothing at {}", request.path);
+        return Err(Problem::new(Fault::Refused, reason));
+    }
+    Ok(answer)
+}
+
+/// Makes a user with a new password, or a key.
+///
+/// # Errors
+/// What the server says, or that there are no random bytes.
+async fn create_secret(client: &Client, artefact: &Artefact) -> Result<NewSecret, Problem> {
+    let mut body = artefact.body.clone();
+    if artefact.api == Api::ApiKey {
+        let answer = must(client, &artefact.put(body, None)).await?;
+        let encoded = answer["encoded"].as_str().unwrap_or_default().to_owned();
+        return Ok(NewSecret::ApiKey(Secret::Inline(encoded)));
+    }
+    let password = password().map_err(|error| {
+        Problem::new(Fault::Refused, format!("/dev/urandom cannot be read: {error}"))
+    })?;
+    body["password"] = password.as_str().into();
+    must(client, &artefact.put(body, None)).await?;
+    Ok(NewSecret::Password { username: access::USER, password: Secret::Inline(password) })
+}
+
+/// A password of 192 random bits, with a character of every class that servers ask for.
+///
+/// # Errors
+/// When the system has no random bytes.
+fn password() -> std::io::Result<String> {
+    let mut bytes = [0; 24];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(format!("{}-Aa1", URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// Asks the server what a new stream would look like; a finding where that is not as wanted.
+///
+/// # Errors
+/// When it cannot be asked.
+pub(crate) async fn verify(
+    client: &Client,
+    plan: &Plan,
+    namespace: &str,
+) -> Result<Vec<Finding>, Problem> {
+    let mut findings = Vec::new();
+    for step in &plan.steps {
+        let is_ours = !matches!(step.action, Action::Foreign | Action::Conflict | Action::Newer(_));
+        let Some(dataset) =
+            step.artefact.dataset.filter(|_| step.artefact.api == Api::IndexTemplate)
+        else {
+            continue;
+        };
+        let stream = dataset.data_stream(namespace);
+        let request = Request::new("POST", format!("/_index_template/_simulate_index/{stream}"));
+        let answer = match ask(client, &request).await {
+            Ok((_, answer)) if is_ours => answer,
+            Err(problem) if !problem.is_no_such_api() => return Err(problem),
+            _ => continue,
+        };
+        findings.extend(findings::simulated(&step.artefact, &stream, &answer));
+    }
+    Ok(findings)
+}

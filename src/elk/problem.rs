@@ -1,0 +1,136 @@
+//! What an answer means for the request as a whole: one table of statuses.
+//!
+//! Not here: the documents of a bulk request (`ship::answer`).
+
+use serde::Deserialize;
+
+/// Why a request had no usable answer, and thereby what comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// No connection could be made: nothing was sent.
+    NotSent,
+    /// The answer was lost or cannot be understood: anything may have happened.
+    Unknown,
+    /// The server asks for less (429, 503, blocks): nothing was stored.
+    Overloaded,
+    /// The body is too large (413): nothing was stored.
+    TooLarge,
+    /// The credentials are refused (401).
+    Unauthorized,
+    /// The credentials do not suffice (403).
+    Forbidden,
+    /// The server does not want such a request at all: a person has to act.
+    Refused,
+}
+
+/// A fault and its reason in words, without anything of a document.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    /// The fault.
+    pub(crate) fault: Fault,
+    /// The reason.
+    pub(crate) reason: String,
+    /// Status of the answer; 0 without one.
+    pub(crate) status: u16,
+}
+
+impl Problem {
+    /// A problem without an answer.
+    pub(crate) fn new(fault: Fault, reason: impl Into<String>) -> Self {
+        Self { fault, reason: reason.into(), status: 0 }
+    }
+
+    /// Whether the server has nothing at this path: a build without that part.
+    pub(crate) const fn is_no_such_api(&self) -> bool {
+        matches!(self.status, 400 | 405)
+    }
+}
+
+/// Classifies a status and body of any request but the documents of a bulk; `None` when the answer
+/// can be used (2xx, and 404: it says that something is not there).
+pub(crate) fn problem(status: u16, body: &[u8]) -> Option<Problem> {
+    let Error { kind, reason: words } = error(body);
+    let fault = match status {
+        200..=299 | 404 => return None,
+        401 => Fault::Unauthorized,
+        403 if kind == "cluster_block_exception" => Fault::Overloaded,
+        403 => Fault::Forbidden,
+        413 => Fault::TooLarge,
+        429 | 503 => Fault::Overloaded,
+        408 | 500..=599 => Fault::Unknown,
+        _ => Fault::Refused,
+    };
+    let mut reason = format!("the server answers {status}");
+    if !kind.is_empty() {
+        reason.push(' ');
+        reason.push_str(&kind);
+    }
+    // A person has to act and needs the server's own words; no document is in such an answer.
+    if matches!(fault, Fault::Refused | Fault::Forbidden) && !words.is_empty() {
+        reason.push_str(": ");
+        reason.extend(words.chars().take(WORDS_MAX));
+    }
+    Some(Problem { fault, reason, status })
+}
+
+/// Most characters of a server's own words in a reason.
+const WORDS_MAX: usize = 400;
+
+/// `error` of an error body, if it has one.
+fn error(body: &[u8]) -> Error {
+    #[derive(Deserialize)]
+    struct Body {
+        error: Error,
+    }
+    serde_json::from_slice::<Body>(body).map(|body| body.error).unwrap_or_default()
+}
+
+/// An error.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Error {
+    /// Its name.
+    #[serde(rename = "type", default)]
+    pub(crate) kind: String,
+    /// Its explanation.
+    #[serde(default)]
+    pub(crate) reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_status_of_a_request_has_its_fault() {
+        let block = br#"{"error":{"type":"cluster_block_exception","reason":"x"},"status":403}"#;
+        let rows: [(&str, u16, &[u8], Option<Fault>); 13] = [
+            ("fine", 200, b"", None),
+            ("not there", 404, b"", None),
+            ("moved", 302, b"", Some(Fault::Refused)),
+            ("not understood", 400, b"", Some(Fault::Refused)),
+            ("who are you", 401, b"", Some(Fault::Unauthorized)),
+            ("you may not", 403, b"{}", Some(Fault::Forbidden)),
+            ("write block", 403, block, Some(Fault::Overloaded)),
+            ("too slow", 408, b"", Some(Fault::Unknown)),
+            ("too large", 413, b"<html>", Some(Fault::TooLarge)),
+            ("too much", 429, b"", Some(Fault::Overloaded)),
+            ("broken", 500, b"", Some(Fault::Unknown)),
+            ("gateway", 502, b"", Some(Fault::Unknown)),
+            ("not now", 503, b"", Some(Fault::Overloaded)),
+        ];
+        for (name, status, body, want) in rows {
+            assert_eq!(problem(status, body).map(|problem| problem.fault), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_carries_the_servers_own_words_up_to_a_bound() {
+        let long = "x".repeat(1_000);
+        let body =
+            format!(r#"{{"error":{{"type":"illegal_argument_exception","reason":"{long}"}}}}"#);
+        let reason = problem(400, body.as_bytes()).unwrap().reason;
+        let start = "the server answers 400 illegal_argument_exception: xx";
+        assert!(reason.starts_with(start) && reason.len() < 500, "{reason}");
+        assert!(!problem(503, body.as_bytes()).unwrap().reason.contains("xx"), "nobody has to act");
+    }
+}

@@ -1,0 +1,556 @@
+//! Goal: `lbproxy setup` puts in place what is missing, once; says what stands in the way and how to
+//! mend it; takes away what is its own and nothing else. Method: the real program against the mock,
+//! which keeps what it is given; lines of the output and requests made are compared, row by row. What
+//! the mock does other than the real servers stands at the head of `mock::elastic::setup`.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use lbproxy::mock::elastic::{self, Credentials, Options, Product, Running, Seen};
+use lbproxy::record::Dataset;
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+/// A stream of the namespace that the tests use.
+const STREAM: &str = "logs-lbproxy.access-default";
+/// All that the mock can play.
+const PRODUCTS: [Product; 3] =
+    [Product::Elasticsearch, Product::ElasticsearchReduced, Product::OpenSearch];
+
+/// A mock that asks for a password.
+fn server(product: Product) -> Running {
+    let credentials = Credentials::Basic { user: "admin".into(), password: "secret".into() };
+    elastic::start(Options { credentials: Some(credentials), ..Options::local(product) }).unwrap()
+}
+
+/// What a run of the program said.
+struct Run {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Run {
+    /// Checks its exit code and that these texts stand in what it said.
+    fn expect(&self, name: &str, code: i32, texts: &[&str]) {
+        let said = format!("{}{}", self.out, self.err);
+        assert_eq!(self.code, code, "{name}:\n{said}");
+        for text in texts {
+            assert!(said.contains(text), "{name}: no {text:?} in\n{said}");
+        }
+    }
+}
+
+/// Runs `lbproxy setup` with these keys below `telemetry.elasticsearch`.
+fn setup_with(server: &Running, keys: &str, arguments: &[&str]) -> Run {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("proxy.yaml");
+    let proxy = one_service(&[nobody()], "");
+    let text = format!(
+        "proxy:\n{proxy}\ntelemetry:\n  elasticsearch: {{urls: [\"{}\"], username: admin, password: \
+         secret{keys}}}\n",
+        server.url()
+    );
+    schema::assert_valid("the test's configuration", &text);
+    std::fs::write(&file, text).unwrap();
+    run(&file, arguments)
+}
+
+/// Runs `lbproxy setup`.
+fn setup(server: &Running, arguments: &[&str]) -> Run {
+    setup_with(server, "", arguments)
+}
+
+/// Runs `lbproxy setup` with a configuration.
+fn run(file: &std::path::Path, arguments: &[&str]) -> Run {
+    let output = Command::new(env!("CARGO_BIN_EXE_lbproxy"))
+        .args(["setup", "--config"])
+        .arg(file)
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Run { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// Requests that could have changed something, from the one at this place on.
+fn changes(server: &Running, from: usize) -> Vec<String> {
+    let asks = ["_has_privileges", "_simulate_index"];
+    let is_change =
+        |seen: &&Seen| seen.method != "GET" && !asks.iter().any(|ask| seen.target.contains(ask));
+    let all = server.requests();
+    all[from..].iter().filter(is_change).map(|s| format!("{} {}", s.method, s.target)).collect()
+}
+
+/// What is to be there on a product, as paths.
+fn everything(product: Product) -> Vec<String> {
+    let mut all = vec!["/_component_template/lbproxy@settings".to_owned()];
+    for dataset in Dataset::ALL {
+        all.push(format!("/_index_template/{}", dataset.name()));
+        all.push(match product {
+            Product::OpenSearch => format!("/_plugins/_ism/policies/lbproxy.{}", dataset.as_str()),
+            _ => format!("/_component_template/{}@retention", dataset.name()),
+        });
+    }
+    all.extend(match product {
+        Product::OpenSearch => [
+            "/_plugins/_security/api/roles/lbproxy_shipping".to_owned(),
+            "/_plugins/_security/api/internalusers/lbproxy".to_owned(),
+        ],
+        _ => ["/_security/role/lbproxy_shipping".to_owned(), "/_security/user/lbproxy".to_owned()],
+    });
+    all.sort();
+    all
+}
+
+/// What is there.
+fn installed(server: &Running) -> Vec<String> {
+    let mut all = server.installed();
+    all.sort();
+    all
+}
+
+#[test]
+fn what_is_missing_is_installed_once_and_goes_when_it_is_to_go() {
+    for product in PRODUCTS {
+        let name = &format!("{product:?}");
+        let server = server(product);
+        server.put_template("others", json!({"index_patterns": ["logs-*"], "priority": 100}));
+        let count = everything(product).len();
+
+        let dry = setup(&server, &["--dry-run"]);
+        dry.expect(name, 0, &[&format!("dry run: {count} to make; nothing was changed")]);
+        assert_eq!(changes(&server, 0), Vec::<String>::new(), "{name}");
+
+        let first = setup(&server, &[]);
+        let done = format!("done: {count} put in place, 0 left as they were");
+        first.expect(name, 0, &["as user admin", "username: lbproxy", "password: ", &done]);
+        let mut want = everything(product);
+        want.push("/_index_template/others".to_owned());
+        want.sort();
+        assert_eq!(installed(&server), want, "{name}");
+
+        let before = server.requests().len();
+        let second = setup(&server, &[]);
+        second.expect(name, 0, &[&format!("nothing to do: {count} as they should be\n")]);
+        assert!(!second.out.contains("password"), "{name}: a secret is told once");
+        assert_eq!(changes(&server, before), Vec::<String>::new(), "{name}");
+
+        setup(&server, &["--remove"]).expect(name, 0, &[&format!("done: {count} removed")]);
+        assert_eq!(installed(&server), ["/_index_template/others"], "{name}");
+        setup(&server, &["--remove"]).expect(name, 0, &["nothing to do: ", " not there"]);
+    }
+}
+
+/// What is left to be seen on the server.
+#[derive(Clone, Copy, PartialEq)]
+enum Left {
+    Nothing,
+    Part,
+    All,
+}
+
+#[test]
+fn what_stands_in_the_way_is_told_with_its_cure() {
+    type Prepare = fn(&Running);
+    let foreign_tie: Prepare = |server| {
+        let tie = json!({"index_patterns": ["logs-lbproxy.*"], "priority": 250, "data_stream": {}});
+        server.put_template("theirs", tie);
+    };
+    let (elastic, open) = (Product::Elasticsearch, Product::OpenSearch);
+    let rows: [(&str, Product, Prepare, &[&str], Left); 12] = [
+        (
+            "an old Elasticsearch",
+            elastic,
+            |server| server.set_version("8.13.2"),
+            &[
+                "Elasticsearch 8.13.2 is too old; upgrade it to 8.14.0 or newer",
+                "nothing was changed",
+            ],
+            Left::Nothing,
+        ),
+        (
+            "an old OpenSearch",
+            open,
+            |server| server.set_version("1.3.20"),
+            &["OpenSearch 1.3.20 is too old; upgrade it to 2.0.0", "nothing was changed"],
+            Left::Nothing,
+        ),
+        (
+            "a read-only Elasticsearch",
+            elastic,
+            |server| server.set_read_only(true),
+            &["cluster.blocks.read_only is set", "PUT /_cluster/settings", "nothing was changed"],
+            Left::Nothing,
+        ),
+        (
+            "a read-only OpenSearch",
+            open,
+            |server| server.set_read_only(true),
+            &["cluster.blocks.read_only is set", "nothing was changed"],
+            Left::Nothing,
+        ),
+        (
+            "rights that can be asked for beforehand",
+            elastic,
+            |server| server.forbid("PUT", "/_index_template"),
+            &[
+                "user admin lacks the privileges manage_index_templates",
+                "ask an administrator",
+                "nothing was changed",
+            ],
+            Left::Nothing,
+        ),
+        (
+            "rights that lack when they are needed",
+            open,
+            |server| server.forbid("PUT", "/_index_template"),
+            &[
+                "x index template logs-lbproxy.access: the server answers 403 security_exception",
+                "x index template logs-lbproxy.health: not tried after the failure above",
+                "NOT COMPLETE: 5 of",
+            ],
+            Left::Part,
+        ),
+        (
+            "rights to see",
+            open,
+            |server| server.forbid("GET", "/_plugins/_ism"),
+            &["may not see ISM policy lbproxy.access and 3 more", "--only", "nothing was changed"],
+            Left::Nothing,
+        ),
+        (
+            "a template of others that wins",
+            elastic,
+            |server| {
+                let wins = json!({"index_patterns": ["logs-*"], "priority": 500, "template": {}});
+                server.put_template("theirs", wins);
+            },
+            &[
+                "index template theirs has the pattern logs-* and a higher priority",
+                "give theirs a priority below 250",
+                "a new logs-lbproxy.access-default would have",
+            ],
+            Left::All,
+        ),
+        (
+            "a template of others that ties",
+            open,
+            foreign_tie,
+            &[
+                "the same priority as ours",
+                "! index template logs-lbproxy.access: cannot stand beside",
+            ],
+            Left::Part,
+        ),
+        (
+            "a template of others with our name",
+            open,
+            |server| server.put_template("logs-lbproxy.access", json!({"index_patterns": ["x"]})),
+            &["index template logs-lbproxy.access is somebody else's", "rename or remove it"],
+            Left::All,
+        ),
+        (
+            "a plain index with the stream's name",
+            elastic,
+            |server| server.create_index(STREAM),
+            &["is a plain index, not a data stream", "_reindex"],
+            Left::All,
+        ),
+        (
+            "a user of others with our name",
+            elastic,
+            |server| {
+                assert!(server.installed().is_empty());
+                server.keep("/_security/user/lbproxy", json!({"roles": ["admin"], "metadata": {}}));
+            },
+            &["user lbproxy is somebody else's"],
+            Left::All,
+        ),
+    ];
+    for (name, product, prepare, texts, left) in rows {
+        let server = server(product);
+        prepare(&server);
+        let before = installed(&server);
+        setup(&server, &["--dry-run"]);
+        assert_eq!(installed(&server), before, "{name}");
+        setup(&server, &[]).expect(name, 1, texts);
+        let all = everything(product);
+        let there = installed(&server);
+        let count = all.iter().filter(|path| there.contains(path)).count();
+        let found = match count {
+            _ if there == before => Left::Nothing,
+            _ if count == all.len() => Left::All,
+            _ => Left::Part,
+        };
+        assert!(found == left, "{name}: {there:#?}");
+    }
+}
+
+#[test]
+fn what_an_older_lbproxy_left_is_replaced_and_streams_roll_over_to_it() {
+    for product in PRODUCTS {
+        let server = server(product);
+        let older = json!({
+            "index_patterns": ["logs-lbproxy.access-*"], "priority": 250, "data_stream": {},
+            "template": {"mappings": {"properties": {"old": {"type": "long"}}}},
+            "version": 1059, "_meta": {"managed_by": "lbproxy"},
+        });
+        server.put_template("logs-lbproxy.access", older);
+        server.create_index(STREAM);
+        let run = setup(&server, &[]);
+        let texts =
+            ["~ index template logs-lbproxy.access\n", "version: 1059 -> ", "template.mappings."];
+        run.expect(&format!("{product:?}"), 0, &texts);
+        assert_eq!(server.backing_indices(STREAM).len(), 2, "{product:?}");
+        let run = setup(&server, &[]);
+        run.expect(&format!("{product:?}"), 0, &["nothing to do"]);
+        assert_eq!(server.backing_indices(STREAM).len(), 2, "{product:?}");
+    }
+}
+
+#[test]
+fn another_retention_reaches_streams_that_are_there() {
+    let (long, path) = (", retention: {records: 14d}", "/_data_stream/logs-lbproxy.access-default");
+    let server = self::server(Product::Elasticsearch);
+    setup(&server, &[]).expect("first", 0, &[]);
+    server.create_index(STREAM);
+    let run = setup_with(&server, long, &[]);
+    let line = "template.lifecycle.data_retention: 7d -> 14d";
+    run.expect("Elasticsearch", 0, &[line, "~ component template logs-lbproxy.access@retention"]);
+    // The stream has what its template says until it gets its own; here it followed by itself.
+    setup_with(&server, long, &[]).expect("again", 0, &["nothing to do"]);
+    server.keep(&format!("{path}/_lifecycle"), json!({"enabled": true, "data_retention": "1d"}));
+    let run = setup_with(&server, long, &[]);
+    run.expect("by hand", 0, &["~ lifecycle of stream", "data_retention: 1d -> 14d"]);
+    let kept = server.kept(&format!("{path}/_lifecycle")).unwrap();
+    assert_eq!(kept["data_retention"], "14d");
+
+    let server = self::server(Product::OpenSearch);
+    setup(&server, &[]).expect("first", 0, &[]);
+    server.create_index(STREAM);
+    setup(&server, &[]).expect(
+        "attached",
+        0,
+        &["+ ISM policy of stream logs-lbproxy.access-default"],
+    );
+    let before = server.requests().len();
+    let run = setup_with(&server, long, &[]);
+    run.expect(
+        "OpenSearch",
+        0,
+        &["conditions.min_rollover_age: 7d -> 14d", "done: 2 put in place"],
+    );
+    let made = changes(&server, before);
+    assert!(
+        made[0].starts_with("PUT /_plugins/_ism/policies/lbproxy.access?if_seq_no="),
+        "{made:?}"
+    );
+    assert_eq!(made[1], "POST /_plugins/_ism/change_policy/logs-lbproxy.access-*");
+    setup_with(&server, long, &[]).expect("again", 0, &["nothing to do"]);
+}
+
+#[test]
+fn retention_that_is_off_or_endless_is_not_installed_or_deletes_nothing() {
+    let keys = ", retention: {records: off, health: forever}";
+    for (product, off, forever) in [
+        (
+            Product::Elasticsearch,
+            "/_component_template/logs-lbproxy.access@retention",
+            "/_component_template/logs-lbproxy.health@retention",
+        ),
+        (
+            Product::OpenSearch,
+            "/_plugins/_ism/policies/lbproxy.access",
+            "/_plugins/_ism/policies/lbproxy.health",
+        ),
+    ] {
+        let server = server(product);
+        setup_with(&server, keys, &[]).expect("setup", 0, &[]);
+        assert_eq!(server.kept(off), None, "{product:?}");
+        let kept = server.kept(forever).unwrap().to_string();
+        assert!(!kept.contains("data_retention") && !kept.contains("delete"), "{kept}");
+        setup(&server, &[]).expect("on again", 0, &["done: "]);
+        setup_with(&server, keys, &["--remove"]).expect("remove", 0, &["done: "]);
+        assert_eq!(server.installed(), Vec::<String>::new(), "{product:?}: off now, on before");
+    }
+}
+
+#[test]
+fn a_secret_is_printed_once_or_lies_in_a_file_that_only_its_owner_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    for (number, (product, arguments, key, length)) in [
+        (Product::Elasticsearch, &[][..], "password", 36),
+        (Product::OpenSearch, &[], "password", 36),
+        (Product::Elasticsearch, &["--credentials", "api-key"], "api_key", 8),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let server = server(product);
+        let file = dir.path().join(number.to_string());
+        let path = file.to_str().unwrap();
+        let arguments = [arguments, &["--credentials-file", path]].concat();
+        let run = setup(&server, &arguments);
+        run.expect(path, 0, &[&format!("{key}_file: {path}")]);
+        let secret = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(secret.len(), length, "{secret}");
+        assert!(!run.out.contains(&secret), "{}", run.out);
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        // Nothing new is made, so the file is not asked for.
+        setup(&server, &arguments).expect(path, 0, &["nothing to do"]);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), secret);
+        setup(&server, &["--remove", "--only", "access"]).expect(path, 0, &["removed"]);
+        let before = installed(&server);
+        setup(&server, &arguments).expect(path, 2, &["name a new file; nothing was changed"]);
+        assert_eq!(installed(&server), before);
+    }
+}
+
+#[test]
+fn shipping_gets_the_least_and_only_what_it_is_asked_for_is_installed() {
+    let server = self::server(Product::Elasticsearch);
+    setup(&server, &["--only", "access", "--write-only"]).expect("access", 0, &["done: 2 put"]);
+    let role = server.kept("/_security/role/lbproxy_shipping").unwrap();
+    assert_eq!(role["indices"][0]["privileges"], json!(["auto_configure", "create_doc"]));
+    assert_eq!(role["cluster"], json!(["monitor"]));
+    assert_eq!(server.installed().len(), 2);
+    let run = setup(&server, &["--only", "access"]);
+    run.expect(
+        "more rights",
+        0,
+        &["[auto_configure, create_doc] -> [auto_configure, create_doc, "],
+    );
+}
+
+#[test]
+fn documents_and_what_they_need_stay_unless_they_are_to_go_too() {
+    for product in [Product::Elasticsearch, Product::OpenSearch] {
+        let name = &format!("{product:?}");
+        let server = server(product);
+        setup(&server, &[]).expect(name, 0, &[]);
+        server.create_index(STREAM);
+        let run = setup(&server, &["--remove"]);
+        let text = format!("index template logs-lbproxy.access: stays as long as {STREAM}");
+        run.expect(name, 0, &[&text, "- index template logs-lbproxy.health"]);
+        let there = installed(&server);
+        assert!(there.contains(&"/_index_template/logs-lbproxy.access".to_owned()), "{there:?}");
+        assert!(there.contains(&"/_component_template/lbproxy@settings".to_owned()), "{there:?}");
+        assert!(!there.contains(&"/_index_template/logs-lbproxy.health".to_owned()), "{there:?}");
+        let run = setup(&server, &["--remove", "--data"]);
+        run.expect(name, 0, &[&format!("- data stream {STREAM}")]);
+        assert_eq!(server.count(STREAM), 0);
+        assert_eq!(installed(&server), Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn mistakes_of_the_caller_end_before_anything_is_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("proxy.yaml");
+    let proxy = one_service(&[nobody()], "");
+    std::fs::write(&file, format!("proxy:\n{proxy}\n")).unwrap();
+    let none = run(&file, &[]);
+    none.expect("no server", 2, &["telemetry.elasticsearch is not set"]);
+    run(&file, &["--data"]).expect("data without remove", 2, &["--remove"]);
+    let server = server(Product::OpenSearch);
+    setup(&server, &["--username", "x", "--password-file", "/nowhere"]).expect(
+        "no file",
+        2,
+        &["/nowhere cannot be read"],
+    );
+    setup(&server, &["--url", "ftp://x"]).expect("no URL", 2, &["--url ftp://x"]);
+    assert_eq!(server.requests_total(), 0);
+    let run = setup(&server, &["--credentials", "api-key"]);
+    run.expect("a key", 1, &["OpenSearch has no API keys", "nothing was changed"]);
+    let url = format!("http://{}", nobody());
+    setup(&server, &["--url", &url]).expect("nobody", 1, &[&url, "nothing was changed"]);
+}
+
+#[test]
+fn programs_get_one_object_and_administrators_their_own_credentials() {
+    let server = self::server(Product::Elasticsearch);
+    server.set_credentials(Some(Credentials::Basic { user: "root".into(), password: "p".into() }));
+    setup(&server, &[]).expect("refused", 1, &["401", "nothing was changed"]);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("password");
+    std::fs::write(&file, "p\n").unwrap();
+    let admin = ["--username", "root", "--password-file", file.to_str().unwrap(), "--json"];
+    let run = setup(&server, &admin);
+    run.expect("admin", 0, &[]);
+    let object: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(object["server"]["user"], "root");
+    assert_eq!(object["steps"].as_array().unwrap().len(), everything(Product::Elasticsearch).len());
+    assert!(object["steps"].as_array().unwrap().iter().all(|step| step["result"] == "done"));
+    assert_eq!((&object["well"], &object["username"]), (&json!(true), &json!("lbproxy")));
+    assert_eq!(object["password"].as_str().unwrap().len(), 36);
+}
+
+/// Ships a request to a server; the log.
+fn ship(server: &Running, keys: &str) -> String {
+    let upstream = Upstream::ok();
+    let rest = format!(
+        "  elasticsearch: {{urls: [\"{}\"], username: admin, password: secret, batch: {{wait: 50ms}}{keys}}}\n",
+        server.url()
+    );
+    let proxy = Proxy::start(&one_service(&[upstream.address], ""), &rest);
+    assert_eq!(proxy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").status, 200);
+    proxy.await_figure("lbproxy_ship_acknowledged_total", |stored| stored >= 1);
+    proxy.terminate()
+}
+
+#[test]
+fn shipping_installs_what_it_needs_when_it_may_and_goes_on_when_it_may_not() {
+    type Prepare = fn(&Running);
+    let installs = |server: &Running| {
+        let made = changes(server, 0);
+        made.iter().filter(|request| !request.contains("_bulk")).count()
+    };
+    for product in PRODUCTS {
+        let all = everything(product).len() - 2; // no role, no user
+        let nothing: Prepare = |_| ();
+        let by_admin: Prepare = |server| setup(server, &[]).expect("setup", 0, &[]);
+        let least: Prepare = |server| {
+            setup(server, &[]).expect("setup", 0, &[]);
+            for path in ["/_index_template", "/_component_template", "/_plugins/_ism"] {
+                server.forbid("GET", path);
+                server.forbid("PUT", path);
+            }
+        };
+        for (name, prepare, keys, want) in [
+            ("nothing is there", nothing, "", all),
+            ("all is there", by_admin, "", 0),
+            ("all is there, for longer", by_admin, ", retention: {records: 90d}", 0),
+            ("the least rights", least, "", 0),
+            ("off", by_admin, ", setup: off", 0),
+        ] {
+            let server = server(product);
+            prepare(&server);
+            let before = installs(&server);
+            let log = ship(&server, keys);
+            assert_eq!(server.count(STREAM), 1, "{product:?} {name}: {log}");
+            assert!(server.plain_indices().is_empty(), "{product:?} {name}");
+            // The small build refuses one template first for its types.
+            let refused = usize::from(product == Product::ElasticsearchReduced && want > 0);
+            assert_eq!(installs(&server) - before, want + refused, "{product:?} {name}: {log}");
+            let differs = keys.contains("90d");
+            assert_eq!(log.contains("differs from the configuration"), differs, "{name}: {log}");
+        }
+    }
+}
+
+#[test]
+fn records_wait_when_a_template_is_missing_and_may_not_be_put() {
+    let server = self::server(Product::OpenSearch);
+    server.forbid("PUT", "/_index_template");
+    let upstream = Upstream::ok();
+    let rest = format!(
+        "  elasticsearch: {{urls: [\"{}\"], username: admin, password: secret}}\n",
+        server.url()
+    );
+    let proxy = Proxy::start(&one_service(&[upstream.address], ""), &rest);
+    let text = "index template logs-lbproxy.access cannot be put: the server answers 403";
+    wait_for("the reason in the log", || proxy.log().contains(text).then_some(()));
+    assert!(server.bulk_requests().is_empty());
+}

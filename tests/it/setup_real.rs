@@ -1,0 +1,178 @@
+//! Goal: on the real servers `lbproxy setup` installs what the documents need, once, and leaves a
+//! cluster as it was when it goes. Method: the real program and servers of this test's own; listings
+//! of the server before and after, traffic in between, shipped with the least rights where the server
+//! has users, documents against rollups and mappings.
+//!
+//! What these builds lack is played by the mock (`setup`): `_data_stream` of Elasticsearch, ISM and
+//! security of OpenSearch, roles and users, which small Elasticsearch refuses.
+
+use std::collections::HashSet;
+use std::process::Command;
+
+use lbproxy::elk::access::{self, Rights};
+use lbproxy::elk::{Product, templates, templates::Types};
+use lbproxy::record::Dataset;
+use serde_json::{Value, json};
+
+use crate::real::on_both;
+use crate::server::RealServer;
+use crate::support::*;
+
+/// Last part of the streams' names.
+const NAMESPACE: &str = "setup";
+/// Requests sent.
+const REQUESTS: usize = 400;
+/// What is asked for here; the rest the builds lack.
+const KINDS: [&str; 2] = ["--only", "templates,retention"];
+
+/// Runs `lbproxy setup` with the configuration of `telemetry`; what it printed.
+fn setup(telemetry: &str, arguments: &[&str]) -> (i32, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("proxy.yaml");
+    let proxy = one_service(&[nobody()], "");
+    std::fs::write(&file, format!("proxy:\n{proxy}\ntelemetry:\n{telemetry}")).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_lbproxy"))
+        .args(["setup", "--config"])
+        .arg(&file)
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code().unwrap(), text)
+}
+
+/// All templates of a server.
+fn listing(server: &RealServer) -> Vec<Value> {
+    ["/_index_template", "/_component_template"].map(|path| server.get(path)).to_vec()
+}
+
+#[test]
+fn set_up_traffic_and_removal() {
+    on_both(|product| {
+        let mut server = RealServer::alone(product);
+        server.start();
+        let telemetry = server.telemetry(NAMESPACE);
+        let theirs = json!({"index_patterns": ["logs-*"], "priority": 100, "data_stream": {}});
+        server.must("PUT", "/_index_template/theirs", Some(&theirs));
+        let before = listing(&server);
+
+        let (code, text) = setup(&telemetry, &KINDS);
+        assert!(code == 0 && text.contains(" put in place, "), "{product:?} {code}:\n{text}");
+        let (code, text) = setup(&telemetry, &KINDS);
+        assert!(code == 0 && text.contains("nothing to do: "), "{product:?} {code}:\n{text}");
+        let (code, text) = setup(&telemetry, &["--remove", KINDS[0], KINDS[1]]);
+        assert!(code == 0 && text.contains(" removed, "), "{product:?} {code}:\n{text}");
+        assert_eq!(listing(&server), before, "{product:?}");
+        setup(&telemetry, &KINDS);
+
+        let role = access::privileges(Rights::Lookup);
+        traffic(&server.telemetry_as(NAMESPACE, "shipping", &role));
+        compare(&server);
+        let (code, text) = setup(&telemetry, &KINDS);
+        assert!(code == 0 && text.contains("nothing to do: "), "{product:?} {code}:\n{text}");
+
+        let (code, text) = setup(&telemetry, &["--remove", KINDS[0], KINDS[1]]);
+        let stays = format!("index template logs-lbproxy.access: stays as long as {}", stream());
+        assert!(code == 0 && text.contains(&stays), "{product:?} {code}:\n{text}");
+        let (code, text) = setup(&telemetry, &["--remove", "--data", KINDS[0], KINDS[1]]);
+        if product == Product::OpenSearch {
+            assert_eq!(code, 0, "{text}");
+            assert_eq!(listing(&server), before);
+            assert_eq!(server.get("/_data_stream")["data_streams"], json!([]));
+        } else {
+            // This build cannot delete a data stream.
+            let text_wanted = format!("data stream {}: this server has no such things", stream());
+            assert!(text.contains(&text_wanted) && text.contains(&stays), "{text}");
+        }
+    });
+}
+
+/// Name of the stream of requests.
+fn stream() -> String {
+    Dataset::Access.data_stream(NAMESPACE)
+}
+
+/// Sends requests through a proxy and lets it ship all it has.
+fn traffic(telemetry: &str) {
+    let upstream = Upstream::ok();
+    let telemetry = telemetry.to_owned() + "  rollup: {every: 1h}\n";
+    let proxy = Proxy::start(&one_service(&[upstream.address], ""), &telemetry);
+    for n in 0..REQUESTS {
+        assert_eq!(proxy.send(format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n")).status, 200);
+    }
+    let log = proxy.terminate();
+    assert!(!log.contains("DOES NOT HOLD") && log.contains("pending 0"), "{log}");
+    assert!(log.contains("failure_store 0") && log.contains("dead_letter 0"), "{log}");
+    assert!(!log.contains("put in place"), "set-up has left nothing to shipping: {log}");
+}
+
+/// Documents, mappings and rollups are as they should be.
+fn compare(server: &RealServer) {
+    let product = server.product;
+    for dataset in [Dataset::Access, Dataset::Rollup] {
+        let stream = dataset.data_stream(NAMESPACE);
+        let stored = server.stored(&stream, &[]);
+        assert!(!stored.is_empty(), "{stream}");
+        let declared = [Types::Usual, Types::Smallest].map(|types| {
+            templates::index_template(product, dataset, types)["template"]["mappings"].take()
+        });
+        let indices: HashSet<_> = stored.iter().map(|stored| stored.index.as_str()).collect();
+        for index in indices {
+            let mappings = server.get(&format!("/{index}/_mapping"))[index]["mappings"].take();
+            let is_declared =
+                declared.iter().any(|declared| declared["properties"] == mappings["properties"]);
+            assert!(is_declared, "{product:?} {index}: a field came or went: {mappings:#}");
+            assert_eq!(mappings["dynamic"], "false");
+            let settings =
+                &server.get(&format!("/{index}/_settings"))[index]["settings"]["index"].take();
+            assert_eq!(settings["codec"], "best_compression", "{settings}");
+        }
+        let ignored = json!({"query": {"exists": {"field": "_ignored"}}});
+        assert_eq!(server.post(&format!("/{stream}/_count"), &ignored)["count"], 0);
+    }
+    rollups_equal_records(server);
+}
+
+/// The value of an aggregation over counts or microseconds.
+fn whole(aggregation: &Value) -> u64 {
+    let value = aggregation["value"].as_f64().unwrap();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+    let whole = value as u64;
+    whole
+}
+
+/// Sums of rollups are counts of records; their percentiles are those of the records within 1 %.
+fn rollups_equal_records(server: &RealServer) {
+    let max = |path: &str| json!({ "max": { "field": path } });
+    let rollup = Dataset::Rollup.data_stream(NAMESPACE);
+    let path = |name: &str| format!("lbproxy.rollup.duration_us.{name}");
+    let percentiles = [("p50", 50), ("p90", 90), ("p99", 99)];
+    let mut of_window = json!({ "requests": { "sum": { "field": "lbproxy.rollup.requests" } } });
+    for (name, _) in percentiles {
+        of_window[name] = max(&path(name));
+    }
+    let windows = json!({ "terms": { "field": "@timestamp", "size": 10 }, "aggs": of_window });
+    let query = json!({ "size": 0, "aggs": { "windows": windows } });
+    let answer = server.post(&format!("/{rollup}/_search"), &query);
+    let records = server.stored(&stream(), &["@timestamp", "event.duration"]);
+    assert_eq!(records.len(), REQUESTS);
+    let mut sum = 0;
+    for window in answer["aggregations"]["windows"]["buckets"].as_array().unwrap() {
+        let start = window["key_as_string"].as_str().unwrap();
+        let hour = &start[..13]; // the windows of this test are whole hours
+        let mut times: Vec<u64> = records
+            .iter()
+            .filter(|record| record.source["@timestamp"].as_str().unwrap().starts_with(hour))
+            .map(|record| record.source["event.duration"].as_u64().unwrap() / 1_000)
+            .collect();
+        times.sort_unstable();
+        assert_eq!(whole(&window["requests"]), times.len() as u64, "{window}");
+        sum += times.len();
+        for (name, percent) in percentiles {
+            let want = times[(percent * times.len()).div_ceil(100) - 1];
+            let got = whole(&window[name]);
+            assert!(got.abs_diff(want) * 100 <= want + 100, "{name}: {got} instead of {want}");
+        }
+    }
+    assert_eq!(sum, REQUESTS, "{answer:#}");
+}
