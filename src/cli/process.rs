@@ -67,6 +67,12 @@ impl Process {
             instance: journal.identity().instance,
         })?;
         let (rollups, rollup) = start_rollups(config, &journal, &control)?;
+        let names = config.proxy.listeners.iter().map(|listener| listener.name.clone());
+        let about = admin::About {
+            instance: config.telemetry.instance.clone(),
+            config_hash: config.hash.clone(),
+            listeners: names.zip(running.addresses().iter().copied()).collect(),
+        };
         let sources = Arc::new(admin::Sources {
             proxy: running.figures(),
             journal: journal.figures(),
@@ -74,6 +80,7 @@ impl Process {
             rollup,
             ship,
             admin: AdminMetrics::default(),
+            about,
             start,
             drain: watch::channel(false).0,
             token: config.admin.token.clone(),

@@ -65,7 +65,7 @@ async fn serve(config: &Config, drain_timeout: Duration) -> anyhow::Result<ExitC
     for address in process.addresses() {
         tracing::info!(%address, workers = config.proxy.workers, "listening");
     }
-    tracing::info!(address = %process.admin_address(), "admin: /healthz /readyz /metrics");
+    tracing::info!(address = %process.admin_address(), "admin: live page at /; /healthz /readyz /metrics /api/v1");
     tokio::select! {
         _ = terminate.recv() => (),
         _ = interrupt.recv() => (),

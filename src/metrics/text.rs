@@ -33,6 +33,11 @@ impl Exposition {
         let _ = writeln!(lines, " {value}");
     }
 
+    /// Each family with its lines.
+    pub fn families(&self) -> impl Iterator<Item = (&Family, &str)> {
+        self.families.values().map(|(family, lines)| (family, lines.as_str()))
+    }
+
     /// The whole page.
     pub fn finish(self) -> String {
         let mut page = String::new();

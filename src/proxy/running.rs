@@ -103,8 +103,10 @@ pub struct EndpointState {
     pub service: String,
     /// Its address.
     pub endpoint: String,
-    /// Whether it is in rotation.
+    /// Whether an exchange may go there now, be it as a trial.
     pub is_open: bool,
+    /// Whether it is in rotation, without a trial before.
+    pub is_in_rotation: bool,
 }
 
 impl Figures {
@@ -136,8 +138,24 @@ impl Figures {
                 service: service.clone(),
                 endpoint: endpoint.clone(),
                 is_open: outlier.is_open(now_ms),
+                is_in_rotation: outlier.is_in_rotation(),
             })
             .collect()
+    }
+
+    /// Cells of each worker.
+    pub fn workers(&self) -> &[Arc<WorkerMetrics>] {
+        &self.workers
+    }
+
+    /// Cells of each worker and service: worker, service, cells.
+    pub fn service_cells(&self) -> &[(u8, String, Arc<ServiceMetrics>)] {
+        &self.services
+    }
+
+    /// Cells of each worker and endpoint: worker, service, endpoint, cells.
+    pub fn endpoint_cells(&self) -> &[(u8, String, String, Arc<EndpointMetrics>)] {
+        &self.endpoints
     }
 }
 

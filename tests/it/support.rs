@@ -72,8 +72,9 @@ impl Proxy {
         let journal = dir.path().join("journal");
         // Tests count records: those that are not about rollups have none.
         let rollup = if rest.contains("rollup:") { "" } else { "  rollup: {every: off}\n" };
+        let admin = if rest.contains("admin:") { "" } else { "admin: {listen: \"127.0.0.1:0\"}\n" };
         let text = format!(
-            "proxy:\n  workers: 2\n{proxy}\nadmin: {{listen: \"127.0.0.1:0\"}}\n\
+            "proxy:\n  workers: 2\n{proxy}\n{admin}\
              telemetry:\n  instance: test\n  journal: {{path: \"{}\"{journal_keys}}}\n{rollup}{rest}",
             journal.display()
         );
@@ -144,7 +145,8 @@ impl Proxy {
     /// A page of the admin listener.
     pub(crate) fn admin(&self, method: &str, path: &str) -> Response {
         let mut stream = connect(self.admin);
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .unwrap();
         read_response(&mut BufReader::new(stream), false).unwrap()
     }
 

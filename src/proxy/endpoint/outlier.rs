@@ -50,6 +50,11 @@ impl Outlier {
         }
     }
 
+    /// Whether it is in rotation: not aside, and no trial is due either.
+    pub(in crate::proxy) fn is_in_rotation(&self) -> bool {
+        self.until_ms.load(Ordering::Relaxed) == 0
+    }
+
     /// Whether [`Outlier::enter`] would let an exchange in.
     pub(in crate::proxy) fn is_open(&self, now_ms: u64) -> bool {
         self.until_ms.load(Ordering::Relaxed) <= now_ms
@@ -146,6 +151,7 @@ mod tests {
             }
             let is_open = endpoint.is_open(now_ms);
             assert_eq!(is_open, want == Entry::Open, "{name}");
+            assert_eq!(endpoint.is_in_rotation(), is_open, "{name}");
         }
     }
 
