@@ -1,7 +1,7 @@
 # The commands people type. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race bench proof coverage
+.PHONY: help demo test check race bench proof coverage browser tour
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +13,19 @@ demo: ## Build, then show lbproxy at work (ARGS="--duration 30s")
 test: ## Install the real servers once, then run every test
 	scripts/parts test
 	cargo test --locked
+	$(MAKE) --no-print-directory browser
+
+browser: ## Test the live page in a real browser; pictures in target/browser
+	scripts/parts browser
+	cargo build --locked --profile test --bin lbproxy
+	LBPROXY_BROWSER=$$(scripts/parts where browser) LBPROXY=$${CARGO_TARGET_DIR:-target}/debug/lbproxy \
+		node tests/browser/run.js
+
+tour: ## Take the pictures of docs/tour.md anew, from the demo
+	scripts/parts browser
+	cargo build --locked --release --bin lbproxy
+	LBPROXY_BROWSER=$$(scripts/parts where browser) LBPROXY=$${CARGO_TARGET_DIR:-target}/release/lbproxy \
+		node tests/browser/tour.js
 
 race: ## Race nginx, HAProxy, Envoy and nginx + rsyslog; writes bench/RESULTS.md (ARGS="--quick")
 	scripts/parts race

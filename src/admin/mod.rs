@@ -1,7 +1,22 @@
-//! The admin listener (axum): health, readiness, metrics, drain.
+//! The admin listener (axum): the live page and its API, health, readiness, metrics, drain.
 //!
-//! Loopback by default; elsewhere every path but health and readiness asks for the bearer token.
-//! Readiness says whether the proxy accepts; it is never tied to Elasticsearch. Not here: traffic.
+//! ```text
+//! /             page    files, embedded               guard: Host, Origin
+//! /api/v1/...   api     live · tail · summary         guard, and the token
+//! /metrics              Prometheus text               guard, and the token
+//! /healthz /readyz                                    open
+//! ```
+//! Loopback by default; elsewhere everything with figures asks for the bearer token. Readiness says
+//! whether the proxy accepts; it is never tied to Elasticsearch. Not here: traffic.
+
+mod api;
+mod events;
+mod guard;
+mod live;
+mod page;
+mod picture;
+mod summary;
+mod tail;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +27,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -43,12 +58,25 @@ pub struct Sources {
     pub otlp: Option<Traces>,
     /// This listener.
     pub admin: AdminMetrics,
+    /// What does not change.
+    pub about: About,
     /// Start of the process.
     pub start: Instant,
     /// Set to true to drain; read for readiness.
     pub drain: watch::Sender<bool>,
     /// Token to ask for.
     pub token: Option<config::Secret>,
+}
+
+/// What does not change while the process runs.
+#[derive(Debug)]
+pub struct About {
+    /// Name of the process in documents.
+    pub instance: String,
+    /// Hash of its configuration.
+    pub config_hash: String,
+    /// Names and addresses of its listeners.
+    pub listeners: Vec<(String, SocketAddr)>,
 }
 
 /// Rollups, as the pages show them.
@@ -103,47 +131,28 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 /// # Errors
 /// When accepting fails for good.
 pub async fn serve(listener: TcpListener, sources: Arc<Sources>) -> std::io::Result<()> {
-    let guarded = Router::new()
+    let live = Arc::new(live::Live::new());
+    let sampler = Arc::clone(&live).run(Arc::clone(&sources));
+    let with = || Arc::clone(&sources);
+    let data = Router::new()
         .route("/metrics", get(metrics))
-        .route("/api/v1/drain", post(drain))
-        .layer(middleware::from_fn_with_state(Arc::clone(&sources), authorize));
-    let open = Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready));
-    let router =
-        open.merge(guarded).with_state(Arc::clone(&sources)).layer(middleware::from_fn_with_state(
-            sources,
-            async |State(sources): State<Arc<Sources>>, request: Request, next: Next| {
-                sources.admin.requests_total.add(1);
-                next.run(request).await
-            },
-        ));
-    axum::serve(listener, router).await
-}
-
-/// Asks for the token, if there is one.
-async fn authorize(State(sources): State<Arc<Sources>>, request: Request, next: Next) -> Response {
-    let Some(token) = &sources.token else { return next.run(request).await };
-    let given = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "));
-    match (token.reveal(), given) {
-        (Ok(want), Some(given)) if is_same(want.as_bytes(), given.as_bytes()) => {
-            next.run(request).await
-        }
-        (Ok(_), _) => {
-            let fields = [(header::WWW_AUTHENTICATE, "Bearer")];
-            (StatusCode::UNAUTHORIZED, fields, "send the token of admin.token\n").into_response()
-        }
-        (Err(_), _) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "admin.token_file cannot be read\n").into_response()
-        }
+        .with_state(with())
+        .nest("/api/v1", api::routes(with(), live))
+        .layer(middleware::from_fn_with_state(with(), guard::data));
+    let shell = page::routes().layer(middleware::from_fn_with_state(with(), guard::shell));
+    let open = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .with_state(with());
+    let count = async |State(sources): State<Arc<Sources>>, request: Request, next: Next| {
+        sources.admin.requests_total.add(1);
+        next.run(request).await
+    };
+    let router = open.merge(data).merge(shell).layer(middleware::from_fn_with_state(with(), count));
+    tokio::select! {
+        result = axum::serve(listener, router) => result,
+        () = sampler => Ok(()),
     }
-}
-
-/// Compares in a time that does not tell where they differ.
-fn is_same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |all, (x, y)| all | (x ^ y)) == 0
 }
 
 /// Whether new connections are welcome.
@@ -155,17 +164,14 @@ async fn ready(State(sources): State<Arc<Sources>>) -> Response {
     }
 }
 
-/// Begins to drain; the process ends when that is done.
-async fn drain(State(sources): State<Arc<Sources>>) -> (StatusCode, &'static str) {
-    sources.drain.send_replace(true);
-    (
-        StatusCode::ACCEPTED,
-        "draining: no new connections; the process ends when exchanges have ended\n",
-    )
-}
-
 /// Prometheus text.
 async fn metrics(State(sources): State<Arc<Sources>>) -> impl axum::response::IntoResponse {
+    let page = exposition(&sources).finish();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page)
+}
+
+/// Every metric.
+fn exposition(sources: &Sources) -> Exposition {
     let mut page = Exposition::default();
     let admin = &sources.admin;
     admin.uptime_seconds.set(sources.start.elapsed().as_secs());
@@ -187,7 +193,7 @@ async fn metrics(State(sources): State<Arc<Sources>>) -> impl axum::response::In
         otlp.metrics.pending.set(sources.journal.pending(otlp.reader));
         otlp.metrics.expose(&[], &mut page);
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page.finish())
+    page
 }
 
 /// Resident memory of this process, in bytes; 0 when /proc does not tell.

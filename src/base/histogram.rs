@@ -57,6 +57,25 @@ impl Histogram {
         self.max = self.max.max(other.max);
     }
 
+    /// What was added since it was as `before`, which must be an earlier state of it. The highest value
+    /// is known only as far as its bucket tells.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let mut older = before.buckets.iter().copied().peekable();
+        let mut buckets = Vec::new();
+        for &(bucket, count) in &self.buckets {
+            while older.next_if(|&(old, _)| old < bucket).is_some() {}
+            let old = older.next_if(|&(old, _)| old == bucket).map_or(0, |(_, count)| count);
+            if count > old {
+                buckets.push((bucket, count - old));
+            }
+        }
+        let highest = buckets.last().map_or(0, |&(bucket, _)| middle(bucket, FINE_BITS));
+        let is_new = self.max > before.max;
+        let max = if is_new { self.max } else { highest.min(self.max) };
+        Self { buckets, sum: self.sum.saturating_sub(before.sum), max }
+    }
+
     /// Adds to a bucket.
     fn add_to(&mut self, bucket: Bucket, count: u64) {
         match self.buckets.binary_search_by_key(&bucket, |&(bucket, _)| bucket) {
@@ -257,6 +276,16 @@ mod tests {
             let mut merged = of(left);
             merged.merge(&of(right));
             prop_assert_eq!(merged, of(&values));
+        }
+
+        #[test]
+        fn what_was_added_since_is_what_the_rest_would_make_alone(values in values(), at in any::<prop::sample::Index>()) {
+            let (left, right) = values.split_at(at.index(values.len()));
+            let (all, before, rest) = (of(&values), of(left), of(right));
+            let since = all.since(&before);
+            prop_assert_eq!(since.buckets(), rest.buckets());
+            prop_assert_eq!(since.sum(), rest.sum());
+            prop_assert!(is_near(since.max(), rest.max(), 1), "{} is not {}", since.max(), rest.max());
         }
 
         #[test]

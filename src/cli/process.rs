@@ -99,6 +99,12 @@ impl Process {
             journal: journal.figures(),
             ship: ship.as_ref().map(|ship| (ship.reader, Arc::clone(&ship.metrics))),
         });
+        let names = config.proxy.listeners.iter().map(|listener| listener.name.clone());
+        let about = admin::About {
+            instance: config.telemetry.instance.clone(),
+            config_hash: config.hash.clone(),
+            listeners: names.zip(running.addresses().iter().copied()).collect(),
+        };
         let sources = Arc::new(admin::Sources {
             proxy: running.figures(),
             journal: journal.figures(),
@@ -108,6 +114,7 @@ impl Process {
             vitals: vitals.metrics(),
             otlp,
             admin: AdminMetrics::default(),
+            about,
             start,
             drain: watch::channel(false).0,
             token: config.admin.token.clone(),

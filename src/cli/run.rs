@@ -73,7 +73,7 @@ async fn serve(
     for address in process.addresses() {
         tracing::info!(%address, workers = config.proxy.workers, "listening");
     }
-    tracing::info!(address = %process.admin_address(), "admin: /healthz /readyz /metrics");
+    tracing::info!(address = %process.admin_address(), "admin: live page at /; /healthz /readyz /metrics /api/v1");
     tokio::select! {
         _ = terminate.recv() => (),
         _ = interrupt.recv() => (),

@@ -225,6 +225,11 @@ impl Figures {
         &self.shared.metrics
     }
 
+    /// See [`Journal::follower`].
+    pub fn follower(&self, from: From) -> Reader {
+        Reader::follower(Arc::clone(&self.shared), from)
+    }
+
     /// Records journaled and not acknowledged by the durable reader `name`; 0 when there is none.
     pub fn pending(&self, name: &str) -> u64 {
         let registry = lock(&self.shared.registry);

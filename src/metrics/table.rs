@@ -217,6 +217,10 @@ metrics! {
     /// The admin listener.
     AdminMetrics {
         requests_total: Counter "lbproxy_admin_requests_total" "" "Requests to the admin address.";
+        streams: Gauge "lbproxy_admin_streams" "" "Live pages that listen now.";
+        streams_refused_total: Counter "lbproxy_admin_streams_refused_total" "" "Live pages and tails refused: too many were open.";
+        tails: Gauge "lbproxy_admin_tails" "" "Tails of requests that are shown now.";
+        tail_skipped_total: Counter "lbproxy_admin_tail_skipped_total" "" "Requests that tails left out: too many for eyes, or a slow reader.";
         uptime_seconds: Gauge "lbproxy_uptime_seconds" "" "Seconds since start.";
         resident_bytes: Gauge "lbproxy_process_resident_bytes" "" "Resident memory of the process.";
         draining: Gauge "lbproxy_draining" "" "1 while draining.";

@@ -40,6 +40,11 @@ impl Exposition {
         };
     }
 
+    /// Each family with its lines.
+    pub fn families(&self) -> impl Iterator<Item = (&Family, &str)> {
+        self.families.values().map(|(family, lines)| (family, lines.as_str()))
+    }
+
     /// The whole page.
     pub fn finish(self) -> String {
         let mut page = String::new();

@@ -163,6 +163,11 @@ impl Figures {
         &self.workers
     }
 
+    /// Cells of each worker and service: worker, service, cells.
+    pub fn service_cells(&self) -> &[(u8, String, Arc<ServiceMetrics>)] {
+        &self.services
+    }
+
     /// Cells of each worker and endpoint: worker, service, endpoint, cells.
     pub fn endpoint_cells(&self) -> &[(u8, String, String, Arc<EndpointMetrics>)] {
         &self.endpoints

@@ -1,20 +1,24 @@
 //! Questions to records: names of fields, the filter language, figures over many records.
 //!
 //! One language for `lbproxy log` and for pages that show records. A record is looked at in its
-//! binary form, as a [`Row`]; no document is made for it. Pure: no I/O, no clock.
-//! Not here: where records come from (`journal`), how answers are printed (`cli`).
+//! binary form, as a [`Row`]; no document is made for it. No clock, and no I/O but what a journal's
+//! reader does in `records`. Not here: which journal, how answers are shown (`cli`, `admin`).
 
 mod field;
 mod filter;
 mod glob;
+mod newest;
 mod parse;
+mod records;
 mod row;
 mod show;
 mod summary;
 
 pub use field::{FIELD_NAMES, Field, Kind, UnknownField, fields};
 pub use filter::Filter;
+pub use newest::Newest;
 pub use parse::FilterError;
+pub use records::{PASS_BYTES, Records, Visit};
 pub use row::Row;
 pub use show::show;
 pub use summary::{Group, Groups, Lane, Sequences};

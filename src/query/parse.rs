@@ -33,9 +33,9 @@ pub struct FilterError {
     /// The filter.
     text: String,
     /// First byte of the part that is wrong.
-    at: usize,
+    pub at: usize,
     /// Its length in bytes; 0 where something is missing.
-    bytes: usize,
+    pub bytes: usize,
     /// What is wrong.
     pub problem: String,
     /// What to write instead.

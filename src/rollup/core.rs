@@ -267,6 +267,14 @@ impl Core {
         self.rows_closed
     }
 
+    /// What is in the open windows so far.
+    pub fn open_windows(&self) -> Vec<Window> {
+        let copy = |(key, totals): (&Key, &Totals)| (key.clone(), totals.clone());
+        let open = self.open.iter();
+        open.map(|(&span, open)| Window { span, rows: open.table.rows().map(copy).collect() })
+            .collect()
+    }
+
     /// Windows that records are added to.
     pub fn open_count(&self) -> usize {
         self.open.len()

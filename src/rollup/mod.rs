@@ -18,6 +18,7 @@
 mod core;
 mod history;
 mod reader;
+mod recent;
 mod state;
 mod table;
 #[cfg(test)]
@@ -25,8 +26,9 @@ mod tests;
 mod totals;
 
 pub use core::{Core, Counted, LaneKey, OPEN_MAX, PENDING_MAX, RowId, Rules, row_id};
-pub use history::History;
+pub use history::{History, Past};
 pub use reader::{Append, Options, READER, Running, STATE_FILE_NAME, start};
+pub use recent::{SLOT_MS, Slot, SlotRow, Sum};
 pub use state::StateError;
 pub use table::{RESTS_MAX, ROWS_MAX, TRACKED_MAX};
 pub use totals::{Counts, Key, OTHER, Totals};

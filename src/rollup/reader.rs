@@ -19,6 +19,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::core::{Core, Counted, RowId, Rules, row_id};
 use super::history::History;
+use super::recent::Recent;
 use crate::journal::{Entry, Identity, Reader};
 use crate::metrics::RollupMetrics;
 use crate::record::Stream;
@@ -61,7 +62,7 @@ pub struct Options {
     pub append: Append,
     /// Counters.
     pub metrics: Arc<RollupMetrics>,
-    /// Where closed windows are kept.
+    /// Where windows are kept for whoever shows them.
     pub history: Arc<History>,
 }
 
@@ -138,6 +139,8 @@ pub(super) struct Service<'o> {
     append_after: Option<Instant>,
     /// Figures already added to the metrics.
     shown: Counted,
+    /// Makes slots for the history.
+    recent: Recent,
 }
 
 impl<'o> Service<'o> {
@@ -154,6 +157,7 @@ impl<'o> Service<'o> {
             last_append: None,
             append_after: None,
             shown: Counted::default(),
+            recent: Recent::default(),
         }
     }
 
@@ -179,12 +183,10 @@ impl<'o> Service<'o> {
         }
         let is_settled =
             is_last || self.last_append.is_none_or(|at| at.elapsed() >= self.options.settle);
+        if is_at_end {
+            self.close(now_ms, is_settled, is_last);
+        }
         if is_settled {
-            if is_at_end {
-                let windows =
-                    if is_last { self.core.close_all() } else { self.core.close_due(now_ms) };
-                self.options.history.push(windows, now_ms);
-            }
             let is_old = self.held_bytes > 0 && self.last_save.elapsed() >= self.options.window;
             if self.core.rows_closed() != self.rows_saved || is_old {
                 self.save();
@@ -194,6 +196,25 @@ impl<'o> Service<'o> {
             self.append(now_ms);
         }
         is_at_end
+    }
+
+    /// Closes what is due, if rows are settled, and shows where things stand. Everything was read.
+    fn close(&mut self, now_ms: u64, is_settled: bool, is_last: bool) {
+        let closes = is_settled && (is_last || self.core.is_due(now_ms));
+        if !closes && !self.recent.is_due(now_ms) {
+            return;
+        }
+        let history = &self.options.history;
+        if let Some(slot) = self.recent.look(self.core.open_windows(), now_ms) {
+            history.push_slot(slot);
+        }
+        let windows = match (closes, is_last) {
+            (false, _) => Vec::new(),
+            (true, false) => self.core.close_due(now_ms),
+            (true, true) => self.core.close_all(),
+        };
+        let open = self.recent.closed(&windows);
+        history.publish(windows, open, now_ms);
     }
 
     /// Feeds the core until nothing is left, or a good deal has been read. Says whether nothing is.

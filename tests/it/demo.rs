@@ -144,7 +144,11 @@ fn check_summary(text: &str) -> u64 {
 fn it_ends_by_itself_and_its_numbers_agree() {
     let mut demo = Demo::start(&["--duration", "2s", "--rate", "100"]);
     let head = demo.read_until(|line| line.starts_with("records"));
-    assert!(line(&head, "proxy").contains("http://127.0.0.1:"), "{head}");
+    assert_eq!(
+        line(&head, "page").matches("http://127.0.0.1:").count(),
+        2,
+        "page and proxy\n{head}"
+    );
     assert!(line(&head, "records").contains(&demo.temp.path().display().to_string()), "{head}");
     let (status, text, errors) = demo.end();
     assert!(status.success(), "{status}\n{errors}");

@@ -8,6 +8,7 @@
 )]
 #![expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
 
+mod admin;
 mod audit;
 mod config;
 mod demo;

@@ -19,7 +19,7 @@ use lbproxy::elk::Product;
 use serde_json::{Value, json};
 use socket2::Socket;
 
-use crate::support::{Response, connect, read_response, reserve, ship_to, wait_for, wait_within};
+use crate::support::{Response, SHIPPED, connect, read_response, reserve, ship_to, wait_within};
 
 /// Longest wait for a server to end; the script kills it after 30 s.
 const STOP_PATIENCE: Duration = Duration::from_mins(1);
@@ -147,10 +147,13 @@ impl RealServer {
             ("users_roles", format!("{name}:{name}\n")),
             ("users", format!("{name}:{HASH}\n")),
         ] {
-            std::fs::write(config.join(file), line).unwrap();
+            // Whole at once: the server may look at any moment.
+            let fresh = config.join(format!("{file}.fresh"));
+            std::fs::write(&fresh, line).unwrap();
+            std::fs::rename(fresh, config.join(file)).unwrap();
         }
         let credentials = STANDARD.encode(format!("{name}:shipping-secret"));
-        wait_for("user and role", || {
+        wait_within(SHIPPED, "user and role", || {
             let answer = self.call_as(&credentials, "GET", "/_nodes/_local", None);
             (answer.status == 200).then_some(())
         });

@@ -209,7 +209,7 @@ fn what_stands_in_the_way_is_told_with_its_cure() {
             &[
                 "x index template logs-lbproxy.access: the server answers 403 security_exception",
                 "x index template logs-lbproxy.health: not tried after the failure above",
-                "NOT COMPLETE: 5 of",
+                "NOT COMPLETE: 6 of",
             ],
             Left::Part,
         ),
@@ -217,7 +217,7 @@ fn what_stands_in_the_way_is_told_with_its_cure() {
             "rights to see",
             open,
             |server| server.forbid("GET", "/_plugins/_ism"),
-            &["may not see ISM policy lbproxy.access and 3 more", "--only", "nothing was changed"],
+            &["may not see ISM policy lbproxy.access and 4 more", "--only", "nothing was changed"],
             Left::Nothing,
         ),
         (

@@ -80,9 +80,10 @@ impl Proxy {
                 format!("  {key}: {{every: off}}\n")
             }
         });
+        let admin = if rest.contains("admin:") { "" } else { "admin: {listen: \"127.0.0.1:0\"}\n" };
         let rest = quiet.concat() + rest;
         let text = format!(
-            "proxy:\n  workers: 2\n{proxy}\nadmin: {{listen: \"127.0.0.1:0\"}}\n\
+            "proxy:\n  workers: 2\n{proxy}\n{admin}\
              telemetry:\n  instance: test\n  journal: {{path: \"{}\"{journal_keys}}}\n{rest}",
             journal.display()
         );
@@ -153,7 +154,8 @@ impl Proxy {
     /// A page of the admin listener.
     pub(crate) fn admin(&self, method: &str, path: &str) -> Response {
         let mut stream = connect(self.admin);
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .unwrap();
         read_response(&mut BufReader::new(stream), false).unwrap()
     }
 

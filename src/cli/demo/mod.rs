@@ -66,7 +66,7 @@ pub(super) struct Args {
     /// is in use.
     #[arg(long)]
     port: Option<u16>,
-    /// Port of /healthz, /readyz and /metrics on 127.0.0.1; without it 9901, or any free one.
+    /// Port of the live page, /healthz, /readyz and /metrics on 127.0.0.1; without it 9901, or any free one.
     #[arg(long)]
     admin_port: Option<u16>,
     /// Keep the journal in this folder; without it, a temporary one goes away at the end.

@@ -65,10 +65,10 @@ impl Facts {
                 Tone::Quiet,
                 format!("   {} requests/s   {clock}{end}", count((*rate).into())),
             ),
-            Line::labelled("proxy")
-                .and(Tone::Normal, format!("http://{proxy}"))
-                .and(Tone::Quiet, "   admin ")
-                .and(Tone::Normal, format!("http://{admin}/metrics")),
+            Line::labelled("page")
+                .and(Tone::Strong, format!("http://{admin}/"))
+                .and(Tone::Quiet, "   proxy ")
+                .and(Tone::Normal, format!("http://{proxy}")),
             Line::labelled("try")
                 .and(Tone::Normal, format!("curl -H 'Host: shop.demo' http://{proxy}/hello")),
             Line::labelled("records")

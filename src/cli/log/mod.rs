@@ -16,7 +16,6 @@ use crate::query::{FIELD_NAMES, Field, Filter};
 
 mod columns;
 mod line;
-mod newest;
 mod query;
 mod source;
 mod stats;

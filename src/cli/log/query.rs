@@ -4,12 +4,11 @@ use std::io::{BufWriter, Write as _};
 use std::process::ExitCode;
 
 use super::columns;
-use super::newest::Newest;
 use super::source::{Place, tell};
 use super::table::Table;
 use super::{FieldArg, Window};
 use crate::journal::From;
-use crate::query::Row;
+use crate::query::{Newest, Row};
 
 /// Arguments of `lbproxy log query`.
 #[derive(Debug, clap::Args)]
@@ -56,7 +55,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut records = args.place.open(From::Oldest)?;
     let mut out = Output::new(args)?;
     let mut newest = Newest::new(args.limit);
-    records.all(&mut |row, constants| {
+    records.all::<anyhow::Error>(&mut |row, constants| {
         let is_within = since_ms.is_none_or(|since| row.time_ms() >= since)
             && until_ms.is_none_or(|until| row.time_ms() < until);
         if is_within && filter.matches(row) {

@@ -10,10 +10,9 @@ use anyhow::Context as _;
 use super::super::interrupt::Interrupt;
 use super::super::output;
 use super::line::{Paint, line};
-use super::newest::Newest;
-use super::source::{self, Place, Records, tell};
+use super::source::{Place, tell};
 use crate::journal::From;
-use crate::query::{Filter, Row};
+use crate::query::{Filter, Newest, PASS_BYTES, Records, Row};
 use crate::record::Constants;
 
 /// How long to wait when nothing is new: short for eyes, long for a processor.
@@ -67,7 +66,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut out = Printer::new(args.json);
     let mut newest = Newest::new(args.lines);
     let interrupt = Interrupt::install().context("cannot watch for Ctrl-C")?;
-    records.all(&mut |row, constants| {
+    records.all::<anyhow::Error>(&mut |row, constants| {
         if wanted.has(row) {
             newest.offer(row, constants);
         }
@@ -120,11 +119,11 @@ fn follow(
             }
             Ok(())
         };
-        let bytes = records.pass(&mut visit)?;
+        let bytes = records.pass::<anyhow::Error>(&mut visit)?;
         newest.take(|row| out.print(row))?;
         out.flush()?;
         tell(records.news());
-        wait = if bytes < source::PASS_BYTES { IDLE } else { Duration::ZERO };
+        wait = if bytes < PASS_BYTES { IDLE } else { Duration::ZERO };
     }
     Ok(())
 }

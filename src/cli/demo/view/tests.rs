@@ -86,7 +86,7 @@ fn a_full_picture_fits_80_columns_and_says_what_matters() {
     assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
     let text = lines.join("\n").replace('\u{a0}', " ");
     for wanted in [
-        "http://127.0.0.1:8080",
+        "page        http://127.0.0.1:9901/   proxy http://127.0.0.1:8080",
         "curl -H 'Host: shop.demo' http://127.0.0.1:8080/hello",
         "lbproxy log tail --journal /tmp/lbproxy-abcdef",
         "requests/s  100",

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::source::Records;
 use super::{Findings, QUANTILES, longest, rate};
-use crate::query::{Group, Lane};
+use crate::query::{Group, Lane, Records};
 use crate::record::Stream;
 
 /// Everything, for programs.

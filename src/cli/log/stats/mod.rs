@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut records = args.place.open(From::Oldest)?;
     let groups = args.by.as_ref().map(|by| Groups::new(by.field));
     let mut found = Findings { groups, ..Findings::default() };
-    records.all(&mut |row, _| {
+    records.all::<anyhow::Error>(&mut |row, _| {
         found.sequences.add(row);
         let time_ms = row.time_ms();
         let is_within = since_ms.is_none_or(|since| time_ms >= since)

@@ -2,11 +2,10 @@
 
 use std::io::Write;
 
-use super::super::source::Records;
 use super::super::table::Table;
 use super::{Findings, QUANTILES, longest, rate};
 use crate::base::units;
-use crate::query::{Field, Group, Groups, Lane, Sequences, show};
+use crate::query::{Field, Group, Groups, Lane, Records, Sequences, show};
 use crate::record::Value;
 
 /// Everything, for people.

@@ -4,16 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::query::Row;
-use crate::record::{Constants, Origin, Stream};
+use super::Row;
+use crate::record::{Constants, DecodeError, Origin, Stream};
 
 /// The newest records so far.
 #[derive(Debug)]
-pub(super) struct Newest {
+pub struct Newest {
     /// How many are wanted.
     most: usize,
     /// How many were offered.
-    pub(super) offered: u64,
+    pub offered: u64,
     /// Them, by time, oldest first.
     kept: BTreeMap<Key, Kept>,
 }
@@ -34,12 +34,12 @@ struct Kept {
 
 impl Newest {
     /// Nothing yet; the `most` newest will be kept.
-    pub(super) const fn new(most: usize) -> Self {
+    pub const fn new(most: usize) -> Self {
         Self { most, offered: 0, kept: BTreeMap::new() }
     }
 
     /// Keeps a record, if it is new enough.
-    pub(super) fn offer(&mut self, row: &Row<'_>, constants: &Arc<Constants>) {
+    pub fn offer(&mut self, row: &Row<'_>, constants: &Arc<Constants>) {
         self.offered += 1;
         let origin = &row.origin;
         let stream = row.stream;
@@ -59,10 +59,10 @@ impl Newest {
     ///
     /// # Errors
     /// What `visit` says.
-    pub(super) fn take(
+    pub fn take<E: From<DecodeError>>(
         &mut self,
-        mut visit: impl FnMut(&Row<'_>) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
+        mut visit: impl FnMut(&Row<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         for ((_, instance, epoch, seq, worker, _), kept) in std::mem::take(&mut self.kept) {
             let constants = &*kept.constants;
             let origin = Origin { instance, epoch, worker, seq, constants };

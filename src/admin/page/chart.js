@@ -1,0 +1,176 @@
+// Lines over time with uPlot: one look for all, a crosshair that all share, zoom by dragging.
+
+import { h, svg, set } from './dom.js';
+import { clock, zone } from './format.js';
+
+const HEIGHT = 190;
+const SYNC = 'time';
+// Steps of an axis in bytes: powers of two, so that its numbers are round.
+const BINARY = Array.from({ length: 50 }, (_, i) => 2 ** i);
+// Steps of an axis of whole things.
+const WHOLE = Array.from({ length: 12 }, (_, i) => [1, 2, 5].map((n) => n * 10 ** i)).flat();
+
+const all = new Set();
+// What was zoomed to, in seconds; all charts show the same time.
+let zoomed = null;
+
+/// Whether somebody looks closer at a part of the time.
+export const isZoomed = () => zoomed !== null;
+
+/// Shows the whole time again.
+export function unzoom() {
+  zoomed = null;
+  for (const chart of all) chart.place();
+  document.dispatchEvent(new Event('zoom'));
+}
+
+function zoom(min, max) {
+  zoomed = [min, max];
+  for (const chart of all) chart.place();
+  document.dispatchEvent(new Event('zoom'));
+}
+
+/// A colour of the style sheet.
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/// A chart. `series` have `label`, `colour` (a property of the style sheet), `width`; the first is drawn
+/// lowest. `stacked` adds them up. `format` makes a text of a value; `floor` is the least height of the
+/// axis; `steps` are `binary`, `whole` or absent; `wait` says when the first point comes.
+export function chart({ title, hint, series, format, stacked = false, floor = 0, steps, wait = 'a point comes every five seconds' }) {
+  const values = series.map(() => h('b', {}, '–'));
+  const legend = h('div', { class: 'legend', 'aria-hidden': 'true' }, series.map((one, i) =>
+    h('span', {}, h('i', { class: `swatch ${one.colour.slice(2)}` }), one.label, ' ', values[i])));
+  const when = h('span', { class: 'when', 'aria-hidden': 'true' });
+  const plot = h('div', { class: 'plot', role: 'img', 'aria-label': `${title}: no data yet` });
+  const empty = h('p', { class: 'empty', hidden: true });
+  const node = h('section', { class: 'panel chart' },
+    h('header', {}, h('h2', {}, title), hint ? h('span', { class: 'hint' }, hint) : null, when),
+    legend, plot, empty);
+
+  let uplot = null;
+  let raw = [[], ...series.map(() => [])];
+  let span = null;
+
+  /// Sums from the lowest series up, drawn from the highest down, so that each covers what is below.
+  function drawn() {
+    if (!stacked) return raw;
+    const sums = [];
+    for (let s = 0; s < series.length; s += 1) {
+      sums.push(raw[s + 1].map((value, i) => (value ?? 0) + (s ? sums[s - 1][i] : 0)));
+    }
+    return [raw[0], ...sums.reverse()];
+  }
+
+  function build() {
+    uplot?.destroy();
+    const grid = colour('--line');
+    const axis = { stroke: colour('--quiet'), grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 4 }, font: '11px system-ui, sans-serif' };
+    const lines = series.map((one) => ({
+      label: one.label,
+      stroke: colour(one.colour),
+      width: one.width ?? 1.5,
+      dash: one.dash,
+      fill: stacked ? colour(one.colour) : undefined,
+      points: { show: false },
+      spanGaps: false,
+    }));
+    if (stacked) lines.reverse();
+    uplot = new uPlot({
+      width: Math.max(plot.clientWidth, 200),
+      height: HEIGHT,
+      legend: { show: false },
+      cursor: { sync: { key: SYNC, scales: ['x', null] }, points: { show: !stacked, size: 5 }, drag: { x: true, y: false, setScale: false } },
+      scales: { x: { time: true, auto: false }, y: { range: (_, min, max) => [0, Math.max(max ?? 0, floor) * 1.08 || 1] } },
+      series: [{}, ...lines],
+      axes: [
+        { ...axis, size: 28, gap: 3, space: 70, values: (_, splits, __, ___, step) => splits.map((s) => (step < 60 ? clock(s * 1000) : clock(s * 1000).slice(0, 5))) },
+        { ...axis, size: 64, gap: 4, incrs: { binary: BINARY, whole: WHOLE }[steps], values: (_, splits) => splits.map((value) => format(value).replace(/\.0+(?!\d)/, '')) },
+      ],
+      hooks: {
+        setCursor: [(u) => show(u.cursor.idx)],
+        setSelect: [(u) => {
+          if (u.select.width < 8) return;
+          zoom(u.posToVal(u.select.left, 'x'), u.posToVal(u.select.left + u.select.width, 'x'));
+          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        }],
+      },
+    }, drawn(), plot);
+    plot.ondblclick = unzoom;
+    self.place();
+  }
+
+  /// Values under the crosshair, or the last ones.
+  function show(index) {
+    const last = raw[0].length - 1;
+    const at = index ?? last;
+    series.forEach((_, i) => set(values[i], at < 0 || at > last ? '–' : format(raw[i + 1][at])));
+    set(when, index === null || index === undefined || at > last ? '' : `${clock(raw[0][at] * 1000)} ${zone}`);
+  }
+
+  const self = {
+    node,
+    /// New data: seconds, then a column for each series; `range` is what to show, in seconds.
+    update(time, columns, range) {
+      raw = [time, ...columns];
+      span = range;
+      empty.hidden = time.length > 0;
+      if (time.length === 0) set(empty, `No data in this window yet; ${wait}.`);
+      if (!uplot) build();
+      uplot.setData(drawn(), false);
+      self.place();
+      if (uplot.cursor.idx === null || uplot.cursor.idx === undefined || uplot.cursor.left < 0) show(null);
+      const parts = series.map((one, i) => `${one.label} ${format(columns[i].at(-1))}`);
+      plot.setAttribute('aria-label', time.length ? `${title}, last values: ${parts.join(', ')}` : `${title}: no data yet`);
+    },
+    /// Shows the time that was zoomed to, or all of it.
+    place() {
+      const [min, max] = zoomed ?? span ?? [0, 1];
+      uplot?.setScale('x', { min, max });
+    },
+    /// Fits it to the place that it has.
+    fit() {
+      if (uplot && plot.clientWidth) uplot.setSize({ width: plot.clientWidth, height: HEIGHT });
+    },
+    /// Draws it in the colours of now.
+    paint() {
+      if (uplot) build();
+      show(null);
+    },
+    destroy() {
+      all.delete(self);
+      observer.disconnect();
+      uplot?.destroy();
+    },
+  };
+  const observer = new ResizeObserver(() => self.fit());
+  observer.observe(plot);
+  all.add(self);
+  return self;
+}
+
+document.addEventListener('theme', () => {
+  for (const chart of all) chart.paint();
+});
+
+/// A small line without axes, for tiles and tables.
+export function spark(name, width = 96, height = 22) {
+  const line = svg('path', { class: 'line' });
+  const area = svg('path', { class: 'area' });
+  const node = svg('svg', { class: `spark ${name}`, viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' }, area, line);
+  return {
+    node,
+    update(values) {
+      const known = values.filter((value) => value !== null && value !== undefined);
+      if (known.length < 2) {
+        line.removeAttribute('d');
+        area.removeAttribute('d');
+        return;
+      }
+      const max = Math.max(...known) || 1;
+      const step = width / (values.length - 1);
+      const points = values.map((value, i) => `${(i * step).toFixed(1)} ${(height - 1 - ((value ?? 0) / max) * (height - 3)).toFixed(1)}`);
+      line.setAttribute('d', `M${points.join('L')}`);
+      area.setAttribute('d', `M0 ${height}L${points.join('L')}L${width} ${height}Z`);
+    },
+  };
+}

@@ -1,0 +1,279 @@
+// Overview: are users served, how much, whose fault, how close to the edge, can I trust this.
+
+import { h, set, attr, visible } from './dom.js';
+import { count, rate, micros, bandwidth, share, ratio, bytes, clock, span, zone } from './format.js';
+import { chart, spark } from './chart.js';
+import { table } from './table.js';
+
+// Shares of failing requests that make the sentence at the top amber and red. An SLO will replace them.
+const FAILING_BAD = 0.05;
+const FAILING_WARN = 0.005;
+// Seconds that shipping may be behind before it is worth a word.
+const BEHIND_MAX = 60;
+
+export const CLASSES = [
+  { label: '5xx', colour: '--c5', index: 5 },
+  { label: 'none', colour: '--c0', index: 0 },
+  { label: '4xx', colour: '--c4', index: 4 },
+  { label: '3xx', colour: '--c3', index: 3 },
+  { label: '2xx', colour: '--c2', index: 2 },
+];
+
+function tile(title, help) {
+  const value = h('strong', {}, '–');
+  const detail = h('p', { class: 'detail' }, '\u00a0');
+  const line = spark('');
+  const node = h('section', { class: 'tile', title: help }, h('h2', {}, title), value, line.node, detail);
+  return { node, value, detail, line };
+}
+
+/// The sentence at the top: the worst first.
+export function sentence(live, overview) {
+  if (live?.is_draining) return ['info', 'Draining: no new connections are taken.'];
+  const ejected = (live?.endpoints ?? []).filter((one) => one.state !== 'up');
+  const failing = (overview?.services ?? [])
+    .map((one) => ({ ...one, failed: one.failure / Math.max(1, one.success + one.failure) }))
+    .sort((a, b) => b.failed - a.failed);
+  const worst = failing[0];
+  const aside = ejected.length
+    ? `${visible(ejected[0].endpoint)} of ${visible(ejected[0].service)} is set aside since ${clock(ejected[0].since_ms)}${ejected.length > 1 ? `, and ${ejected.length - 1} more` : ''}`
+    : '';
+  if (worst && worst.failed >= FAILING_WARN) {
+    const text = `${visible(worst.service)}: ${share(worst.failure, worst.success + worst.failure)} of requests failed since ${clock(overview.since_ms)}`;
+    return [worst.failed >= FAILING_BAD ? 'bad' : 'warn', `${text}${aside ? `; ${aside}` : ''}.`];
+  }
+  if (aside) return ['warn', `${aside}.`];
+  const ship = live?.trust.shipping;
+  if (ship?.state === 'unauthorized') return ['warn', 'Users are served, but Elasticsearch refuses the credentials; records wait in the journal.'];
+  if (ship && ship.state !== 'off' && ship.oldest_pending_s > BEHIND_MAX) return ['warn', `Users are served, but shipping is behind by ${span(ship.oldest_pending_s)}.`];
+  if (!overview) return ['none', 'Waiting for the first figures.'];
+  if (overview.totals.requests === 0) return ['none', 'No traffic in this window.'];
+  const n = overview.services.length;
+  return ['good', n === 1 ? `${visible(overview.services[0].service)} is served without trouble.` : `All ${n} services are served without trouble.`];
+}
+
+export function make({ state, get, listen, go }) {
+  let overview = null;
+  let asked = null;
+  let slot = null;
+  const load = [];
+  let said = '';
+  let gone = false;
+
+  const mark = h('span', { class: 'mark', 'aria-hidden': 'true' });
+  const text = h('span');
+  const status = h('div', { class: 'status none' }, mark, text);
+  // Read aloud when it gets better or worse, not with each change of a number.
+  const aloud = h('p', { class: 'hidden', role: 'status' });
+  const since = h('p', { class: 'since' });
+  const success = tile('Success', 'Requests served, of those whose outcome is known. A client that left counts for neither.');
+  const latency = tile('Latency p99', 'From the first byte of the request to the last byte of the response; within 0.4 %.');
+  const rates = tile('Rate', 'Requests ended per second, over the last five seconds.');
+  const traffic = tile('Bandwidth', 'Bytes on downstream sockets per second, over the last five seconds.');
+  const process = tile('CPU', 'CPU time of this process per second, over the last five seconds; 100 % is one core.');
+
+  const times = chart({
+    title: 'Latency',
+    hint: 'how long users wait',
+    format: micros,
+    floor: 1000,
+    series: [
+      { label: 'p50', colour: '--p50', width: 1.25 },
+      { label: 'p95', colour: '--p95', width: 1.5 },
+      { label: 'p99', colour: '--p99', width: 2 },
+    ],
+  });
+  const classes = chart({
+    title: 'Requests per second',
+    hint: 'by class of status',
+    format: rate,
+    stacked: true,
+    floor: 1,
+    series: CLASSES.map(({ label, colour }) => ({ label, colour, width: 0.5 })),
+  });
+  const net = chart({
+    title: 'Bandwidth',
+    hint: 'requests in, responses out',
+    format: bandwidth,
+    floor: 1024, steps: 'binary',
+    series: [
+      { label: 'in', colour: '--p50', width: 1.5 },
+      { label: 'out', colour: '--p99', width: 1.5 },
+    ],
+  });
+  const reasons = h('ol', { class: 'reasons' });
+  const why = h('section', { class: 'panel' },
+    h('header', {}, h('h2', {}, 'Reasons'), h('span', { class: 'hint' }, 'of ends that were not normal, and whose doing they were')), reasons);
+
+  const services = table({
+    caption: 'Services, those in trouble first',
+    key: (row) => row.service,
+    open: (row) => go('services', { open: row.service }),
+    columns: [
+      { name: 'Service', head: true, text: (row) => visible(row.service), sort: (row) => row.service },
+      { name: 'Endpoints', text: (row) => row.endpoints, class: (row) => row.aside ? 'warn' : '' },
+      { name: 'Rate', number: true, hint: 'Requests per second in this window', text: (row) => `${rate(row.rate)}/s`, sort: (row) => row.rate },
+      { name: 'Success', number: true, text: (row) => share(row.success, row.success + row.failure), sort: (row) => -row.failed, class: (row) => level(row.failed) },
+      { name: '4xx', number: true, text: (row) => share(row.classes[4], row.requests), sort: (row) => row.classes[4] },
+      { name: '5xx', number: true, text: (row) => share(row.classes[5], row.requests), sort: (row) => row.classes[5] },
+      { name: 'p50', number: true, text: (row) => micros(row.duration?.p50_us), sort: (row) => row.duration?.p50_us },
+      { name: 'p95', number: true, text: (row) => micros(row.duration?.p95_us), sort: (row) => row.duration?.p95_us },
+      { name: 'p99', number: true, text: (row) => micros(row.duration?.p99_us), sort: (row) => row.duration?.p99_us },
+    ],
+  });
+  const list = h('section', { class: 'panel' }, h('header', {}, h('h2', {}, 'Services'), h('span', { class: 'hint' }, 'most trouble first; a row leads to its endpoints')), services.node);
+
+  const steps = ['made', 'journaled', 'shipped'].map((name) => {
+    const value = h('strong', {}, '–');
+    const note = h('span', { class: 'note' });
+    return { name, value, note, node: h('li', {}, h('span', {}, name), value, note) };
+  });
+  const trust = h('section', { class: 'panel trust' },
+    h('header', {}, h('h2', {}, 'Can I trust this'), h('span', { class: 'hint' }, 'every record from the worker to the store')),
+    h('ol', {}, steps.map((one) => one.node)));
+
+  const notice = h('p', { class: 'notice', role: 'alert', hidden: true });
+  const node = h('div', { class: 'overview' },
+    h('h1', { class: 'hidden' }, 'Overview'),
+    h('div', { class: 'top' }, status, aloud, since), notice,
+    h('div', { class: 'tiles' }, [success, latency, rates, traffic, process].map((one) => one.node)),
+    h('div', { class: 'charts' }, times.node, classes.node),
+    list,
+    h('div', { class: 'charts' }, net.node, why),
+    trust);
+
+  function level(failed) {
+    return failed >= FAILING_BAD ? 'bad' : failed >= FAILING_WARN ? 'warn' : '';
+  }
+
+  function say() {
+    const [kind, words] = sentence(state.live, overview);
+    if (kind !== said) set(aloud, words);
+    said = kind;
+    attr(status, 'class', `status ${kind}`);
+    set(mark, { good: '✓', warn: '▲', bad: '■', info: 'ℹ', none: '○' }[kind]);
+    set(text, words);
+  }
+
+  function live(now) {
+    set(rates.value, `${rate(now.requests_rate)}/s`);
+    set(traffic.value, bandwidth(now.sent_rate));
+    set(traffic.detail, `out; ${bandwidth(now.received_rate)} in`);
+    load.push(now.cpu_ratio);
+    if (load.length > 60) load.shift();
+    process.line.update(load);
+    set(process.value, ratio(now.cpu_ratio));
+    set(process.detail, `of one core; ${bytes(now.resident_bytes)} resident`);
+    set(rates.detail, `${count(now.in_flight)} in flight on ${count(now.connections)} connections`);
+    proof(now.trust);
+    say();
+    if (overview) rows();
+    if (now.slot_ms !== slot) {
+      slot = now.slot_ms;
+      refresh();
+    }
+  }
+
+  function proof(now) {
+    const [made, kept, sent] = steps;
+    const lost = now.dropped + now.damaged;
+    set(made.value, count(now.created));
+    set(made.note, 'records since the start');
+    set(kept.value, count(now.journaled));
+    set(kept.note, lost ? `${count(now.dropped)} dropped, ${count(now.damaged)} damaged` : `no gap; ${bytes(now.journal_used_bytes)} of ${bytes(now.journal_capacity_bytes)} in use`);
+    attr(kept.node, 'class', lost ? 'bad' : 'good');
+    const ship = now.shipping;
+    if (ship.state === 'off') {
+      set(sent.value, 'not configured');
+      set(sent.note, 'set telemetry.elasticsearch to store records');
+      attr(sent.node, 'class', 'none');
+      return;
+    }
+    set(sent.value, count(ship.acknowledged + ship.duplicate));
+    const behind = ship.oldest_pending_s > BEHIND_MAX;
+    const refused = ship.dead_letter + ship.failure_store;
+    set(sent.note, `${ship.state === 'shipping' ? '' : 'not connected; '}${count(ship.pending)} pending, behind by ${span(ship.oldest_pending_s)}${refused ? `; ${count(refused)} refused` : ''}`);
+    attr(sent.node, 'class', ship.state !== 'shipping' || behind || refused ? 'warn' : 'good');
+  }
+
+  function rows() {
+    const seconds = Math.max(1, (overview.until_ms - overview.since_ms) / 1000);
+    services.update(overview.services.map((one) => {
+      const own = (state.live?.endpoints ?? []).filter((end) => end.service === one.service);
+      const up = own.filter((end) => end.state === 'up').length;
+      return {
+        ...one,
+        rate: one.requests / seconds,
+        failed: one.failure / Math.max(1, one.success + one.failure),
+        aside: own.length - up,
+        endpoints: own.length === up ? `${up} up` : `${up} of ${own.length} up`,
+      };
+    }).sort((a, b) => b.failed - a.failed || b.requests - a.requests));
+  }
+
+  function draw() {
+    const { totals, series } = overview;
+    const known = totals.success + totals.failure;
+    set(success.value, share(totals.success, known));
+    set(success.detail, totals.requests ? `${count(totals.failure)} of ${count(known)} failed` : 'no traffic in this window');
+    attr(success.node, 'title', `Requests served, of those whose outcome is known. ${count(totals.unknown)} that clients left count for neither.`);
+    attr(success.node, 'class', `tile ${known ? level(totals.failure / known) : ''}`);
+    set(latency.value, micros(totals.duration?.p99_us));
+    set(latency.detail, totals.duration ? `p50 ${micros(totals.duration.p50_us)}, p95 ${micros(totals.duration.p95_us)}` : 'no traffic in this window');
+    const time = series.time_ms.map((ms) => ms / 1000);
+    const end = overview.now_ms / 1000;
+    const range = [end - overview.range_s, end];
+    times.update(time, [series.p50_us, series.p95_us, series.p99_us], range);
+    classes.update(time, CLASSES.map(({ index }) => series.classes[index]), range);
+    net.update(time, [series.received, series.sent], range);
+    const tail = (column) => column.slice(-60);
+    const sum = series.time_ms.map((_, i) => series.classes.reduce((all, one) => all + one[i], 0));
+    success.line.update(tail(series.success.map((one, i) => (one + series.failure[i] ? one / (one + series.failure[i]) : null))));
+    latency.line.update(tail(series.p99_us));
+    rates.line.update(tail(sum));
+    traffic.line.update(tail(series.sent));
+    set(since, overview.since_ms
+      ? `${count(totals.requests)} requests since ${clock(overview.since_ms)} ${zone}, counted until ${clock(overview.until_ms)}`
+      : '');
+    const most = Math.max(1, ...overview.reasons.map((one) => one.count));
+    reasons.replaceChildren(...(overview.reasons.length
+      ? overview.reasons.map((one) => h('li', { title: one.meaning },
+        h('a', { href: `#/requests?${new URLSearchParams({ filter: `reason = ${one.reason}` })}` }, one.reason),
+        h('span', { class: 'blame' }, one.blame),
+        h('meter', { min: 0, max: most, value: one.count, 'aria-label': `${one.reason}: ${one.count}` }),
+        h('b', {}, count(one.count))))
+      : [h('li', { class: 'empty' }, totals.requests ? 'All ended normally.' : 'No traffic in this window.')]));
+    rows();
+    say();
+  }
+
+  async function refresh() {
+    asked?.abort();
+    asked = new AbortController();
+    try {
+      overview = await get(`/api/v1/overview?range=${state.range}`, asked.signal);
+      if (gone) return;
+      notice.hidden = true;
+      draw();
+    } catch (error) {
+      if (error.name === 'AbortError' || gone) return;
+      notice.hidden = false;
+      set(notice, error.is_off ? `Not configured: ${error.message}. To see them, ${error.cure}.` : `No figures: ${visible(error.message)}. They come back with the connection.`);
+    }
+  }
+
+  return {
+    node,
+    start() {
+      say();
+      refresh();
+      listen(live);
+    },
+    changed: refresh,
+    leave() {
+      gone = true;
+      asked?.abort();
+      for (const one of [times, classes, net]) one.destroy();
+    },
+  };
+}
