@@ -3,6 +3,7 @@
 //! What is generated is committed below `elk/`; a test compares. Not here: sending anything
 //! (`ship`), what a record is (`record`).
 
+pub mod boards;
 pub mod templates;
 
 /// A product that stores documents. They agree on all that lbproxy asks of them but a few keys.

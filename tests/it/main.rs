@@ -9,6 +9,7 @@
 #![expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
 
 mod audit;
+mod boards;
 mod config;
 mod demo;
 mod endpoints;

@@ -18,7 +18,7 @@ use crate::support::*;
 use crate::traffic::{Traffic, access, endpoint, generate, options};
 
 /// Runs a test against both products at once; the thread's name says which one failed.
-fn on_both(test: impl Fn(Product) + Sync) {
+pub(crate) fn on_both(test: impl Fn(Product) + Sync) {
     std::thread::scope(|scope| {
         let test = &test;
         for product in Product::ALL {
