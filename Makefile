@@ -1,7 +1,7 @@
 # The commands people type. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race bench proof coverage browser tour
+.PHONY: help demo test check race bench proof coverage browser tour dashboards
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ check: ## Format, lints and quick tests; run before each commit
 proof: ## 100 000 requests through crashes and outages, each found once in a real server
 	scripts/parts test
 	cargo bench --locked --bench proof
+
+dashboards: ## Compile the boards for Kibana and OpenSearch Dashboards
+	scripts/parts test
+	UPDATE=1 cargo test --locked --test it boards::committed
 
 coverage: ## Lines that the tests reach: a table and the total
 	scripts/parts test coverage

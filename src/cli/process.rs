@@ -161,7 +161,16 @@ impl Process {
     /// When a thread of the end cannot be had.
     pub(super) async fn drain(self, timeout: Duration) -> anyhow::Result<Ledger> {
         let Self {
-            journal, control, vitals, running, rollups, shipping, traces, sources, admin_task, ..
+            journal,
+            control,
+            vitals,
+            running,
+            rollups,
+            shipping,
+            traces,
+            sources,
+            admin_task,
+            ..
         } = self;
         sources.drain.send_replace(true);
         // Before the listeners close: that is no outage.

@@ -10,6 +10,7 @@
 
 pub mod access;
 pub mod artefact;
+pub mod boards;
 pub mod client;
 mod findings;
 pub mod installer;

@@ -40,6 +40,6 @@ pub use summary::{
 };
 pub use termination::{Blame, Outcome, Phase, Reason, State, Who};
 pub use value::{
-    Bytes, Count, EcsNanos, FieldKind, Flag, Ip, Micros, MicrosList, Part, Port, Ratio, Status, Text,
-    TextList, TimespanMs, TimestampMs, Value,
+    Bytes, Count, EcsNanos, FieldKind, Flag, Ip, Micros, MicrosList, Part, Port, Ratio, Status,
+    Text, TextList, TimespanMs, TimestampMs, Value,
 };

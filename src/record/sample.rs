@@ -10,8 +10,7 @@ use super::summary::{
 use super::termination::{Outcome, Phase, Reason, State};
 use super::value::{
     Bytes, Count, EcsNanos, Flag, Ip, Micros, MicrosList, Port, Ratio, Status, Text, TextList,
-    TimespanMs,
-    TimestampMs, cut,
+    TimespanMs, TimestampMs, cut,
 };
 use crate::base::histogram::Histogram;
 

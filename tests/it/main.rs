@@ -10,6 +10,7 @@
 
 mod admin;
 mod audit;
+mod boards;
 mod config;
 mod demo;
 mod endpoints;

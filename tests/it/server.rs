@@ -154,26 +154,26 @@ impl RealServer {
         }
         let credentials = STANDARD.encode(format!("{name}:shipping-secret"));
         wait_within(SHIPPED, "user and role", || {
-            let answer = self.call_as(&credentials, "GET", "/_nodes/_local", None);
+            let answer = self.send(&credentials, "GET", "/_nodes/_local", "");
             (answer.status == 200).then_some(())
         });
         let credentials = format!(", username: {name}, password: shipping-secret");
         ship_to(&format!("http://{}", self.address), namespace, &credentials)
     }
 
-    /// One request, with credentials.
-    pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
-        self.call_as(CREDENTIALS, method, path, body)
+    /// The answer to a `_bulk` with this body.
+    pub(crate) fn bulk(&self, body: &str) -> Value {
+        let response = self.send(CREDENTIALS, "POST", "/_bulk", body);
+        serde_json::from_slice(&response.body).unwrap()
     }
 
-    fn call_as(
-        &self,
-        credentials: &str,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Response {
-        let body = body.map(Value::to_string).unwrap_or_default();
+    /// One request, with credentials.
+    pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
+        self.send(CREDENTIALS, method, path, &body.map(Value::to_string).unwrap_or_default())
+    }
+
+    /// The same as somebody, with a body that is a text.
+    fn send(&self, credentials: &str, method: &str, path: &str, body: &str) -> Response {
         let mut stream = connect(self.address);
         write!(
             stream,

@@ -1,0 +1,231 @@
+//! What is wrong with the source of a board.
+
+use super::super::model::{Board, Control, Form, GRID_WIDTH, Metric, Panel, Term, Unit, Value};
+use super::super::views::{self, FieldUnit, ViewField, view_id};
+use super::super::{kql, osd};
+use super::{Finding, Findings};
+
+/// Everything that is wrong with boards.
+pub fn boards(boards: &[Board]) -> Vec<Finding> {
+    let mut findings = Findings::new("source");
+    for (at, board) in boards.iter().enumerate() {
+        board.id.clone_into(&mut findings.board);
+        findings.panel.clear();
+        let earlier = boards.get(..at).unwrap_or_default();
+        let is_again = earlier.iter().any(|other| other.id == board.id);
+        findings.require(!is_again, "a second board with this id", "give it one of its own");
+        findings.require(is_id(board.id), "no id", "use lower-case letters, digits and hyphens");
+        findings.require(
+            !board.title.is_empty() && board.question.ends_with('?'),
+            "a board without title or question",
+            "say which question it answers, with a question mark",
+        );
+        let is_range = board.range.ends_with(['m', 'h', 'd'])
+            && board.range.trim_end_matches(['m', 'h', 'd']).parse::<u16>().is_ok();
+        findings.require(is_range, format!("`{}` is no range", board.range), "write such as 24h");
+        layout(board, &mut findings);
+        let panels: Vec<_> = board.panels().collect();
+        for (at, own) in panels.iter().enumerate() {
+            own.id.clone_into(&mut findings.panel);
+            let earlier = panels.get(..at).unwrap_or_default();
+            let is_again = earlier.iter().any(|other| other.id == own.id);
+            findings.require(!is_again, "a second panel with this id", "give it one of its own");
+            panel(board, own, &mut findings);
+        }
+    }
+    findings.found
+}
+
+/// Whether a text can be part of a saved object's id.
+fn is_id(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !text.is_empty() && text.chars().all(is_part)
+}
+
+/// That rows are full and no wider than the grid.
+fn layout(board: &Board, findings: &mut Findings) {
+    for (at, row) in board.rows.iter().enumerate() {
+        let width: u16 = row.panels.iter().map(|panel| panel.width).sum();
+        findings.require(
+            width == GRID_WIDTH && row.height > 0,
+            format!("row {at} is {width} wide and {} high", row.height),
+            format!("make the widths add up to {GRID_WIDTH}, and the height more than 0"),
+        );
+    }
+}
+
+/// One panel.
+fn panel(board: &Board, panel: &Panel, findings: &mut Findings) {
+    let known = views::fields(panel.dataset);
+    let view = view_id(panel.dataset);
+    findings.require(is_id(panel.id), "no id", "use lower-case letters, digits and hyphens");
+    findings.require(
+        !panel.title.is_empty() && panel.note.ends_with('.'),
+        "a panel without title or note",
+        "say what it answers and how to read it, in sentences",
+    );
+    filter(panel.filter, &known, &view, findings);
+    form(panel, &known, &view, findings);
+    for split in panel.splits {
+        findings.field(&known, &view, "terms", split.field);
+        findings.require(
+            !split.label.is_empty() && split.size > 0,
+            "a split without label or size",
+            "give it both",
+        );
+    }
+    for (at, own) in panel.metrics.iter().enumerate() {
+        let earlier = panel.metrics.get(..at).unwrap_or_default();
+        let is_again = earlier.iter().any(|other| other.label == own.label);
+        findings.require(
+            !is_again && !own.label.is_empty(),
+            format!("`{}` is no label of its own", own.label),
+            "tell the metrics apart by their labels",
+        );
+        metric(panel, own, &known, &view, findings);
+    }
+    if !panel.is_whole {
+        controls(board, panel, &known, findings);
+    }
+}
+
+/// That what can be chosen on the board is a field of the panel's documents: else every choice would
+/// empty it.
+fn controls(board: &Board, panel: &Panel, known: &[ViewField], findings: &mut Findings) {
+    for control in board.controls {
+        let has_field = known.iter().any(|field| field.path == control.field());
+        // Samples of processes share a dataset with those of endpoints and have no service.
+        let is_of_endpoints = matches!(control, Control::Service | Control::Endpoint)
+            && panel.filter.contains("metricset.name: process");
+        findings.require(
+            has_field && !is_of_endpoints,
+            format!("the control `{}` would empty it", control.label()),
+            "mark it `.whole()`, or take the control away",
+        );
+    }
+}
+
+/// That a filter is KQL over known fields.
+fn filter(text: &str, known: &[ViewField], view: &str, findings: &mut Findings) {
+    match kql::parse(text) {
+        Ok(filter) => {
+            for path in filter.fields() {
+                findings.field(known, view, "filter", path);
+            }
+        }
+        Err(error) => findings.add(format!("the filter is no KQL: {error}"), "mend it"),
+    }
+}
+
+/// That form, metrics and splits go together.
+fn form(panel: &Panel, known: &[ViewField], view: &str, findings: &mut Findings) {
+    let counts = (panel.metrics.len(), panel.splits.len());
+    let is_fitting = match panel.form {
+        Form::Figure => counts == (1, 0),
+        Form::Lines | Form::Bars | Form::Areas => counts.0 >= 1 && counts.1 <= 1,
+        Form::Table => counts.0 >= 1 && counts.1 >= 1,
+        Form::Heat { field, bounds } => {
+            findings.field(known, view, "range", field);
+            counts == (1, 0) && bounds.is_sorted() && bounds.len() > 1
+        }
+        Form::Records(columns) => {
+            for path in columns {
+                findings.field(known, view, "column", path);
+            }
+            counts == (0, 0) && !columns.is_empty()
+        }
+    };
+    findings.require(
+        is_fitting,
+        format!("{} metrics and {} splits do not go with its form", counts.0, counts.1),
+        "a figure has one metric, a chart metrics or one split, a table both",
+    );
+    let is_split_of_one = counts.0 == 1 || counts.1 == 0 || panel.form == Form::Table;
+    findings.require(
+        is_split_of_one,
+        "several metrics and a split",
+        "draw either the metrics or one metric by the split",
+    );
+    if panel.form == Form::Table {
+        let is_sortable = panel.metrics.first().is_some_and(|metric| {
+            matches!(
+                metric.value,
+                Value::Count("") | Value::Sum(_) | Value::Max(_) | Value::Min(_) | Value::Mean(_)
+            )
+        });
+        findings.require(
+            is_sortable,
+            "the first metric cannot be sorted by",
+            "put a count, sum or maximum first",
+        );
+    }
+    findings.require(
+        panel.objective.is_none() || panel.form == Form::Lines,
+        "an objective without lines",
+        "draw it as lines, or leave the objective out",
+    );
+}
+
+/// One metric.
+fn metric(
+    panel: &Panel,
+    metric: &Metric,
+    known: &[ViewField],
+    view: &str,
+    findings: &mut Findings,
+) {
+    match metric.value {
+        Value::Count(text) => filter(text, known, view, findings),
+        Value::Sum(field) => findings.field(known, view, "sum", field),
+        Value::Max(field) | Value::Min(field) => findings.field(known, view, "max", field),
+        Value::Mean(field) => findings.field(known, view, "avg", field),
+        Value::Last(field) => findings.field(known, view, "last_value", field),
+        Value::Distinct(field) => findings.field(known, view, "cardinality", field),
+        Value::Percentile(field, _) => findings.field(known, view, "percentile", field),
+        Value::Merged(field, percentile) => {
+            findings.field(known, view, "percentile", &format!("{field}.histogram"));
+            findings.field(known, view, "max", &format!("{field}.p{percentile}"));
+        }
+        Value::Ratio(top, bottom) => {
+            for term in top.iter().chain(bottom) {
+                match term {
+                    Term::Count(text) => filter(text, known, view, findings),
+                    Term::Sum(field) => findings.field(known, view, "sum", field),
+                }
+            }
+        }
+    }
+    findings.require(
+        unit_fits(panel, metric),
+        format!("`{}` is not in {}", metric.label, metric.unit.as_str()),
+        "name the unit that its field has",
+    );
+    let is_sum = matches!(metric.value, Value::Sum(_) | Value::Count(""));
+    findings.require(
+        !metric.is_rate || (panel.form.has_time() && is_sum),
+        format!("`{}` cannot be a rate", metric.label),
+        "only sums and counts over time have one",
+    );
+    findings.require(
+        !matches!(metric.value, Value::Last(_)) || osd::is_plain(panel),
+        "the last value beside ratios, rates or objectives has no form on OpenSearch",
+        "take `Max`, or draw it in a panel of its own",
+    );
+}
+
+/// Whether a metric is in the unit that it says.
+fn unit_fits(panel: &Panel, metric: &Metric) -> bool {
+    let unit = match metric.value {
+        Value::Count(_) | Value::Distinct(_) => return metric.unit == Unit::Count,
+        Value::Ratio(..) if metric.unit == Unit::Share => return true,
+        value => value.field().map(|path| views::unit_of(panel.dataset, path)),
+    };
+    let want = match unit {
+        None | Some(FieldUnit::None) => Unit::Count,
+        Some(FieldUnit::Ns | FieldUnit::Us | FieldUnit::Ms) => Unit::Ms,
+        Some(FieldUnit::Seconds) => Unit::Seconds,
+        Some(FieldUnit::Bytes) => Unit::Bytes,
+        Some(FieldUnit::Share) => Unit::Share,
+    };
+    metric.unit == want
+}

@@ -1,0 +1,284 @@
+//! Goal: every kind of fault that can be planted in a board or its saved objects is found, where it is.
+//! Method: one fault at a time in boards and files that are otherwise without any.
+
+use super::super::model::{
+    Board, Control, Form, Metric, Panel, Row, Term, Unit, Value, metric, panel, row, split,
+};
+use super::super::{Product, osd, saved_objects, source::BOARDS};
+use super::{boards, objects};
+use crate::record::Dataset;
+
+/// A figure without fault.
+const FINE: Metric = metric("requests", Value::Sum("lbproxy.rollup.requests"), Unit::Count);
+/// A panel without fault, as wide as the board.
+const PANEL: Panel =
+    panel("fine", "How many?", "All of them.", Dataset::Rollup, Form::Figure, &[FINE]).wide(48);
+/// A board without fault.
+const BOARD: Board = Board {
+    id: "board",
+    title: "A board",
+    question: "Is it fine?",
+    range: "24h",
+    controls: &[Control::Service],
+    rows: &[row(8, &[PANEL])],
+};
+
+/// The findings in a board whose only row has these panels.
+fn with(panels: &'static [Panel]) -> Vec<String> {
+    // Boards are made of what lives for ever; a test's few bytes may.
+    let rows: &'static [Row] = Box::leak(Box::new([row(8, panels)]));
+    boards(&[Board { rows, ..BOARD }]).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_board_without_fault_has_no_finding() {
+    assert_eq!(with(&[PANEL]), Vec::<String>::new());
+    assert_eq!(boards(BOARDS), Vec::new());
+}
+
+/// A metric of a fault.
+const fn value(value: Value, unit: Unit) -> Metric {
+    metric("m", value, unit)
+}
+/// A time.
+const LATE: Metric = value(Value::Merged("lbproxy.rollup.duration_us", 99), Unit::Ms);
+/// A share whose filter is none.
+const SHARE: Metric = value(
+    Value::Ratio(&[Term::Sum("lbproxy.rollup.requests")], &[Term::Count("a: b c")]),
+    Unit::Share,
+);
+
+/// Panels with a fault each, and what is to be found.
+const FAULTS: &[(&[Panel], &str)] = &[
+    (&[PANEL.wide(40)], "row 0 is 40 wide"),
+    (&[PANEL.wide(24), PANEL.wide(24)], "a second panel with this id"),
+    (&[Panel { id: "Not an id", ..PANEL }], "no id"),
+    (&[Panel { title: "", ..PANEL }], "without title"),
+    (&[Panel { note: "no sentence", ..PANEL }], "without title or note"),
+    (&[PANEL.only("lbproxy.service: (a or")], "the filter is no KQL"),
+    (&[PANEL.only("lbproxy.servise: a")], "did you mean `lbproxy.service`?"),
+    (
+        &[Panel { metrics: &[value(Value::Sum("lbproxy.rollup.request"), Unit::Count)], ..PANEL }],
+        "`lbproxy.rollup.request` is no field of metrics-lbproxy.rollup-*; did you mean",
+    ),
+    (
+        &[Panel { metrics: &[value(Value::Sum("lbproxy.service"), Unit::Count)], ..PANEL }],
+        "`sum` cannot be made of `lbproxy.service`, which is of type keyword",
+    ),
+    (&[Panel { metrics: &[SHARE], ..PANEL }], "the filter is no KQL"),
+    (&[Panel { metrics: &[value(FINE.value, Unit::Bytes)], ..PANEL }], "`m` is not in bytes"),
+    (&[Panel { metrics: &[value(LATE.value, Unit::Count)], ..PANEL }], "`m` is not in count"),
+    (&[Panel { metrics: &[FINE.per_second()], ..PANEL }], "cannot be a rate"),
+    (&[Panel { metrics: &[], ..PANEL }], "0 metrics and 0 splits do not go with its form"),
+    (&[Panel { form: Form::Lines, metrics: &[FINE, FINE], ..PANEL }], "no label of its own"),
+    (
+        &[Panel { form: Form::Lines, metrics: &[FINE, LATE], ..PANEL }.by(&[split(
+            "lbproxy.service",
+            "Service",
+            5,
+        )])],
+        "several metrics and a split",
+    ),
+    (
+        &[Panel { form: Form::Table, metrics: &[LATE], ..PANEL }.by(&[split(
+            "lbproxy.service",
+            "Service",
+            5,
+        )])],
+        "the first metric cannot be sorted by",
+    ),
+    (
+        &[Panel { form: Form::Table, ..PANEL }.by(&[split("lbproxy.rollup.class", "Class", 5)])],
+        "`lbproxy.rollup.class` is no field",
+    ),
+    (&[Panel { form: Form::Table, ..PANEL }.by(&[split("lbproxy.route", "", 5)])], "without label"),
+    (&[PANEL.against("promised", 0.9)], "an objective without lines"),
+    (
+        &[Panel {
+            dataset: Dataset::Connection,
+            metrics: &[value(Value::Count(""), Unit::Count)],
+            ..PANEL
+        }],
+        "the control `Service` would empty it",
+    ),
+    (
+        &[Panel { form: Form::Records(&["lbproxy.nothing"]), metrics: &[], ..PANEL }],
+        "`lbproxy.nothing` is no field",
+    ),
+    (
+        &[Panel {
+            metrics: &[value(Value::Last("lbproxy.rollup.requests"), Unit::Count)],
+            ..PANEL
+        }
+        .whole()],
+        "the last value",
+    ),
+];
+
+#[test]
+fn each_fault_of_a_panel_is_found_and_says_where_and_how_to_mend_it() {
+    for (panels, want) in FAULTS {
+        let found = with(panels);
+        assert!(found.iter().any(|text| text.contains(want)), "{want}: {found:#?}");
+        assert!(found.iter().all(|text| text.starts_with("source: board")), "{found:#?}");
+    }
+}
+
+#[test]
+fn each_fault_of_a_board_is_found() {
+    for (board, want) in [
+        (Board { title: "", ..BOARD }, "a board without title"),
+        (Board { question: "No question", ..BOARD }, "with a question mark"),
+        (Board { id: "Board!", ..BOARD }, "no id"),
+        (Board { range: "a day", ..BOARD }, "`a day` is no range"),
+    ] {
+        let found: Vec<_> = boards(&[board]).iter().map(ToString::to_string).collect();
+        assert!(found.iter().any(|text| text.contains(want)), "{want}: {found:#?}");
+    }
+    let twice = boards(&[BOARD, BOARD]);
+    assert!(twice.iter().any(|own| own.problem.contains("a second board")), "{twice:#?}");
+}
+
+/// A file with one thing replaced by another.
+fn planted(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "nothing to replace: {from}");
+    text.replacen(from, to, 1)
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
+fn each_fault_of_saved_objects_is_found() {
+    let kibana = saved_objects(Product::Elasticsearch).to_owned();
+    let osd = osd::saved_objects(BOARDS);
+    let first = kibana.lines().next().unwrap();
+    let without = |text: &str, id: &str| -> String {
+        let is_other =
+            |line: &&str| !line.contains(&format!("\"id\":\"{id}\",\"migrationVersion\""));
+        text.lines().filter(is_other).map(|line| line.to_owned() + "\n").collect()
+    };
+    for (product, text, want) in [
+        (Product::Elasticsearch, format!("{kibana}{{\n"), "no JSON"),
+        (Product::Elasticsearch, format!("{kibana}{first}\n"), "a second index-pattern"),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\"typeMigrationVersion\":\"8.9.0\"",
+                "\"typeMigrationVersion\":\"10.2.0\"",
+            ),
+            "what the oldest server reads",
+        ),
+        (
+            Product::OpenSearch,
+            planted(&osd, "\"visualization\":\"7.10.0\"", "\"visualization\":\"7.17.0\""),
+            "what the oldest server reads",
+        ),
+        (
+            Product::OpenSearch,
+            without(&osd, "lbproxy-errors-reason-time"),
+            "the reference panel_reason-time leads to no visualization",
+        ),
+        (
+            Product::OpenSearch,
+            planted(&osd, "](#/view/lbproxy-errors)", "](#/view/lbproxy-mistakes)"),
+            "a link leads to no dashboard `lbproxy-mistakes`",
+        ),
+        (
+            Product::OpenSearch,
+            planted(&osd, "\\\"panelRefName\\\":\\\"panel_", "\\\"panelRefName\\\":\\\"table_"),
+            "no reference table_",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\\\"sourceField\\\":\\\"lbproxy.rollup.requests\\\"",
+                "\\\"sourceField\\\":\\\"lbproxy.rollup.request\\\"",
+            ),
+            "is no field of metrics-lbproxy.rollup-*",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\\\"sourceField\\\":\\\"lbproxy.rollup.requests\\\"",
+                "\\\"sourceField\\\":\\\"lbproxy.route\\\"",
+            ),
+            "`sum` cannot be made of `lbproxy.route`",
+        ),
+        (
+            Product::OpenSearch,
+            planted(
+                &osd,
+                "\\\\\\\"field\\\\\\\": \\\\\\\"lbproxy.rollup.outcome.success\\\\\\\"",
+                "\\\\\\\"field\\\\\\\": \\\\\\\"lbproxy.rollup.outcome.fine\\\\\\\"",
+            ),
+            "`lbproxy.rollup.outcome.fine` is no field",
+        ),
+        (
+            Product::OpenSearch,
+            planted(
+                &osd,
+                "\\\"fieldName\\\":\\\"lbproxy.service\\\"",
+                "\\\"fieldName\\\":\\\"lbproxy.shop\\\"",
+            ),
+            "`lbproxy.shop` is no field",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "event.outcome: failure", "event.outcome: (failure"),
+            "no KQL",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "\\\"w\\\":24,\\\"x\\\":24", "\\\"w\\\":24,\\\"x\\\":30"),
+            "keep within 48 columns",
+        ),
+        (
+            Product::OpenSearch,
+            planted(&osd, "\\\"w\\\":24,\\\"x\\\":24", "\\\"w\\\":24,\\\"x\\\":12"),
+            "it stands on `links`",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\\\"format\\\":{\\\"id\\\":\\\"percent\\\"",
+                "\\\"form\\\":{\\\"id\\\":\\\"percent\\\"",
+            ),
+            "has no unit",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "\"title\":\"lbproxy 1 Overview\"", "\"title\":\"\""),
+            "no title",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\\\"textBased\\\":{\\\"layers\\\":{}}",
+                "\\\"textBased\\\":{\\\"layers\\\":{\\\"a\\\":{}}}",
+            ),
+            "ES|QL",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "\\\"type\\\":\\\"lens\\\"}", "\\\"type\\\":\\\"maps\\\"}"),
+            "the panel type maps is not in every licence",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "\"type\":\"search\"", "\"type\":\"canvas-workpad\""),
+            "the type canvas-workpad is not in every licence",
+        ),
+    ] {
+        let found = objects(product, "file", &text);
+        let texts: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert!(texts.iter().any(|text| text.contains(want)), "{want}: {texts:#?}");
+        assert!(
+            found.iter().all(|own| !own.board.is_empty() && !own.cure.is_empty()),
+            "{texts:#?}"
+        );
+    }
+}

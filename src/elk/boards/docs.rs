@@ -1,0 +1,117 @@
+//! `docs/boards.md`: every panel with its question, data and figures.
+
+use std::fmt::Write as _;
+
+use super::model::{Board, Form, Metric, Panel, Term, Value};
+use super::{OLDEST, Product, osd};
+
+/// Its head.
+const HEAD: &str = "\
+# Boards
+
+<!-- Generated from the tables in src/elk/boards/source; `make dashboards` rewrites it. -->
+
+The same boards for Kibana (`dashboards/kibana/lbproxy.ndjson`) and OpenSearch Dashboards
+(`dashboards/opensearch/lbproxy.ndjson`): import the file under *Saved objects*, or send it:
+
+```sh
+curl -H 'kbn-xsrf: true' -F file=@dashboards/kibana/lbproxy.ndjson \\
+    'http://localhost:5601/api/saved_objects/_import?overwrite=true'
+curl -H 'osd-xsrf: true' -F file=@dashboards/opensearch/lbproxy.ndjson \\
+    'http://localhost:5601/api/saved_objects/_import?overwrite=true'
+```
+
+- Every panel is in the free licence of both products.
+- Long ranges are answered from rollups: the documents that a panel touches grow with services, routes,
+  endpoints and minutes, not with requests. Detail comes from the records.
+- Percentiles of rollups are never averaged. Kibana merges their histograms, within 0.8 %. OpenSearch has no
+  histograms: its panels show the percentile of the worst minute and endpoint and say so; the board of
+  latency has percentiles over the records on both.
+- Links between boards take the time range along, and on Kibana the filters; on OpenSearch Dashboards
+  those that are pinned, as the lists above the panels do.
+- Status is a list to choose from only where every panel is made of single requests: a rollup holds
+  many statuses.
+- Dashed lines are the objectives 99.9 % served and 300 ms for the 99th percentile.
+
+";
+
+/// The page.
+pub fn markdown(boards: &[Board]) -> String {
+    let mut page = HEAD.to_owned();
+    let oldest = |product| {
+        OLDEST.iter().find(|(own, _)| *own == product).map_or("", |(_, version)| *version)
+    };
+    let (kibana, opensearch) = (oldest(Product::Elasticsearch), oldest(Product::OpenSearch));
+    let _ = writeln!(page, "For Kibana {kibana} and OpenSearch Dashboards {opensearch}, or newer.");
+    for board in boards {
+        let _ = writeln!(
+            page,
+            "\n## {}\n\n{} Opens at the last {}.",
+            board.title, board.question, board.range
+        );
+        let controls: Vec<_> = board.controls.iter().map(|control| control.label()).collect();
+        let _ = writeln!(page, "Lists to choose from: {}.\n", controls.join(", "));
+        page += "| Panel | Data | Shows | Form | On OpenSearch |\n|---|---|---|---|---|\n";
+        for panel in board.panels() {
+            page += &row(panel);
+        }
+    }
+    page
+}
+
+/// A panel's row.
+fn row(panel: &Panel) -> String {
+    let metrics: Vec<_> = panel.metrics.iter().map(metric).collect();
+    let splits: Vec<_> = panel.splits.iter().map(|split| format!("`{}`", split.field)).collect();
+    let mut shows = metrics.join("<br>");
+    if !splits.is_empty() {
+        let _ = write!(shows, "<br>by {}", splits.join(", "));
+    }
+    let mut data = panel.dataset.as_str().to_owned();
+    if !panel.filter.is_empty() {
+        let filter = panel.filter.split_whitespace().collect::<Vec<_>>().join(" ");
+        let _ = write!(data, " where `{filter}`");
+    }
+    let form = match panel.form {
+        Form::Figure => "figure",
+        Form::Lines => "lines",
+        Form::Bars => "stacked bars",
+        Form::Areas => "areas",
+        Form::Table => "table",
+        Form::Heat { .. } => "heat map",
+        Form::Records(_) => "records",
+    };
+    let osd = match panel.form {
+        Form::Records(_) => "saved search",
+        _ if osd::is_plain(panel) => "agg-based",
+        _ => "Vega",
+    };
+    format!("| {} | {data} | {shows} | {form} | {osd} |\n", panel.title)
+}
+
+/// A metric in words.
+fn metric(metric: &Metric) -> String {
+    let terms = |terms: &[Term]| {
+        let each = terms.iter().map(|term| match term {
+            Term::Count(filter) => format!("documents with `{filter}`"),
+            Term::Sum(field) => format!("`{field}`"),
+        });
+        each.collect::<Vec<_>>().join(" + ")
+    };
+    let what = match metric.value {
+        Value::Count("") => "documents".to_owned(),
+        Value::Count(filter) => format!("documents with `{filter}`"),
+        Value::Sum(field) => format!("sum of `{field}`"),
+        Value::Max(field) => format!("highest `{field}`"),
+        Value::Min(field) => format!("lowest `{field}`"),
+        Value::Mean(field) => format!("mean of `{field}`"),
+        Value::Last(field) => format!("last `{field}`"),
+        Value::Distinct(field) => format!("different `{field}`"),
+        Value::Percentile(field, percentile) | Value::Merged(field, percentile) => {
+            format!("p{percentile} of `{field}`")
+        }
+        Value::Ratio(top, bottom) => format!("({}) ÷ ({})", terms(top), terms(bottom)),
+    };
+    let per = if metric.is_rate { " per second" } else { "" };
+    format!("{}: {what}, {}{per}", metric.label, metric.unit.as_str())
+}

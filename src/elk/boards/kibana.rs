@@ -1,0 +1,293 @@
+//! Kibana: the input of kb-dashboard, and what is done to its output.
+//!
+//! kb-dashboard (PyPI) makes Lens panels by value of our panels. It writes for the newest Kibana and
+//! leaves a few things out; [`finish`] puts them in and states the oldest version that has all of it.
+//! Every panel is form-based Lens: free in every licence. Not here: running kb-dashboard (the tests
+//! and `make dashboards` do).
+
+use serde_json::{Map, Value, json};
+
+use super::model::{Board, Form, GRID_WIDTH, Metric, Panel, Term, Unit, Value as Worked};
+use super::views::{scale, view_id};
+use super::{
+    CORE_VERSION, Product, discover_links, lines, note, places, version, views_and_searches,
+};
+
+/// Height of the row of links above the panels.
+const HEAD: u16 = 4;
+
+/// The input of kb-dashboard: YAML in its JSON form.
+pub fn source(boards: &'static [Board]) -> Value {
+    json!({ "dashboards": boards.iter().map(|board| dashboard(boards, board)).collect::<Vec<_>>() })
+}
+
+/// The input for one board.
+fn dashboard(boards: &[Board], board: &'static Board) -> Value {
+    let mut panels = vec![links(boards, board), discover(board)];
+    panels.extend(places(board, HEAD).into_iter().map(|(panel, [x, y, w, h])| {
+        let mut source = chart(board, panel);
+        source["id"] = panel.id.into();
+        source["title"] = panel.title.into();
+        source["description"] = note(Product::Elasticsearch, panel).into();
+        source["position"] = json!({ "x": x, "y": y });
+        source["size"] = json!({ "w": w, "h": h });
+        source
+    }));
+    let view = board.panels().find(|panel| !panel.is_whole).map(|panel| view_id(panel.dataset));
+    let controls: Vec<_> = board
+        .controls
+        .iter()
+        .map(|control| {
+            json!({
+                "type": "options", "id": control.label(), "label": control.label(),
+                "field": control.field(), "data_view": view, "multiple": true,
+            })
+        })
+        .collect();
+    json!({
+        "id": board.object_id(),
+        "name": board.title,
+        "description": board.question,
+        "time_range": { "from": format!("now-{}", board.range), "to": "now" },
+        "controls": controls,
+        "panels": panels,
+    })
+}
+
+/// Links to all boards, which take time range and filters along.
+fn links(boards: &[Board], board: &Board) -> Value {
+    let others = boards.iter().filter(|other| other.id != board.id);
+    let items: Vec<_> = others
+        .map(|other| {
+            let label = other.title.trim_start_matches("lbproxy ");
+            json!({
+                "id": format!("to-{}", other.id), "label": label, "dashboard": other.object_id(),
+                "with_time": true, "with_filters": true,
+            })
+        })
+        .collect();
+    json!({
+        "id": "boards", "title": "Boards", "hide_title": true,
+        "description": "The other boards, with the same time range and filters.",
+        "position": { "x": 0, "y": 0 }, "size": { "w": GRID_WIDTH * 3 / 4, "h": HEAD },
+        "links": { "layout": "horizontal", "items": items },
+    })
+}
+
+/// Ways into Discover.
+fn discover(board: &Board) -> Value {
+    json!({
+        "id": "discover", "title": "Discover", "hide_title": true,
+        "description": "The documents behind the panels.",
+        "position": { "x": GRID_WIDTH * 3 / 4, "y": 0 }, "size": { "w": GRID_WIDTH / 4, "h": HEAD },
+        "markdown": { "content": discover_links(board) },
+    })
+}
+
+/// A panel without its frame.
+fn chart(board: &Board, panel: &Panel) -> Value {
+    let time =
+        json!({ "id": "time", "type": "date_histogram", "field": "@timestamp", "label": "Time" });
+    let metrics: Vec<_> =
+        panel.metrics.iter().enumerate().map(|(at, own)| metric(panel, at, own)).collect();
+    let mut splits = panel.splits.iter().enumerate().map(|(at, split)| {
+        json!({
+            "id": format!("s{at}"), "type": "values", "field": split.field, "label": split.label,
+            "size": split.size, "sort": { "by": "m0", "direction": "desc" },
+            "show_other_bucket": false, "include_missing_values": false,
+        })
+    });
+    let mut lens = match panel.form {
+        Form::Records(_) => {
+            return json!({ "search": { "saved_search_id": board.panel_id(panel) } });
+        }
+        Form::Figure => json!({ "type": "metric", "primary": metrics.first() }),
+        Form::Table => json!({
+            "type": "datatable", "metrics": metrics, "breakdowns": splits.collect::<Vec<_>>(),
+            "sorting": { "column_id": "m0", "direction": "desc" },
+            "appearance": { "density": "compact" },
+        }),
+        Form::Heat { field, bounds } => json!({
+            "type": "heatmap", "metric": metrics.first(), "x_axis": time,
+            "y_axis": {
+                "id": "s0", "type": "intervals", "field": field, "label": "Band",
+                "intervals": bands(bounds).map(|(from, to)| match to {
+                    Some(to) => json!({ "from": from, "to": to }),
+                    None => json!({ "from": from }),
+                }).collect::<Vec<_>>(),
+            },
+        }),
+        Form::Lines | Form::Bars | Form::Areas => {
+            let mut xy = json!({
+                "dimension": time, "metrics": metrics,
+                "legend": { "visible": "show", "position": "bottom" },
+                "appearance": { "y_left_axis": axis(panel) },
+            });
+            xy["type"] = match panel.form {
+                Form::Bars => "bar",
+                Form::Areas => "area",
+                _ => "line",
+            }
+            .into();
+            if let Some(split) = splits.next() {
+                xy["breakdown"] = split;
+            }
+            if let Some(objective) = panel.objective {
+                let level = objective.level
+                    / panel.metrics.first().map_or(1.0, |metric| scale(panel, metric));
+                xy["layers"] = json!([{
+                    "type": "reference_line", "data_view": view_id(panel.dataset),
+                    "reference_lines": [{
+                        "id": "objective", "label": objective.label, "value": level,
+                        "line_style": "dashed", "color": super::source::OBJECTIVE_COLOR,
+                    }],
+                }]);
+            }
+            xy
+        }
+    };
+    lens["data_view"] = view_id(panel.dataset).into();
+    if !panel.filter.is_empty() {
+        lens["query"] = json!({ "kql": panel.filter });
+    }
+    json!({ "lens": lens })
+}
+
+/// Bands from their bounds; the last is open.
+fn bands(bounds: &[u64]) -> impl Iterator<Item = (u64, Option<u64>)> {
+    bounds.iter().enumerate().map(|(at, from)| (*from, bounds.get(at + 1).copied()))
+}
+
+/// The vertical axis. Shares near 1 would be a flat line on an axis from 0.
+fn axis(panel: &Panel) -> Value {
+    let unit = panel.metrics.first().map_or("", |metric| metric.unit.as_str());
+    let is_rate = panel.metrics.iter().any(|metric| metric.is_rate);
+    let title = if is_rate { format!("{unit} per second") } else { unit.to_owned() };
+    let is_share = panel.metrics.first().is_some_and(|metric| metric.unit == Unit::Share);
+    match panel.form {
+        Form::Lines if is_share => json!({ "title": title, "extent": { "mode": "data_bounds" } }),
+        _ => json!({ "title": title }),
+    }
+}
+
+/// A metric of a panel. A field's own format serves where there is one field; what is calculated
+/// has none and is given one.
+fn metric(panel: &Panel, at: usize, metric: &Metric) -> Value {
+    let mut source = match metric.value {
+        Worked::Count("") => json!({ "aggregation": "count" }),
+        // kb-dashboard loses the filter of a plain count, not that of a formula.
+        Worked::Count(filter) => json!({ "formula": term(&Term::Count(filter)) }),
+        Worked::Sum(field) => json!({ "aggregation": "sum", "field": field }),
+        Worked::Max(field) => json!({ "aggregation": "max", "field": field }),
+        Worked::Min(field) => json!({ "aggregation": "min", "field": field }),
+        Worked::Mean(field) => json!({ "aggregation": "average", "field": field }),
+        Worked::Distinct(field) => json!({ "aggregation": "unique_count", "field": field }),
+        Worked::Last(field) => {
+            json!({ "aggregation": "last_value", "field": field, "date_field": "@timestamp" })
+        }
+        Worked::Percentile(field, percentile) => {
+            json!({ "aggregation": "percentile", "field": field, "percentile": percentile })
+        }
+        Worked::Merged(field, percentile) => json!({
+            "aggregation": "percentile", "field": format!("{field}.histogram"),
+            "percentile": percentile,
+        }),
+        Worked::Ratio(top, bottom) => {
+            let sum = |terms: &[Term]| terms.iter().map(term).collect::<Vec<_>>().join(" + ");
+            let scaled = match scale(panel, metric) {
+                1.0 => String::new(),
+                scale => format!(" * {scale}"),
+            };
+            json!({ "formula": format!("({}) / ({}){scaled}", sum(top), sum(bottom)) })
+        }
+    };
+    source["id"] = format!("m{at}").into();
+    source["label"] = metric.label.into();
+    if source.get("formula").is_some() || matches!(metric.value, Worked::Count(_)) {
+        source["format"] = match metric.unit {
+            Unit::Share => json!({ "type": "percent", "decimals": 2 }),
+            Unit::Ms => json!({ "type": "number", "decimals": 2, "suffix": " ms" }),
+            Unit::Seconds => json!({ "type": "number", "decimals": 1, "suffix": " s" }),
+            Unit::Bytes => json!({ "type": "bytes", "decimals": 1 }),
+            Unit::Count => json!({ "type": "number", "decimals": 0 }),
+        };
+    }
+    if let Some(color) = metric.color.filter(|_| panel.form.has_time() && panel.splits.is_empty())
+        && !matches!(panel.form, Form::Heat { .. })
+    {
+        source["color"] = color.into();
+    }
+    source
+}
+
+/// A term in the language of formulas.
+fn term(term: &Term) -> String {
+    match term {
+        Term::Count("") => "count()".to_owned(),
+        Term::Count(filter) => format!("count(kql='{filter}')"),
+        Term::Sum(field) => format!("sum({field})"),
+    }
+}
+
+/// The file to import, from what kb-dashboard made of [`source`]: data views, searches, then
+/// the dashboards in the order of `boards`.
+///
+/// # Errors
+/// When it is not what kb-dashboard writes.
+pub fn finish(boards: &'static [Board], compiled: &str) -> Result<String, String> {
+    let mut dashboards = Map::new();
+    for line in compiled.lines() {
+        let object: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let id = object["id"].as_str().unwrap_or_default().to_owned();
+        dashboards.insert(id, object);
+    }
+    let mut objects = views_and_searches(Product::Elasticsearch, boards);
+    for board in boards {
+        let id = board.object_id();
+        let compiled = dashboards.get(&id).ok_or_else(|| format!("kb-dashboard made no {id}"))?;
+        objects.push(finished(board, compiled).ok_or_else(|| format!("{id} is not understood"))?);
+    }
+    Ok(lines(objects))
+}
+
+/// One dashboard.
+fn finished(board: &'static Board, compiled: &Value) -> Option<Value> {
+    let mut attributes = compiled["attributes"].clone();
+    let mut panels: Vec<Value> = serde_json::from_str(attributes["panelsJSON"].as_str()?).ok()?;
+    for (panel, [..]) in places(board, HEAD) {
+        let own = panels.iter_mut().find(|own| own["panelIndex"] == panel.id)?;
+        complete(panel, own)?;
+    }
+    attributes["panelsJSON"] = Value::from(panels).to_string().into();
+    // Of a newer Kibana than the oldest that the rest needs.
+    attributes["controlGroupInput"].as_object_mut()?.remove("showApplySelections");
+    Some(json!({
+        "id": compiled["id"], "type": "dashboard", "attributes": attributes,
+        "references": compiled["references"],
+        "coreMigrationVersion": CORE_VERSION,
+        "typeMigrationVersion": version(Product::Elasticsearch, "dashboard"),
+    }))
+}
+
+/// Puts into a compiled panel what kb-dashboard has no words for.
+fn complete(panel: &Panel, compiled: &mut Value) -> Option<()> {
+    compiled["embeddableConfig"]["description"] = note(Product::Elasticsearch, panel).into();
+    if matches!(panel.form, Form::Records(_)) {
+        compiled["embeddableConfig"].as_object_mut()?.remove("savedObjectId");
+        compiled["panelRefName"] = format!("panel_{}", panel.id).into();
+        return Some(());
+    }
+    let state = &mut compiled["embeddableConfig"]["attributes"]["state"];
+    let layers = state["datasourceStates"]["formBased"]["layers"].as_object_mut()?;
+    for layer in layers.values_mut() {
+        if panel.is_whole {
+            layer["ignoreGlobalFilters"] = true.into();
+        }
+        for (at, _) in panel.metrics.iter().enumerate().filter(|(_, metric)| metric.is_rate) {
+            if let Some(column) = layer["columns"].get_mut(format!("m{at}")) {
+                column["timeScale"] = "s".into();
+            }
+        }
+    }
+    Some(())
+}

@@ -1,0 +1,364 @@
+//! What a board is made of: panels that ask one question each, in words that fit both products.
+//!
+//! Everything is `const`, so a board is a table in the source and a mistake in its form does not
+//! compile; what the compiler cannot see (fields, filters, ids) is `check`'s. Not here: what the
+//! products make of it (`kibana`, `osd`), which boards there are (`source`).
+
+use crate::record::Dataset;
+
+/// Columns of the grid that panels stand on, in both products.
+pub const GRID_WIDTH: u16 = 48;
+
+/// One board.
+#[derive(Debug, Clone, Copy)]
+pub struct Board {
+    /// Stable id: the saved object is `lbproxy-ID`.
+    pub id: &'static str,
+    /// Title.
+    pub title: &'static str,
+    /// The question that it answers.
+    pub question: &'static str,
+    /// What is shown at first, up to now, such as `24h`.
+    pub range: &'static str,
+    /// What can be chosen on it.
+    pub controls: &'static [Control],
+    /// Panels, row by row.
+    pub rows: &'static [Row],
+}
+
+impl Board {
+    /// Its panels, from top left to bottom right.
+    pub fn panels(&self) -> impl Iterator<Item = &'static Panel> {
+        self.rows.iter().flat_map(|row| row.panels)
+    }
+
+    /// Id of its dashboard.
+    pub fn object_id(&self) -> String {
+        format!("lbproxy-{}", self.id)
+    }
+
+    /// Id of what a panel keeps for itself: a visualization or a saved search.
+    pub fn panel_id(&self, panel: &Panel) -> String {
+        format!("lbproxy-{}-{}", self.id, panel.id)
+    }
+}
+
+/// Panels side by side; their widths add up to [`GRID_WIDTH`].
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Height on the grid.
+    pub height: u16,
+    /// From left to right.
+    pub panels: &'static [Panel],
+}
+
+/// A list of values to choose from, above the panels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// The lbproxy process.
+    Instance,
+    /// The service.
+    Service,
+    /// The route.
+    Route,
+    /// The endpoint.
+    Endpoint,
+    /// The listener.
+    Listener,
+    /// The status to the downstream; only where every panel is made of records that have one.
+    Status,
+}
+
+impl Control {
+    /// The field that is narrowed.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Instance => "service.node.name",
+            Self::Service => "lbproxy.service",
+            Self::Route => "lbproxy.route",
+            Self::Endpoint => "lbproxy.endpoint",
+            Self::Listener => "lbproxy.listener",
+            Self::Status => "http.response.status_code",
+        }
+    }
+
+    /// What people read.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Instance => "Instance",
+            Self::Service => "Service",
+            Self::Route => "Route",
+            Self::Endpoint => "Endpoint",
+            Self::Listener => "Listener",
+            Self::Status => "Status",
+        }
+    }
+}
+
+/// One question, and the data and form of its answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Panel {
+    /// Stable id within its board.
+    pub id: &'static str,
+    /// The question or the name of its answer.
+    pub title: &'static str,
+    /// How to read it, and where to go next.
+    pub note: &'static str,
+    /// Where its documents are.
+    pub dataset: Dataset,
+    /// Which of them count, in KQL; empty for all.
+    pub filter: &'static str,
+    /// How it is drawn.
+    pub form: Form,
+    /// What is drawn: columns, lines, or the one figure.
+    pub metrics: &'static [Metric],
+    /// By what: a table's rows, or the series of a chart.
+    pub splits: &'static [Split],
+    /// A level that the first metric is to be held against.
+    pub objective: Option<Objective>,
+    /// Whether the board's controls leave it alone, as its documents do not have their fields.
+    pub is_whole: bool,
+    /// Width on the grid.
+    pub width: u16,
+}
+
+/// How a panel is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One figure for the whole range.
+    Figure,
+    /// Lines over time.
+    Lines,
+    /// Stacked bars over time.
+    Bars,
+    /// Stacked areas over time.
+    Areas,
+    /// Rows by the splits, sorted by the first metric.
+    Table,
+    /// Counts over time and over bands of a field, whose bounds are in the field's own unit.
+    Heat {
+        /// The field.
+        field: &'static str,
+        /// Where a band begins and the one before ends; the last is open.
+        bounds: &'static [u64],
+    },
+    /// The documents themselves, newest first, with these fields.
+    Records(&'static [&'static str]),
+}
+
+impl Form {
+    /// Whether it runs over time.
+    pub const fn has_time(self) -> bool {
+        matches!(self, Self::Lines | Self::Bars | Self::Areas | Self::Heat { .. })
+    }
+}
+
+/// A figure.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// What people read.
+    pub label: &'static str,
+    /// How it is worked out.
+    pub value: Value,
+    /// In what.
+    pub unit: Unit,
+    /// Whether it is divided by the seconds of each bucket of time.
+    pub is_rate: bool,
+    /// Its colour, where it has one on all boards.
+    pub color: Option<&'static str>,
+}
+
+/// How a figure is worked out of the documents of its bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value {
+    /// Documents that match a filter in KQL; an empty one is matched by all.
+    Count(&'static str),
+    /// Sum over a field.
+    Sum(&'static str),
+    /// Highest value of a field.
+    Max(&'static str),
+    /// Lowest value of a field.
+    Min(&'static str),
+    /// Mean over a field.
+    Mean(&'static str),
+    /// Value in the newest document that has the field.
+    Last(&'static str),
+    /// How many different values a field has.
+    Distinct(&'static str),
+    /// Percentile of a field, over records.
+    Percentile(&'static str, u8),
+    /// Percentile of times that rollups hold as a distribution. Where the server cannot add
+    /// distributions up, the highest such percentile of any rollup instead, and the panel says so.
+    Merged(&'static str, u8),
+    /// The terms of the first list added up, divided by those of the second.
+    Ratio(&'static [Term], &'static [Term]),
+}
+
+/// A summand of a ratio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Term {
+    /// Documents that match a filter in KQL.
+    Count(&'static str),
+    /// Sum over a field.
+    Sum(&'static str),
+}
+
+/// What a figure is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Things.
+    Count,
+    /// A part of 1, shown in percent.
+    Share,
+    /// Milliseconds.
+    Ms,
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+}
+
+impl Unit {
+    /// Its word in documentation and on axes.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Share => "%",
+            Self::Ms => "ms",
+            Self::Seconds => "s",
+            Self::Bytes => "bytes",
+        }
+    }
+}
+
+/// The values of a field, those with the highest first metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Split {
+    /// The field.
+    pub field: &'static str,
+    /// What people read.
+    pub label: &'static str,
+    /// How many values.
+    pub size: u16,
+}
+
+/// A level drawn as a dashed line.
+#[derive(Debug, Clone, Copy)]
+pub struct Objective {
+    /// What people read.
+    pub label: &'static str,
+    /// The level, in the unit of the panel's first metric.
+    pub level: f64,
+}
+
+/// Values of `field`, at most `size`.
+pub const fn split(field: &'static str, label: &'static str, size: u16) -> Split {
+    Split { field, label, size }
+}
+
+/// A row of panels.
+pub const fn row(height: u16, panels: &'static [Panel]) -> Row {
+    Row { height, panels }
+}
+
+/// A figure that counts things; see [`Metric::per_second`] and the other refinements.
+pub const fn metric(label: &'static str, value: Value, unit: Unit) -> Metric {
+    Metric { label, value, unit, is_rate: false, color: None }
+}
+
+impl Metric {
+    /// Divided by the seconds of each bucket.
+    #[must_use]
+    pub const fn per_second(mut self) -> Self {
+        self.is_rate = true;
+        self
+    }
+
+    /// In the colour that it has everywhere.
+    #[must_use]
+    pub const fn in_color(mut self, color: &'static str) -> Self {
+        self.color = Some(color);
+        self
+    }
+}
+
+/// A panel over all documents of a dataset, a third of the board wide.
+pub const fn panel(
+    id: &'static str,
+    title: &'static str,
+    note: &'static str,
+    dataset: Dataset,
+    form: Form,
+    metrics: &'static [Metric],
+) -> Panel {
+    Panel {
+        id,
+        title,
+        note,
+        dataset,
+        filter: "",
+        form,
+        metrics,
+        splits: &[],
+        objective: None,
+        is_whole: false,
+        width: GRID_WIDTH / 3,
+    }
+}
+
+impl Panel {
+    /// Only documents that match.
+    #[must_use]
+    pub const fn only(mut self, filter: &'static str) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// One row or series for each value.
+    #[must_use]
+    pub const fn by(mut self, splits: &'static [Split]) -> Self {
+        self.splits = splits;
+        self
+    }
+
+    /// With a dashed line.
+    #[must_use]
+    pub const fn against(mut self, label: &'static str, level: f64) -> Self {
+        self.objective = Some(Objective { label, level });
+        self
+    }
+
+    /// Left alone by the board's controls.
+    #[must_use]
+    pub const fn whole(mut self) -> Self {
+        self.is_whole = true;
+        self
+    }
+
+    /// Its width on the grid.
+    #[must_use]
+    pub const fn wide(mut self, width: u16) -> Self {
+        self.width = width;
+        self
+    }
+}
+
+impl Value {
+    /// The field whose unit the figure is in, if it is one field's.
+    pub const fn field(self) -> Option<&'static str> {
+        match self {
+            Self::Count(_) | Self::Distinct(_) => None,
+            Self::Sum(field)
+            | Self::Max(field)
+            | Self::Min(field)
+            | Self::Mean(field)
+            | Self::Last(field)
+            | Self::Percentile(field, _)
+            | Self::Merged(field, _) => Some(field),
+            Self::Ratio(top, _) => match top {
+                [Term::Sum(field), ..] => Some(field),
+                _ => None,
+            },
+        }
+    }
+}

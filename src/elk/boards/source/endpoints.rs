@@ -1,0 +1,154 @@
+//! Board 3: endpoints, against each other. What they were set aside for stands on Heartbeat.
+
+use super::super::model::{
+    Board, Control, Form, Metric, Term, Unit, Value, metric, panel, row, split,
+};
+use super::{BAD_SHARE, FAILING, FAILURES, P99, REQUESTS};
+use crate::record::Dataset;
+
+/// One line for each endpoint.
+const BY_ENDPOINT: &[super::super::model::Split] = &[split("lbproxy.endpoint", "Endpoint", 12)];
+
+/// Mean over the rollups' sums: sums may be added up, percentiles not.
+const fn mean(label: &'static str, top: &'static [Term], bottom: &'static [Term]) -> Metric {
+    metric(label, Value::Ratio(top, bottom), Unit::Ms)
+}
+
+/// See the head of this file.
+pub(super) const BOARD: Board = Board {
+    id: "endpoints",
+    title: "lbproxy 3 Upstreams",
+    question: "Which endpoint gets more, fails more or answers later than the others?",
+    range: "6h",
+    controls: &[Control::Service, Control::Route, Control::Endpoint, Control::Instance],
+    rows: &[
+        row(
+            12,
+            &[
+                panel(
+                    "share",
+                    "Is traffic spread evenly?",
+                    "Requests per second by endpoint.",
+                    Dataset::Rollup,
+                    Form::Areas,
+                    &[REQUESTS.per_second()],
+                )
+                .by(BY_ENDPOINT)
+                .wide(24),
+                panel(
+                    "failing",
+                    "Which one fails?",
+                    "Failed requests by the endpoint of their last attempt.",
+                    Dataset::Rollup,
+                    Form::Bars,
+                    &[FAILURES],
+                )
+                .by(BY_ENDPOINT)
+                .wide(24),
+            ],
+        ),
+        row(
+            12,
+            &[
+                panel(
+                    "first-byte",
+                    "Which one answers late?",
+                    "Mean time from the request handed over to the response head.",
+                    Dataset::Rollup,
+                    Form::Lines,
+                    &[mean(
+                        "first byte",
+                        &[Term::Sum("lbproxy.rollup.first_byte_us.sum")],
+                        &[Term::Sum("lbproxy.rollup.first_byte_us.count")],
+                    )],
+                )
+                .by(BY_ENDPOINT)
+                .wide(24),
+                panel(
+                    "connect",
+                    "Which one is hard to reach?",
+                    "Mean time to connect, where a connection was opened.",
+                    Dataset::Rollup,
+                    Form::Lines,
+                    &[mean(
+                        "connect",
+                        &[Term::Sum("lbproxy.rollup.connect_us.sum")],
+                        &[Term::Sum("lbproxy.rollup.connect_us.count")],
+                    )],
+                )
+                .by(BY_ENDPOINT)
+                .wide(24),
+            ],
+        ),
+        row(
+            12,
+            &[
+                panel(
+                    "opened",
+                    "How many connections are opened?",
+                    "Upstream connections opened per second: many of them, and keep-alive does not work.",
+                    Dataset::Rollup,
+                    Form::Bars,
+                    &[metric(
+                        "connections",
+                        Value::Sum("lbproxy.rollup.connections_opened"),
+                        Unit::Count,
+                    )
+                    .per_second()],
+                )
+                .by(BY_ENDPOINT)
+                .wide(24),
+                panel(
+                    "retries",
+                    "How much is tried again?",
+                    "Attempts after the first of a request, by the endpoint of the last.",
+                    Dataset::Rollup,
+                    Form::Bars,
+                    &[metric("retries", Value::Sum("lbproxy.rollup.retries"), Unit::Count)],
+                )
+                .by(BY_ENDPOINT)
+                .wide(24),
+            ],
+        ),
+        row(
+            14,
+            &[
+                panel(
+                    "endpoints",
+                    "How is each endpoint doing?",
+                    "By requests.",
+                    Dataset::Rollup,
+                    Form::Table,
+                    &[REQUESTS, FAILURES, FAILING, P99],
+                )
+                .by(&[
+                    split("lbproxy.service", "Service", 10),
+                    split("lbproxy.endpoint", "Endpoint", 20),
+                ])
+                .wide(30),
+                panel(
+                    "budget",
+                    "Who causes what fails?",
+                    "Failed requests by reason, of the endpoints' account.",
+                    Dataset::Rollup,
+                    Form::Table,
+                    &[
+                        metric(
+                            "refused",
+                            Value::Sum("lbproxy.rollup.reason.connect_refused"),
+                            Unit::Count,
+                        ),
+                        metric(
+                            "late",
+                            Value::Sum("lbproxy.rollup.reason.first_byte_timeout"),
+                            Unit::Count,
+                        ),
+                        BAD_SHARE,
+                    ],
+                )
+                .by(&[split("lbproxy.endpoint", "Endpoint", 20)])
+                .wide(18),
+            ],
+        ),
+    ],
+};

@@ -1,0 +1,155 @@
+//! Board 4: what failed, for which reason, on whose account.
+
+use super::super::model::{Board, Control, Form, Unit, Value, metric, panel, row, split};
+use super::{COUNT, color};
+use crate::record::Dataset;
+
+/// What is not well: failed, or left by the client, or refused.
+const TROUBLE: &str = "not lbproxy.termination.reason: complete or event.outcome: failure \
+                       or http.response.status_code >= 400";
+
+/// See the head of this file.
+pub(super) const BOARD: Board = Board {
+    id: "errors",
+    title: "lbproxy 4 Errors and reasons",
+    question: "What failed, why, on whose account, and which requests were they?",
+    range: "1h",
+    controls: &[
+        Control::Service,
+        Control::Route,
+        Control::Endpoint,
+        Control::Instance,
+        Control::Status,
+    ],
+    rows: &[
+        row(
+            7,
+            &[
+                panel(
+                    "failed",
+                    "Failed",
+                    "Requests that were not served, and not by the client's doing.",
+                    Dataset::Access,
+                    Form::Figure,
+                    &[COUNT.in_color(color::BAD)],
+                )
+                .only("event.outcome: failure"),
+                panel(
+                    "left",
+                    "Left by the client",
+                    "Nobody knows how these would have ended.",
+                    Dataset::Access,
+                    Form::Figure,
+                    &[COUNT.in_color(color::QUIET)],
+                )
+                .only("event.outcome: unknown"),
+                panel(
+                    "client",
+                    "Answered 4xx",
+                    "Served, with an answer that says the client was mistaken.",
+                    Dataset::Access,
+                    Form::Figure,
+                    &[COUNT.in_color(color::CLIENT)],
+                )
+                .only("http.response.status_code >= 400 and http.response.status_code < 500"),
+            ],
+        ),
+        row(
+            12,
+            &[
+                panel(
+                    "reason-time",
+                    "Why, and since when?",
+                    "Troubled requests by reason. New colours are new troubles.",
+                    Dataset::Access,
+                    Form::Bars,
+                    &[COUNT],
+                )
+                .only(TROUBLE)
+                .by(&[split("lbproxy.termination.reason", "Reason", 10)])
+                .wide(24),
+                panel(
+                    "status-time",
+                    "With which status?",
+                    "Statuses from 400 that were sent.",
+                    Dataset::Access,
+                    Form::Bars,
+                    &[COUNT],
+                )
+                .only("http.response.status_code >= 400")
+                .by(&[split("http.response.status_code", "Status", 10)])
+                .wide(24),
+            ],
+        ),
+        row(
+            14,
+            &[
+                panel(
+                    "state",
+                    "Who ended it, and in which phase?",
+                    "First letter who (C client, S endpoint, s endpoint too slow, P policy, D none in \
+                     rotation), second letter when (R request, Q queue, C connect, H head, D data).",
+                    Dataset::Access,
+                    Form::Table,
+                    &[COUNT],
+                )
+                .only(TROUBLE)
+                .by(&[
+                    split("lbproxy.termination.state", "State", 10),
+                    split("lbproxy.termination.reason", "Reason", 10),
+                ]),
+                panel(
+                    "endpoint",
+                    "Which endpoint?",
+                    "Troubled requests by the endpoint of their last attempt.",
+                    Dataset::Access,
+                    Form::Table,
+                    &[
+                        COUNT,
+                        metric("failed", Value::Count("event.outcome: failure"), Unit::Count),
+                    ],
+                )
+                .only(TROUBLE)
+                .by(&[
+                    split("lbproxy.service", "Service", 8),
+                    split("lbproxy.endpoint", "Endpoint", 10),
+                ]),
+                panel(
+                    "route",
+                    "Which route?",
+                    "Troubled requests by route and status.",
+                    Dataset::Access,
+                    Form::Table,
+                    &[COUNT],
+                )
+                .only(TROUBLE)
+                .by(&[
+                    split("lbproxy.route", "Route", 10),
+                    split("http.response.status_code", "Status", 10),
+                ]),
+            ],
+        ),
+        row(
+            16,
+            &[panel(
+                "records",
+                "Which requests were they?",
+                "Newest first. Open one for all its times.",
+                Dataset::Access,
+                Form::Records(&[
+                    "lbproxy.service",
+                    "lbproxy.endpoint",
+                    "http.request.method",
+                    "url.path",
+                    "http.response.status_code",
+                    "lbproxy.termination.reason",
+                    "event.duration",
+                    "client.ip",
+                ]),
+                &[],
+            )
+            .only(TROUBLE)
+            .wide(48)],
+        ),
+    ],
+};

@@ -1,0 +1,197 @@
+//! Board 5: where the time of requests goes.
+
+use super::super::model::{
+    Board, Control, Form, Metric, Term, Unit, Value, metric, panel, row, split,
+};
+use super::{LATENCY, color};
+use crate::record::Dataset;
+
+/// Bounds of the heat map, in nanoseconds: about three to a power of ten.
+const BANDS_NS: &[u64] = &[
+    0,
+    1_000_000,
+    2_000_000,
+    5_000_000,
+    10_000_000,
+    20_000_000,
+    50_000_000,
+    100_000_000,
+    200_000_000,
+    500_000_000,
+    1_000_000_000,
+    5_000_000_000,
+];
+
+/// A percentile of the duration.
+const fn duration(label: &'static str, percentile: u8) -> Metric {
+    metric(label, Value::Percentile("event.duration", percentile), Unit::Ms)
+}
+
+/// Mean of a part of the time: means of parts add up to the whole, medians do not.
+const fn part(label: &'static str, field: &'static str) -> Metric {
+    metric(label, Value::Mean(field), Unit::Ms)
+}
+
+/// 99th percentile of a part of the time.
+const fn tail(label: &'static str, field: &'static str) -> Metric {
+    metric(label, Value::Percentile(field, 99), Unit::Ms)
+}
+
+/// See the head of this file.
+pub(super) const BOARD: Board = Board {
+    id: "latency",
+    title: "lbproxy 5 Latency breakdown",
+    question: "Where does the time of slow requests go?",
+    range: "1h",
+    controls: &[
+        Control::Service,
+        Control::Route,
+        Control::Endpoint,
+        Control::Instance,
+        Control::Status,
+    ],
+    rows: &[
+        row(
+            13,
+            &[
+                panel(
+                    "percentiles",
+                    "How long do requests take?",
+                    "Percentiles over the records themselves.",
+                    Dataset::Access,
+                    Form::Lines,
+                    &[
+                        duration("p50", 50).in_color(color::QUIET),
+                        duration("p95", 95).in_color(color::CALM),
+                        duration("p99", 99).in_color(color::ACCENT),
+                    ],
+                )
+                .against(LATENCY.label, LATENCY.level)
+                .wide(24),
+                panel(
+                    "heat",
+                    "How are durations spread?",
+                    "Requests by duration: two bands far apart are two kinds of request.",
+                    Dataset::Access,
+                    Form::Heat { field: "event.duration", bounds: BANDS_NS },
+                    &[metric("requests", Value::Count(""), Unit::Count)],
+                )
+                .wide(24),
+            ],
+        ),
+        row(
+            13,
+            &[
+                panel(
+                    "parts",
+                    "Which part of the time grows?",
+                    "Mean of each part, over the requests that had it.",
+                    Dataset::Access,
+                    Form::Lines,
+                    &[
+                        part("request head", "lbproxy.time.head_us"),
+                        part("queue", "lbproxy.time.queue_us"),
+                        part("look-up", "lbproxy.upstream.dns_us"),
+                        part("connect", "lbproxy.upstream.connect_us"),
+                        part("TLS to endpoint", "lbproxy.upstream.tls_us"),
+                        part("first byte", "lbproxy.upstream.first_byte_us"),
+                        part("response", "lbproxy.time.response_us"),
+                        part("proxy itself", "lbproxy.time.self_us"),
+                    ],
+                )
+                .wide(24),
+                panel(
+                    "tails",
+                    "Which part makes the slowest slow?",
+                    "99th percentile of each part.",
+                    Dataset::Access,
+                    Form::Lines,
+                    &[
+                        tail("queue", "lbproxy.time.queue_us"),
+                        tail("connect", "lbproxy.upstream.connect_us"),
+                        tail("first byte", "lbproxy.upstream.first_byte_us"),
+                        tail("response", "lbproxy.time.response_us"),
+                        tail("proxy itself", "lbproxy.time.self_us"),
+                    ],
+                )
+                .wide(24),
+            ],
+        ),
+        row(
+            12,
+            &[
+                panel(
+                    "reuse",
+                    "How many ride a pooled connection?",
+                    "Share of requests that needed no connection of their own.",
+                    Dataset::Access,
+                    Form::Lines,
+                    &[metric(
+                        "reused",
+                        Value::Ratio(
+                            &[Term::Count("lbproxy.upstream.reused: true")],
+                            &[Term::Count("lbproxy.upstream.reused: *")],
+                        ),
+                        Unit::Share,
+                    )],
+                )
+                .wide(24),
+                panel(
+                    "first-byte",
+                    "Which endpoint answers late?",
+                    "95th percentile of the time to the first byte, by endpoint.",
+                    Dataset::Access,
+                    Form::Lines,
+                    &[metric(
+                        "p95",
+                        Value::Percentile("lbproxy.upstream.first_byte_us", 95),
+                        Unit::Ms,
+                    )],
+                )
+                .by(&[split("lbproxy.endpoint", "Endpoint", 8)])
+                .wide(24),
+            ],
+        ),
+        row(
+            14,
+            &[
+                panel(
+                    "routes",
+                    "Which route is slow, and where?",
+                    "By requests.",
+                    Dataset::Access,
+                    Form::Table,
+                    &[
+                        metric("requests", Value::Count(""), Unit::Count),
+                        duration("p50", 50),
+                        duration("p99", 99),
+                        metric(
+                            "first byte p99",
+                            Value::Percentile("lbproxy.upstream.first_byte_us", 99),
+                            Unit::Ms,
+                        ),
+                    ],
+                )
+                .by(&[split("lbproxy.service", "Service", 8), split("lbproxy.route", "Route", 10)])
+                .wide(24),
+                panel(
+                    "new-or-pooled",
+                    "What does a new connection cost?",
+                    "The same endpoint, with a pooled connection and without.",
+                    Dataset::Access,
+                    Form::Table,
+                    &[
+                        metric("requests", Value::Count(""), Unit::Count),
+                        duration("p50", 50),
+                        duration("p99", 99),
+                    ],
+                )
+                .by(&[
+                    split("lbproxy.endpoint", "Endpoint", 10),
+                    split("lbproxy.upstream.reused", "Pooled", 2),
+                ])
+                .wide(24),
+            ],
+        ),
+    ],
+};

@@ -1,0 +1,205 @@
+//! The boards, one file each. To add a panel, add it to its board's table; everything else is made
+//! from there.
+//!
+//! Long ranges are answered from rollups, detail from records. Kept the same on all boards: names,
+//! colours, the order of views (are users served, how much, whose fault, how close to the edge, can I
+//! trust this).
+
+mod clients;
+mod endpoints;
+mod errors;
+mod heartbeat;
+mod latency;
+mod overview;
+mod process;
+mod range;
+mod service;
+mod shipping;
+mod slo;
+
+use super::model::{Board, Form, Metric, Objective, Panel, Term, Unit, Value, metric, panel};
+use crate::record::Dataset;
+
+/// All boards, in the order of their links.
+pub const BOARDS: &[Board] = &[
+    overview::BOARD,
+    service::BOARD,
+    endpoints::BOARD,
+    errors::BOARD,
+    latency::BOARD,
+    clients::BOARD,
+    process::BOARD,
+    heartbeat::BOARD,
+    shipping::BOARD,
+    slo::BOARD,
+    range::BOARD,
+];
+
+/// What is promised to users until objectives of their own are configured.
+pub(super) const SERVED: Objective = Objective { label: "objective 99.9 %", level: 0.999 };
+/// The same of latency, in milliseconds.
+pub(super) const LATENCY: Objective = Objective { label: "objective 300 ms", level: 300.0 };
+
+/// Colour of lines for objectives.
+pub(super) const OBJECTIVE_COLOR: &str = "#69707D";
+
+/// Colours that the eye tells apart whatever it sees of red and green; each has one meaning.
+pub(super) mod color {
+    /// Served, 2xx, up.
+    pub(crate) const GOOD: &str = "#54B399";
+    /// Redirections, information.
+    pub(crate) const CALM: &str = "#6092C0";
+    /// The client's doing, 4xx.
+    pub(crate) const CLIENT: &str = "#D6BF57";
+    /// Failing, 5xx, down.
+    pub(crate) const BAD: &str = "#E7664C";
+    /// Neither.
+    pub(crate) const QUIET: &str = "#98A2B3";
+    /// What matters most of several lines.
+    pub(crate) const ACCENT: &str = "#9170B8";
+}
+
+/// Good requests, as rollups have them.
+pub(super) const GOOD: Term = Term::Sum("lbproxy.rollup.outcome.success");
+/// Failed requests.
+pub(super) const FAILED: Term = Term::Sum("lbproxy.rollup.outcome.failure");
+
+/// Share of valid requests that were served.
+pub(super) const SUCCESS: Metric =
+    metric("served", Value::Ratio(&[GOOD], &[GOOD, FAILED]), Unit::Share).in_color(color::GOOD);
+/// Share of valid requests that were not.
+pub(super) const FAILING: Metric =
+    metric("failing", Value::Ratio(&[FAILED], &[GOOD, FAILED]), Unit::Share).in_color(color::BAD);
+/// Failed requests as a share of all, where the order of columns asks for another than [`FAILING`].
+pub(super) const BAD_SHARE: Metric = metric(
+    "of all requests",
+    Value::Ratio(&[FAILED], &[Term::Sum("lbproxy.rollup.requests")]),
+    Unit::Share,
+);
+/// Documents of records.
+pub(super) const COUNT: Metric = metric("requests", Value::Count(""), Unit::Count);
+/// Requests.
+pub(super) const REQUESTS: Metric =
+    metric("requests", Value::Sum("lbproxy.rollup.requests"), Unit::Count);
+/// Requests that failed.
+pub(super) const FAILURES: Metric =
+    metric("failed", Value::Sum("lbproxy.rollup.outcome.failure"), Unit::Count)
+        .in_color(color::BAD);
+/// Half of the requests were faster.
+pub(super) const P50: Metric =
+    metric("p50", Value::Merged("lbproxy.rollup.duration_us", 50), Unit::Ms).in_color(color::QUIET);
+/// Nineteen of twenty were faster.
+pub(super) const P95: Metric =
+    metric("p95", Value::Merged("lbproxy.rollup.duration_us", 95), Unit::Ms).in_color(color::CALM);
+/// Ninety-nine of a hundred were faster.
+pub(super) const P99: Metric =
+    metric("p99", Value::Merged("lbproxy.rollup.duration_us", 99), Unit::Ms)
+        .in_color(color::ACCENT);
+
+/// Requests by class of status, over rollups.
+pub(super) const BY_CLASS: &[Metric] = &[
+    metric("2xx", Value::Sum("lbproxy.rollup.class.2xx"), Unit::Count)
+        .per_second()
+        .in_color(color::GOOD),
+    metric("3xx", Value::Sum("lbproxy.rollup.class.3xx"), Unit::Count)
+        .per_second()
+        .in_color(color::CALM),
+    metric("4xx", Value::Sum("lbproxy.rollup.class.4xx"), Unit::Count)
+        .per_second()
+        .in_color(color::CLIENT),
+    metric("5xx", Value::Sum("lbproxy.rollup.class.5xx"), Unit::Count)
+        .per_second()
+        .in_color(color::BAD),
+    metric("none sent", Value::Sum("lbproxy.rollup.class.none"), Unit::Count)
+        .per_second()
+        .in_color(color::QUIET),
+];
+
+/// Bytes from and to clients, over rollups.
+pub(super) const BANDWIDTH: &[Metric] = &[
+    metric("to clients", Value::Sum("lbproxy.rollup.response_bytes"), Unit::Bytes)
+        .per_second()
+        .in_color(color::CALM),
+    metric("from clients", Value::Sum("lbproxy.rollup.request_bytes"), Unit::Bytes)
+        .per_second()
+        .in_color(color::QUIET),
+];
+
+/// Latency over rollups.
+pub(super) const PERCENTILES: &[Metric] = &[P50, P95, P99];
+
+/// Saved searches over whole datasets, for Discover: title and columns.
+pub const SEARCHES: &[(Dataset, &str, Panel)] = &[
+    (
+        Dataset::Access,
+        "requests",
+        records(
+            Dataset::Access,
+            "Every request, newest first.",
+            &[
+                "lbproxy.service",
+                "lbproxy.endpoint",
+                "http.request.method",
+                "url.path",
+                "http.response.status_code",
+                "lbproxy.termination.reason",
+                "event.duration",
+            ],
+        ),
+    ),
+    (
+        Dataset::Rollup,
+        "rollups",
+        records(
+            Dataset::Rollup,
+            "Every minute of every service, route and endpoint.",
+            &[
+                "lbproxy.service",
+                "lbproxy.route",
+                "lbproxy.endpoint",
+                "lbproxy.rollup.requests",
+                "lbproxy.rollup.outcome.failure",
+                "lbproxy.rollup.duration_us.p99",
+            ],
+        ),
+    ),
+    (
+        Dataset::Process,
+        "samples",
+        records(
+            Dataset::Process,
+            "Samples of process, workers and endpoints.",
+            &[
+                "metricset.name",
+                "lbproxy.sample.worker",
+                "lbproxy.endpoint",
+                "system.process.cpu.total.pct",
+                "lbproxy.requests.in_flight",
+                "lbproxy.records.pending",
+            ],
+        ),
+    ),
+    (
+        Dataset::Health,
+        "checks and gaps",
+        records(
+            Dataset::Health,
+            "Checks of listeners and endpoints, changes of their state, gaps.",
+            &["lbproxy.kind", "monitor.name", "monitor.status", "event.action", "error.message"],
+        ),
+    ),
+    (
+        Dataset::Connection,
+        "connections without a request",
+        records(
+            Dataset::Connection,
+            "Connections that ended without a request that could be read.",
+            &["lbproxy.listener", "source.ip", "lbproxy.termination.reason", "error.message"],
+        ),
+    ),
+];
+
+/// Documents of a dataset.
+const fn records(dataset: Dataset, note: &'static str, columns: &'static [&'static str]) -> Panel {
+    panel("", "", note, dataset, Form::Records(columns), &[])
+}

@@ -1,0 +1,241 @@
+//! Board 1: the golden signals, from rollups.
+
+use super::super::model::{Board, Control, Form, Metric, Unit, Value, metric, panel, row, split};
+use super::{
+    BANDWIDTH, BY_CLASS, FAILING, FAILURES, LATENCY, P99, PERCENTILES, REQUESTS, SERVED, SUCCESS,
+    color,
+};
+use crate::record::Dataset;
+
+/// Reasons that most often hurt users; the board of errors has all of them.
+const REASONS: &[Metric] = &[
+    reason("no endpoint", "lbproxy.rollup.reason.no_endpoint"),
+    reason("connect refused", "lbproxy.rollup.reason.connect_refused"),
+    reason("connect timeout", "lbproxy.rollup.reason.connect_timeout"),
+    reason("first byte timeout", "lbproxy.rollup.reason.first_byte_timeout"),
+    reason("upstream closed", "lbproxy.rollup.reason.upstream_closed"),
+    reason("upstream reset", "lbproxy.rollup.reason.upstream_reset"),
+    reason("connection limit", "lbproxy.rollup.reason.connection_limit"),
+    reason("downstream closed", "lbproxy.rollup.reason.downstream_closed"),
+];
+
+/// Requests that ended for a reason.
+const fn reason(label: &'static str, field: &'static str) -> Metric {
+    metric(label, Value::Sum(field), Unit::Count)
+}
+
+/// See the head of this file.
+pub(super) const BOARD: Board = Board {
+    id: "overview",
+    title: "lbproxy 1 Overview",
+    question: "Are users served, how much is asked, and whose fault is what fails?",
+    range: "24h",
+    controls: &[Control::Service, Control::Route, Control::Endpoint, Control::Instance],
+    rows: &[
+        row(
+            7,
+            &[
+                panel(
+                    "success",
+                    "Requests served",
+                    "Share of valid requests that were served: 5xx and whatever is the endpoint's or \
+                     proxy's fault count against it, a client that left counts not at all. Below 99.9 %, \
+                     go to Errors.",
+                    Dataset::Rollup,
+                    Form::Figure,
+                    &[SUCCESS],
+                )
+                .wide(12),
+                panel(
+                    "p99",
+                    "Slowest 1 % take at least",
+                    "99th percentile of the duration, first byte of the request to last byte of the \
+                     response. Over 300 ms, go to Latency.",
+                    Dataset::Rollup,
+                    Form::Figure,
+                    &[P99],
+                )
+                .wide(12),
+                panel(
+                    "requests",
+                    "Requests that ended",
+                    "All of this range, whatever became of them.",
+                    Dataset::Rollup,
+                    Form::Figure,
+                    &[REQUESTS],
+                )
+                .wide(12),
+                panel(
+                    "failed",
+                    "Failed requests",
+                    "Not served, and not the client's doing.",
+                    Dataset::Rollup,
+                    Form::Figure,
+                    &[FAILURES],
+                )
+                .wide(12),
+            ],
+        ),
+        row(
+            12,
+            &[
+                panel(
+                    "success-time",
+                    "Are users served?",
+                    "Share of valid requests that were served, against what is promised.",
+                    Dataset::Rollup,
+                    Form::Lines,
+                    &[SUCCESS],
+                )
+                .against(SERVED.label, SERVED.level)
+                .wide(24),
+                panel(
+                    "latency-time",
+                    "How long do they wait?",
+                    "Duration of requests, against what is promised for the 99th percentile.",
+                    Dataset::Rollup,
+                    Form::Lines,
+                    PERCENTILES,
+                )
+                .against(LATENCY.label, LATENCY.level)
+                .wide(24),
+            ],
+        ),
+        row(
+            12,
+            &[
+                panel(
+                    "class-time",
+                    "How much is asked, and what is answered?",
+                    "Requests per second by class of status; `none sent` are those that ended before a status.",
+                    Dataset::Rollup,
+                    Form::Bars,
+                    BY_CLASS,
+                )
+                .wide(24),
+                panel(
+                    "bandwidth-time",
+                    "How many bytes cross?",
+                    "Bytes per second of requests and responses, heads included.",
+                    Dataset::Rollup,
+                    Form::Areas,
+                    BANDWIDTH,
+                )
+                .wide(24),
+            ],
+        ),
+        row(
+            12,
+            &[
+                panel(
+                    "reason-time",
+                    "Why do requests end badly?",
+                    "Requests by reason, the eight that are met most; all of them are on Errors.",
+                    Dataset::Rollup,
+                    Form::Bars,
+                    REASONS,
+                )
+                .wide(24),
+                panel(
+                    "service-time",
+                    "Which service is asked most?",
+                    "Requests per second by service.",
+                    Dataset::Rollup,
+                    Form::Lines,
+                    &[REQUESTS.per_second()],
+                )
+                .by(&[split("lbproxy.service", "Service", 8)])
+                .wide(24),
+            ],
+        ),
+        row(
+            14,
+            &[
+                panel(
+                    "failing-routes",
+                    "Which routes fail most?",
+                    "By failed requests. Click a route to keep only it.",
+                    Dataset::Rollup,
+                    Form::Table,
+                    &[FAILURES, REQUESTS, FAILING],
+                )
+                .by(&[
+                    split("lbproxy.service", "Service", 8),
+                    split("lbproxy.route", "Route", 8),
+                ])
+                .wide(24),
+                panel(
+                    "slow-routes",
+                    "Which routes are slowest?",
+                    "By the longest request of the range.",
+                    Dataset::Rollup,
+                    Form::Table,
+                    &[
+                        metric("longest", Value::Max("lbproxy.rollup.duration_us.max"), Unit::Ms)
+                            .in_color(color::ACCENT),
+                        P99,
+                        REQUESTS,
+                    ],
+                )
+                .by(&[
+                    split("lbproxy.service", "Service", 8),
+                    split("lbproxy.route", "Route", 8),
+                ])
+                .wide(24),
+            ],
+        ),
+        row(
+            7,
+            &[
+                panel(
+                    "in-flight",
+                    "Most under way at once",
+                    "Exchanges that had begun and not ended: how close to the edge. See Process.",
+                    Dataset::Process,
+                    Form::Figure,
+                    &[metric("exchanges", Value::Max("lbproxy.requests.in_flight"), Unit::Count)],
+                )
+                .only("metricset.name: process")
+                .whole()
+                .wide(12),
+                panel(
+                    "lag",
+                    "Longest way into this board",
+                    "Age of the oldest record that waited to be stored: what is newer may be missing here.",
+                    Dataset::Process,
+                    Form::Figure,
+                    &[metric(
+                        "waited",
+                        Value::Max("lbproxy.ship.oldest_pending_seconds"),
+                        Unit::Seconds,
+                    )],
+                )
+                .only("metricset.name: process")
+                .whole()
+                .wide(12),
+                panel(
+                    "gaps",
+                    "Records missing",
+                    "Lost to a full journal. 0, or this board says less than happened. See Shipping.",
+                    Dataset::Health,
+                    Form::Figure,
+                    &[metric("missing", Value::Sum("lbproxy.gap.count"), Unit::Count)],
+                )
+                .only("lbproxy.kind: gap")
+                .whole()
+                .wide(12),
+                panel(
+                    "dead",
+                    "Records refused for good",
+                    "In the dead letters, each with its reason. See Shipping.",
+                    Dataset::Process,
+                    Form::Figure,
+                    &[metric("refused", Value::Max("lbproxy.records.dead_letter"), Unit::Count)],
+                )
+                .only("metricset.name: process")
+                .whole()
+                .wide(12),
+            ],
+        ),
+    ],
+};

@@ -1,0 +1,146 @@
+//! Board 11: load against what comes of it, on one axis of time.
+//!
+//! Waits for measurements under load: the most that is served within the objective, and the headroom
+//! to it. Until then the panels show load, latency and resources beside each other, which is what a
+//! measurement would be read from.
+
+use super::super::model::{Board, Control, Form, Unit, Value, metric, panel, row, split};
+use super::{FAILING, LATENCY, P99, REQUESTS, color};
+use crate::record::Dataset;
+
+/// Samples of the whole process.
+const PROCESS: &str = "metricset.name: process";
+
+/// See the head of this file.
+pub(super) const BOARD: Board = Board {
+    id: "range",
+    title: "lbproxy 11 Operational range",
+    question: "How much load is there, and what gives way first when it grows?",
+    range: "24h",
+    controls: &[Control::Instance],
+    rows: &[
+        row(
+            7,
+            &[
+                panel(
+                    "most",
+                    "Most load seen",
+                    "Highest rate of any sample in this range.",
+                    Dataset::Process,
+                    Form::Figure,
+                    &[metric(
+                        "requests per second",
+                        Value::Max("lbproxy.requests.per_second"),
+                        Unit::Count,
+                    )],
+                )
+                .only(PROCESS),
+                panel(
+                    "cpu",
+                    "CPU at its highest",
+                    "Of the whole host, highest of any sample.",
+                    Dataset::Process,
+                    Form::Figure,
+                    &[metric(
+                        "of the host",
+                        Value::Max("system.process.cpu.total.norm.pct"),
+                        Unit::Share,
+                    )],
+                )
+                .only(PROCESS),
+                panel(
+                    "in-flight",
+                    "Most under way at once",
+                    "Exchanges that had begun and not ended, highest of any sample.",
+                    Dataset::Process,
+                    Form::Figure,
+                    &[metric("exchanges", Value::Max("lbproxy.requests.in_flight"), Unit::Count)],
+                )
+                .only(PROCESS),
+            ],
+        ),
+        row(
+            11,
+            &[
+                panel(
+                    "load-time",
+                    "How much load?",
+                    "Requests per second by instance.",
+                    Dataset::Rollup,
+                    Form::Lines,
+                    &[REQUESTS.per_second()],
+                )
+                .by(&[split("service.node.name", "Instance", 10)])
+                .wide(24),
+                panel(
+                    "latency-time",
+                    "Does latency give way?",
+                    "99th percentile under that load, against the objective.",
+                    Dataset::Rollup,
+                    Form::Lines,
+                    &[P99],
+                )
+                .against(LATENCY.label, LATENCY.level)
+                .wide(24),
+            ],
+        ),
+        row(
+            11,
+            &[
+                panel(
+                    "failing-time",
+                    "Do requests fail?",
+                    "Share of valid requests that failed under that load.",
+                    Dataset::Rollup,
+                    Form::Lines,
+                    &[FAILING],
+                )
+                .wide(24),
+                panel(
+                    "cpu-time",
+                    "Do cores give way?",
+                    "Share of all cores.",
+                    Dataset::Process,
+                    Form::Lines,
+                    &[
+                        metric(
+                            "lbproxy",
+                            Value::Max("system.process.cpu.total.norm.pct"),
+                            Unit::Share,
+                        )
+                        .in_color(color::ACCENT),
+                        metric("host", Value::Max("system.cpu.total.norm.pct"), Unit::Share)
+                            .in_color(color::QUIET),
+                    ],
+                )
+                .only(PROCESS)
+                .wide(24),
+            ],
+        ),
+        row(
+            11,
+            &[
+                panel(
+                    "delay-time",
+                    "Do workers come late?",
+                    "Longest time that a worker came late to a timer.",
+                    Dataset::Process,
+                    Form::Lines,
+                    &[metric("longest", Value::Max("lbproxy.loop_delay.max_us"), Unit::Ms)],
+                )
+                .only(PROCESS)
+                .wide(24),
+                panel(
+                    "queue-time",
+                    "Do exchanges pile up?",
+                    "Exchanges under way, highest of each bucket.",
+                    Dataset::Process,
+                    Form::Lines,
+                    &[metric("exchanges", Value::Max("lbproxy.requests.in_flight"), Unit::Count)],
+                )
+                .only(PROCESS)
+                .wide(24),
+            ],
+        ),
+    ],
+};

@@ -1,0 +1,125 @@
+//! Board 2: one service, chosen from the list, from rollups; its clients from records.
+
+use super::super::model::{Board, Control, Form, Unit, Value, metric, panel, row, split};
+use super::{
+    BANDWIDTH, BY_CLASS, COUNT, FAILING, FAILURES, LATENCY, P99, PERCENTILES, REQUESTS, SERVED,
+    SUCCESS, color,
+};
+use crate::record::Dataset;
+
+/// See the head of this file.
+pub(super) const BOARD: Board = Board {
+    id: "service",
+    title: "lbproxy 2 Service detail",
+    question: "How is one service doing, and which of its routes and endpoints is not?",
+    range: "6h",
+    controls: &[Control::Service, Control::Route, Control::Endpoint, Control::Instance],
+    rows: &[
+        row(
+            7,
+            &[
+                panel(
+                    "success",
+                    "Served",
+                    "Share of valid requests that were served. Choose a service above.",
+                    Dataset::Rollup,
+                    Form::Figure,
+                    &[metric("of valid requests", SUCCESS.value, Unit::Share)],
+                ),
+                panel(
+                    "p99",
+                    "Slowest 1 % take at least",
+                    "99th percentile of the duration. Over 300 ms, go to Latency.",
+                    Dataset::Rollup,
+                    Form::Figure,
+                    &[P99],
+                ),
+                panel(
+                    "retries",
+                    "Retried attempts",
+                    "Attempts after the first of a request: a second chance that users do not see.",
+                    Dataset::Rollup,
+                    Form::Figure,
+                    &[metric("attempts", Value::Sum("lbproxy.rollup.retries"), Unit::Count)],
+                ),
+            ],
+        ),
+        row(
+            12,
+            &[
+                panel(
+                    "success-time",
+                    "Are its users served?",
+                    "Share of valid requests that were served, against what is promised.",
+                    Dataset::Rollup,
+                    Form::Lines,
+                    &[SUCCESS],
+                )
+                .against(SERVED.label, SERVED.level)
+                .wide(24),
+                panel(
+                    "latency-time",
+                    "How long do they wait?",
+                    "Duration of requests, against what is promised for the 99th percentile.",
+                    Dataset::Rollup,
+                    Form::Lines,
+                    PERCENTILES,
+                )
+                .against(LATENCY.label, LATENCY.level)
+                .wide(24),
+            ],
+        ),
+        row(
+            12,
+            &[
+                panel(
+                    "class-time",
+                    "What is answered?",
+                    "Requests per second by class of status.",
+                    Dataset::Rollup,
+                    Form::Bars,
+                    BY_CLASS,
+                )
+                .wide(24),
+                panel(
+                    "bandwidth-time",
+                    "How many bytes cross?",
+                    "Bytes per second of requests and responses, heads included.",
+                    Dataset::Rollup,
+                    Form::Areas,
+                    BANDWIDTH,
+                )
+                .wide(24),
+            ],
+        ),
+        row(
+            14,
+            &[
+                panel(
+                    "routes",
+                    "How is each route doing?",
+                    "By requests.",
+                    Dataset::Rollup,
+                    Form::Table,
+                    &[REQUESTS, FAILURES, FAILING, P99],
+                )
+                .by(&[split("lbproxy.route", "Route", 20)])
+                .wide(24),
+                panel(
+                    "clients",
+                    "Who asks most?",
+                    "Clients by requests, with what failed for them; from the records.",
+                    Dataset::Access,
+                    Form::Table,
+                    &[
+                        COUNT,
+                        metric("failed", Value::Count("event.outcome: failure"), Unit::Count)
+                            .in_color(color::BAD),
+                    ],
+                )
+                .by(&[split("client.ip", "Client", 20)])
+                .wide(24),
+            ],
+        ),
+    ],
+};

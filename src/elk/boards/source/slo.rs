@@ -1,0 +1,119 @@
+//! Board 10: what was promised, and what spends it; from rollups, for ranges of weeks.
+//!
+//! Waits for records of objectives: budget left, burn rate by window, alerts. Until then the objective
+//! is the one that the dashed lines show.
+
+use super::super::model::{Board, Control, Form, Unit, Value, metric, panel, row, split};
+use super::{BAD_SHARE, FAILING, FAILURES, GOOD, REQUESTS, SERVED, SUCCESS};
+use crate::record::Dataset;
+
+/// See the head of this file.
+pub(super) const BOARD: Board = Board {
+    id: "slo",
+    title: "lbproxy 10 SLI and SLO",
+    question: "Is what was promised kept, and what spends the budget of errors?",
+    range: "7d",
+    controls: &[Control::Service, Control::Route, Control::Endpoint, Control::Instance],
+    rows: &[
+        row(
+            7,
+            &[
+                panel(
+                    "sli",
+                    "Success, the SLI",
+                    "Good of valid requests. 99.9 % is promised until objectives are configured.",
+                    Dataset::Rollup,
+                    Form::Figure,
+                    &[metric("good of valid", SUCCESS.value, Unit::Share)],
+                ),
+                panel(
+                    "spent",
+                    "Failing",
+                    "Of this, 0.1 % may fail: what is above spends budget of another time.",
+                    Dataset::Rollup,
+                    Form::Figure,
+                    &[metric("of valid", FAILING.value, Unit::Share)],
+                ),
+                panel(
+                    "bad",
+                    "Bad requests",
+                    "What the budget is counted in.",
+                    Dataset::Rollup,
+                    Form::Figure,
+                    &[metric("bad", FAILURES.value, Unit::Count)],
+                ),
+            ],
+        ),
+        row(
+            12,
+            &[
+                panel(
+                    "sli-time",
+                    "When was the promise not kept?",
+                    "Good of valid requests, against the objective.",
+                    Dataset::Rollup,
+                    Form::Lines,
+                    &[SUCCESS],
+                )
+                .against(SERVED.label, SERVED.level)
+                .wide(24),
+                panel(
+                    "spent-time",
+                    "When was the budget spent?",
+                    "Failed requests by service.",
+                    Dataset::Rollup,
+                    Form::Bars,
+                    &[FAILURES],
+                )
+                .by(&[split("lbproxy.service", "Service", 10)])
+                .wide(24),
+            ],
+        ),
+        row(
+            14,
+            &[
+                panel(
+                    "services",
+                    "Which service is within its objective?",
+                    "By failed requests.",
+                    Dataset::Rollup,
+                    Form::Table,
+                    &[
+                        FAILURES,
+                        metric(
+                            "good",
+                            Value::Ratio(&[GOOD], &[super::GOOD, super::FAILED]),
+                            Unit::Share,
+                        ),
+                        REQUESTS,
+                    ],
+                )
+                .by(&[split("lbproxy.service", "Service", 20)]),
+                panel(
+                    "routes",
+                    "Which route spends it?",
+                    "By failed requests.",
+                    Dataset::Rollup,
+                    Form::Table,
+                    &[FAILURES, FAILING],
+                )
+                .by(&[
+                    split("lbproxy.service", "Service", 10),
+                    split("lbproxy.route", "Route", 20),
+                ]),
+                panel(
+                    "endpoints",
+                    "Which endpoint spends it?",
+                    "By failed requests.",
+                    Dataset::Rollup,
+                    Form::Table,
+                    &[FAILURES, BAD_SHARE],
+                )
+                .by(&[
+                    split("lbproxy.service", "Service", 10),
+                    split("lbproxy.endpoint", "Endpoint", 20),
+                ]),
+            ],
+        ),
+    ],
+};

@@ -1,0 +1,141 @@
+//! Data views: which index pattern a panel reads, and how its fields are written for people.
+//!
+//! Formats follow from the units in the tables of `record`, so that a time in microseconds and one in
+//! nanoseconds both read in milliseconds. Not here: what is asked of a view (`model`).
+
+use serde_json::{Map, Value, json};
+
+use super::model::{Metric, Panel};
+use super::{Product, object};
+use crate::record::{Dataset, FieldSpec};
+
+/// A field that can be asked for: a row of a table, or a part of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewField {
+    /// Its path.
+    pub path: String,
+    /// Its mapping type.
+    pub index_type: &'static str,
+    /// What its numbers are in.
+    pub unit: FieldUnit,
+}
+
+/// What the numbers of a field are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldUnit {
+    /// Numbers of things, or no numbers.
+    None,
+    /// Nanoseconds.
+    Ns,
+    /// Microseconds.
+    Us,
+    /// Milliseconds.
+    Ms,
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+    /// Parts of 1.
+    Share,
+}
+
+impl FieldUnit {
+    /// What a number is multiplied with to be in milliseconds; 1 for what is no time.
+    pub const fn to_ms(self) -> f64 {
+        match self {
+            Self::Ns => 1e-6,
+            Self::Us => 1e-3,
+            _ => 1.0,
+        }
+    }
+}
+
+/// Id and title of the data view of a dataset: its index pattern.
+pub fn view_id(dataset: Dataset) -> String {
+    format!("{}-*", dataset.name())
+}
+
+/// Every field of a dataset.
+pub fn fields(dataset: Dataset) -> Vec<ViewField> {
+    let mut found = Vec::new();
+    for field in dataset.document_fields() {
+        if field.parts.is_empty() {
+            let (path, index_type) = (field.path.to_owned(), field.kind.index_type);
+            found.push(ViewField { path, index_type, unit: unit(field, "") });
+        }
+        found.extend(field.parts.iter().map(|part| ViewField {
+            path: format!("{}.{}", field.path, part.name),
+            index_type: part.index_type,
+            unit: unit(field, part.name),
+        }));
+    }
+    found
+}
+
+/// The field of a dataset with this path.
+pub fn field(dataset: Dataset, path: &str) -> Option<ViewField> {
+    fields(dataset).into_iter().find(|field| field.path == path)
+}
+
+/// What the raw numbers of a metric are multiplied with to be in its unit, where that is a time.
+pub fn scale(panel: &Panel, metric: &Metric) -> f64 {
+    metric.value.field().map_or(1.0, |path| unit_of(panel.dataset, path).to_ms())
+}
+
+/// The unit of a field, or of the values of a distribution.
+pub fn unit_of(dataset: Dataset, path: &str) -> FieldUnit {
+    let found = field(dataset, path).or_else(|| field(dataset, &format!("{path}.max")));
+    found.map_or(FieldUnit::None, |field| field.unit)
+}
+
+/// The unit of a field, or of one of its parts.
+fn unit(field: &FieldSpec, part: &str) -> FieldUnit {
+    let ends = |end: &str| field.path.ends_with(end);
+    match field.kind.unit {
+        _ if part == "count" => FieldUnit::None,
+        "ns" => FieldUnit::Ns,
+        "µs" => FieldUnit::Us,
+        "bytes" => FieldUnit::Bytes,
+        _ if ends(".pct") => FieldUnit::Share,
+        _ if ends("_ms") || ends(".ms") || ends(".period") => FieldUnit::Ms,
+        _ if ends("_seconds") || ends(".uptime") => FieldUnit::Seconds,
+        _ => FieldUnit::None,
+    }
+}
+
+/// The saved object of a dataset's view.
+pub fn saved_object(product: Product, dataset: Dataset) -> Value {
+    let id = view_id(dataset);
+    let formats: Map<_, _> = fields(dataset)
+        .into_iter()
+        .filter_map(|field| Some((field.path, format(field.unit)?)))
+        .collect();
+    let mut attributes = json!({
+        "title": id,
+        "timeFieldName": "@timestamp",
+        "fieldFormatMap": Value::from(formats).to_string(),
+    });
+    if product == Product::Elasticsearch {
+        attributes["name"] = format!("lbproxy {}", dataset.as_str()).into();
+    }
+    object(product, "index-pattern", &id, &attributes, &json!([]))
+}
+
+/// How the products are told to write a unit.
+fn format(unit: FieldUnit) -> Option<Value> {
+    let time = |input: &str, output: &str, precision: u8| {
+        json!({ "id": "duration", "params": {
+            "inputFormat": input, "outputFormat": output, "outputPrecision": precision,
+            "showSuffix": true, "useShortSuffix": true, "includeSpaceWithSuffix": true,
+        } })
+    };
+    match unit {
+        FieldUnit::None => None,
+        FieldUnit::Ns => Some(time("nanoseconds", "asMilliseconds", 2)),
+        FieldUnit::Us => Some(time("microseconds", "asMilliseconds", 2)),
+        FieldUnit::Ms => Some(time("milliseconds", "asMilliseconds", 0)),
+        FieldUnit::Seconds => Some(time("seconds", "asSeconds", 0)),
+        FieldUnit::Bytes => Some(json!({ "id": "bytes", "params": {} })),
+        FieldUnit::Share => Some(json!({ "id": "percent", "params": { "pattern": "0,0.[0]%" } })),
+    }
+}

@@ -1,0 +1,111 @@
+//! The committed files are what the source makes of them, and nothing is wrong with them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lbproxy::elk::{Product, boards};
+
+/// The file of a product's saved objects.
+const fn path(product: Product) -> &'static str {
+    match product {
+        Product::Elasticsearch => "dashboards/kibana/lbproxy.ndjson",
+        Product::OpenSearch => "dashboards/opensearch/lbproxy.ndjson",
+    }
+}
+
+/// What it holds.
+pub(super) fn text(product: Product) -> String {
+    std::fs::read_to_string(rooted(path(product))).unwrap()
+}
+
+/// What is committed: path and content.
+fn artefacts() -> Vec<(&'static str, String)> {
+    let all = boards::source::BOARDS;
+    vec![
+        ("docs/boards.md", boards::docs::markdown(all)),
+        (path(Product::OpenSearch), boards::osd::saved_objects(all)),
+        (path(Product::Elasticsearch), boards::kibana::finish(all, &compiled()).unwrap()),
+    ]
+}
+
+/// A program of kb-dashboard, as `scripts/parts test` installs it.
+fn kb_dashboard(name: &str) -> Command {
+    let parts = rooted("scripts/parts");
+    let found = Command::new(parts).args(["where", "kb-dashboard"]).output().unwrap();
+    assert!(found.status.success(), "kb-dashboard is missing; run scripts/parts test");
+    let path = PathBuf::from(String::from_utf8(found.stdout).unwrap().trim_end());
+    Command::new(path.with_file_name(name))
+}
+
+/// Runs a program that must succeed.
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
+}
+
+/// The input of kb-dashboard as a file.
+fn source() -> tempfile::NamedTempFile {
+    let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    let source = boards::kibana::source(boards::source::BOARDS);
+    std::fs::write(file.path(), serde_json::to_string_pretty(&source).unwrap()).unwrap();
+    file
+}
+
+/// What kb-dashboard makes of the source.
+fn compiled() -> String {
+    let (source, out) = (source(), tempfile::tempdir().unwrap());
+    run(kb_dashboard("kb-dashboard")
+        .args(["compile", "--output-file", "all.ndjson", "--input-file"])
+        .arg(source.path())
+        .arg("--output-dir")
+        .arg(out.path()));
+    std::fs::read_to_string(out.path().join("all.ndjson")).unwrap()
+}
+
+/// A path of the repository.
+fn rooted(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+#[test]
+fn boards_are_what_the_source_says() {
+    let is_update = std::env::var_os("UPDATE").is_some_and(|value| value == "1");
+    let mut stale = Vec::new();
+    for (path, want) in artefacts() {
+        if std::fs::read_to_string(rooted(path)).is_ok_and(|have| have == want) {
+            continue;
+        }
+        if is_update {
+            std::fs::write(rooted(path), want).unwrap();
+        }
+        stale.push(path);
+    }
+    assert!(is_update || stale.is_empty(), "stale: {stale:?}; `make dashboards` rewrites them");
+    for product in Product::ALL.into_iter().filter(|_| !is_update) {
+        assert!(boards::saved_objects(product) == text(product), "{product:?}: build anew");
+    }
+}
+
+#[test]
+fn the_linter_of_kb_dashboard_has_no_complaint() {
+    let source = source();
+    run(kb_dashboard("kb-dashboard-lint")
+        .args(["check", "--severity-threshold", "info", "--config"])
+        .arg(rooted("dashboards/kibana/lint.yaml"))
+        .arg("--input-file")
+        .arg(source.path()));
+}
+
+#[test]
+fn the_checker_has_no_complaint() {
+    let mut findings = boards::check::boards(boards::source::BOARDS);
+    for product in Product::ALL {
+        let text = text(product);
+        assert!(text.lines().count() > boards::source::BOARDS.len());
+        findings.extend(boards::check::objects(product, path(product), &text));
+    }
+    let findings: Vec<_> = findings.iter().map(ToString::to_string).collect();
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}

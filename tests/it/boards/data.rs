@@ -1,0 +1,416 @@
+//! Records with known figures, as lbproxy itself writes them: access records by a fixed rule, rollups
+//! of them by the real core, and a few of every other kind; stored below our own templates.
+#![expect(clippy::cast_precision_loss, reason = "the figures are small")]
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use lbproxy::elk::{Product, templates, templates::Types};
+use lbproxy::record::{
+    AccessRecord, Bytes, ConnectionRecord, Constants, Count, Dataset, EcsNanos, Flag, GapRecord,
+    HeartbeatRecord, Ip, Micros, Origin, Outcome, Phase, ProcessRecord, Ratio, Reason, State,
+    Status, Stream, Text, TimestampMs, write_document, write_id,
+};
+use lbproxy::rollup::{Core, Rules};
+use serde_json::{Value, json};
+
+use super::figures::Figures;
+use crate::server::RealServer;
+
+/// Part of every stream's name.
+pub(super) const NAMESPACE: &str = "boards";
+/// 2026-11-24T12:00:00Z: the first minute with records.
+const START_MS: u64 = 1_795_521_600_000;
+/// Minutes with records.
+const MINUTES: u64 = 8;
+/// Requests.
+const REQUESTS: u64 = 1_600;
+
+/// What is stored, and what was meant to be.
+pub(super) struct Loaded {
+    /// Documents by data set.
+    documents: HashMap<Dataset, Vec<Value>>,
+    /// From and to before; the first minute has nothing.
+    pub(super) range_ms: (u64, u64),
+    /// Counted while the records were made up.
+    pub(super) planned: Planned,
+}
+
+/// What the data is known to hold, without looking at a document.
+#[derive(Default)]
+pub(super) struct Planned {
+    pub(super) requests: u64,
+    pub(super) failed: u64,
+    pub(super) left: u64,
+    pub(super) client: u64,
+}
+
+impl Planned {
+    /// What some panels say otherwise.
+    pub(super) fn differences(&self, figures: &HashMap<String, Figures>) -> Vec<String> {
+        let valid = self.requests - self.left;
+        let share = |part: u64, whole: u64| part as f64 / whole as f64;
+        let rows = [
+            ("overview/requests", "requests", self.requests as f64),
+            ("overview/failed", "failed", self.failed as f64),
+            ("overview/success", "served", share(valid - self.failed, valid)),
+            ("errors/failed", "requests", self.failed as f64),
+            ("errors/left", "requests", self.left as f64),
+            ("errors/client", "requests", self.client as f64),
+            ("overview/gaps", "missing", 33.0),
+            ("overview/dead", "refused", 1.0),
+            ("shipping/away", "samples", 4.0),
+            ("process/uptime", "since start", 1_465.0),
+            ("heartbeat/listeners", "of checks", 31.0 / 32.0),
+            ("heartbeat/endpoints", "of looks", 92.0 / 96.0),
+            ("heartbeat/changes", "changes", 2.0),
+            ("clients/bad", "connections", 24.0),
+        ];
+        let wrong = rows.into_iter().filter_map(|(panel, label, want)| {
+            let place = (String::new(), String::new(), label.to_owned());
+            let have = figures[panel].0.get(&place).copied().unwrap_or(0.0);
+            ((have - want).abs() > 1e-6).then(|| format!("{panel} is {have}, planned were {want}"))
+        });
+        wrong.collect()
+    }
+}
+
+impl Loaded {
+    /// Makes the records and stores them.
+    pub(super) fn into(server: &RealServer) -> Self {
+        let mut maker = Maker::default();
+        let planned = maker.exchanges();
+        maker.others();
+        for dataset in Dataset::ALL {
+            let types = match server.product {
+                // This build of Elasticsearch has no histograms.
+                Product::Elasticsearch => Types::Smallest,
+                Product::OpenSearch => Types::Usual,
+            };
+            let body = templates::index_template(server.product, dataset, types);
+            let path = format!("/_index_template/{}", templates::template_name(dataset));
+            let answer = server.call("PUT", &path, Some(&serde_json::from_str(&body).unwrap()));
+            assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        }
+        let answer = server.bulk(&maker.body);
+        assert_eq!(answer["errors"], false, "{answer}");
+        let streams: Vec<_> = Dataset::ALL.iter().map(|own| own.data_stream(NAMESPACE)).collect();
+        server.post(
+            &format!("/{}/_refresh?ignore_unavailable=true", streams.join(",")),
+            &Value::Null,
+        );
+        let range_ms = (START_MS - 60_000, START_MS + MINUTES * 60_000);
+        Self { documents: maker.documents, range_ms, planned }
+    }
+
+    /// The documents of a dataset.
+    pub(super) fn documents(&self, dataset: Dataset) -> &[Value] {
+        self.documents.get(&dataset).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Makes records and what is sent of them.
+#[derive(Default)]
+struct Maker {
+    body: String,
+    documents: HashMap<Dataset, Vec<Value>>,
+    seq: HashMap<Stream, u64>,
+}
+
+impl Maker {
+    /// Adds a record in its binary form.
+    fn add(&mut self, stream: Stream, payload: &[u8]) {
+        let constants = Constants {
+            node_name: "edge-1".to_owned(),
+            version: "0.1.0".to_owned(),
+            config_hash: "c0ffee".to_owned(),
+        };
+        let seq = self.seq.entry(stream).or_default();
+        *seq += 1;
+        let origin = Origin { instance: 7, epoch: 1, worker: 0, seq: *seq, constants: &constants };
+        let (mut id, mut document) = (Vec::new(), Vec::new());
+        write_id(stream, payload, &origin, &mut id).unwrap();
+        write_document(stream, payload, &origin, &mut document).unwrap();
+        let document: Value = serde_json::from_slice(&document).unwrap();
+        let action = json!({ "create": {
+            "_index": stream.data_stream(NAMESPACE), "_id": String::from_utf8(id).unwrap(),
+        } });
+        writeln!(self.body, "{action}\n{document}").unwrap();
+        self.documents.entry(stream.dataset()).or_default().push(document);
+    }
+
+    /// Requests and their rollups.
+    fn exchanges(&mut self) -> Planned {
+        let mut core = Core::new(Rules { window_ms: 60_000, grace_ms: 1_000 });
+        let mut planned = Planned::default();
+        let mut slot = vec![0; 4_096];
+        for number in 0..REQUESTS {
+            let exchange = Exchange::of(number);
+            planned.requests += 1;
+            planned.failed += u64::from(exchange.is_failure());
+            planned.left += u64::from(exchange.reason == Reason::DownstreamClosed);
+            planned.client += u64::from(exchange.status == Some(404));
+            let bytes = exchange.record().encode(&mut slot).unwrap();
+            self.add(Stream::Access, &slot[..bytes]);
+            core.take((7, 1, 0), number + 1, &slot[..bytes], exchange.time_ms).unwrap();
+        }
+        core.close_all();
+        while let Some(row) = core.pending() {
+            let row = row.to_vec();
+            self.add(Stream::Rollup, &row);
+            core.written();
+        }
+        planned
+    }
+
+    /// A few of the other kinds.
+    fn others(&mut self) {
+        let mut slot = vec![0; 4_096];
+        for number in 0..24_u64 {
+            let reason = [Reason::TlsFailed, Reason::ClosedWithoutRequest, Reason::HeadTimeout]
+                [usize::try_from(number % 3).unwrap()];
+            let record = ConnectionRecord {
+                timestamp: Some(TimestampMs(START_MS + number * 17_000)),
+                duration: Some(EcsNanos(1_000 + number * 10)),
+                listener: Some(Text(if number % 2 == 0 { b"public" } else { b"intern" })),
+                source_ip: Some(Ip([10, 1, 0, u8::try_from(number % 4).unwrap()].into())),
+                received_bytes: Some(Bytes(number * 3)),
+                sent_bytes: Some(Bytes(number)),
+                tls_us: (number % 3 != 0).then_some(Micros(900 + number)),
+                reason: Some(reason),
+                state: Some(State::new(reason, Phase::Request)),
+                message: Some(Text(b"not a request")),
+                ..ConnectionRecord::default()
+            };
+            let bytes = record.encode(&mut slot).unwrap();
+            self.add(Stream::Connection, &slot[..bytes]);
+        }
+        for number in 0..3_u64 {
+            let now = TimestampMs(START_MS + number * 100_000);
+            let record = GapRecord::journal_full(now, 0, (1, 5_000 + number * 100, 10 + number));
+            let bytes = record.encode(&mut slot).unwrap();
+            self.add(Stream::Gap, &slot[..bytes]);
+        }
+        for number in 0..4 * MINUTES {
+            self.samples(number, &mut slot);
+            self.checks(number, &mut slot);
+        }
+    }
+
+    /// Samples of process, workers and endpoints at one time.
+    fn samples(&mut self, n: u64, slot: &mut [u8]) {
+        let timestamp = Some(TimestampMs(START_MS + n * 15_000));
+        let process = ProcessRecord {
+            timestamp,
+            metricset: Some(Text(b"process")),
+            uptime_seconds: Some(Count(1_000 + n * 15)),
+            cpu: Some(Ratio(4_000 + n * 37 % 5_000)),
+            cpu_norm: Some(Ratio(2_000 + n * 37 % 2_500)),
+            host_cpu: Some(Ratio(3_000 + n * 41 % 3_000)),
+            rss_bytes: Some(Bytes(50_000_000 + n * 100_000)),
+            rss: Some(Ratio(120 + n)),
+            heap_bytes: Some(Bytes(20_000_000 + n * 7_000)),
+            journal_mapped_bytes: Some(Bytes(64 << 20)),
+            descriptors: Some(Count(40 + n % 7)),
+            descriptors_max: Some(Count(1_024)),
+            downstream_received_rate: Some(Bytes(9_000 + n)),
+            downstream_sent_rate: Some(Bytes(90_000 + n * 3)),
+            upstream_received_rate: Some(Bytes(91_000 + n * 3)),
+            upstream_sent_rate: Some(Bytes(9_100 + n)),
+            connections: Some(Count(10 + n % 5)),
+            in_flight: Some(Count(n % 4)),
+            requests_rate: Some(Ratio(33_333 + n * 100)),
+            loop_delay_mean_us: Some(Micros(40 + n)),
+            loop_delay_max_us: Some(Micros(900 + n * 13 % 700)),
+            journaled: Some(Count(n * 50)),
+            acknowledged: Some(Count(n * 50 - n % 3)),
+            duplicate: Some(Count(n / 10)),
+            failure_store: Some(Count(0)),
+            dead_letter: Some(Count(n / 16)),
+            dropped_full: Some(Count(n / 20)),
+            pending: Some(Count(n % 3)),
+            oldest_pending_seconds: Some(Count(n % 9)),
+            is_connected: Some(Flag(n % 8 != 3)),
+            journal_used_bytes: Some(Bytes(1_000_000 + n * 1_000)),
+            journal_capacity_bytes: Some(Bytes(1 << 30)),
+            ..ProcessRecord::default()
+        };
+        let workers = [0, 1].map(|worker| ProcessRecord {
+            timestamp,
+            metricset: Some(Text(b"worker")),
+            sample_worker: Some(Count(worker)),
+            cpu: Some(Ratio(2_000 + (n + worker) * 31 % 4_000)),
+            ..ProcessRecord::default()
+        });
+        let endpoints = ENDPOINTS.map(|(service, endpoint)| ProcessRecord {
+            timestamp,
+            metricset: Some(Text(b"endpoint")),
+            service: Some(Text(service.as_bytes())),
+            endpoint: Some(Text(endpoint.as_bytes())),
+            pool_active: Some(Count(n % 5)),
+            pool_idle: Some(Count(3 + n % 2)),
+            pool_opened: Some(Count(10 + n)),
+            ..ProcessRecord::default()
+        });
+        for record in [process].iter().chain(&workers).chain(&endpoints) {
+            let bytes = record.encode(slot).unwrap();
+            self.add(Stream::Process, &slot[..bytes]);
+        }
+    }
+
+    /// Checks of a listener and of the endpoints at one time, and changes of state around an outage.
+    fn checks(&mut self, n: u64, slot: &mut [u8]) {
+        let timestamp = Some(TimestampMs(START_MS + n * 15_000));
+        let is_up = !(10..14).contains(&n);
+        let word = |is_up: bool| Some(Text(if is_up { b"up" } else { b"down" }));
+        let listener = HeartbeatRecord {
+            timestamp,
+            monitor_id: Some(Text(b"7/listener/public")),
+            monitor_name: Some(Text(b"listener public")),
+            monitor_type: Some(Text(b"http")),
+            monitor_status: word(n != 20),
+            monitor_duration_us: Some(Micros(600 + n * 17 % 300)),
+            summary_up: Some(Count(u64::from(n != 20))),
+            summary_down: Some(Count(u64::from(n == 20))),
+            listener: Some(Text(b"public")),
+            ..HeartbeatRecord::default()
+        };
+        let passive = ENDPOINTS.map(|(service, endpoint)| {
+            let is_up = is_up || endpoint != "10.0.0.2:8080";
+            HeartbeatRecord {
+                timestamp,
+                monitor_id: Some(Text(endpoint.as_bytes())),
+                monitor_name: Some(Text(endpoint.as_bytes())),
+                monitor_type: Some(Text(b"passive")),
+                monitor_status: word(is_up),
+                summary_up: Some(Count(u64::from(is_up))),
+                summary_down: Some(Count(u64::from(!is_up))),
+                service: Some(Text(service.as_bytes())),
+                endpoint: Some(Text(endpoint.as_bytes())),
+                ..HeartbeatRecord::default()
+            }
+        });
+        let change = (n == 10 || n == 14).then(|| HeartbeatRecord {
+            summary_up: None,
+            summary_down: None,
+            action: Some(Text(b"state_change")),
+            previous: word(!is_up),
+            previous_duration_ms: Some(Count(60_000)),
+            ..passive[1]
+        });
+        for record in [listener].iter().chain(&passive).chain(change.as_ref()) {
+            let bytes = record.encode(slot).unwrap();
+            self.add(Stream::Heartbeat, &slot[..bytes]);
+        }
+    }
+}
+
+/// Endpoints with their services.
+const ENDPOINTS: [(&str, &str); 3] =
+    [("shop", "10.0.0.1:8080"), ("shop", "10.0.0.2:8080"), ("search", "10.0.0.3:9090")];
+
+/// One request, wholly given by its number.
+struct Exchange {
+    number: u64,
+    time_ms: u64,
+    service: &'static str,
+    route: &'static str,
+    endpoint: &'static str,
+    status: Option<u16>,
+    reason: Reason,
+    phase: Phase,
+    duration_us: u64,
+    is_reused: bool,
+}
+
+impl Exchange {
+    fn of(number: u64) -> Self {
+        // Spread, but the same in every run: a multiplication scrambles the number.
+        let drawn = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        let (service, route, endpoint) = match drawn % 5 {
+            0 => ("shop", "cart", "10.0.0.1:8080"),
+            1 => ("shop", "cart", "10.0.0.2:8080"),
+            2 => ("shop", "checkout", "10.0.0.2:8080"),
+            3 => ("search", "query", "10.0.0.3:9090"),
+            _ => ("search", "suggest", "10.0.0.3:9090"),
+        };
+        let (status, reason, phase) = match number % 40 {
+            7 => (Some(502), Reason::ConnectRefused, Phase::Connect),
+            13 => (Some(504), Reason::FirstByteTimeout, Phase::Head),
+            19 => (Some(503), Reason::Complete, Phase::Done),
+            23 | 29 => (Some(404), Reason::Complete, Phase::Done),
+            31 => (Some(304), Reason::Complete, Phase::Done),
+            37 => (Some(200), Reason::DownstreamClosed, Phase::Data),
+            39 => (None, Reason::DownstreamClosed, Phase::Head),
+            _ => (Some(200), Reason::Complete, Phase::Done),
+        };
+        // A tail that grows tenfold every third of the way.
+        let duration_us = 800 + (drawn % 997) * (drawn % 997) * (1 + drawn % 3) / 7;
+        Self {
+            number,
+            time_ms: START_MS + number * MINUTES * 60_000 / REQUESTS,
+            service,
+            route,
+            endpoint,
+            status,
+            reason,
+            phase,
+            duration_us,
+            is_reused: !drawn.is_multiple_of(4),
+        }
+    }
+
+    /// By the words of the documentation, not by the code that decides it.
+    fn is_failure(&self) -> bool {
+        self.reason != Reason::DownstreamClosed && self.status.is_some_and(|status| status >= 500)
+    }
+
+    fn record(&self) -> AccessRecord<'static> {
+        let n = self.number;
+        let micros = |part: u64| Some(Micros(self.duration_us * part / 100));
+        let new = |value: Option<Micros>| if self.is_reused { None } else { value };
+        let text =
+            |list: &[&'static str]| Some(list[usize::try_from(n).unwrap() % list.len()].as_bytes());
+        AccessRecord {
+            timestamp: Some(TimestampMs(self.time_ms)),
+            duration: Some(EcsNanos(self.duration_us)),
+            method: text(&["GET", "GET", "POST", "HEAD"]).map(Text),
+            path: text(&["/", "/cart", "/item/7", "/search"]).map(Text),
+            http_version: text(&["1.1", "2"]).map(Text),
+            status: self.status.map(Status),
+            request_bytes: Some(Bytes(200 + n % 50)),
+            response_bytes: Some(Bytes(1_000 + n % 3_000)),
+            request_body_bytes: Some(Bytes(n % 40)),
+            response_body_bytes: Some(Bytes(700 + n % 3_000)),
+            route: Some(Text(self.route.as_bytes())),
+            service: Some(Text(self.service.as_bytes())),
+            endpoint: Some(Text(self.endpoint.as_bytes())),
+            dns_us: new(micros(1)),
+            connect_us: new(micros(5)),
+            upstream_tls_us: new(micros(3)),
+            reused: Some(Flag(self.is_reused)),
+            first_byte_us: micros(60),
+            upstream_total_us: micros(95),
+            head_us: micros(2),
+            queue_us: micros(1),
+            response_us: micros(20),
+            self_us: micros(4),
+            tls_us: n.is_multiple_of(9).then_some(Micros(3_000 + n)),
+            tls_version: (!n.is_multiple_of(3)).then_some(Text(if n.is_multiple_of(2) {
+                b"1.3"
+            } else {
+                b"1.2"
+            })),
+            tls_cipher: (!n.is_multiple_of(3)).then_some(Text(b"TLS13_AES_128_GCM_SHA256")),
+            tls_resumed: n.is_multiple_of(9).then_some(Flag(n.is_multiple_of(2))),
+            attempts: Some(Count(1 + u64::from(n.is_multiple_of(16)))),
+            state: Some(State::new(self.reason, self.phase)),
+            reason: Some(self.reason),
+            outcome: Some(Outcome::of(self.status, self.reason)),
+            source_ip: Some(Ip([192, 0, 2, u8::try_from(n % 6).unwrap()].into())),
+            client_ip: Some(Ip([198, 51, 100, u8::try_from(n % 6).unwrap()].into())),
+            user_agent: text(&["curl/8", "Firefox/140", "k6/1"]).map(Text),
+            ..AccessRecord::default()
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Reads a compiled dashboard of Kibana as Kibana does: columns of a form-based layer become
+//! aggregations, formulas are worked out over them.
+
+use serde_json::{Value, json};
+
+use super::figures::{Answer, Figures};
+use super::{Asked, Objects, referenced, truth};
+
+/// Asks for a panel.
+pub(super) fn ask(asked: &Asked<'_>, dashboard: &Value, id: &str) -> Answer {
+    let panels = dashboard["attributes"]["panelsJSON"].as_array().unwrap();
+    let panel = panels.iter().find(|panel| panel["panelIndex"] == id).unwrap();
+    let state = &panel["embeddableConfig"]["attributes"]["state"];
+    let layers = state["datasourceStates"]["formBased"]["layers"].as_object().unwrap();
+    let visualization = &state["visualization"];
+    let is_data = |layer: &str| {
+        let layers = visualization["layers"].as_array();
+        layers.is_none_or(|layers| {
+            layers.iter().any(|own| own["layerId"] == layer && own["layerType"] == "data")
+        })
+    };
+    let mut data = layers.iter().filter(|(layer, _)| is_data(layer));
+    let (layer_id, layer) = data.next().unwrap();
+    assert!(data.next().is_none(), "one layer with data");
+    let view = referenced(dashboard, &format!("{id}:indexpattern-datasource-layer-{layer_id}"));
+    let layer = Layer {
+        objects: asked.objects,
+        view,
+        columns: &layer["columns"],
+        order: &layer["columnOrder"],
+    };
+
+    let query = asked.query(&[state["query"].clone()]);
+    let body = json!({ "size": 0, "query": query, "aggs": layer.aggregations() });
+    let answer = asked.search(view, body);
+    let mut figures = Figures::default();
+    let buckets = layer.buckets();
+    let documents = if layer.has_histograms() { asked.documents(view, &query) } else { Vec::new() };
+    layer.read(
+        &answer["aggregations"],
+        &buckets,
+        &mut (String::new(), Vec::new()),
+        &documents,
+        &mut figures,
+    );
+    let remark = if documents.is_empty() {
+        ""
+    } else {
+        "(histograms added up here: this build lacks the type)"
+    };
+    Answer::new(figures, &answer).with_remark(remark)
+}
+
+/// A form-based layer.
+struct Layer<'a> {
+    objects: &'a Objects,
+    view: &'a str,
+    columns: &'a Value,
+    order: &'a Value,
+}
+
+impl Layer<'_> {
+    fn ids(&self, is_bucket: bool) -> Vec<&str> {
+        let ids = self.order.as_array().unwrap().iter().map(|id| id.as_str().unwrap());
+        ids.filter(|id| self.columns[id]["isBucketed"] == is_bucket).collect()
+    }
+
+    /// Columns that group, outermost first.
+    fn buckets(&self) -> Vec<&str> {
+        self.ids(true)
+    }
+
+    /// Whether a column asks for a type of field that this build of Elasticsearch lacks.
+    fn has_histograms(&self) -> bool {
+        self.ids(false).iter().any(|id| is_histogram(&self.columns[id]))
+    }
+
+    fn aggregations(&self) -> Value {
+        let mut aggregations = json!({});
+        for id in self.ids(false) {
+            let column = &self.columns[id];
+            let Some(mut own) = metric(column) else { continue };
+            if let Some(filter) = column["filter"]["query"].as_str() {
+                let filter = lbproxy::elk::boards::kql::parse(filter).unwrap().query();
+                own = json!({ "filter": filter, "aggs": { "own": own } });
+            }
+            aggregations[id] = own;
+        }
+        for id in self.buckets().into_iter().rev() {
+            let column = &self.columns[id];
+            let (field, params) = (&column["sourceField"], &column["params"]);
+            let mut around = json!({});
+            around[id] = match column["operationType"].as_str().unwrap() {
+                "date_histogram" => json!({
+                    "date_histogram": { "field": field, "fixed_interval": "1m", "min_doc_count": 1 },
+                }),
+                "terms" => {
+                    assert_eq!(params["otherBucket"], false);
+                    self.terms(field, params)
+                }
+                "range" => {
+                    let ranges: Vec<_> =
+                        params["ranges"].as_array().unwrap().iter().map(band).collect();
+                    json!({ "range": { "field": field, "ranges": ranges } })
+                }
+                other => panic!("{other}"),
+            };
+            for (name, inner) in aggregations.as_object().unwrap() {
+                around[id]["aggs"][name] = inner.clone();
+            }
+            aggregations = around;
+        }
+        aggregations
+    }
+
+    /// The values of a field, sorted by a column or by themselves.
+    fn terms(&self, field: &Value, params: &Value) -> Value {
+        let (mut order, mut aggregations) = (json!({}), json!({}));
+        let by = params["orderBy"]["columnId"].as_str();
+        let path = match by.map(|by| &self.columns[by]) {
+            None => {
+                // Kibana cannot sort by what it calculates itself.
+                assert_eq!(params["orderBy"]["type"], "alphabetical");
+                "_key".to_owned()
+            }
+            Some(sorted) => {
+                assert!(sorted["filter"].is_null() && sorted["operationType"] != "formula");
+                aggregations[by.unwrap()] = metric(sorted).unwrap();
+                match sorted["operationType"].as_str().unwrap() {
+                    "percentile" => format!("{}.{}", by.unwrap(), sorted["params"]["percentile"]),
+                    _ => by.unwrap().to_owned(),
+                }
+            }
+        };
+        order[path] = params["orderDirection"].clone();
+        json!({
+            "terms": { "field": field, "size": params["size"], "order": order },
+            "aggs": aggregations,
+        })
+    }
+
+    /// Reads the figures below `value`, whose remaining groups are `buckets`.
+    fn read(
+        &self,
+        value: &Value,
+        buckets: &[&str],
+        at: &mut (String, Vec<String>),
+        documents: &[Value],
+        figures: &mut Figures,
+    ) {
+        let Some((id, inner)) = buckets.split_first() else {
+            let split = at.1.join(" · ");
+            for id in self.ids(false) {
+                let column = &self.columns[id];
+                if column["label"].as_str().unwrap().starts_with("Part of ") {
+                    continue;
+                }
+                let shown = self
+                    .objects
+                    .shown(self.view, column["sourceField"].as_str().unwrap_or_default());
+                let figure = if is_histogram(column) {
+                    truth::merged(documents, column, &at.0, &self.splits(&at.1))
+                } else {
+                    self.figure(value, id)
+                };
+                let seconds = match column["timeScale"].as_str() {
+                    Some("s") => 60.0,
+                    Some(other) => panic!("{other}"),
+                    None => 1.0,
+                };
+                let label = column["label"].as_str().unwrap();
+                figures.add(&at.0, &split, label, figure.map(|figure| figure * shown / seconds));
+            }
+            return;
+        };
+        let is_time = self.columns[id]["operationType"] == "date_histogram";
+        for bucket in value[id]["buckets"].as_array().unwrap() {
+            let key = truth::key(bucket, is_time, self.columns[id]["operationType"] == "range");
+            let before = at.clone();
+            if is_time {
+                at.0 = key;
+            } else {
+                at.1.push(key);
+            }
+            self.read(bucket, inner, at, documents, figures);
+            *at = before;
+        }
+    }
+
+    /// Fields and values of the splits that lead to a bucket.
+    fn splits(&self, values: &[String]) -> Vec<(String, String)> {
+        let terms =
+            self.buckets().into_iter().filter(|id| self.columns[id]["operationType"] == "terms");
+        let fields = terms.map(|id| self.columns[id]["sourceField"].as_str().unwrap().to_owned());
+        fields.zip(values.iter().cloned()).collect()
+    }
+
+    /// The figure of a column.
+    fn figure(&self, bucket: &Value, id: &str) -> Option<f64> {
+        let column = &self.columns[id];
+        match column["operationType"].as_str().unwrap() {
+            "formula" => self.figure(bucket, column["references"][0].as_str().unwrap()),
+            "math" => self.math(bucket, &column["params"]["tinymathAst"]),
+            operation => {
+                let own = match column["filter"]["query"].as_str() {
+                    Some(_) => &bucket[id]["own"],
+                    None => &bucket[id],
+                };
+                match operation {
+                    "percentile" => {
+                        own["values"].as_object().unwrap().values().next().unwrap().as_f64()
+                    }
+                    "last_value" => {
+                        let field = column["sourceField"].as_str().unwrap();
+                        own["hits"]["hits"][0]["_source"][field].as_f64()
+                    }
+                    "count" => own["doc_count"].as_f64(),
+                    _ => own["value"].as_f64(),
+                }
+            }
+        }
+    }
+
+    /// A formula's tree.
+    fn math(&self, bucket: &Value, tree: &Value) -> Option<f64> {
+        if let Some(number) = tree.as_f64() {
+            return Some(number);
+        }
+        if let Some(id) = tree.as_str() {
+            return self.figure(bucket, id);
+        }
+        let args = tree["args"].as_array().unwrap();
+        let mut args = args.iter().map(|arg| self.math(bucket, arg));
+        let (left, right) = (args.next()??, args.next()??);
+        match tree["name"].as_str().unwrap() {
+            "add" => Some(left + right),
+            "subtract" => Some(left - right),
+            "multiply" => Some(left * right),
+            "divide" => (right != 0.0).then_some(left / right),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+/// Whether a column is a percentile of a histogram.
+fn is_histogram(column: &Value) -> bool {
+    column["sourceField"].as_str().is_some_and(|field| field.ends_with(".histogram"))
+}
+
+/// A range without what is only for people.
+fn band(range: &Value) -> Value {
+    let mut band = json!({ "from": range["from"] });
+    if !range["to"].is_null() {
+        band["to"] = range["to"].clone();
+    }
+    band
+}
+
+/// The aggregation of a column, if it is one.
+fn metric(column: &Value) -> Option<Value> {
+    let field = &column["sourceField"];
+    Some(match column["operationType"].as_str().unwrap() {
+        "formula" | "math" | "static_value" => return None,
+        _ if is_histogram(column) => return None,
+        "count" => {
+            assert_eq!(field, "___records___");
+            json!({ "filter": { "match_all": {} } })
+        }
+        "average" => json!({ "avg": { "field": field } }),
+        "unique_count" => json!({ "cardinality": { "field": field } }),
+        "percentile" => {
+            json!({ "percentiles": { "field": field, "percents": [column["params"]["percentile"]] } })
+        }
+        "last_value" => {
+            let by = column["params"]["sortField"].as_str().unwrap();
+            json!({ "top_hits": { "size": 1, "sort": [{ by: "desc" }], "_source": [field] } })
+        }
+        operation @ ("sum" | "max" | "min") => {
+            let mut own = json!({});
+            own[operation] = json!({ "field": field });
+            own
+        }
+        other => panic!("{other}"),
+    })
+}

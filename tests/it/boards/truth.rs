@@ -1,0 +1,262 @@
+//! What a panel must say, from its definition and the documents alone, in the plainest way: filter,
+//! group, add up. Shares no code with what makes or asks searches, but for the reader of filters.
+#![expect(clippy::cast_precision_loss, reason = "the figures are small")]
+
+use std::collections::BTreeMap;
+
+use lbproxy::elk::Product;
+use lbproxy::elk::boards::kql::{self, Kql};
+use lbproxy::elk::boards::model::{Form, Metric, Panel, Term, Value as Worked};
+use lbproxy::record::Dataset;
+use serde_json::Value;
+
+use super::data::Loaded;
+use super::figures::Truth;
+
+/// Bucket of time and values of the splits.
+type Bucket = (String, String);
+
+/// Every figure of a panel.
+pub(super) fn figures(product: Product, panel: &Panel, loaded: &Loaded) -> Truth {
+    let mut truth = Truth::new();
+    let own = groups(panel, loaded.documents(panel.dataset));
+    if matches!(panel.form, Form::Records(_)) {
+        let all = own.values().next().unwrap();
+        let newest = all.iter().map(|document| time_ms(document)).max().unwrap() as f64;
+        let count = all.len() as f64;
+        for (label, figure) in [("documents", count), ("newest", newest)] {
+            truth.insert((String::new(), String::new(), label.to_owned()), (figure, figure));
+        }
+        return truth;
+    }
+    for metric in panel.metrics {
+        // Rollups hold the distribution of the records' times: these are the truth.
+        let is_merged =
+            matches!(metric.value, Worked::Merged(..)) && product == Product::Elasticsearch;
+        let of_records = is_merged.then(|| groups(panel, loaded.documents(Dataset::Access)));
+        for ((time, split), documents) in of_records.as_ref().unwrap_or(&own) {
+            let Some((low, high)) = figure(metric, documents, is_merged) else { continue };
+            let seconds = if metric.is_rate { 60.0 } else { 1.0 };
+            let place = (time.clone(), split.clone(), metric.label.to_owned());
+            truth.insert(place, (low / seconds, high / seconds));
+        }
+    }
+    truth
+}
+
+/// The documents of each bucket.
+fn groups<'d>(panel: &Panel, documents: &'d [Value]) -> BTreeMap<Bucket, Vec<&'d Value>> {
+    let filter = kql::parse(panel.filter).unwrap();
+    let mut groups: BTreeMap<Bucket, Vec<&Value>> = BTreeMap::new();
+    for document in documents.iter().filter(|document| matches(&filter, document)) {
+        let time = if panel.form.has_time() {
+            (time_ms(document) / 60_000 * 60_000).to_string()
+        } else {
+            String::new()
+        };
+        let mut splits = vec![String::new()];
+        for split in panel.splits {
+            let found = values(document, split.field);
+            let joined = splits.iter().flat_map(|before| {
+                found.iter().map(move |value| match before.as_str() {
+                    "" => text(value),
+                    before => format!("{before} · {}", text(value)),
+                })
+            });
+            splits = joined.collect();
+        }
+        if let Form::Heat { field, bounds } = panel.form {
+            let value = number(document, field).unwrap();
+            let band = bounds.iter().rev().find(|from| value >= **from as f64);
+            splits = band.map(ToString::to_string).into_iter().collect();
+        }
+        for split in splits {
+            groups.entry((time.clone(), split)).or_default().push(document);
+        }
+    }
+    groups
+}
+
+/// The figure of a metric, from lowest to highest that is right; nothing when there is none.
+fn figure(metric: &Metric, documents: &[&Value], is_merged: bool) -> Option<(f64, f64)> {
+    let numbers = |path: &str| -> Vec<f64> {
+        documents
+            .iter()
+            .filter_map(|document| number(document, path))
+            .map(|n| n * shown(path))
+            .collect()
+    };
+    let count = |filter: &str| {
+        let filter = kql::parse(filter).unwrap();
+        documents.iter().filter(|document| matches(&filter, document)).count() as f64
+    };
+    let exactly = |figure: f64| Some((figure, figure));
+    match metric.value {
+        Worked::Count(filter) => exactly(count(filter)),
+        Worked::Sum(path) => exactly(numbers(path).iter().sum()),
+        Worked::Max(path) => numbers(path).into_iter().reduce(f64::max).and_then(exactly),
+        Worked::Min(path) => numbers(path).into_iter().reduce(f64::min).and_then(exactly),
+        Worked::Mean(path) => {
+            let numbers = numbers(path);
+            let count = numbers.len() as f64;
+            (count > 0.0).then(|| numbers.iter().sum::<f64>() / count).and_then(exactly)
+        }
+        Worked::Distinct(path) => {
+            let all: std::collections::BTreeSet<_> =
+                documents.iter().flat_map(|document| values(document, path)).map(text).collect();
+            exactly(all.len() as f64)
+        }
+        Worked::Last(path) => {
+            let with = documents.iter().filter(|document| number(document, path).is_some());
+            let newest = with.max_by_key(|document| time_ms(document))?;
+            exactly(number(newest, path)? * shown(path))
+        }
+        Worked::Percentile(path, percentile) => quantile(numbers(path), percentile, 0.0),
+        Worked::Merged(path, percentile) if is_merged => {
+            quantile(numbers(measured(path)), percentile, 0.01)
+        }
+        Worked::Merged(path, percentile) => {
+            let all = numbers(&format!("{path}.p{percentile}"));
+            all.into_iter().reduce(f64::max).and_then(exactly)
+        }
+        Worked::Ratio(top, bottom) => {
+            let sum = |terms: &[Term]| -> f64 {
+                let each = terms.iter().map(|term| match term {
+                    Term::Count(filter) => count(filter),
+                    Term::Sum(path) => numbers(path).iter().sum(),
+                });
+                each.sum()
+            };
+            let whole = sum(bottom);
+            if whole == 0.0 { None } else { exactly(sum(top) / whole) }
+        }
+    }
+}
+
+/// The field of access records whose distribution a field of rollups is.
+fn measured(path: &str) -> &'static str {
+    match path {
+        "lbproxy.rollup.duration_us" => "event.duration",
+        "lbproxy.rollup.first_byte_us" => "lbproxy.upstream.first_byte_us",
+        "lbproxy.rollup.connect_us" => "lbproxy.upstream.connect_us",
+        other => panic!("{other}"),
+    }
+}
+
+/// What a number is multiplied with to be in milliseconds, if it is a time by its name.
+fn shown(path: &str) -> f64 {
+    match path.rsplit('.').next() {
+        _ if path == "event.duration" => 1e-6,
+        Some("count") => 1.0,
+        Some("us") => 1e-3,
+        _ if path.contains("_us") => 1e-3,
+        _ => 1.0,
+    }
+}
+
+/// A percentile lies near its rank: servers interpolate in ways of their own, and where there are many
+/// values they keep a sketch of them. A histogram is right only within `error`.
+fn quantile(mut numbers: Vec<f64>, percentile: u8, error: f64) -> Option<(f64, f64)> {
+    numbers.sort_by(f64::total_cmp);
+    let last = numbers.len().checked_sub(1)?;
+    let rank = last * usize::from(percentile) / 100;
+    let slack = 1 + numbers.len() / 200;
+    let (low, high) = (numbers[rank.saturating_sub(slack)], numbers[(rank + 1 + slack).min(last)]);
+    Some((low * (1.0 - error), high * (1.0 + error)))
+}
+
+/// Whether a document matches a filter.
+fn matches(filter: &Kql, document: &Value) -> bool {
+    match filter {
+        Kql::All => true,
+        Kql::And(parts) => parts.iter().all(|part| matches(part, document)),
+        Kql::Or(parts) => parts.iter().any(|part| matches(part, document)),
+        Kql::Not(part) => !matches(part, document),
+        Kql::Exists(path) => !values(document, path).is_empty(),
+        Kql::Is(path, value) => values(document, path).iter().any(|own| text(own) == *value),
+        Kql::Range(path, operator, bound) => {
+            let bound: f64 = bound.parse().unwrap();
+            number(document, path).is_some_and(|number| match *operator {
+                "lt" => number < bound,
+                "lte" => number <= bound,
+                "gt" => number > bound,
+                _ => number >= bound,
+            })
+        }
+    }
+}
+
+/// The values of a field: documents have dotted keys, and objects below some of them.
+fn values<'d>(document: &'d Value, path: &str) -> Vec<&'d Value> {
+    let below = |key: &str, rest: &str| match rest {
+        "" => document.get(key),
+        part => document.get(key).and_then(|object| object.get(part)),
+    };
+    let mut ends = path.match_indices('.').map(|(at, _)| at).chain([path.len()]);
+    let found = ends.find_map(|at| below(&path[..at], path[at..].trim_start_matches('.')));
+    match found {
+        Some(Value::Array(list)) => list.iter().collect(),
+        Some(value) => vec![value],
+        None => Vec::new(),
+    }
+}
+
+fn number(document: &Value, path: &str) -> Option<f64> {
+    values(document, path).first().and_then(|value| value.as_f64())
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// `@timestamp` in milliseconds: all of it is on one day.
+pub(super) fn time_ms(document: &Value) -> u64 {
+    let text = document["@timestamp"].as_str().unwrap();
+    lbproxy::base::instant::parse_rfc3339(text).unwrap()
+}
+
+/// How a bucket of an answer is named here.
+pub(super) fn key(bucket: &Value, is_time: bool, is_band: bool) -> String {
+    if is_band {
+        return format!("{:.0}", bucket["from"].as_f64().unwrap());
+    }
+    match bucket["key_as_string"].as_str().filter(|_| !is_time) {
+        Some(text) => text.to_owned(),
+        None => text(&bucket["key"]),
+    }
+}
+
+/// A percentile of the histograms of documents of one bucket, as a server with that type adds them up.
+pub(super) fn merged(
+    documents: &[Value],
+    column: &Value,
+    time: &str,
+    splits: &[(String, String)],
+) -> Option<f64> {
+    let path = column["sourceField"].as_str().unwrap();
+    let (object, key) = path.rsplit_once('.').unwrap();
+    let mut points: BTreeMap<u64, u64> = BTreeMap::new();
+    for document in documents {
+        let is_then =
+            time.is_empty() || time_ms(document) / 60_000 * 60_000 == time.parse::<u64>().unwrap();
+        let is_there = splits
+            .iter()
+            .all(|(field, value)| values(document, field).iter().any(|own| text(own) == *value));
+        if !is_then || !is_there {
+            continue;
+        }
+        let histogram = &document[object][key];
+        let list = |name: &str| histogram[name].as_array().into_iter().flatten();
+        for (value, count) in list("values").zip(list("counts")) {
+            *points.entry(value.as_u64().unwrap()).or_default() += count.as_u64().unwrap();
+        }
+    }
+    let total: u64 = points.values().sum();
+    let rank = column["params"]["percentile"].as_u64().unwrap() * total.checked_sub(1)? / 100;
+    let mut before = 0;
+    let found = points.into_iter().find(|(_, count)| {
+        before += count;
+        before > rank
+    });
+    found.map(|(value, _)| value as f64)
+}

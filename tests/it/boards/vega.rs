@@ -1,0 +1,254 @@
+//! Reads a Vega-Lite specification as far as data goes: fills the placeholders in, runs its search,
+//! and does its transforms, in the few words of Vega's language that they use.
+//!
+//! Not here: drawing.
+#![expect(clippy::cast_precision_loss, reason = "the figures are small")]
+
+use serde_json::{Value, json};
+
+use super::Asked;
+use super::figures::{Answer, Figures};
+
+/// Asks for a specification.
+pub(super) fn ask(asked: &Asked<'_>, spec: &Value) -> Answer {
+    let url = &spec["data"]["url"];
+    let body = filled(asked, url["body"].clone());
+    let answer = asked.search(url["index"].as_str().unwrap(), body);
+    let property = spec["data"]["format"]["property"].as_str().unwrap();
+    let mut rows: Vec<Value> = at(&answer, property).as_array().unwrap().clone();
+    let mut figures = Figures::default();
+    for transform in spec["transform"].as_array().unwrap() {
+        if let Some(path) = transform["flatten"][0].as_str() {
+            rows = flattened(&rows, path, transform["as"][0].as_str().unwrap());
+        } else if let Some(joined) = transform["joinaggregate"].as_array() {
+            for own in joined {
+                join(&mut rows, own);
+            }
+        } else if let Some(expression) = transform["calculate"].as_str() {
+            let name = transform["as"].as_str().unwrap();
+            if name != "text" {
+                for row in &mut rows {
+                    row[name] = calculated(row, expression);
+                }
+            }
+        } else {
+            let names = transform["fold"].as_array().unwrap();
+            for (row, name) in rows.iter().flat_map(|row| names.iter().map(move |name| (row, name)))
+            {
+                let name = name.as_str().unwrap();
+                let (time, split) = (text(&row["time"]), text(&row["split"]));
+                figures.add(&time, &split, name, row[name].as_f64());
+            }
+        }
+    }
+    Answer::new(figures, &answer)
+}
+
+/// A value as Vega writes it next to others.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The value at a path.
+fn at<'v>(value: &'v Value, path: &str) -> &'v Value {
+    path.split('.').fold(value, |value, key| &value[key])
+}
+
+/// A row for each element of an array in each row.
+fn flattened(rows: &[Value], path: &str, name: &str) -> Vec<Value> {
+    let inner = rows.iter().flat_map(|row| {
+        let list = at(row, path).as_array().unwrap_or_else(|| panic!("no {path} in {row}"));
+        list.iter().map(move |element| {
+            let mut row = row.clone();
+            row[name] = element.clone();
+            row
+        })
+    });
+    inner.collect()
+}
+
+/// Adds one figure over all rows to each of them.
+fn join(rows: &mut [Value], what: &Value) {
+    let (field, name) = (what["field"].as_str().unwrap(), what["as"].as_str().unwrap());
+    let numbers = || rows.iter().map(|row| row[field].as_f64().unwrap());
+    let joined = match what["op"].as_str().unwrap() {
+        "min" => numbers().fold(f64::INFINITY, f64::min),
+        "max" => numbers().fold(f64::NEG_INFINITY, f64::max),
+        "distinct" => {
+            let mut all: Vec<_> = numbers().collect();
+            all.sort_by(f64::total_cmp);
+            all.dedup();
+            all.len() as f64
+        }
+        other => panic!("{other}"),
+    };
+    for row in rows {
+        row[name] = json!(joined);
+    }
+}
+
+/// An expression over a row.
+fn calculated(row: &Value, expression: &str) -> Value {
+    let mut parser = Parser { row, rest: expression };
+    let value = parser.ternary();
+    assert_eq!(parser.rest.trim(), "", "of {expression}");
+    value
+}
+
+/// Reads and works out an expression: `a ? b : c`, `>`, `+`, `-`, `*`, `/`, `isValid()`, parentheses, numbers,
+/// texts, `null` and paths below `datum`. As in Vega, a path below nothing is a fault.
+struct Parser<'e> {
+    row: &'e Value,
+    rest: &'e str,
+}
+
+impl<'e> Parser<'e> {
+    fn takes(&mut self, token: &str) -> bool {
+        let rest = self.rest.trim_start();
+        let found = rest.strip_prefix(token);
+        self.rest = found.unwrap_or(rest);
+        found.is_some()
+    }
+
+    /// The arm that is not taken is read, but what it comes to is not looked at.
+    fn ternary(&mut self) -> Value {
+        let condition = self.compared();
+        if !self.takes("?") {
+            return condition;
+        }
+        let holds = !matches!(condition, Value::Null | Value::Bool(false));
+        let row = self.row;
+        if !holds {
+            self.row = &Value::Null;
+        }
+        let then = self.ternary();
+        self.row = row;
+        assert!(self.takes(":"), "{}", self.rest);
+        let otherwise = self.ternary();
+        if holds { then } else { otherwise }
+    }
+
+    fn compared(&mut self) -> Value {
+        let left = self.sum();
+        if self.takes(">") {
+            let right = self.sum();
+            return (left.as_f64() > right.as_f64()).into();
+        }
+        left
+    }
+
+    fn sum(&mut self) -> Value {
+        let mut sum = self.product();
+        loop {
+            if self.takes("-") {
+                sum = json!(sum.as_f64().unwrap() - self.product().as_f64().unwrap());
+                continue;
+            }
+            if !self.takes("+") {
+                return sum;
+            }
+            let more = self.product();
+            sum = match (sum.as_f64(), more.as_f64()) {
+                (Some(left), Some(right)) => json!(left + right),
+                _ => json!(text(&sum) + &text(&more)),
+            };
+        }
+    }
+
+    fn product(&mut self) -> Value {
+        let mut product = self.atom();
+        loop {
+            let (is_times, is_by) = (self.takes("*"), self.takes("/"));
+            if !is_times && !is_by {
+                return product;
+            }
+            let other = self.atom();
+            product = match (product.as_f64(), other.as_f64()) {
+                (Some(left), Some(right)) if is_times => json!(left * right),
+                (Some(left), Some(right)) => json!(left / right),
+                _ if self.row.is_null() => Value::Null,
+                _ => panic!("{product} and {other} are no numbers"),
+            };
+        }
+    }
+
+    fn atom(&mut self) -> Value {
+        if self.takes("isValid(") {
+            let value = self.ternary();
+            assert!(self.takes(")"), "{}", self.rest);
+            return (!value.is_null()).into();
+        }
+        if self.takes("(") {
+            let value = self.ternary();
+            assert!(self.takes(")"), "{}", self.rest);
+            return value;
+        }
+        if self.takes("null") {
+            return Value::Null;
+        }
+        if self.takes("'") {
+            return self.until('\'').into();
+        }
+        let ends = |c: char| !c.is_ascii_alphanumeric() && !"._".contains(c);
+        let (word, rest) = self.rest.split_at(self.rest.find(ends).unwrap_or(self.rest.len()));
+        self.rest = rest;
+        if let Ok(number) = word.parse::<f64>() {
+            return json!(number);
+        }
+        let path = word.strip_prefix("datum.").unwrap_or_else(|| panic!("{word}?"));
+        let (holder, last) = path
+            .rsplit_once('.')
+            .map_or((self.row, path), |(before, last)| (at(self.row, before), last));
+        assert!(holder.is_object() || self.row.is_null(), "{path} is below nothing");
+        let mut value = holder[last].clone();
+        if self.takes("['") {
+            let key = self.until('\'');
+            assert!(self.takes("]"), "{}", self.rest);
+            value = value[key].clone();
+        }
+        value
+    }
+
+    /// What stands before a mark.
+    fn until(&mut self, mark: char) -> &'e str {
+        let (text, rest) = self.rest.split_once(mark).unwrap();
+        self.rest = rest;
+        text
+    }
+}
+
+/// A body without placeholders: the range of the data, buckets of a minute, no filter of a dashboard.
+fn filled(asked: &Asked<'_>, value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let (from, to) = asked.loaded.range_ms;
+            match map.get("%timefilter%") {
+                Some(Value::Bool(true)) => return asked.range(),
+                Some(Value::String(end)) if end == "min" => return json!(from),
+                Some(Value::String(end)) if end == "max" => return json!(to - 1),
+                Some(other) => panic!("{other}"),
+                None => (),
+            }
+            if map.contains_key("%autointerval%") {
+                return json!("1m");
+            }
+            let filled_in = map.into_iter().map(|(key, value)| (key, filled(asked, value)));
+            filled_in.collect::<serde_json::Map<_, _>>().into()
+        }
+        Value::Array(list) => {
+            let is_kept = |value: &Value| {
+                !value.as_str().is_some_and(|text| text.starts_with("%dashboard_context-"))
+            };
+            list.into_iter()
+                .filter(is_kept)
+                .map(|value| filled(asked, value))
+                .collect::<Vec<_>>()
+                .into()
+        }
+        other => other,
+    }
+}
