@@ -28,7 +28,7 @@ tour: ## Take the pictures of docs/tour.md anew, from the demo
 		node tests/browser/tour.js
 
 race: ## Race nginx, HAProxy, Envoy and nginx + rsyslog; writes bench/RESULTS.md (ARGS="--quick")
-	scripts/parts race
+	scripts/parts test race
 	cargo build --release --locked --bin lbproxy --example pace
 	bench/race $(ARGS)
 

@@ -32,6 +32,7 @@ class Contestant:
     log: str = "none"  # none, file (lines of access.log), journal, documents
     stdout: str | None = None  # where the first command's output goes, when that is the log
     places: dict = field(default_factory=dict)
+    has_spans: bool = False  # sends them to the collector
 
 
 # What lbproxy does beside the records of requests, and with them.
@@ -80,7 +81,7 @@ CONTESTANTS = (
     ),
     Contestant(
         "lbproxy-traces", "the same with traces of 1 % to an OpenTelemetry Collector",
-        (LBPROXY,), ("lbproxy.yaml",), "documents", places={"telemetry": SHIPPING + TRACES},
+        (LBPROXY,), ("lbproxy.yaml",), "documents", places={"telemetry": SHIPPING + TRACES}, has_spans=True,
     ),
     Contestant(
         "nginx-rsyslog", "nginx, JSON log, and rsyslog shipping it to the same OpenSearch",

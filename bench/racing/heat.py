@@ -24,6 +24,7 @@ class Course:
     folder: object
     upstream_port: int
     search: object  # OpenSearch or None
+    collector: object  # OpenTelemetry Collector or None
     seconds: int
     rate: int
 
@@ -75,6 +76,7 @@ class Heat:
             "folder": self.folder, "port": self.port, "admin": self.admin, "index": self.index,
             "workers": WORKERS, "upstream": course.upstream_port, "lbproxy": course.lbproxy,
             "envoy": envoy_path(), "search_port": course.search.port if course.search else "",
+            "collector_port": course.collector.port if course.collector else "",
         }
         return self.contestant.places | places
 
