@@ -14,7 +14,7 @@ pub(crate) mod collector;
 pub(crate) mod schema;
 
 /// Longest wait for anything; only a broken program reaches it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Longest wait for records to be stored by a real server.
 pub(crate) const SHIPPED: Duration = Duration::from_mins(2);

@@ -236,7 +236,7 @@ fn transforms(panel: &Panel) -> Value {
 const fn format_of(unit: Unit) -> &'static str {
     match unit {
         Unit::Share => ".2%",
-        Unit::Ms => ",.1f",
+        Unit::Ms => ",.1~f",
         Unit::Bytes => ".3s",
         Unit::Count | Unit::Seconds => ",.4~g",
     }
