@@ -13,10 +13,12 @@ mod interrupt;
 mod kept_log;
 mod log;
 mod man;
+mod number;
 mod output;
 mod process;
 mod run;
 mod schema;
+mod top;
 mod upstream;
 
 /// Reverse proxy and load balancer whose every request becomes a record that survives.
@@ -37,6 +39,7 @@ Examples:
   lbproxy demo                           see it work; nothing else needed
   lbproxy check --config proxy.yaml      every mistake at once, with line and cure
   lbproxy run --config proxy.yaml        proxy, journal and ship
+  lbproxy top                            watch services and endpoints
   lbproxy log tail                       watch requests as they end
   RUST_LOG=lbproxy=debug lbproxy run     more of the proxy's own messages";
 
@@ -49,6 +52,8 @@ enum Command {
     Check(check::Args),
     /// Show lbproxy at work: upstreams, traffic, proxy and journal in one process.
     Demo(demo::Args),
+    /// Watch a running proxy: services, endpoints, rates, latencies, shipping.
+    Top(top::Args),
     /// Read the journal: tail, query, stats. Works while the proxy runs, and without it.
     Log(log::Args),
     /// Run a mock server that answers what it received, with scripted delays and faults.
@@ -80,6 +85,7 @@ pub fn run() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(args),
         Command::Demo(args) => demo::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Log(args) => log::run(args),
         Command::Upstream(args) => upstream::run(args),
         Command::Schema(args) => schema::run(args),

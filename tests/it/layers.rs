@@ -13,14 +13,16 @@ const LAYERS: [&[&str]; 5] = [
 ];
 
 /// Crates that stay in some folders: (crate, folders that may name it).
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 10] = [
     ("tokio", &["proxy", "admin", "ship", "elk", "mock", "cli"]),
     ("hyper", &["proxy", "mock"]),
     ("http", &["proxy", "mock", "admin", "ship"]),
     ("axum", &["admin"]),
     ("elasticsearch", &["ship", "elk"]),
     ("serde_json", &["ship", "elk", "mock", "admin", "cli", "config"]),
+    ("reqwest", &["ship", "cli"]),
     ("clap", &["cli"]),
+    ("ratatui", &["cli"]),
     ("anyhow", &["cli"]),
 ];
 

@@ -29,4 +29,5 @@ mod server;
 mod shipping;
 mod support;
 mod terminations;
+mod top;
 mod traffic;

@@ -34,7 +34,6 @@ use view::{Facts, Picture};
 mod clients;
 mod follow;
 mod line;
-mod number;
 mod screen;
 mod setup;
 mod summary;
