@@ -3,13 +3,33 @@
 //! A path or a user agent can hold escape sequences that recolour, overwrite or rename a terminal,
 //! and marks that turn the order of characters around. Each becomes an escape that can be read:
 //! `\x1b`, `\u{202e}`. Bytes that are no UTF-8 become `\xff`. Everything else, the backslash
-//! included, stays as it is: this is for eyes; programs read JSON.
+//! included, stays as it is: this is for eyes; programs read [`json`].
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 /// Shows `text`; see the head of this file.
 pub const fn visible(text: &[u8]) -> Visible<'_> {
     Visible(text)
+}
+
+/// A JSON document in which every such character is an escape of JSON: for programs the same document.
+pub fn json(document: &str) -> Cow<'_, str> {
+    if !document.contains(is_hidden) {
+        return Cow::Borrowed(document);
+    }
+    let mut out = String::with_capacity(document.len() + 64);
+    for character in document.chars() {
+        if is_hidden(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// Bytes that are shown without their power over a terminal.
@@ -95,6 +115,16 @@ mod tests {
         ] {
             assert_eq!(visible(text).to_string(), want, "{name}");
         }
+    }
+
+    #[test]
+    fn json_stays_the_same_document_and_acts_on_no_terminal() {
+        let document = "{\"a\\u001b\":\"\u{9b}31m \u{202e}x \u{e0041} \u{7f} \u{e9}\"}";
+        let shown = json(document);
+        assert_eq!(shown, "{\"a\\u001b\":\"\\u009b31m \\u202ex \\udb40\\udc41 \\u007f \u{e9}\"}");
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(read(&shown), read(document));
+        assert!(matches!(json("{\"a\":1}"), Cow::Borrowed(_)), "most documents are not copied");
     }
 
     proptest! {

@@ -13,11 +13,13 @@ mod interrupt;
 mod kept_log;
 mod log;
 mod man;
+mod number;
 mod output;
 mod process;
 mod run;
 mod schema;
 mod setup;
+mod top;
 mod upstream;
 
 /// Reverse proxy and load balancer whose every request becomes a record that survives.
@@ -39,6 +41,7 @@ Examples:
   lbproxy check --config proxy.yaml      every mistake at once, with line and cure
   lbproxy setup --dry-run                what would be installed on Elasticsearch or OpenSearch
   lbproxy run --config proxy.yaml        proxy, journal and ship
+  lbproxy top                            watch services and endpoints
   lbproxy log tail                       watch requests as they end
   RUST_LOG=lbproxy=debug lbproxy run     more of the proxy's own messages";
 
@@ -53,6 +56,8 @@ enum Command {
     Demo(demo::Args),
     /// Install templates, retention and credentials for shipping on Elasticsearch or OpenSearch.
     Setup(setup::Args),
+    /// Watch a running proxy: services, endpoints, rates, latencies, shipping.
+    Top(top::Args),
     /// Read the journal: tail, query, stats. Works while the proxy runs, and without it.
     Log(log::Args),
     /// Run a mock server that answers what it received, with scripted delays and faults.
@@ -88,6 +93,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Demo(args) => demo::run(&args),
         Command::Setup(args) => setup::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Log(args) => log::run(args),
         Command::Upstream(args) => upstream::run(args),
         Command::Schema(args) => schema::run(args),

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 5] = [
 ];
 
 /// Crates that stay in some folders: (crate, folders that may name it).
-const CRATES: [(&str, &[&str]); 11] = [
+const CRATES: [(&str, &[&str]); 13] = [
     ("tokio", &["proxy", "admin", "ship", "otlp", "vitals", "elk", "mock", "cli"]),
     ("hyper", &["proxy", "mock"]),
     ("http", &["proxy", "mock", "admin", "ship", "otlp"]),
@@ -23,7 +23,9 @@ const CRATES: [(&str, &[&str]); 11] = [
     ("tonic", &["otlp"]),
     ("elasticsearch", &["ship", "elk"]),
     ("serde_json", &["ship", "elk", "mock", "admin", "cli", "config"]),
+    ("reqwest", &["elk", "otlp", "cli"]),
     ("clap", &["cli"]),
+    ("ratatui", &["cli"]),
     ("anyhow", &["cli"]),
 ];
 

@@ -443,9 +443,19 @@ fn hostile_text_does_not_reach_the_terminal() {
         assert!(shown.contains("\\x1b"), "{args:?}: {shown}");
     }
     // The exact form keeps what came, in JSON's own escapes.
-    let exact = text(log(dir.path(), &["query", "--json", "path ~ owned"]));
-    assert_eq!(documents_in(&exact)[0]["url.path"], evil);
-    assert!(!exact.contains('\x1b'));
+    for args in [
+        &["query", "--json", "path ~ owned"][..],
+        &["query", "--json", "--fields", "url.path", "path ~ owned"],
+        &["tail", "--json", "--no-follow"],
+        &["stats", "--json", "--by", "path"],
+    ] {
+        let exact = text(log(dir.path(), args));
+        let is_harmful = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!exact.contains(is_harmful), "{args:?}: {exact:?}");
+        if !args.contains(&"stats") {
+            assert_eq!(documents_in(&exact)[0]["url.path"], evil, "{args:?}");
+        }
+    }
     // A proxy lets such text in where HTTP allows it.
     let upstream = upstream();
     let proxy = Proxy::start(&one_service(&[upstream.address], ""), "");

@@ -33,6 +33,7 @@ mod setup_real;
 mod shipping;
 mod support;
 mod terminations;
+mod top;
 mod traces;
 mod traffic;
 mod vitals;

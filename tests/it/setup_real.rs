@@ -25,8 +25,8 @@ const REQUESTS: usize = 400;
 /// What is asked for here; the rest the builds lack.
 const KINDS: [&str; 2] = ["--only", "templates,retention"];
 
-/// Runs `lbproxy setup` with the configuration of `telemetry`; what it printed.
-fn setup(telemetry: &str, arguments: &[&str]) -> (i32, String) {
+/// Runs `lbproxy setup` with the configuration of `telemetry`; its exit code and what it printed.
+pub(crate) fn setup(telemetry: &str, arguments: &[&str]) -> (i32, String) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("proxy.yaml");
     let proxy = one_service(&[nobody()], "");

@@ -35,7 +35,6 @@ use view::{Facts, Picture};
 mod clients;
 mod follow;
 mod line;
-mod number;
 mod pulse;
 mod screen;
 mod setup;

@@ -3,8 +3,8 @@
 //! The values are those of `/metrics`, from the same cells: nothing is read a second time. What is not
 //! known yet is a dash. Not here: reading (`vitals`).
 
+use super::super::number::percent;
 use super::line::{Line, Tone};
-use super::number::percent;
 use crate::base::units;
 use crate::record::Ratio;
 use crate::vitals::Metrics;

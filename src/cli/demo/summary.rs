@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::super::number::{count, latency, percent, rate};
 use super::super::process::Ledger;
 use super::clients::Seen;
 use super::line::{Line, Tone};
-use super::number::{count, latency, percent, rate};
 use super::tally::Tally;
 use super::view::{self, Facts};
 use crate::base::units;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::number::share;
+use super::super::number::share;
 use crate::query::Group;
 use crate::record::{AccessRecord, Reason, Stream};
 
@@ -216,7 +216,7 @@ fn push<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::number::percent;
+    use super::super::super::number::percent;
     use super::*;
     use crate::record::{Count, EcsNanos, Flag, Outcome, Status, Text};
 

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use std::{fmt::Write as _, net::SocketAddr};
 
+use super::super::number::{count, latency, percent, rate, share, sparkline};
 use super::line::{LABEL_COLUMNS, Line, Tone};
-use super::number::{count, latency, percent, rate, share, sparkline};
 use super::pulse::Pulse;
 use super::tally::{Figures, HISTORY, Place, Tally};
 use crate::base::units;

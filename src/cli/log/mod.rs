@@ -1,8 +1,10 @@
 //! `lbproxy log`: the records of a journal, for people and pipes. Reads without the journal's lock,
 //! so it works while the proxy runs and after it has stopped, and changes nothing.
 //!
-//! Human forms show control characters of URLs and user agents as escapes; JSON is the exact form.
+//! Human forms show control characters of URLs and user agents as escapes; JSON is the exact form, in
+//! which they are JSON's own escapes.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,8 +13,8 @@ use clap::Subcommand;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser, ValueParserFactory};
 
 use super::output::UsageError;
-use crate::base::{instant, units};
-use crate::query::{FIELD_NAMES, Field, Filter};
+use crate::base::{instant, units, visible};
+use crate::query::{FIELD_NAMES, Field, Filter, Row};
 
 mod columns;
 mod line;
@@ -87,6 +89,18 @@ fn with_language(examples: &str) -> String {
 /// The mistake, with its place.
 fn filter(words: &[String]) -> Result<Filter, UsageError> {
     Filter::parse(&words.join(" ")).map_err(|error| UsageError(format!("filter: {error}")))
+}
+
+/// Writes the document of a record: as it is shipped, with what acts on a terminal as JSON's escapes.
+///
+/// # Errors
+/// None: the record was read once.
+fn document(row: &Row<'_>, line: &mut Vec<u8>) -> anyhow::Result<()> {
+    row.write_document(line)?;
+    if let Ok(Cow::Owned(escaped)) = std::str::from_utf8(line).map(visible::json) {
+        *line = escaped.into_bytes();
+    }
+    Ok(())
 }
 
 /// Which time is meant.

@@ -7,6 +7,7 @@ use super::columns;
 use super::source::{Place, tell};
 use super::table::Table;
 use super::{FieldArg, Window};
+use crate::base::visible;
 use crate::journal::From;
 use crate::query::{Newest, Row};
 
@@ -130,11 +131,14 @@ impl Output {
         match &mut self.form {
             Form::Documents => {
                 let mut line = Vec::new();
-                row.write_document(&mut line)?;
+                super::document(row, &mut line)?;
                 line.push(b'\n');
                 self.out.write_all(&line)?;
             }
-            Form::Json => writeln!(self.out, "{}", columns::json(row, &self.fields)?)?,
+            Form::Json => {
+                let object = columns::json(row, &self.fields)?;
+                writeln!(self.out, "{}", visible::json(&object))?;
+            }
             Form::Csv => writeln!(self.out, "{}", columns::csv(row, &self.fields)?)?,
             Form::Table(table) => table.row(&mut self.out, columns::cells(row, &self.fields))?,
         }

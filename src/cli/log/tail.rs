@@ -156,7 +156,7 @@ impl Printer {
     pub(super) fn print(&mut self, row: &Row<'_>) -> anyhow::Result<()> {
         self.line.clear();
         if self.json {
-            row.write_document(&mut self.line)?;
+            super::document(row, &mut self.line)?;
         } else {
             self.line.extend_from_slice(line(row, self.paint).as_bytes());
         }

@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use lbproxy::elk::{Product, templates, templates::Types};
 use lbproxy::record::{
     AccessRecord, Bytes, ConnectionRecord, Constants, Count, Dataset, EcsNanos, Flag, GapRecord,
     HeartbeatRecord, Ip, Micros, Origin, Outcome, Phase, ProcessRecord, Ratio, Reason, State,
@@ -16,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::figures::Figures;
 use crate::server::RealServer;
+use crate::setup_real::setup;
 
 /// Part of every stream's name.
 pub(super) const NAMESPACE: &str = "boards";
@@ -81,17 +81,8 @@ impl Loaded {
         let mut maker = Maker::default();
         let planned = maker.exchanges();
         maker.others();
-        for dataset in Dataset::ALL {
-            let types = match server.product {
-                // This build of Elasticsearch has no histograms.
-                Product::Elasticsearch => Types::Smallest,
-                Product::OpenSearch => Types::Usual,
-            };
-            let body = templates::index_template(server.product, dataset, types);
-            let path = format!("/_index_template/{}", templates::template_name(dataset));
-            let answer = server.call("PUT", &path, Some(&serde_json::from_str(&body).unwrap()));
-            assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
-        }
+        let (code, text) = setup(&server.telemetry(NAMESPACE), &["--only", "templates"]);
+        assert_eq!(code, 0, "{text}");
         let answer = server.bulk(&maker.body);
         assert_eq!(answer["errors"], false, "{answer}");
         let streams: Vec<_> = Dataset::ALL.iter().map(|own| own.data_stream(NAMESPACE)).collect();

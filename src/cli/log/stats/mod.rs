@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::source::Place;
 use super::{FieldArg, Window};
+use crate::base::visible;
 use crate::journal::From;
 use crate::query::{Group, Groups, Sequences};
 
@@ -92,7 +93,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     });
     let mut out = BufWriter::new(std::io::stdout().lock());
     if args.json {
-        writeln!(out, "{}", json::object(found, args.top, &records))?;
+        let object = json::object(found, args.top, &records).to_string();
+        writeln!(out, "{}", visible::json(&object))?;
     } else {
         text::write(&mut out, found, args.top, &records)?;
     }

@@ -1,0 +1,312 @@
+//! What the admin API of a proxy tells, read: counters of now and figures of the last minutes.
+//!
+//! A field that is not there is zero or absent, so that `top` reads the API of another version; only
+//! `about` has to look like lbproxy's. Every text comes from outside and is a [`Shown`]: nothing in
+//! here can act on a terminal. Not here: how it was fetched (`fetch`).
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::base::visible::visible;
+
+/// A text from outside, safe to show.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(from = "Option<String>")]
+pub(super) struct Shown(String);
+
+impl From<Option<String>> for Shown {
+    fn from(text: Option<String>) -> Self {
+        Self(visible(text.unwrap_or_default().as_bytes()).to_string())
+    }
+}
+
+impl From<&str> for Shown {
+    fn from(text: &str) -> Self {
+        Self(visible(text.as_bytes()).to_string())
+    }
+}
+
+impl Shown {
+    /// The text.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The answers as they came; `null` for what is switched off.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub(super) struct Raw {
+    /// `/api/v1/about`
+    pub(super) about: Value,
+    /// The first event of `/api/v1/live`.
+    pub(super) live: Value,
+    /// `/api/v1/overview?range=5m`
+    pub(super) overview: Value,
+    /// `/api/v1/services?range=5m`
+    pub(super) services: Value,
+}
+
+/// The answers, read.
+#[derive(Debug, Clone)]
+pub(super) struct Figures {
+    /// Whose they are.
+    pub(super) about: About,
+    /// Counters.
+    pub(super) live: Live,
+    /// The last minutes; `None` where rollups are off.
+    pub(super) past: Option<Past>,
+}
+
+/// The last minutes.
+#[derive(Debug, Clone)]
+pub(super) struct Past {
+    /// Of the whole proxy.
+    pub(super) overview: Overview,
+    /// Of its services and endpoints: service, and endpoint unless it is the whole service.
+    places: HashMap<(Shown, Option<Shown>), Place>,
+}
+
+/// What does not change.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct About {
+    /// Of the program.
+    pub(super) version: Shown,
+    /// Name of the process.
+    pub(super) instance: Shown,
+}
+
+/// Counters of now.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Live {
+    /// The proxy's clock.
+    pub(super) time_ms: u64,
+    /// How long it runs.
+    pub(super) uptime_s: u64,
+    /// Whether it takes no new connections.
+    pub(super) is_draining: bool,
+    /// Exchanges per second.
+    pub(super) requests_rate: f64,
+    /// Bytes from downstreams per second.
+    pub(super) received_rate: f64,
+    /// Bytes to downstreams per second.
+    pub(super) sent_rate: f64,
+    /// CPU time per time.
+    pub(super) cpu_ratio: f64,
+    /// Memory.
+    pub(super) resident_bytes: u64,
+    /// Downstream connections.
+    pub(super) connections: u64,
+    /// Those that found no room, since the start.
+    pub(super) connections_refused: u64,
+    /// Exchanges.
+    pub(super) in_flight: u64,
+    /// Every endpoint of every service.
+    pub(super) endpoints: Vec<Endpoint>,
+    /// Where the records are.
+    pub(super) trust: Trust,
+}
+
+/// An endpoint.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Endpoint {
+    /// Whose it is.
+    pub(super) service: Shown,
+    /// Its address.
+    #[serde(rename = "endpoint")]
+    pub(super) name: Shown,
+    /// In a word.
+    pub(super) state: Shown,
+    /// Since when.
+    pub(super) since_ms: Option<u64>,
+    /// Per second.
+    pub(super) attempts_rate: f64,
+    /// Per second.
+    pub(super) failures_rate: f64,
+    /// Exchanges.
+    pub(super) in_flight: u64,
+    /// Connections at work.
+    pub(super) connections_active: u64,
+    /// Connections that wait.
+    pub(super) connections_idle: u64,
+    /// Since the start.
+    pub(super) connections_opened: u64,
+    /// Since the start.
+    pub(super) connections_reused: u64,
+}
+
+/// Where the records are.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Trust {
+    /// Records made.
+    pub(super) created: u64,
+    /// Of those, in the journal.
+    pub(super) journaled: u64,
+    /// Lost: the journal was full.
+    pub(super) dropped: u64,
+    /// Lost: they could not be read.
+    pub(super) damaged: u64,
+    /// Bytes that readers still need.
+    pub(super) journal_used_bytes: u64,
+    /// Bytes that there are.
+    pub(super) journal_capacity_bytes: u64,
+    /// Rows of rollups that found no room.
+    pub(super) rollup_lost: Option<u64>,
+    /// Shipping.
+    pub(super) shipping: Shipping,
+}
+
+/// Shipping.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Shipping {
+    /// In a word: `off`, `shipping`, `waiting`, `unauthorized`.
+    pub(super) state: Shown,
+    /// Stored.
+    pub(super) acknowledged: u64,
+    /// Stored before.
+    pub(super) duplicate: u64,
+    /// Stored aside by the server.
+    pub(super) failure_store: u64,
+    /// Refused, kept in a file.
+    pub(super) dead_letter: u64,
+    /// On their way.
+    pub(super) pending: u64,
+    /// Age of the oldest of them.
+    pub(super) oldest_pending_s: u64,
+}
+
+/// The last minutes of the whole proxy.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Overview {
+    /// Where the figures begin.
+    pub(super) since_ms: Option<u64>,
+    /// All exchanges.
+    pub(super) totals: Totals,
+    /// Why exchanges ended, unless normally.
+    pub(super) reasons: Vec<Reason>,
+    /// By service.
+    pub(super) services: Vec<Place>,
+}
+
+/// The answer of `services`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Services {
+    /// Services, and endpoints of services.
+    rows: Vec<Place>,
+}
+
+/// Figures of a service, or of one of its endpoints.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Place {
+    /// Its name.
+    pub(super) service: Shown,
+    /// The endpoint; `None` for the whole service.
+    pub(super) endpoint: Option<Shown>,
+    /// Why exchanges ended, unless normally.
+    pub(super) reasons: Vec<Reason>,
+    /// The figures.
+    #[serde(flatten)]
+    pub(super) totals: Totals,
+}
+
+/// Sums over the last minutes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Totals {
+    /// Exchanges.
+    pub(super) requests: u64,
+    /// Served.
+    pub(super) success: u64,
+    /// Not served.
+    pub(super) failure: u64,
+    /// By class of status, 0 for none.
+    pub(super) classes: [u64; 6],
+    /// Attempts after the first.
+    pub(super) retries: u64,
+    /// Of the whole exchange.
+    pub(super) duration: Option<Times>,
+    /// Until the first byte of the response.
+    pub(super) first_byte: Option<Times>,
+    /// To open a connection.
+    pub(super) connect: Option<Times>,
+}
+
+/// A distribution of times, in microseconds.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Times {
+    /// Median.
+    pub(super) p50_us: u64,
+    /// 95 of 100 are shorter.
+    pub(super) p95_us: u64,
+    /// 99 of 100 are shorter.
+    pub(super) p99_us: u64,
+    /// The longest.
+    pub(super) max_us: u64,
+    /// How many.
+    pub(super) count: u64,
+}
+
+/// Why exchanges ended.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Reason {
+    /// In a word.
+    #[serde(rename = "reason")]
+    pub(super) word: Shown,
+    /// How many.
+    pub(super) count: u64,
+    /// In a sentence.
+    pub(super) meaning: Shown,
+    /// Whose doing it was.
+    pub(super) blame: Shown,
+}
+
+impl Figures {
+    /// Reads the answers.
+    ///
+    /// # Errors
+    /// What is not as it should be.
+    pub(super) fn read(raw: &Raw) -> Result<Self, serde_json::Error> {
+        let past = if raw.overview.is_null() {
+            None
+        } else {
+            let services = Services::deserialize(&raw.services)?;
+            let places = services.rows.into_iter();
+            let places = places.map(|one| ((one.service.clone(), one.endpoint.clone()), one));
+            let overview = Overview::deserialize(&raw.overview)?;
+            Some(Past { overview, places: places.collect() })
+        };
+        let (about, live) = (About::deserialize(&raw.about)?, Live::deserialize(&raw.live)?);
+        Ok(Self { about, live, past })
+    }
+}
+
+impl Past {
+    /// The figures of a service, or of one of its endpoints.
+    pub(super) fn of(&self, service: &Shown, endpoint: Option<&Shown>) -> Option<&Place> {
+        self.places.get(&(service.clone(), endpoint.cloned()))
+    }
+}
+
+impl Totals {
+    /// The share that failed, of those whose outcome is known.
+    pub(super) fn failed_share(&self) -> Option<f64> {
+        super::super::number::share(self.failure, self.success + self.failure)
+    }
+}
