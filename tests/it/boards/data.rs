@@ -89,7 +89,7 @@ impl Loaded {
             };
             let body = templates::index_template(server.product, dataset, types);
             let path = format!("/_index_template/{}", templates::template_name(dataset));
-            let answer = server.call("PUT", &path, Some(&serde_json::from_str(&body).unwrap()));
+            let answer = server.call("PUT", &path, Some(&body));
             assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
         }
         let answer = server.bulk(&maker.body);
