@@ -8,8 +8,8 @@ use super::otlp;
 use super::read::{GIB, KIB, seconds};
 use super::tree::Item;
 use super::types::{
-    Auth, Batch, ClientTls, Compression, Elasticsearch, Journal, Keep, Retention, Rollup, Secret,
-    Setup, Telemetry, WhenFull,
+    Auth, Batch, ClientTls, Compression, Dashboards, Docs, Elasticsearch, Journal, Keep, Retention,
+    Rollup, Secret, Setup, Telemetry, WhenFull,
 };
 use crate::base::units;
 
@@ -136,34 +136,28 @@ fn every(map: Option<Map<'_, '_>>) -> Option<Duration> {
     every.flatten()
 }
 
+/// Most characters of the name of a space.
+const SPACE_CHARS_MAX: usize = 255;
+
+/// Keys of credentials.
+const AUTH_DOCS: Docs = &[
+    ("username", "User name; needs a password."),
+    ("password", "The user's password."),
+    ("password_file", "File that holds it; read again at each use, so that it can be rotated."),
+    ("api_key", "Encoded API key, instead of user name and password."),
+    ("api_key_file", "File that holds it; read again at each use."),
+    ("bearer", "Bearer token, instead of user name and password."),
+    ("bearer_file", "File that holds it; read again at each use."),
+];
+
 /// `telemetry.elasticsearch`.
 fn elasticsearch(map: Map<'_, '_>) -> Option<Elasticsearch> {
-    let mut map = map.means(Elasticsearch::DOCS).means(&[
-        ("username", "User name; needs a password."),
-        ("password", "The user's password."),
-        ("password_file", "File that holds it; read again at each use, so that it can be rotated."),
-        ("api_key", "Encoded API key, instead of user name and password."),
-        ("api_key_file", "File that holds it; read again at each use."),
-        ("bearer", "Bearer token, instead of user name and password."),
-        ("bearer_file", "File that holds it; read again at each use."),
-    ]);
+    let mut map = map.means(Elasticsearch::DOCS).means(AUTH_DOCS);
     let cure = "write at least one, such as `urls: [https://localhost:9200]`";
     let urls: Vec<_> = map
         .required_list("urls", cure)
         .into_iter()
-        .filter_map(|item| {
-            let url = item.parse("a URL", "http://host:9200 or https://host:9200", |text| {
-                let url = url::Url::parse(text).ok()?;
-                (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
-            });
-            url.filter(|url| {
-                let is_bare = url.username().is_empty() && url.password().is_none();
-                if !is_bare {
-                    item.note("holds credentials", "use `username` and `password_file` instead");
-                }
-                is_bare
-            })
-        })
+        .filter_map(|item| bare_url(&item, "http://host:9200 or https://host:9200"))
         .collect();
     let auth = auth(&mut map);
     let tls = client_tls(map.map("tls"));
@@ -178,6 +172,7 @@ fn elasticsearch(map: Map<'_, '_>) -> Option<Elasticsearch> {
     let choices = [("on_start", Setup::OnStart), ("off", Setup::Off)];
     let setup = map.choice("setup", Setup::OnStart, &choices);
     let retention = retention(map.map("retention"));
+    let dashboards = map.map("dashboards").and_then(dashboards);
     map.end();
     (!urls.is_empty()).then_some(Elasticsearch {
         urls,
@@ -189,7 +184,47 @@ fn elasticsearch(map: Map<'_, '_>) -> Option<Elasticsearch> {
         proxy,
         setup,
         retention,
+        dashboards,
     })
+}
+
+/// A URL of `http` or `https` without credentials in it.
+fn bare_url(item: &Item<'_, '_>, example: &str) -> Option<url::Url> {
+    let url = item.parse("a URL", example, |text| {
+        let url = url::Url::parse(text).ok()?;
+        (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
+    })?;
+    let is_bare = url.username().is_empty() && url.password().is_none();
+    if !is_bare {
+        item.note("holds credentials", "use `username` and `password_file` instead");
+    }
+    is_bare.then_some(url)
+}
+
+/// `telemetry.elasticsearch.dashboards`.
+fn dashboards(map: Map<'_, '_>) -> Option<Dashboards> {
+    let mut map = map.means(Dashboards::DOCS).means(AUTH_DOCS);
+    let url = map.required("url", "write it, such as `url: http://localhost:5601`");
+    let url = url.and_then(|item| bare_url(&item, "http://host:5601 or https://host:5601"));
+    let space = map.get("space").and_then(|item| {
+        let what = "a name of letters, digits, - and _";
+        item.parse(what, "the space as its URL has it, such as `operations`", Dashboards::space)
+    });
+    let auth = match auth(&mut map) {
+        Auth::None => None,
+        auth => Some(auth),
+    };
+    map.end();
+    Some(Dashboards { url: url?, space, auth })
+}
+
+impl Dashboards {
+    /// Reads the name of a space or tenant, which is a part of a path and the value of a field.
+    pub fn space(text: &str) -> Option<String> {
+        let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        let is_space = (1..=SPACE_CHARS_MAX).contains(&text.len()) && text.bytes().all(is_usual);
+        is_space.then(|| text.to_owned())
+    }
 }
 
 /// `telemetry.elasticsearch.retention`.

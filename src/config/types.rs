@@ -322,6 +322,19 @@ documented! {
         pub setup: Setup,
         /// How long documents are kept once their index is full. Changes reach a server with `lbproxy setup` only.
         pub retention: Retention,
+        /// Kibana or OpenSearch Dashboards, where `lbproxy setup` puts the boards; nothing else asks it.
+        pub dashboards: Option<Dashboards>,
+    }
+
+    /// `telemetry.elasticsearch.dashboards`. TLS, proxy and timeout are those of the nodes.
+    #[derive(Debug, Clone)]
+    pub struct Dashboards {
+        /// Its address, with its path where it has one.
+        pub url: url::Url,
+        /// Kibana's space, or OpenSearch Dashboards' tenant; the default one when absent.
+        pub space: Option<String>,
+        /// Credentials; those for the nodes when absent.
+        pub auth: Option<Auth>,
     }
 
     /// `telemetry.elasticsearch.retention`.

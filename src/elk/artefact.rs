@@ -23,11 +23,13 @@ pub enum Kind {
     Retention,
     /// Role and credentials for shipping.
     Access,
+    /// Boards: saved objects of Kibana or OpenSearch Dashboards (`saved_objects`).
+    Dashboards,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Templates, Self::Retention, Self::Access];
+    pub const ALL: [Self; 4] = [Self::Templates, Self::Retention, Self::Access, Self::Dashboards];
 
     /// Its word on the command line.
     pub const fn as_str(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Kind {
             Self::Templates => "templates",
             Self::Retention => "retention",
             Self::Access => "access",
+            Self::Dashboards => "dashboards",
         }
     }
 }

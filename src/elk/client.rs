@@ -55,8 +55,10 @@ pub(crate) struct Call<'a> {
     pub(crate) opaque_id: &'a str,
     /// Its body; none when empty.
     pub(crate) body: Bytes,
-    /// Whether the body is lines of JSON.
-    pub(crate) is_ndjson: bool,
+    /// Media type of the body; JSON when empty.
+    pub(crate) content: &'a str,
+    /// Further fields, names in lower case.
+    pub(crate) fields: &'a [(&'static str, &'a str)],
 }
 
 /// A node.
@@ -165,8 +167,13 @@ impl Client {
     /// When a secret cannot be read or sent.
     fn headers(&self, call: &Call<'_>) -> Result<HeaderMap, Problem> {
         let mut headers = HeaderMap::new();
-        let content = if call.is_ndjson { "application/x-ndjson" } else { "application/json" };
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content));
+        let content = if call.content.is_empty() { "application/json" } else { call.content };
+        for (name, value) in [(CONTENT_TYPE.as_str(), content)].iter().chain(call.fields) {
+            let value = HeaderValue::from_str(value).map_err(|_| {
+                Problem::new(Fault::Refused, format!("HTTP cannot carry this {name}"))
+            })?;
+            headers.insert(HeaderName::from_static(name), value);
+        }
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         if let Ok(id) = HeaderValue::from_str(call.opaque_id)
             && !id.is_empty()

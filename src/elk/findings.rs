@@ -13,7 +13,7 @@ use super::templates::PRIORITY;
 use crate::record::Dataset;
 
 /// What helps when rights are lacking.
-const ASK_AN_ADMINISTRATOR: &str = "ask an administrator to run this (--username, --password-file), \
+pub(super) const ASK_AN_ADMINISTRATOR: &str = "ask an administrator to run this (--username, --password-file), \
                                     or leave out what is not allowed with --only";
 
 /// Something that a person has to know or mend.
@@ -29,7 +29,7 @@ pub struct Finding {
 
 impl Finding {
     /// One that leaves the rest alone.
-    fn new(problem: impl Into<String>, cure: impl Into<String>) -> Self {
+    pub(super) fn new(problem: impl Into<String>, cure: impl Into<String>) -> Self {
         Self { problem: problem.into(), cure: cure.into(), blocks: false }
     }
 

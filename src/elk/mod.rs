@@ -3,6 +3,7 @@
 //! ```text
 //! record's tables, configuration ─► artefact::wanted ─┐
 //!                          server ─► installer: read ──┴─► plan ─► installer: apply, verify
+//! boards ─► saved_objects: the same for Kibana and OpenSearch Dashboards
 //! ```
 //! What is installed is also committed below `elk/`; a test compares. Invariants: nothing of somebody
 //! else's is changed; a second run changes nothing. Not here: sending documents (`ship`), what a
@@ -17,6 +18,7 @@ pub mod installer;
 pub mod plan;
 pub mod problem;
 pub mod retention;
+pub(crate) mod saved_objects;
 pub mod server;
 pub mod templates;
 

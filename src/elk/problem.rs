@@ -76,13 +76,19 @@ pub(crate) fn problem(status: u16, body: &[u8]) -> Option<Problem> {
 /// Most characters of a server's own words in a reason.
 const WORDS_MAX: usize = 400;
 
-/// `error` of an error body, if it has one.
+/// `error` of an error body, if it has one. Kibana and OpenSearch Dashboards have a `message` beside it.
 fn error(body: &[u8]) -> Error {
     #[derive(Deserialize)]
-    struct Body {
-        error: Error,
+    #[serde(untagged)]
+    enum Body {
+        Store { error: Error },
+        Dashboards { error: String, message: String },
     }
-    serde_json::from_slice::<Body>(body).map(|body| body.error).unwrap_or_default()
+    match serde_json::from_slice(body) {
+        Ok(Body::Store { error }) => error,
+        Ok(Body::Dashboards { error: kind, message: reason }) => Error { kind, reason },
+        Err(_) => Error::default(),
+    }
 }
 
 /// An error.
@@ -132,5 +138,9 @@ mod tests {
         let start = "the server answers 400 illegal_argument_exception: xx";
         assert!(reason.starts_with(start) && reason.len() < 500, "{reason}");
         assert!(!problem(503, body.as_bytes()).unwrap().reason.contains("xx"), "nobody has to act");
+        let body =
+            br#"{"statusCode":403,"error":"Forbidden","message":"Unable to bulk_get search"}"#;
+        let reason = problem(403, body).unwrap().reason;
+        assert_eq!(reason, "the server answers 403 Forbidden: Unable to bulk_get search");
     }
 }

@@ -232,7 +232,12 @@ impl Delivery {
     async fn send(&self, part: &Batch) -> Result<Vec<Outcome>, Problem> {
         let context = &self.context;
         let path = format!("/{}/_bulk?filter_path={FILTER}", path_stream(&context.namespace));
-        let call = Call { opaque_id: &self.own, body: part.body(), is_ndjson: true };
+        let call = Call {
+            opaque_id: &self.own,
+            body: part.body(),
+            content: "application/x-ndjson",
+            fields: &[],
+        };
         context.metrics.batches_total.add(1);
         context.metrics.sent_bytes_total.add(part.bytes() as u64);
         let reply = context.client.call(Method::Post, &path, call).await?;

@@ -29,6 +29,7 @@ mod real;
 mod rollup;
 mod server;
 mod setup;
+mod setup_dashboards;
 mod setup_real;
 mod shipping;
 mod support;

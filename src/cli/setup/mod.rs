@@ -1,4 +1,5 @@
-//! `lbproxy setup`: puts on Elasticsearch or OpenSearch what lbproxy needs there, or takes it away.
+//! `lbproxy setup`: puts on Elasticsearch or OpenSearch what lbproxy needs there, and boards on their
+//! dashboards, or takes it away.
 //!
 //! Everything is read before anything is changed; a second run changes nothing. Not here: what is
 //! installed and how (`elk`), what is printed (`report`).
@@ -14,13 +15,14 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 
 use super::output::UsageError;
-use crate::config::{self, Auth, Elasticsearch, Secret};
+use crate::config::{self, Auth, Compression, Dashboards, Elasticsearch, Secret};
 use crate::elk::access::{Credentials, Rights};
 use crate::elk::artefact::Kind;
 use crate::elk::client::Client;
 use crate::elk::installer::{self, NewSecret, Options, Outcome, Plan};
 use crate::elk::plan::Mode;
-use report::Report;
+use crate::elk::{Product, saved_objects};
+use report::{Boards, Report};
 
 /// Arguments of `lbproxy setup`.
 #[derive(Debug, clap::Args)]
@@ -57,6 +59,12 @@ pub(super) struct Args {
     /// Server to set up, instead of the first of telemetry.elasticsearch.urls.
     #[arg(long, value_name = "URL")]
     url: Option<url::Url>,
+    /// Kibana or OpenSearch Dashboards, instead of telemetry.elasticsearch.dashboards.url.
+    #[arg(long, value_name = "URL")]
+    dashboards_url: Option<url::Url>,
+    /// Kibana's space or OpenSearch Dashboards' tenant for the boards.
+    #[arg(long, value_name = "NAME")]
+    space: Option<String>,
     /// Administrator, instead of the credentials in the configuration.
     #[arg(long, value_name = "NAME", requires = "password_file")]
     username: Option<String>,
@@ -75,6 +83,7 @@ Examples:
   lbproxy setup --username elastic --password-file admin   with the rights of an administrator
   lbproxy setup --only templates,retention                 no user for shipping
   lbproxy setup --credentials-file /run/secrets/shipping   the new password goes there
+  lbproxy setup --dashboards-url http://localhost:5601     boards too
   lbproxy setup --remove                                   what is marked as lbproxy's goes
 Exit code 0: all is as it should be. 1: it is not, and the lines say why. 2: usage or configuration.";
 
@@ -87,6 +96,8 @@ enum KindName {
     Retention,
     /// Role and credentials for shipping.
     Access,
+    /// Boards for Kibana or OpenSearch Dashboards.
+    Dashboards,
 }
 
 impl KindName {
@@ -96,6 +107,7 @@ impl KindName {
             Self::Templates => Kind::Templates,
             Self::Retention => Kind::Retention,
             Self::Access => Kind::Access,
+            Self::Dashboards => Kind::Dashboards,
         }
     }
 }
@@ -121,6 +133,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let target = target(args, config.telemetry.elasticsearch.as_ref())?;
     let client = Client::new(&target)?;
+    let dashboards = dashboards(args, &target)?;
     let kinds: Vec<_> = match args.only.as_slice() {
         [] => Kind::ALL.to_vec(),
         some => some.iter().map(|name| name.kind()).collect(),
@@ -143,18 +156,33 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start a runtime")?;
-    runtime.block_on(set_up(args, &client, options))
+    let boards = kinds.contains(&Kind::Dashboards).then_some(match &dashboards {
+        Some((client, space)) => Wanted::At(client, space.as_deref()),
+        None if args.only == [KindName::Dashboards] => return Err(UsageError(NO_URL.into()).into()),
+        None => Wanted::Nowhere,
+    });
+    runtime.block_on(set_up(args, &client, options, boards))
 }
 
 /// Reads, changes, verifies, reports.
 ///
 /// # Errors
 /// When the server cannot be asked, or a file cannot be used.
-async fn set_up(args: &Args, client: &Client, options: Options<'_>) -> anyhow::Result<ExitCode> {
+async fn set_up(
+    args: &Args,
+    client: &Client,
+    options: Options<'_>,
+    wanted: Option<Wanted<'_>>,
+) -> anyhow::Result<ExitCode> {
     let problem = |problem: crate::elk::problem::Problem| {
         anyhow::anyhow!("{}: {}; nothing was changed", client.url(), problem.reason)
     };
     let mut plan = installer::survey(client, options).await.map_err(problem)?;
+    let place = wanted.and_then(|wanted| wanted.target(plan.server.product));
+    let mut boards = match place {
+        Some(place) => Some(Boards::new(place, saved_objects::survey(place, options.mode).await)),
+        None => None,
+    };
     let is_blocked = plan.findings.iter().any(|finding| finding.blocks);
     let is_tried = !args.dry_run && !is_blocked;
     let file = args.credentials_file.as_deref().filter(|_| is_tried && makes_secret(&plan));
@@ -171,6 +199,11 @@ async fn set_up(args: &Args, client: &Client, options: Options<'_>) -> anyhow::R
                 }
             }
         }
+        if let (Some(boards), Some(place)) = (&mut boards, place) {
+            let (outcomes, findings) = saved_objects::apply(place, &boards.plan).await;
+            boards.outcomes = outcomes;
+            boards.plan.findings.extend(findings);
+        }
     }
     let secret = outcomes.iter().find_map(|outcome| match outcome {
         Outcome::Done(secret) => secret.as_ref(),
@@ -181,6 +214,8 @@ async fn set_up(args: &Args, client: &Client, options: Options<'_>) -> anyhow::R
         url: client.url(),
         plan: &plan,
         outcomes: &outcomes,
+        boards: boards.as_ref(),
+        lacks_boards: matches!(wanted, Some(Wanted::Nowhere)),
         is_dry_run: args.dry_run,
         is_removal: args.remove,
         secret,
@@ -199,6 +234,83 @@ async fn set_up(args: &Args, client: &Client, options: Options<'_>) -> anyhow::R
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// What is said when boards are wanted and there is no place for them.
+const NO_URL: &str = "boards need Kibana or OpenSearch Dashboards: set \
+                      telemetry.elasticsearch.dashboards.url or --dashboards-url";
+
+/// Where boards are wanted.
+#[derive(Debug, Clone, Copy)]
+enum Wanted<'a> {
+    /// There, in a space.
+    At(&'a Client, Option<&'a str>),
+    /// Nobody has said where.
+    Nowhere,
+}
+
+impl<'a> Wanted<'a> {
+    /// The server, if there is one.
+    const fn target(self, product: Product) -> Option<saved_objects::Target<'a>> {
+        match self {
+            Self::At(client, space) => Some(saved_objects::Target { client, space, product }),
+            Self::Nowhere => None,
+        }
+    }
+}
+
+/// The way to the dashboards, and the space there. `target` has an administrator's credentials if some
+/// were given; they go before those of the configuration.
+///
+/// # Errors
+/// When an argument or a certificate cannot be used.
+fn dashboards(
+    args: &Args,
+    target: &Elasticsearch,
+) -> anyhow::Result<Option<(Client, Option<String>)>> {
+    let configured = target.dashboards.as_ref();
+    if let Some(url) = &args.dashboards_url {
+        check_url("--dashboards-url", url)?;
+    }
+    let space = match &args.space {
+        Some(space) => Some(Dashboards::space(space).ok_or_else(|| {
+            UsageError(format!("--space {space} is not a name of letters, digits, - and _"))
+        })?),
+        None => configured.and_then(|dashboards| dashboards.space.clone()),
+    };
+    let url = args.dashboards_url.as_ref().or(configured.map(|dashboards| &dashboards.url));
+    let Some(url) = url else {
+        let has_space = args.space.is_some();
+        return if has_space { Err(UsageError(NO_URL.to_owned()).into()) } else { Ok(None) };
+    };
+    // Nothing but Elasticsearch is known to take packed bodies.
+    let mut way =
+        Elasticsearch { urls: vec![url.clone()], compression: Compression::None, ..target.clone() };
+    let is_administrator = args.username.is_some() || args.api_key_file.is_some();
+    if let Some(auth) = configured.and_then(|dashboards| dashboards.auth.clone())
+        && !is_administrator
+    {
+        way.auth = auth;
+    }
+    Ok(Some((Client::new(&way)?, space.filter(|space| space != "default"))))
+}
+
+/// Refuses a URL that leads nowhere.
+///
+/// # Errors
+/// When it does.
+fn check_url(flag: &str, url: &url::Url) -> Result<(), UsageError> {
+    let is_usual = matches!(url.scheme(), "http" | "https") && url.has_host();
+    let is_bare = url.username().is_empty() && url.password().is_none();
+    if !is_usual {
+        let problem = format!("{flag} {url} is not http://host:port or https://host:port");
+        return Err(UsageError(problem));
+    }
+    if !is_bare {
+        let problem = format!("{flag} holds credentials; use --username and --password-file");
+        return Err(UsageError(problem));
+    }
+    Ok(())
+}
+
 /// Where to, and as whom.
 ///
 /// # Errors
@@ -211,11 +323,7 @@ fn target(args: &Args, configured: Option<&Elasticsearch>) -> Result<Elasticsear
     };
     let mut target = configured.clone();
     if let Some(url) = &args.url {
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(UsageError(format!(
-                "--url {url} is not http://host:port or https://host:port"
-            )));
-        }
+        check_url("--url", url)?;
         target.urls = vec![url.clone()];
     }
     let secret = |path: &Path| {

@@ -1,4 +1,4 @@
-//! What `lbproxy setup` prints: the server, each step with its differences, what a person has to
+//! What `lbproxy setup` prints: the servers, each step with its differences, what a person has to
 //! mend, and the sum.
 //!
 //! ```text
@@ -10,14 +10,47 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::elk::installer::{NewSecret, Outcome, Plan, Step};
+use crate::elk::artefact::Kind;
+use crate::elk::installer::{Finding, NewSecret, Outcome, Plan};
 use crate::elk::plan::{Action, Change};
+use crate::elk::saved_objects::{self, Target};
 use crate::elk::server::Server;
 
 /// Differences of one artefact that are shown; the rest is counted.
 const CHANGES_MAX: usize = 12;
+/// Lines of the same sort that are shown one by one; more are counted.
+const LINES_MAX: usize = 12;
 /// Most characters of a value in a difference.
 const VALUE_CHARS_MAX: usize = 80;
+
+/// What there is to tell of the boards.
+#[derive(Debug)]
+pub(super) struct Boards {
+    /// Address of their server.
+    url: String,
+    /// Their space, if it is not the default one.
+    space: Option<String>,
+    /// What was planned.
+    pub(super) plan: saved_objects::Plan,
+    /// What came of it, step by step; nothing when it was not tried.
+    pub(super) outcomes: Vec<Outcome>,
+}
+
+impl Boards {
+    /// What is planned there.
+    pub(super) fn new(target: Target<'_>, plan: saved_objects::Plan) -> Self {
+        let (url, space) = (target.client.url().to_owned(), target.space.map(str::to_owned));
+        Self { url, space, plan, outcomes: Vec::new() }
+    }
+
+    /// What was found out about the server, on one line.
+    fn about(&self) -> String {
+        let title = self.plan.product.map_or("unknown", saved_objects::title);
+        let version = self.plan.version.map_or(String::new(), |version| format!(" {version}"));
+        let space = self.space.as_ref().map_or("default", String::as_str);
+        format!("{title}{version} at {}, space {space}", self.url)
+    }
+}
 
 /// What there is to tell.
 #[derive(Debug)]
@@ -28,6 +61,10 @@ pub(super) struct Report<'a> {
     pub(super) plan: &'a Plan,
     /// What came of it, step by step; nothing when it was not tried.
     pub(super) outcomes: &'a [Outcome],
+    /// The boards, where there is a place for them.
+    pub(super) boards: Option<&'a Boards>,
+    /// Whether boards are wanted, and there is no place for them.
+    pub(super) lacks_boards: bool,
     /// Whether it was only to be shown.
     pub(super) is_dry_run: bool,
     /// Whether things were to go.
@@ -38,7 +75,24 @@ pub(super) struct Report<'a> {
     pub(super) saved: Option<&'a str>,
 }
 
+/// A step of either server.
+struct Row<'a> {
+    /// What it is good for.
+    kind: Kind,
+    /// What people call such things.
+    title: &'static str,
+    /// Its name.
+    name: &'a str,
+    /// It.
+    body: &'a Value,
+    /// What is to be done.
+    action: &'a Action,
+    /// What came of it.
+    outcome: Option<&'a Outcome>,
+}
+
 /// How a step stands in the list.
+#[derive(PartialEq)]
 struct Line {
     /// Its sign.
     sign: char,
@@ -51,28 +105,58 @@ struct Line {
 impl Report<'_> {
     /// Whether everything is as it should be now, or would be.
     pub(super) fn is_well(&self) -> bool {
-        let is_whole = !self.outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
-        self.plan.findings.is_empty() && is_whole
+        let is_failure = |row: &Row<'_>| matches!(row.outcome, Some(Outcome::Failed(_)));
+        self.findings().next().is_none() && !self.rows().iter().any(is_failure)
     }
 
-    /// Steps with what came of them.
-    fn steps(&self) -> impl Iterator<Item = (&Step, Option<&Outcome>)> {
-        let outcomes = self.outcomes.iter().map(Some).chain(std::iter::repeat(None));
-        self.plan.steps.iter().zip(outcomes)
+    /// What a person has to know or mend.
+    fn findings(&self) -> impl Iterator<Item = &Finding> {
+        let of_boards = self.boards.into_iter().flat_map(|boards| &boards.plan.findings);
+        self.plan.findings.iter().chain(of_boards)
+    }
+
+    /// Steps of the server with what came of them, then those of the boards.
+    fn rows(&self) -> Vec<Row<'_>> {
+        let mut rows = Vec::new();
+        for (place, step) in self.plan.steps.iter().enumerate() {
+            rows.push(Row {
+                kind: step.artefact.kind,
+                title: step.artefact.api.title(),
+                name: &step.artefact.name,
+                body: &step.artefact.body,
+                action: &step.action,
+                outcome: self.outcomes.get(place),
+            });
+        }
+        let Some(Boards { plan, outcomes, .. }) = self.boards else { return rows };
+        for (place, step) in plan.steps.iter().enumerate() {
+            rows.push(Row {
+                kind: Kind::Dashboards,
+                title: step.object.type_title(self.plan.server.product),
+                name: &step.object.id,
+                body: &step.object.body,
+                action: &step.action,
+                outcome: outcomes.get(place),
+            });
+        }
+        rows
     }
 
     /// For people.
     pub(super) fn text(&self, has_colours: bool) -> String {
         let mut text = format!("server   {}\n", server(&self.plan.server, self.url));
-        for (step, outcome) in self.steps() {
-            let Line { sign, colour, why } = line(step, outcome);
-            let (title, name) = (step.artefact.api.title(), &step.artefact.name);
-            let why = if why.is_empty() { why } else { format!(": {why}") };
-            let sign = painted(&sign.to_string(), colour, has_colours);
-            let _ = writeln!(text, "  {sign} {title} {name}{why}");
-            text.push_str(&changes(&step.action));
+        let rows = self.rows();
+        let (of_server, of_boards) = rows.split_at(self.plan.steps.len());
+        text.push_str(&listed(of_server, has_colours));
+        if let Some(boards) = self.boards {
+            let _ = writeln!(text, "boards   {}", boards.about());
+            text.push_str(&listed(of_boards, has_colours));
+        } else if self.lacks_boards {
+            let how = "set telemetry.elasticsearch.dashboards.url or --dashboards-url";
+            let what = if self.is_removal { "left where they are" } else { "not installed" };
+            let _ = writeln!(text, "boards   {what}: {how}");
         }
-        for finding in &self.plan.findings {
+        for finding in self.findings() {
             let mark = painted("finding", "33", has_colours);
             let _ = writeln!(text, "{mark}  {}; {}", finding.problem, finding.cure);
         }
@@ -100,9 +184,8 @@ impl Report<'_> {
 
     /// The last line.
     fn sum(&self) -> String {
-        let count = |is: &dyn Fn(&Action) -> bool| {
-            self.plan.steps.iter().filter(|step| is(&step.action)).count()
-        };
+        let rows = self.rows();
+        let count = |is: &dyn Fn(&Action) -> bool| rows.iter().filter(|row| is(row.action)).count();
         let is_blocked = self.plan.findings.iter().any(|finding| finding.blocks);
         let planned = count(&Action::is_change);
         let made = |word: &str| {
@@ -124,7 +207,7 @@ impl Report<'_> {
             } else {
                 ("as they should be", count(&|action| *action == Action::Unchanged))
             };
-            let rest = self.plan.steps.len() - fine;
+            let rest = rows.len() - fine;
             let rest =
                 if rest == 0 { String::new() } else { format!(", {rest} left, as said above") };
             return format!("nothing to do: {fine} {what}{rest}");
@@ -132,7 +215,9 @@ impl Report<'_> {
         if self.is_dry_run {
             return made("dry run");
         }
-        let ended = |is: fn(&Outcome) -> bool| self.outcomes.iter().filter(|one| is(one)).count();
+        let ended = |is: fn(&Outcome) -> bool| {
+            rows.iter().filter_map(|row| row.outcome).filter(|outcome| is(outcome)).count()
+        };
         let done = ended(|outcome| matches!(outcome, Outcome::Done(_)));
         let failed = ended(|outcome| matches!(outcome, Outcome::Failed(_)));
         if failed > 0 {
@@ -143,25 +228,25 @@ impl Report<'_> {
             );
         }
         let word = if self.is_removal { "removed" } else { "put in place" };
-        format!("done: {done} {word}, {} left as they were", self.plan.steps.len() - done)
+        format!("done: {done} {word}, {} left as they were", rows.len() - done)
     }
 
     /// For programs.
     pub(super) fn json(&self) -> Value {
-        let steps: Vec<_> = self
-            .steps()
-            .map(|(step, outcome)| {
+        let rows = self.rows();
+        let steps: Vec<_> = rows
+            .iter()
+            .map(|row| {
                 let mut object = json!({
-                    "kind": step.artefact.kind.as_str(), "type": step.artefact.api.title(),
-                    "name": step.artefact.name, "action": step.action.as_str(),
-                    "body": step.artefact.body,
+                    "kind": row.kind.as_str(), "type": row.title, "name": row.name,
+                    "action": row.action.as_str(), "body": row.body,
                 });
-                if let Action::Update(all) | Action::Differs(all) = &step.action {
+                if let Action::Update(all) | Action::Differs(all) = row.action {
                     let all = all.iter();
                     let all = all.map(|c| json!({"path": c.path, "from": c.from, "to": c.to}));
                     object["changes"] = all.collect();
                 }
-                let result = match outcome {
+                let result = match row.outcome {
                     None | Some(Outcome::Nothing) => return object,
                     Some(Outcome::Done(_)) => "done",
                     Some(Outcome::NotTried) => "not_tried",
@@ -174,9 +259,8 @@ impl Report<'_> {
                 object
             })
             .collect();
-        let findings = self.plan.findings.iter();
         let findings: Vec<_> =
-            findings.map(|f| json!({ "problem": f.problem, "cure": f.cure })).collect();
+            self.findings().map(|f| json!({ "problem": f.problem, "cure": f.cure })).collect();
         let Server { product, version, licence, user, plugins } = &self.plan.server;
         let mut object = json!({
             "server": {
@@ -186,6 +270,11 @@ impl Report<'_> {
             },
             "steps": steps, "findings": findings, "dry_run": self.is_dry_run,
             "well": self.is_well(),
+            "dashboards": self.boards.map(|boards| json!({
+                "url": boards.url, "space": boards.space.as_deref().unwrap_or("default"),
+                "product": boards.plan.product.map(saved_objects::title),
+                "version": boards.plan.version.map(|version| version.to_string()),
+            })),
         });
         match self.secret.filter(|_| self.saved.is_none()) {
             Some(NewSecret::Password { username, password }) => {
@@ -217,18 +306,39 @@ fn server(server: &Server, url: &str) -> String {
     )
 }
 
+/// Steps as lines. Of a long run of the same sort there is one line with their number.
+fn listed(rows: &[Row<'_>], has_colours: bool) -> String {
+    let mut text = String::new();
+    for rows in rows.chunk_by(|a, b| a.title == b.title && line(a) == line(b)) {
+        let Some(first) = rows.first() else { continue };
+        let Line { sign, colour, why } = line(first);
+        let why = if why.is_empty() { why } else { format!(": {why}") };
+        let sign = painted(&sign.to_string(), colour, has_colours);
+        if rows.len() > LINES_MAX {
+            let (count, title) = (rows.len(), first.title);
+            let _ = writeln!(text, "  {sign} {count} of {title}{why} (--json lists them)");
+            continue;
+        }
+        for row in rows {
+            let _ = writeln!(text, "  {sign} {} {}{why}", row.title, row.name);
+            text.push_str(&changes(row.action));
+        }
+    }
+    text
+}
+
 /// Sign and reason of a step.
-fn line(step: &Step, outcome: Option<&Outcome>) -> Line {
+fn line(row: &Row<'_>) -> Line {
     const GREEN: &str = "32";
     const YELLOW: &str = "33";
     const RED: &str = "31";
     let new = |sign, colour, why: &str| Line { sign, colour, why: why.to_owned() };
-    match outcome {
+    match row.outcome {
         Some(Outcome::Failed(problem)) => return new('x', RED, &problem.reason),
         Some(Outcome::NotTried) => return new('x', RED, "not tried after the failure above"),
         _ => (),
     }
-    match &step.action {
+    match row.action {
         Action::Create => new('+', GREEN, ""),
         Action::Update(_) => new('~', YELLOW, ""),
         Action::Remove => new('-', RED, ""),

@@ -12,7 +12,8 @@ const HEAD: &str = "\
 <!-- Generated from the tables in src/elk/boards/source; `make dashboards` rewrites it. -->
 
 The same boards for Kibana (`dashboards/kibana/lbproxy.ndjson`) and OpenSearch Dashboards
-(`dashboards/opensearch/lbproxy.ndjson`): import the file under *Saved objects*, or send it:
+(`dashboards/opensearch/lbproxy.ndjson`): `lbproxy setup --dashboards-url http://localhost:5601` installs them
+([setup.md](setup.md)). Without it, import the file under *Saved objects*, or send it:
 
 ```sh
 curl -H 'kbn-xsrf: true' -F file=@dashboards/kibana/lbproxy.ndjson \\

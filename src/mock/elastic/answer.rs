@@ -15,7 +15,7 @@ use super::refusal::Refusal;
 use super::request::{self, Target, Unread};
 use super::search;
 use super::state::Shared;
-use super::{Outage, Product, Seen, action, filter, setup};
+use super::{Outage, Product, Seen, action, dashboards, filter, setup};
 
 /// Field by which requests are found in the list of tasks.
 const OPAQUE_ID: HeaderName = HeaderName::from_static("x-opaque-id");
@@ -70,10 +70,11 @@ pub(super) async fn answer(
     let target = Target::new(&parts.uri);
     let is_bulk = target.segments.last().is_some_and(|segment| segment == "_bulk");
     let _in_flight = is_bulk.then(|| InFlight::new(&session.shared));
-    let (bytes_max, product, is_allowed) = {
+    let (bytes_max, product, is_allowed, is_dashboards) = {
         let state = session.shared.lock();
         let is_allowed = request::is_allowed(state.credentials.as_ref(), &parts.headers);
-        (state.body_bytes_max, state.product, is_allowed)
+        let is_dashboards = dashboards::is_for(&state, &target);
+        (state.body_bytes_max, state.product, is_allowed, is_dashboards)
     };
     let read = request::read(&mut body, bytes_max).await;
     let body_bytes = read.as_ref().map_or(0, Bytes::len);
@@ -84,6 +85,10 @@ pub(super) async fn answer(
         Outage::Unreachable => Heard::Close,
         Outage::Unavailable => Refusal::usual(product, 503).into(),
         Outage::None if !is_allowed => Refusal::usual(product, 401).into(),
+        Outage::None if is_dashboards => match read {
+            Ok(body) => dashboards::answer(&mut session.shared.lock(), &parts, &target, &body),
+            Err(_) => Refusal::usual(product, 413).into(),
+        },
         Outage::None => match unpack(product, &parts, read, bytes_max) {
             Ok(body) if is_bulk => bulk(&session, &parts, &target, body, place).await,
             Ok(body) => plain(&session, &parts, &target, &body),

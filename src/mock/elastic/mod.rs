@@ -22,6 +22,8 @@
 //! - OpenSearch 2.19.4 ends with a `NoSuchMethodError` when a request claims to be packed with zstd;
 //!   the mock takes such a body as it is, as Elasticsearch does.
 //!
+//! On request it plays its product's dashboards too, at the same address (`dashboards`).
+//!
 //! One thread, one runtime. Memory is bounded by [`Options`]: what is stored, what is running, the
 //! longest body, the requests recorded. Not here: TLS; updates, deletes, indexing over a document;
 //! queries other than by id; aliases; what policies and lifecycles do (`setup` only keeps them).
@@ -29,6 +31,7 @@
 mod action;
 mod answer;
 mod bulk;
+mod dashboards;
 mod filter;
 mod pattern;
 mod refusal;

@@ -168,6 +168,31 @@ impl Running {
     }
 }
 
+/// Kibana or OpenSearch Dashboards at the same address.
+impl Running {
+    /// Plays the product's dashboards of this version too.
+    pub fn set_dashboards(&self, version: &str) {
+        self.shared.lock().dashboards.version = Some(version.to_owned());
+    }
+
+    /// Lets every import of `TYPE/ID` fail with this `error`.
+    pub fn fail_import(&self, name: &str, error: Value) {
+        self.shared.lock().dashboards.errors.insert(name.to_owned(), error);
+    }
+
+    /// Saved objects of a space (`default` is one) by `TYPE/ID`.
+    pub fn saved_objects(&self, space: &str) -> std::collections::BTreeMap<String, Value> {
+        self.shared.lock().dashboards.spaces.get(space).cloned().unwrap_or_default()
+    }
+
+    /// Changes a saved object of a space, as an editor would; one that is not there is made.
+    pub fn edit_saved_object(&self, space: &str, name: &str, edit: impl FnOnce(&mut Value)) {
+        let mut state = self.shared.lock();
+        let objects = state.dashboards.spaces.entry(space.to_owned()).or_default();
+        edit(objects.entry(name.to_owned()).or_default());
+    }
+}
+
 /// What is stored.
 impl Running {
     /// An index template.

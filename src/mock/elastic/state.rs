@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use super::dashboards::Dashboards;
 use super::setup::Setup;
 use super::store::Store;
 use super::{Credentials, Options, Product, Seen, Step};
@@ -44,6 +45,8 @@ pub(super) struct State {
     pub(super) store: Store,
     /// What set-up has left, and what it may do.
     pub(super) setup: Setup,
+    /// Kibana or OpenSearch Dashboards, and what it has.
+    pub(super) dashboards: Dashboards,
     /// Most bytes of bulk requests still running.
     running_bytes_max: usize,
     /// Bulk requests still running, by number.
@@ -77,6 +80,7 @@ impl State {
             default: Step::default(),
             store: Store::new(options.product, options.stored_bytes_max, options.keeps_sources),
             setup: Setup::default(),
+            dashboards: Dashboards::default(),
             running_bytes_max: options.stored_bytes_max,
             tasks: BTreeMap::new(),
             last_task: 0,

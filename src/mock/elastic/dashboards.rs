@@ -1,0 +1,236 @@
+//! Kibana or OpenSearch Dashboards as far as saved objects go: status, look, import, delete, by space.
+//!
+//! Written from the products' documentation and sources, as no such server can be had here. Kept from
+//! them: the field against forged requests; `errors` of an import beside status 200; nothing is created
+//! while an error could be resolved, though the others are listed as successes; types and versions
+//! that are not known; references to views and searches that must be there; objects are brought to
+//! another form when they are stored. Not here: rights, ids that are taken in another space.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::bulk::Heard;
+use super::request::Target;
+use super::state::State;
+use super::store::NAMES_MAX;
+use super::{Product, request};
+
+/// Spaces that there are.
+const SPACES: [&str; 2] = ["default", "operations"];
+/// Types that both products know.
+const TYPES: [&str; 3] = ["dashboard", "index-pattern", "search"];
+
+/// What it has, and how it behaves.
+#[derive(Debug, Default)]
+pub(super) struct Dashboards {
+    /// Its version; without one it is not there.
+    pub(super) version: Option<String>,
+    /// Objects by space and `TYPE/ID`.
+    pub(super) spaces: BTreeMap<String, BTreeMap<String, Value>>,
+    /// Errors of imports by `TYPE/ID`.
+    pub(super) errors: BTreeMap<String, Value>,
+}
+
+/// Whether a request is for it.
+pub(super) fn is_for(state: &State, target: &Target) -> bool {
+    let is_api = |segment: &String| segment == "api" || segment == "s";
+    state.dashboards.version.is_some() && target.segments.first().is_some_and(is_api)
+}
+
+/// Answers a request.
+pub(super) fn answer(
+    state: &mut State,
+    parts: &http::request::Parts,
+    target: &Target,
+    body: &[u8],
+) -> Heard {
+    let is_open = state.product == Product::OpenSearch;
+    let (method, uri) = (parts.method.as_str(), parts.uri.path());
+    let path: Vec<_> = target.segments.iter().map(String::as_str).collect();
+    let field = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let (space, rest) = match path.as_slice() {
+        ["s", space, "api", rest @ ..] if !is_open => (*space, rest),
+        ["api", rest @ ..] if is_open => (field("securitytenant").unwrap_or("default"), rest),
+        ["api", rest @ ..] => ("default", rest),
+        _ => return refusal(404, "Not Found"),
+    };
+    let xsrf = if is_open { "osd-xsrf" } else { "kbn-xsrf" };
+    if method != "GET" && field(xsrf).is_none() {
+        return refusal(400, &format!("Request must contain a {xsrf} header."));
+    }
+    let mut forbidden = state.setup.forbidden.iter();
+    if forbidden.any(|(known, start)| known == method && uri.starts_with(start.as_str())) {
+        return refusal(403, "Unable to access saved objects");
+    }
+    if !SPACES.contains(&space) && rest != ["status"] {
+        return refusal(404, &format!("Saved object [space/{space}] not found"));
+    }
+    let store = &mut state.dashboards;
+    let objects = store.spaces.entry(space.to_owned()).or_default();
+    match (method, rest) {
+        ("GET", ["status"]) => {
+            let overall = if is_open {
+                json!({ "overall": { "state": "green" }, "statuses": [{ "id": "core:opensearch@2" }] })
+            } else {
+                json!({ "overall": { "level": "available" } })
+            };
+            fine(&json!({ "version": { "number": store.version }, "status": overall }))
+        }
+        ("POST", ["saved_objects", "_bulk_get"]) => {
+            let asked: Value = serde_json::from_slice(body).unwrap_or_default();
+            let asked = asked.as_array().into_iter().flatten();
+            fine(
+                &json!({ "saved_objects": asked.map(|one| found(objects, one)).collect::<Value>() }),
+            )
+        }
+        ("DELETE", ["saved_objects", kind, id]) => {
+            let removed = objects.remove(&format!("{kind}/{id}"));
+            removed.map_or_else(|| refusal(404, "Not Found"), |_| fine(&json!({})))
+        }
+        ("POST", ["saved_objects", "_import"]) => match file(parts, body) {
+            Some(lines) => {
+                let overwrites = target.is_set("overwrite");
+                import(objects, &store.errors, lines, is_open, overwrites)
+            }
+            None => refusal(400, "[request body.file]: expected value of type [Stream]"),
+        },
+        _ => refusal(404, "Not Found"),
+    }
+}
+
+/// It is done.
+fn fine(answer: &Value) -> Heard {
+    Heard::Answer(200, answer.to_string().into())
+}
+
+/// It is refused.
+fn refusal(status: u16, message: &str) -> Heard {
+    let error = http::StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason());
+    let body = json!({ "statusCode": status, "error": error, "message": message });
+    Heard::Answer(status, body.to_string().into())
+}
+
+/// What `_bulk_get` says of an object.
+fn found(objects: &BTreeMap<String, Value>, asked: &Value) -> Value {
+    let mut answer = json!({ "type": asked["type"], "id": asked["id"] });
+    let Some(object) = objects.get(&name(asked)) else {
+        answer["error"] =
+            json!({ "statusCode": 404, "error": "Not Found", "message": "not found" });
+        return answer;
+    };
+    for field in asked["fields"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if let Some(value) = object["attributes"].get(field) {
+            answer["attributes"][field] = value.clone();
+        }
+    }
+    answer
+}
+
+/// `TYPE/ID`.
+fn name(object: &Value) -> String {
+    let text = |key: &str| object[key].as_str().unwrap_or_default();
+    format!("{}/{}", text("type"), text("id"))
+}
+
+/// The lines of the file in a form.
+fn file<'a>(parts: &http::request::Parts, body: &'a [u8]) -> Option<&'a str> {
+    let content = request::text(&parts.headers, &http::header::CONTENT_TYPE)?;
+    let boundary = content.strip_prefix("multipart/form-data; boundary=")?;
+    let body = std::str::from_utf8(body).ok()?;
+    let form = body.strip_prefix(&format!("--{boundary}\r\n"))?;
+    let form = form.strip_suffix(&format!("\r\n--{boundary}--\r\n"))?;
+    let (head, lines) = form.split_once("\r\n\r\n")?;
+    let is_file = head.contains("name=\"file\"") && head.contains(".ndjson\"");
+    is_file.then_some(lines)
+}
+
+/// Imports lines.
+fn import(
+    objects: &mut BTreeMap<String, Value>,
+    scripted: &BTreeMap<String, Value>,
+    lines: &str,
+    is_open: bool,
+    overwrites: bool,
+) -> Heard {
+    let sent: Vec<Value> =
+        lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let names: Vec<_> = sent.iter().map(name).collect();
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    if sorted.len() != sent.len() || sent.len() > NAMES_MAX {
+        return refusal(400, "Non-unique import objects detected");
+    }
+    let newer = sent.iter().find(|object| is_newer(object, is_open));
+    if let Some(newer) = newer {
+        let text = format!("Document \"{}\" belongs to a more recent version", name(newer));
+        return refusal(422, &text);
+    }
+    let (mut errors, mut created, mut is_held_back) = (Vec::new(), Vec::new(), false);
+    for (object, name) in sent.iter().zip(&names) {
+        let error = scripted.get(name).cloned();
+        let error = error.or_else(|| error_of(object, &names, objects, (is_open, overwrites)));
+        let mut listed = json!({ "type": object["type"], "id": object["id"] });
+        if let Some(error) = error {
+            let kind = error["type"].as_str().unwrap_or_default();
+            is_held_back |=
+                ["conflict", "ambiguous_conflict", "missing_references"].contains(&kind);
+            listed["error"] = error;
+            errors.push(listed);
+        } else {
+            created.push(listed);
+        }
+    }
+    let is_created = |object: &&Value| created.iter().any(|one| name(one) == name(object));
+    for object in sent.iter().filter(is_created).filter(|_| !is_held_back) {
+        let mut object = object.clone();
+        // The form that a newer server keeps.
+        if object["type"] == "dashboard" {
+            object["attributes"]["panelsJSON"] = "[]".into();
+            object["attributes"]["optionsJSON"] = "{}".into();
+        }
+        objects.insert(name(&object), object);
+    }
+    let mut answer = json!({
+        "success": errors.is_empty(), "successCount": created.len(), "successResults": created,
+    });
+    if !errors.is_empty() {
+        answer["errors"] = errors.into();
+    }
+    fine(&answer)
+}
+
+/// Whether an object is of a form that this product does not know yet, or is not told.
+fn is_newer(object: &Value, is_open: bool) -> bool {
+    let of_kind = |kind: &str| &object["migrationVersion"][kind];
+    if is_open {
+        object["type"].as_str().is_none_or(|kind| !of_kind(kind).is_string())
+    } else {
+        !object["typeMigrationVersion"].as_str().is_some_and(|version| version.starts_with("8."))
+    }
+}
+
+/// What is wrong with an object by itself.
+fn error_of(
+    object: &Value,
+    names: &[String],
+    objects: &BTreeMap<String, Value>,
+    (is_open, overwrites): (bool, bool),
+) -> Option<Value> {
+    let kind = object["type"].as_str().unwrap_or_default();
+    let is_known = TYPES.contains(&kind) || is_open && kind == "visualization";
+    if !is_known {
+        return Some(json!({ "type": "unsupported_type" }));
+    }
+    let references = object["references"].as_array().into_iter().flatten();
+    let is_looked_for = |one: &&Value| one["type"] == "index-pattern" || one["type"] == "search";
+    let is_there = |one: &Value| names.contains(&name(one)) || objects.contains_key(&name(one));
+    let missing: Vec<_> =
+        references.filter(is_looked_for).filter(|one| !is_there(one)).cloned().collect();
+    if !missing.is_empty() {
+        return Some(json!({ "type": "missing_references", "references": missing }));
+    }
+    let is_taken = !overwrites && objects.contains_key(&name(object));
+    is_taken.then(|| json!({ "type": "conflict" }))
+}

@@ -1,0 +1,336 @@
+//! Goal: `lbproxy setup` puts the boards into Kibana and OpenSearch Dashboards, once, and says of each
+//! that it could not put why and what to do. Method: the real program against a mock that plays store
+//! and dashboards; lines of the output, requests and what is there afterwards, row by row. What the
+//! mock does other than real servers stands at the head of `mock::elastic::dashboards`.
+
+use std::process::Command;
+
+use lbproxy::mock::elastic::{self, Credentials, Options, Outage, Product, Running};
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+/// A board, and the view and the search that it needs.
+const BOARD: &str = "dashboard/lbproxy-overview";
+const VIEW: &str = "index-pattern/metrics-lbproxy.rollup-*";
+const ELASTIC: Product = Product::Elasticsearch;
+const OPEN: Product = Product::OpenSearch;
+
+/// A store with its dashboards, which asks for a password.
+fn server(product: Product) -> Running {
+    let credentials = Credentials::Basic { user: "admin".into(), password: "Sesame-5601".into() };
+    let options = Options { credentials: Some(credentials), ..Options::local(product) };
+    let server = elastic::start(options).unwrap();
+    server.set_dashboards(if product == OPEN { "2.19.4" } else { "8.19.2" });
+    server
+}
+
+/// How many objects a product's boards are.
+fn count(product: Product) -> usize {
+    let folder = if product == OPEN { "opensearch" } else { "kibana" };
+    let root = env!("CARGO_MANIFEST_DIR");
+    let lines = std::fs::read_to_string(format!("{root}/dashboards/{folder}/lbproxy.ndjson"));
+    lines.unwrap().lines().count()
+}
+
+/// Runs `lbproxy setup` for the boards at `place`, of the documents on `store`; code and words.
+fn setup(store: &Running, place: &str, arguments: &[&str]) -> (i32, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("proxy.yaml");
+    let text = format!(
+        "proxy:\n{}\ntelemetry:\n  elasticsearch: {{urls: [\"{}\"], username: admin, password: \
+         Sesame-5601{place}}}\n",
+        one_service(&[nobody()], ""),
+        store.url()
+    );
+    schema::assert_valid("the test's configuration", &text);
+    std::fs::write(&file, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
+    let output = command.args(["setup", "--config"]).arg(file).args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let said = text(output.stdout) + &text(output.stderr);
+    (output.status.code().unwrap(), said)
+}
+
+/// The same for the dashboards beside the store, and nothing but the boards.
+fn boards(server: &Running, arguments: &[&str]) -> (i32, String) {
+    let url = server.url();
+    let all = [&["--only", "dashboards", "--dashboards-url", &url], arguments].concat();
+    setup(server, "", &all)
+}
+
+/// Checks exit code and words.
+fn expect(name: &str, (code, said): &(i32, String), want: i32, texts: &[&str]) {
+    assert_eq!(*code, want, "{name}:\n{said}");
+    assert!(!said.contains("Sesame-5601"), "{name}: a secret is shown:\n{said}");
+    for text in texts {
+        assert!(said.contains(text), "{name}: no {text:?} in\n{said}");
+    }
+}
+
+/// Requests that changed the dashboards, from the one at this place on.
+fn changes(server: &Running, from: usize) -> Vec<String> {
+    let all = server.requests();
+    let is_change = |target: &str| target.contains("_import") || target.contains("saved_objects/");
+    let all = all[from..].iter().filter(|seen| seen.method != "GET" && is_change(&seen.target));
+    let all = all.filter(|seen| !seen.target.ends_with("_bulk_get"));
+    all.map(|seen| format!("{} {}", seen.method, seen.target)).collect()
+}
+
+#[test]
+fn boards_are_installed_once_and_go_when_they_are_to_go() {
+    const IMPORT: &str = "POST /api/saved_objects/_import?overwrite=true";
+    for product in [ELASTIC, OPEN] {
+        let (name, server, count) = (&format!("{product:?}"), server(product), count(product));
+        let title = if product == OPEN { "OpenSearch Dashboards 2.19.4" } else { "Kibana 8.19.2" };
+        server.edit_saved_object("default", "dashboard/mine", |object| *object = json!({"a": 1}));
+
+        let dry = boards(&server, &["--dry-run"]);
+        expect(name, &dry, 0, &[title, &format!("dry run: {count} to make; nothing was changed")]);
+        assert_eq!(changes(&server, 0), Vec::<String>::new(), "{name}");
+
+        let first = boards(&server, &[]);
+        expect(name, &first, 0, &[&format!("done: {count} put in place"), "space default"]);
+        assert_eq!(changes(&server, 0), [IMPORT], "{name}");
+        assert_eq!(server.saved_objects("default").len(), count + 1, "{name}");
+
+        let before = server.requests().len();
+        let again = boards(&server, &[]);
+        expect(name, &again, 0, &[&format!("nothing to do: {count} as they should be")]);
+        assert_eq!(changes(&server, before), Vec::<String>::new(), "{name}");
+
+        // One of an older lbproxy: only that is imported.
+        let mark = "Old. [managed by lbproxy: 00000001]";
+        server.edit_saved_object("default", BOARD, |object| {
+            object["attributes"]["description"] = mark.into();
+        });
+        let whole = server.requests().iter().map(|seen| seen.body_bytes).max().unwrap();
+        let changed = boards(&server, &[]);
+        let line = "  ~ dashboard lbproxy-overview\n      checksum: 00000001 -> ";
+        expect(name, &changed, 0, &[line, "done: 1 put in place"]);
+        assert_eq!(changes(&server, before), [IMPORT], "{name}");
+        let sent = server.requests();
+        let sent = sent.iter().rfind(|seen| seen.target.contains("_import")).unwrap();
+        assert!(sent.body_bytes < whole / 4, "{name}: {} of {whole} bytes", sent.body_bytes);
+
+        let gone = boards(&server, &["--remove"]);
+        expect(name, &gone, 0, &[&format!("done: {count} removed")]);
+        let left: Vec<_> = server.saved_objects("default").into_keys().collect();
+        assert_eq!(left, ["dashboard/mine"], "{name}");
+        expect(name, &boards(&server, &["--remove"]), 0, &[&format!("{count} not there")]);
+    }
+}
+
+#[test]
+fn what_cannot_be_imported_is_told_and_the_others_are_there() {
+    type Prepare = fn(&Running);
+    let rows: [(&str, Prepare, &[&str], usize); 6] = [
+        (
+            "a version conflict",
+            |server| server.fail_import(BOARD, json!({"type": "conflict"})),
+            &[
+                "  x dashboard lbproxy-overview: it was changed while this ran",
+                "1 failed, 0 not tried",
+            ],
+            1,
+        ),
+        (
+            "copies",
+            |server| {
+                let copies = json!([{"id": "a"}, {"id": "b"}]);
+                let error = json!({"type": "ambiguous_conflict", "destinations": copies});
+                server.fail_import(BOARD, error);
+            },
+            &["several objects here are copies of it: a, b; delete all but one"],
+            1,
+        ),
+        (
+            "a licence",
+            |server| {
+                let message = "current license is non-compliant for [dashboards]";
+                let error = json!({"type": "unknown", "statusCode": 403, "message": message});
+                server.fail_import(BOARD, error);
+            },
+            &["x dashboard lbproxy-overview: the licence does not allow it: current license is"],
+            1,
+        ),
+        (
+            "a type that is not known",
+            |server| server.fail_import(BOARD, json!({"type": "unsupported_type"})),
+            &["this server has no objects of this type; enable the plugin"],
+            1,
+        ),
+        (
+            "a view that fails, and what needs it",
+            |server| {
+                let error = json!({"type": "unknown", "statusCode": 500, "message": "Boom"});
+                server.fail_import(VIEW, error);
+            },
+            &["metrics-lbproxy.rollup-*: Boom; see the server's log", "1 failed, 0 not tried"],
+            1,
+        ),
+        (
+            "an import that is refused as a whole",
+            |server| server.forbid("POST", "/api/saved_objects/_import"),
+            &["the server answers 403 Forbidden: Unable to access", "1 failed, "],
+            usize::MAX,
+        ),
+    ];
+    for product in [ELASTIC, OPEN] {
+        for (row, prepare, texts, lost) in &rows {
+            let (name, server) = (&format!("{product:?}, {row}"), server(product));
+            prepare(&server);
+            let found = boards(&server, &[]);
+            expect(name, &found, 1, texts);
+            expect(name, &found, 1, &["NOT COMPLETE: "]);
+            let there = server.saved_objects("default").len();
+            assert_eq!(there, count(product).saturating_sub(*lost), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_view_that_is_missing_is_named_by_everything_that_needs_it() {
+    for product in [ELASTIC, OPEN] {
+        let (name, server) = (&format!("{product:?}"), server(product));
+        let kind = if product == OPEN { "index pattern" } else { "data view" };
+        server.fail_import(VIEW, json!({"type": "conflict"}));
+        let needs = format!("it needs what is not here: {kind} metrics-lbproxy.rollup-*");
+        let found = boards(&server, &[]);
+        expect(name, &found, 1, &[&needs, "metrics-lbproxy.rollup-*: it was changed"]);
+        let there = server.saved_objects("default");
+        assert!(there.contains_key("search/lbproxy-access"), "{name}: what does not need it");
+        assert!(!there.contains_key("search/lbproxy-rollup"), "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_ours_stays() {
+    for product in [ELASTIC, OPEN] {
+        let (name, server) = (&format!("{product:?}"), server(product));
+        let mine = json!({"type": "dashboard", "id": "lbproxy-overview",
+                          "attributes": {"title": "Mine", "description": "Mine."}});
+        server.edit_saved_object("default", BOARD, |object| *object = mine.clone());
+        let found = boards(&server, &[]);
+        let line =
+            "dashboard lbproxy-overview: somebody else's, and stays as it is; rename or delete";
+        expect(name, &found, 1, &[line, "  ! dashboard lbproxy-overview: somebody else's stays"]);
+        boards(&server, &["--remove"]);
+        let left = server.saved_objects("default");
+        assert_eq!(left.into_iter().collect::<Vec<_>>(), [(BOARD.to_owned(), mine)], "{name}");
+    }
+}
+
+#[test]
+fn a_space_has_its_own_boards() {
+    for product in [ELASTIC, OPEN] {
+        let (name, server, count) = (&format!("{product:?}"), server(product), count(product));
+        let done = boards(&server, &["--space", "operations"]);
+        expect(name, &done, 0, &["space operations", &format!("done: {count} put in place")]);
+        assert_eq!(server.saved_objects("operations").len(), count, "{name}");
+        assert!(server.saved_objects("default").is_empty(), "{name}");
+        let none = boards(&server, &["--space", "nowhere"]);
+        expect(name, &none, 1, &["no saved objects in the space nowhere", "create that space"]);
+        expect(name, &boards(&server, &["--space", "a/b"]), 2, &["--space a/b is not a name"]);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_dashboards_is_told_and_the_rest_is_set_up() {
+    type Prepare = fn(&Running);
+    let rows: [(&str, Product, Product, Prepare, &[&str]); 8] = [
+        (
+            "OpenSearch Dashboards for Elasticsearch",
+            ELASTIC,
+            OPEN,
+            |_| (),
+            &["is OpenSearch Dashboards, but the documents are on Elasticsearch", "of Kibana in"],
+        ),
+        (
+            "Kibana for OpenSearch",
+            OPEN,
+            ELASTIC,
+            |_| (),
+            &["is Kibana, but the documents are on OpenSearch", "of OpenSearch Dashboards in"],
+        ),
+        (
+            "an old Kibana",
+            ELASTIC,
+            ELASTIC,
+            |server| server.set_dashboards("8.13.4"),
+            &["Kibana 8.13.4 is too old for the boards; upgrade it to 8.14.0 or newer"],
+        ),
+        (
+            "an old OpenSearch Dashboards",
+            OPEN,
+            OPEN,
+            |server| server.set_dashboards("1.3.2"),
+            &["OpenSearch Dashboards 1.3.2 is too old for the boards"],
+        ),
+        (
+            "down",
+            ELASTIC,
+            ELASTIC,
+            |server| server.set_outage(0, Outage::Unreachable),
+            &["the boards stay as they are: http://"],
+        ),
+        (
+            "not ready",
+            OPEN,
+            OPEN,
+            |server| server.set_outage(0, Outage::Unavailable),
+            &["the server answers 503", "wait until it is ready"],
+        ),
+        (
+            "401",
+            ELASTIC,
+            ELASTIC,
+            |server| server.set_credentials(Some(Credentials::ApiKey("other".into()))),
+            &["the server answers 401", "correct the credentials of telemetry.elasticsearch.dash"],
+        ),
+        (
+            "rights to see",
+            ELASTIC,
+            ELASTIC,
+            |server| server.forbid("POST", "/api/saved_objects/_bulk_get"),
+            &["answers 403 Forbidden: Unable to access saved objects; ask an administrator"],
+        ),
+    ];
+    for (name, product, other, prepare, texts) in rows {
+        let (store, dashboards) = (server(product), server(other));
+        prepare(&dashboards);
+        let place = format!(", dashboards: {{url: \"{}\"}}", dashboards.url());
+        expect(name, &setup(&store, &place, &[]), 1, texts);
+        assert!(!store.installed().is_empty(), "{name}: the store is set up");
+        assert_eq!(changes(&dashboards, 0), Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn the_place_is_named_and_has_credentials_of_its_own() {
+    let (store, dashboards) = (server(ELASTIC), server(ELASTIC));
+    let none = setup(&store, "", &[]);
+    let how =
+        "boards   not installed: set telemetry.elasticsearch.dashboards.url or --dashboards-url";
+    expect("no place", &none, 0, &[how]);
+    let only = setup(&store, "", &["--only", "dashboards"]);
+    expect("nothing but boards", &only, 2, &["boards need Kibana or OpenSearch Dashboards: set"]);
+
+    let plain = elastic::start(Options::local(ELASTIC)).unwrap();
+    let place = ["--only", "dashboards", "--dashboards-url", &plain.url()];
+    expect(
+        "a store",
+        &setup(&store, "", &place),
+        1,
+        &["is neither Kibana nor OpenSearch Dashboards"],
+    );
+
+    dashboards.set_credentials(Some(Credentials::ApiKey("a2V5".into())));
+    let url = dashboards.url();
+    let place = format!(", dashboards: {{url: \"{url}\", space: operations, api_key: a2V5}}");
+    let done = setup(&store, &place, &["--json"]);
+    let answer: Value = serde_json::from_str(&done.1).unwrap();
+    assert_eq!(answer["well"], true, "{}", done.1);
+    assert_eq!(answer["dashboards"]["space"], "operations");
+    assert_eq!(dashboards.saved_objects("operations").len(), count(ELASTIC));
+}
