@@ -128,6 +128,8 @@ fn an_endpoint_set_aside_and_back_leaves_a_record_of_each_change_at_once() {
             (changes.len() >= count).then_some(changes)
         })
     };
+    // A change is one from what was seen before; a beat looks at endpoints first.
+    wait_for("a first look", || (sum(&proxy, "lbproxy_monitor_up") > 0).then_some(()));
     for _ in 0..2 {
         assert_eq!(proxy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").status, 502);
     }
@@ -253,6 +255,8 @@ fn all_of_them_are_shipped_and_stored_once_each() {
     let service = one_service(&[nobody()], ", outlier: {failures: 1, eject: 1h, eject_max: 1h}");
     let vitals = "  heartbeat: {every: 100ms}\n  process: {every: 100ms}\n";
     let proxy = Proxy::start(&service, &(vitals.to_owned() + &ship_to(&server.url(), "t", "")));
+    // A change is one from what was seen before; a beat looks at endpoints first.
+    wait_for("a first look", || (sum(&proxy, "lbproxy_monitor_up") > 0).then_some(()));
     assert_eq!(proxy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").status, 502);
     let stored = |stream: &str| server.documents(&format!("{stream}-t"));
     wait_for("checks, a change and samples", || {
