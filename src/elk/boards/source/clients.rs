@@ -1,7 +1,7 @@
 //! Board 6: who asks, how, and over which TLS; from records, bad requests from connections.
 
-use super::super::model::{Board, Control, Form, Metric, Unit, Value, metric, panel, row, split};
-use super::COUNT;
+use super::super::model::{Board, Form, Metric, Unit, Value, metric, panel, row, split};
+use super::{COUNT, OF_REQUESTS};
 use crate::record::Dataset;
 
 /// Connections.
@@ -13,13 +13,7 @@ pub(super) const BOARD: Board = Board {
     title: "lbproxy 6 Clients and TLS",
     question: "Who asks, with what, over which TLS, and who asks badly?",
     range: "1h",
-    controls: &[
-        Control::Service,
-        Control::Route,
-        Control::Endpoint,
-        Control::Instance,
-        Control::Status,
-    ],
+    controls: OF_REQUESTS,
     rows: &[
         row(
             7,

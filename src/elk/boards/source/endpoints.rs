@@ -1,9 +1,7 @@
 //! Board 3: endpoints, against each other. What they were set aside for stands on Heartbeat.
 
-use super::super::model::{
-    Board, Control, Form, Metric, Term, Unit, Value, metric, panel, row, split,
-};
-use super::{BAD_SHARE, FAILING, FAILURES, P99, REQUESTS};
+use super::super::model::{Board, Form, Metric, Term, Unit, Value, metric, panel, row, split};
+use super::{BAD_SHARE, FAILING, FAILURES, OF_ROLLUPS, P99, REQUESTS};
 use crate::record::Dataset;
 
 /// One line for each endpoint.
@@ -20,7 +18,7 @@ pub(super) const BOARD: Board = Board {
     title: "lbproxy 3 Upstreams",
     question: "Which endpoint gets more, fails more or answers later than the others?",
     range: "6h",
-    controls: &[Control::Service, Control::Route, Control::Endpoint, Control::Instance],
+    controls: OF_ROLLUPS,
     rows: &[
         row(
             12,

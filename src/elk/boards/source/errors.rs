@@ -1,7 +1,7 @@
 //! Board 4: what failed, for which reason, on whose account.
 
-use super::super::model::{Board, Control, Form, Unit, Value, metric, panel, row, split};
-use super::{COUNT, color};
+use super::super::model::{Board, Form, Unit, Value, metric, panel, row, split};
+use super::{COUNT, OF_REQUESTS, color};
 use crate::record::Dataset;
 
 /// What is not well: failed, or left by the client, or refused.
@@ -14,13 +14,7 @@ pub(super) const BOARD: Board = Board {
     title: "lbproxy 4 Errors and reasons",
     question: "What failed, why, on whose account, and which requests were they?",
     range: "1h",
-    controls: &[
-        Control::Service,
-        Control::Route,
-        Control::Endpoint,
-        Control::Instance,
-        Control::Status,
-    ],
+    controls: OF_REQUESTS,
     rows: &[
         row(
             7,

@@ -1,9 +1,7 @@
 //! Board 5: where the time of requests goes.
 
-use super::super::model::{
-    Board, Control, Form, Metric, Term, Unit, Value, metric, panel, row, split,
-};
-use super::{LATENCY, color};
+use super::super::model::{Board, Form, Metric, Term, Unit, Value, metric, panel, row, split};
+use super::{LATENCY, OF_REQUESTS, color};
 use crate::record::Dataset;
 
 /// Bounds of the heat map, in nanoseconds: about three to a power of ten.
@@ -43,13 +41,7 @@ pub(super) const BOARD: Board = Board {
     title: "lbproxy 5 Latency breakdown",
     question: "Where does the time of slow requests go?",
     range: "1h",
-    controls: &[
-        Control::Service,
-        Control::Route,
-        Control::Endpoint,
-        Control::Instance,
-        Control::Status,
-    ],
+    controls: OF_REQUESTS,
     rows: &[
         row(
             13,

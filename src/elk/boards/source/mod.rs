@@ -17,7 +17,9 @@ mod service;
 mod shipping;
 mod slo;
 
-use super::model::{Board, Form, Metric, Objective, Panel, Term, Unit, Value, metric, panel};
+use super::model::{
+    Board, Control, Form, Metric, Objective, Panel, Term, Unit, Value, metric, panel,
+};
 use crate::record::Dataset;
 
 /// All boards, in the order of their links.
@@ -127,6 +129,50 @@ pub(super) const BANDWIDTH: &[Metric] = &[
 
 /// Latency over rollups.
 pub(super) const PERCENTILES: &[Metric] = &[P50, P95, P99];
+
+/// What narrows a board that is made of rollups.
+const OF_ROLLUPS: &[Control] =
+    &[Control::Service, Control::Route, Control::Endpoint, Control::Instance];
+/// What narrows a board that is made of single requests.
+const OF_REQUESTS: &[Control] =
+    &[Control::Service, Control::Route, Control::Endpoint, Control::Instance, Control::Status];
+
+/// Success over time, under the question of its board.
+const fn success_time(question: &'static str) -> Panel {
+    panel(
+        "success-time",
+        question,
+        "Share of valid requests that were served, against what is promised.",
+        Dataset::Rollup,
+        Form::Lines,
+        &[SUCCESS],
+    )
+    .against(SERVED.label, SERVED.level)
+    .wide(24)
+}
+
+/// Latency over time.
+const LATENCY_TIME: Panel = panel(
+    "latency-time",
+    "How long do they wait?",
+    "Duration of requests, against what is promised for the 99th percentile.",
+    Dataset::Rollup,
+    Form::Lines,
+    PERCENTILES,
+)
+.against(LATENCY.label, LATENCY.level)
+.wide(24);
+
+/// Bytes over time.
+const BANDWIDTH_TIME: Panel = panel(
+    "bandwidth-time",
+    "How many bytes cross?",
+    "Bytes per second of requests and responses, heads included.",
+    Dataset::Rollup,
+    Form::Areas,
+    BANDWIDTH,
+)
+.wide(24);
 
 /// Saved searches over whole datasets, for Discover: title and columns.
 pub const SEARCHES: &[(Dataset, &str, Panel)] = &[

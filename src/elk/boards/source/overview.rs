@@ -1,9 +1,9 @@
 //! Board 1: the golden signals, from rollups.
 
-use super::super::model::{Board, Control, Form, Metric, Unit, Value, metric, panel, row, split};
+use super::super::model::{Board, Form, Metric, Unit, Value, metric, panel, row, split};
 use super::{
-    BANDWIDTH, BY_CLASS, FAILING, FAILURES, LATENCY, P99, PERCENTILES, REQUESTS, SERVED, SUCCESS,
-    color,
+    BANDWIDTH_TIME, BY_CLASS, FAILING, FAILURES, LATENCY_TIME, OF_ROLLUPS, P99, REQUESTS, SUCCESS,
+    color, success_time,
 };
 use crate::record::Dataset;
 
@@ -30,7 +30,7 @@ pub(super) const BOARD: Board = Board {
     title: "lbproxy 1 Overview",
     question: "Are users served, how much is asked, and whose fault is what fails?",
     range: "24h",
-    controls: &[Control::Service, Control::Route, Control::Endpoint, Control::Instance],
+    controls: OF_ROLLUPS,
     rows: &[
         row(
             7,
@@ -79,26 +79,8 @@ pub(super) const BOARD: Board = Board {
         row(
             12,
             &[
-                panel(
-                    "success-time",
-                    "Are users served?",
-                    "Share of valid requests that were served, against what is promised.",
-                    Dataset::Rollup,
-                    Form::Lines,
-                    &[SUCCESS],
-                )
-                .against(SERVED.label, SERVED.level)
-                .wide(24),
-                panel(
-                    "latency-time",
-                    "How long do they wait?",
-                    "Duration of requests, against what is promised for the 99th percentile.",
-                    Dataset::Rollup,
-                    Form::Lines,
-                    PERCENTILES,
-                )
-                .against(LATENCY.label, LATENCY.level)
-                .wide(24),
+                success_time("Are users served?"),
+                LATENCY_TIME,
             ],
         ),
         row(
@@ -113,15 +95,7 @@ pub(super) const BOARD: Board = Board {
                     BY_CLASS,
                 )
                 .wide(24),
-                panel(
-                    "bandwidth-time",
-                    "How many bytes cross?",
-                    "Bytes per second of requests and responses, heads included.",
-                    Dataset::Rollup,
-                    Form::Areas,
-                    BANDWIDTH,
-                )
-                .wide(24),
+                BANDWIDTH_TIME,
             ],
         ),
         row(

@@ -1,9 +1,9 @@
 //! Board 2: one service, chosen from the list, from rollups; its clients from records.
 
-use super::super::model::{Board, Control, Form, Unit, Value, metric, panel, row, split};
+use super::super::model::{Board, Form, Unit, Value, metric, panel, row, split};
 use super::{
-    BANDWIDTH, BY_CLASS, COUNT, FAILING, FAILURES, LATENCY, P99, PERCENTILES, REQUESTS, SERVED,
-    SUCCESS, color,
+    BANDWIDTH_TIME, BY_CLASS, COUNT, FAILING, FAILURES, LATENCY_TIME, OF_ROLLUPS, P99, REQUESTS,
+    SUCCESS, color, success_time,
 };
 use crate::record::Dataset;
 
@@ -13,7 +13,7 @@ pub(super) const BOARD: Board = Board {
     title: "lbproxy 2 Service detail",
     question: "How is one service doing, and which of its routes and endpoints is not?",
     range: "6h",
-    controls: &[Control::Service, Control::Route, Control::Endpoint, Control::Instance],
+    controls: OF_ROLLUPS,
     rows: &[
         row(
             7,
@@ -44,31 +44,7 @@ pub(super) const BOARD: Board = Board {
                 ),
             ],
         ),
-        row(
-            12,
-            &[
-                panel(
-                    "success-time",
-                    "Are its users served?",
-                    "Share of valid requests that were served, against what is promised.",
-                    Dataset::Rollup,
-                    Form::Lines,
-                    &[SUCCESS],
-                )
-                .against(SERVED.label, SERVED.level)
-                .wide(24),
-                panel(
-                    "latency-time",
-                    "How long do they wait?",
-                    "Duration of requests, against what is promised for the 99th percentile.",
-                    Dataset::Rollup,
-                    Form::Lines,
-                    PERCENTILES,
-                )
-                .against(LATENCY.label, LATENCY.level)
-                .wide(24),
-            ],
-        ),
+        row(12, &[success_time("Are its users served?"), LATENCY_TIME]),
         row(
             12,
             &[
@@ -81,15 +57,7 @@ pub(super) const BOARD: Board = Board {
                     BY_CLASS,
                 )
                 .wide(24),
-                panel(
-                    "bandwidth-time",
-                    "How many bytes cross?",
-                    "Bytes per second of requests and responses, heads included.",
-                    Dataset::Rollup,
-                    Form::Areas,
-                    BANDWIDTH,
-                )
-                .wide(24),
+                BANDWIDTH_TIME,
             ],
         ),
         row(

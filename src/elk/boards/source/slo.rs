@@ -3,8 +3,8 @@
 //! Waits for records of objectives: budget left, burn rate by window, alerts. Until then the objective
 //! is the one that the dashed lines show.
 
-use super::super::model::{Board, Control, Form, Unit, Value, metric, panel, row, split};
-use super::{BAD_SHARE, FAILING, FAILURES, GOOD, REQUESTS, SERVED, SUCCESS};
+use super::super::model::{Board, Form, Unit, Value, metric, panel, row, split};
+use super::{BAD_SHARE, FAILING, FAILURES, GOOD, OF_ROLLUPS, REQUESTS, SERVED, SUCCESS};
 use crate::record::Dataset;
 
 /// See the head of this file.
@@ -13,7 +13,7 @@ pub(super) const BOARD: Board = Board {
     title: "lbproxy 10 SLI and SLO",
     question: "Is what was promised kept, and what spends the budget of errors?",
     range: "7d",
-    controls: &[Control::Service, Control::Route, Control::Endpoint, Control::Instance],
+    controls: OF_ROLLUPS,
     rows: &[
         row(
             7,
