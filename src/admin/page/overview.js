@@ -3,6 +3,7 @@
 import { h, set, attr, visible } from './dom.js';
 import { count, rate, micros, bandwidth, share, ratio, bytes, clock, span, zone } from './format.js';
 import { chart, spark } from './chart.js';
+import { asker } from './stream.js';
 import { table } from './table.js';
 
 // Shares of failing requests that make the sentence at the top amber and red. An SLO will replace them.
@@ -52,13 +53,11 @@ export function sentence(live, overview) {
   return ['good', n === 1 ? `${visible(overview.services[0].service)} is served without trouble.` : `All ${n} services are served without trouble.`];
 }
 
-export function make({ state, get, listen, go }) {
+export function make({ state, listen, go }) {
   let overview = null;
-  let asked = null;
   let slot = null;
   const load = [];
   let said = '';
-  let gone = false;
 
   const mark = h('span', { class: 'mark', 'aria-hidden': 'true' });
   const text = h('span');
@@ -133,6 +132,7 @@ export function make({ state, get, listen, go }) {
     h('ol', {}, steps.map((one) => one.node)));
 
   const notice = h('p', { class: 'notice', role: 'alert', hidden: true });
+  const figures = asker(notice, (why) => `Not configured: ${why.message}. To see them, ${why.cure}.`);
   const node = h('div', { class: 'overview' },
     h('h1', { class: 'hidden' }, 'Overview'),
     h('div', { class: 'top' }, status, aloud, since), notice,
@@ -248,18 +248,10 @@ export function make({ state, get, listen, go }) {
   }
 
   async function refresh() {
-    asked?.abort();
-    asked = new AbortController();
-    try {
-      overview = await get(`/api/v1/overview?range=${state.range}`, asked.signal);
-      if (gone) return;
-      notice.hidden = true;
-      draw();
-    } catch (error) {
-      if (error.name === 'AbortError' || gone) return;
-      notice.hidden = false;
-      set(notice, error.is_off ? `Not configured: ${error.message}. To see them, ${error.cure}.` : `No figures: ${visible(error.message)}. They come back with the connection.`);
-    }
+    const found = await figures.ask(`/api/v1/overview?range=${state.range}`);
+    if (!found) return;
+    overview = found;
+    draw();
   }
 
   return {
@@ -271,8 +263,7 @@ export function make({ state, get, listen, go }) {
     },
     changed: refresh,
     leave() {
-      gone = true;
-      asked?.abort();
+      figures.leave();
       for (const one of [times, classes, net]) one.destroy();
     },
   };

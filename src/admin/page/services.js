@@ -3,6 +3,7 @@
 import { h, set, visible } from './dom.js';
 import { count, rate, micros, share, span, clock, zone } from './format.js';
 import { spark } from './chart.js';
+import { asker } from './stream.js';
 import { table } from './table.js';
 
 const WORDS = { up: 'up', ejected: 'ejected', trial: 'trial due' };
@@ -13,11 +14,9 @@ const MEANINGS = {
   trial: 'its time aside is over; the next request decides',
 };
 
-export function make({ state, get, listen, go }, words) {
+export function make({ state, listen, go }, words) {
   let answer = null;
-  let asked = null;
   let slot = null;
-  let gone = false;
   let opened = words.get('open');
   let wanted = '';
 
@@ -50,6 +49,7 @@ export function make({ state, get, listen, go }, words) {
   const box = h('input', { type: 'search', id: 'find', placeholder: 'service, endpoint or state', 'aria-label': 'Show only rows with these letters', oninput: () => { wanted = box.value.toLowerCase(); draw(); } });
   const since = h('p', { class: 'since' });
   const notice = h('p', { class: 'notice', role: 'alert', hidden: true });
+  const figures = asker(notice, (why) => `Not configured: ${why.message}; states and rates are shown all the same. To see the rest, ${why.cure}.`);
   const aside = h('section', { class: 'panel detail', hidden: true, 'aria-live': 'polite' });
   const node = h('div', { class: 'services' },
     h('div', { class: 'top' }, h('h1', {}, 'Services'), box, since), notice, h('section', { class: 'panel' }, list.node), aside);
@@ -171,19 +171,10 @@ export function make({ state, get, listen, go }, words) {
   }
 
   async function refresh() {
-    asked?.abort();
-    asked = new AbortController();
-    try {
-      answer = await get(`/api/v1/services?range=${state.range}`, asked.signal);
-      if (gone) return;
-      notice.hidden = true;
-      draw();
-    } catch (error) {
-      if (error.name === 'AbortError' || gone) return;
-      notice.hidden = false;
-      set(notice, error.is_off ? `Not configured: ${error.message}; states and rates are shown all the same. To see the rest, ${error.cure}.` : `No figures: ${visible(error.message)}. They come back with the connection.`);
-      draw();
-    }
+    const found = await figures.ask(`/api/v1/services?range=${state.range}`);
+    if (found === undefined) return;
+    answer = found ?? answer;
+    draw();
   }
 
   return {
@@ -212,8 +203,7 @@ export function make({ state, get, listen, go }, words) {
       return true;
     },
     leave() {
-      gone = true;
-      asked?.abort();
+      figures.leave();
     },
   };
 }

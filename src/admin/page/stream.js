@@ -1,7 +1,7 @@
 // Talks to the API: answers, and streams of events that come again by themselves. `fetch` for both,
 // since an EventSource cannot send a token.
 
-import { h } from './dom.js';
+import { h, set, visible } from './dom.js';
 
 const TOKEN = 'lbproxy-token';
 // Seconds between tries: doubles, and never in step with other pages.
@@ -62,6 +62,35 @@ async function refusal(response) {
   } catch {
     return new Refusal(response.status, { problem: text || `the answer was ${response.status}` });
   }
+}
+
+/// Asks for the figures of a page. Only the newest question counts. While there are none, `notice` says
+/// why; `off` words it for figures that are not configured.
+export function asker(notice, off) {
+  let asked = null;
+  let gone = false;
+  return {
+    /// The figures; `null` when there are none, `undefined` when nobody waits for them any more.
+    async ask(path) {
+      asked?.abort();
+      asked = new AbortController();
+      try {
+        const answer = await get(path, asked.signal);
+        if (gone) return undefined;
+        notice.hidden = true;
+        return answer;
+      } catch (error) {
+        if (error.name === 'AbortError' || gone) return undefined;
+        notice.hidden = false;
+        set(notice, error.is_off ? off(error) : `No figures: ${visible(error.message)}. They come back with the connection.`);
+        return null;
+      }
+    },
+    leave() {
+      gone = true;
+      asked?.abort();
+    },
+  };
 }
 
 /// The JSON at a path.
