@@ -174,20 +174,18 @@ async fn serve_tls(
     let begun = Instant::now();
     let limit = connection.listener.timeouts.tls_handshake;
     let result = tokio::time::timeout(limit, acceptor.accept(stream)).await;
-    let cells = &worker.metrics;
-    match result {
-        Ok(Ok(_)) => cells.tls_handshakes_total.add_owned(1),
-        Ok(Err(_)) | Err(_) => cells.tls_handshake_failures_total.add_owned(1),
-    }
-    match result {
+    let fault = match result {
         Ok(Ok(stream)) => {
+            worker.metrics.tls_handshakes_total.add_owned(1);
             let facts = tls::facts(stream.get_ref().1, begun.elapsed());
             let _ = connection.tls.set(facts);
-            serve_http(worker, connection, stream, drain).await;
+            return serve_http(worker, connection, stream, drain).await;
         }
-        Ok(Err(error)) => record(worker, connection, Reason::TlsFailed, None, &error.to_string()),
-        Err(_) => record(worker, connection, Reason::TlsFailed, None, "handshake took too long"),
-    }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "handshake took too long".to_owned(),
+    };
+    worker.metrics.tls_handshake_failures_total.add_owned(1);
+    record(worker, connection, Reason::TlsFailed, None, &fault);
 }
 
 /// HTTP/1.1 or HTTP/2 until either side ends it.
