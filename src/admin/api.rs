@@ -26,9 +26,10 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::events::{self, Seat};
-use super::live::{Live, wall_ms};
+use super::live::Live;
 use super::summary::{self, Span};
 use super::{Sources, picture, tail};
+use crate::base::clock::wall_ms;
 use crate::metrics::Kind;
 use crate::query::{FIELD_NAMES, Field, Filter, FilterError, fields};
 

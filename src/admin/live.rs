@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
@@ -19,6 +19,8 @@ use tokio::time::MissedTickBehavior;
 use super::Sources;
 use super::events::{self, Seat};
 use super::picture;
+
+use crate::base::clock::wall_ms;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -262,12 +264,6 @@ impl State {
             in_flight,
         });
     }
-}
-
-/// Wall time in milliseconds since 1970.
-pub(super) fn wall_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

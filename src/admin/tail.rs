@@ -17,6 +17,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use super::Sources;
 use super::events::{self, Seat};
+use crate::base::background::give_way;
 use crate::journal::{From, ReadError};
 use crate::query::{Filter, Newest, PASS_BYTES, Records};
 use crate::record::{DecodeError, Stream};
@@ -31,8 +32,6 @@ const LOOKS: usize = 4;
 const SEARCH_MAX: Duration = Duration::from_secs(3);
 /// A stream without news gets a word after so many looks.
 const QUIET_LOOKS: u32 = 20;
-/// Priority of the thread: traffic first.
-const NICE: i32 = 10;
 
 /// What a page asked for.
 #[derive(Debug)]
@@ -57,8 +56,7 @@ pub(super) fn start(
     let from = if ask.last == 0 { From::Now } else { From::Oldest };
     let records = Records::new(sources.journal.follower(from));
     let run = move || {
-        // Without the right to be nicer it works all the same.
-        let _ = rustix::process::setpriority_process(None, NICE);
+        give_way();
         let mut tail = Tail { sources: &sources, ask, out, seq: 0, skipped: 0 };
         let records = if from == From::Now { Ok(records) } else { tail.search(records) };
         if let Err(error) = records.and_then(|records| tail.follow(records)) {

@@ -1,8 +1,10 @@
-//! What everything stands on: units and instants with their text forms, trace contexts, text from
-//! strangers, names mistyped.
+//! What everything stands on: units and instants with their text forms, the wall clock, threads beside
+//! the traffic, trace contexts, text from strangers, names mistyped.
 //!
 //! Standard library and small crates only; no I/O, no async.
 
+pub mod background;
+pub mod clock;
 pub mod histogram;
 pub mod instant;
 pub mod nearest;

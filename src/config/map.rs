@@ -15,6 +15,7 @@ use saphyr::{MarkedYaml, Scalar, YamlData};
 use super::keys::Shape;
 use super::tree::{Item, Node, Place};
 use super::types::Docs;
+use crate::base::clock::micros;
 use crate::base::nearest::nearest;
 use crate::base::units;
 
@@ -163,7 +164,6 @@ impl<'s, 'n> Map<'s, 'n> {
 
     /// A span of time within limits.
     pub(super) fn duration(&mut self, key: &'static str, default: Duration) -> Duration {
-        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         let item = self.get(key);
         self.default(key, units::write_duration(micros(default)));
         let Some(item) = item else { return default };

@@ -8,6 +8,7 @@
 use serde_json::{Value, json};
 
 use super::{MANAGED_BY, templates};
+use crate::base::clock::micros;
 use crate::base::units;
 use crate::config::{Keep, Retention};
 use crate::record::Dataset;
@@ -75,7 +76,7 @@ pub fn stream_lifecycle(keep: Keep) -> Option<Value> {
 /// A span as both products read it.
 fn span(keep: Keep) -> Option<String> {
     let Keep::For(span) = keep else { return None };
-    Some(units::write_duration(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+    Some(units::write_duration(micros(span)))
 }
 
 /// The policy in the body of `PUT _plugins/_ism/policies/NAME`.

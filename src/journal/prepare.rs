@@ -20,10 +20,10 @@ use super::registry::FreeFile;
 use super::segment::Segment;
 use super::shared::{Prepared, Shared, Slot, segment_path};
 
+use crate::base::background::give_way;
+
 /// Longest sleep of the thread: what it does unasked is refresh gauges.
 const TICK: Duration = Duration::from_millis(500);
-/// Priority of the background threads: traffic first.
-pub(super) const NICE: i32 = 10;
 
 /// Whether the pages of a prepared segment are brought into memory at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +36,7 @@ pub(super) enum Pages {
 
 /// Runs until the journal stops.
 pub(super) fn run(shared: &Shared) {
-    // Without the right to be nicer it works all the same.
-    let _ = rustix::process::setpriority_process(None, NICE);
+    give_way();
     while !shared.is_stopping.load(Ordering::SeqCst) {
         unmap(shared);
         fill_slots(shared);

@@ -14,12 +14,14 @@ use super::lock;
 use super::segment::Segment;
 use super::shared::Shared;
 
+use crate::base::background::give_way;
+
 /// Shortest span between syncs: a busier disk would not make records safer.
 const SPAN_MIN: Duration = Duration::from_millis(50);
 
 /// Runs until the journal stops, then syncs once more.
 pub(super) fn run(shared: &Shared) {
-    let _ = rustix::process::setpriority_process(None, super::prepare::NICE);
+    give_way();
     while !shared.is_stopping.load(Ordering::SeqCst) {
         std::thread::park_timeout(shared.sync_every.max(SPAN_MIN));
         sync_all(shared);

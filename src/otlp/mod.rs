@@ -28,13 +28,12 @@ pub use control::ControlPlane;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::mpsc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
+use crate::base::background::{Background, RESTART_PAUSE};
 use crate::config::Otlp;
 use crate::journal::Reader;
 use crate::record::Constants;
@@ -43,10 +42,6 @@ use exporter::Exporter;
 
 /// Name of the durable reader in the journal.
 pub const READER: &str = "otlp";
-/// Priority of the thread: traffic first.
-const NICE: i32 = 10;
-/// Wait before the exporter is started again after a fault of its own.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// What exporting needs; no defaults.
 #[derive(Debug)]
@@ -81,10 +76,8 @@ pub enum StartError {
 pub struct Running {
     /// Becomes true when it is to stop.
     stop: watch::Sender<bool>,
-    /// Says that it has ended.
-    ended: mpsc::Receiver<()>,
     /// Its thread.
-    thread: JoinHandle<()>,
+    thread: Background,
 }
 
 impl Running {
@@ -98,11 +91,7 @@ impl Running {
     /// thread ended in time. Blocks.
     pub fn stop(self, deadline: Duration) -> bool {
         self.ask_to_stop();
-        // An error means that the thread has ended already.
-        if self.ended.recv_timeout(deadline) == Err(mpsc::RecvTimeoutError::Timeout) {
-            return false;
-        }
-        self.thread.join().is_ok()
+        self.thread.join_within(deadline)
     }
 }
 
@@ -113,14 +102,8 @@ impl Running {
 pub fn start(options: Options) -> Result<Running, StartError> {
     let plan = Plan::new(&options.config)?; // what is wrong is told before anything runs
     let (stop, stopping) = watch::channel(false);
-    let (end, ended) = mpsc::channel();
-    let thread = std::thread::Builder::new().name("otlp".to_owned()).spawn(move || {
-        // Without the right to be nicer it works all the same.
-        let _ = rustix::process::setpriority_process(None, NICE);
-        supervise(options, &plan, &stopping);
-        let _ = end.send(());
-    })?;
-    Ok(Running { stop, ended, thread })
+    let thread = Background::start("otlp", move || supervise(options, &plan, &stopping))?;
+    Ok(Running { stop, thread })
 }
 
 /// Runs the exporter; starts it again after a fault of its own.

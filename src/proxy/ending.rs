@@ -15,6 +15,7 @@ use super::respond;
 use super::rules::{BAD_REQUEST, HEAD_TOO_LARGE, Refusal, URI_TOO_LONG};
 use super::stopwatch::wall_clock;
 use super::worker::Worker;
+use crate::base::clock::micros;
 use crate::record::{
     Bytes, ConnectionRecord, Count, EcsNanos, Ip, Micros, Phase, Port, Reason, State, Status,
     Stream, Text,
@@ -140,7 +141,6 @@ pub(super) fn record(
     status: Option<u16>,
     message: &str,
 ) {
-    let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
     let tls = connection.tls.get();
     let record = ConnectionRecord {
         timestamp: Some(wall_clock()),

@@ -18,6 +18,7 @@ use super::listener::{self, Shared, TlsAcceptorDebug};
 use super::service::Service;
 use super::tls;
 use super::worker::{Parts, Worker};
+use crate::base::clock::millis;
 use crate::base::trace::Share;
 use crate::config::{self, WhenFull};
 use crate::journal::Lane;
@@ -140,7 +141,7 @@ impl Figures {
 
     /// Every endpoint with its state.
     pub fn endpoints(&self) -> Vec<EndpointState> {
-        let now_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now_ms = millis(self.start.elapsed());
         self.outliers
             .iter()
             .map(|(service, endpoint, outlier)| EndpointState {

@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use http::header::HeaderValue;
 use http::request::Parts;
@@ -23,6 +23,7 @@ use super::scan::Head;
 use super::service::Service;
 use super::streams::Stall;
 use super::worker::Worker;
+use crate::base::clock::{micros, wall_ms};
 use crate::base::trace::{Context, Share};
 use crate::record::{
     AccessRecord, Bytes, Count, EcsNanos, Flag, Ip, Micros, MicrosList, Outcome, Phase, Port,
@@ -264,7 +265,7 @@ impl Stopwatch {
         reason: Reason,
         lists: &'a mut Lists,
     ) -> AccessRecord<'a> {
-        let micros = |span: Duration| Micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX));
+        let micros = |span: Duration| Micros(micros(span));
         let since = |from: Instant, to: Instant| micros(to.saturating_duration_since(from));
         let begun = self.head.map_or(self.started, |head| head.first_byte);
         let uploaded = self.upload.as_ref().map(|upload| upload.bytes.get());
@@ -433,7 +434,6 @@ impl Lists {
         status: Option<u16>,
         last_took: Duration,
     ) {
-        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         for attempt in failed {
             TextList::push(&mut self.endpoints, attempt.endpoint.label.as_bytes());
             TextList::push(&mut self.statuses, b"-");
@@ -469,8 +469,7 @@ fn text<const N: usize>(value: Option<&HeaderValue>) -> Option<Text<'_, N>> {
 
 /// The wall clock, in milliseconds since 1970.
 pub(super) fn wall_clock() -> TimestampMs {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    TimestampMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    TimestampMs(wall_ms())
 }
 
 /// ECS `http.version`.

@@ -14,12 +14,13 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::core::{Core, Counted, RowId, Rules, row_id};
 use super::history::History;
 use super::recent::Recent;
+use crate::base::background::{Background, RESTART_PAUSE};
+use crate::base::clock::{millis, wall_ms};
 use crate::journal::{Entry, Identity, Reader};
 use crate::metrics::RollupMetrics;
 use crate::record::Stream;
@@ -30,15 +31,13 @@ pub const READER: &str = "rollup";
 pub const STATE_FILE_NAME: &str = "rollup-state";
 /// What the cursor's note begins with; the generation of the state that belongs to it follows.
 const NOTE: &str = "state=";
-/// Priority of the thread: traffic first.
-const NICE: i32 = 10;
 /// Payload read at a time.
 const SLICE_BYTES: usize = 256 * 1024;
 /// Slices read before something else is looked at.
 const SLICES_MAX: usize = 256;
 /// Longest sleep.
 const TICK_MAX: Duration = Duration::from_secs(1);
-/// Wait before a new start after a fault, and before the journal is tried again when it is full.
+/// Wait before the journal is tried again when it is full.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Appends a row to the journal, given the wall time in milliseconds; `false` when there is no space.
@@ -77,10 +76,8 @@ impl std::fmt::Debug for Options {
 pub struct Running {
     /// Dropped when they are to stop.
     stop: mpsc::Sender<()>,
-    /// Says that they have ended.
-    ended: mpsc::Receiver<()>,
     /// Their thread.
-    thread: JoinHandle<()>,
+    thread: Background,
 }
 
 impl Running {
@@ -88,11 +85,7 @@ impl Running {
     /// any more. Says whether it was done within `deadline`; blocks.
     pub fn stop(self, deadline: Duration) -> bool {
         drop(self.stop);
-        // An error other than the deadline means that the thread has ended already.
-        if self.ended.recv_timeout(deadline) == Err(RecvTimeoutError::Timeout) {
-            return false;
-        }
-        self.thread.join().is_ok()
+        self.thread.join_within(deadline)
     }
 }
 
@@ -102,20 +95,16 @@ impl Running {
 /// When there is no thread to be had.
 pub fn start(mut options: Options) -> io::Result<Running> {
     let (stop, stopping) = mpsc::channel();
-    let (end, ended) = mpsc::channel();
-    let thread = std::thread::Builder::new().name("rollup".to_owned()).spawn(move || {
-        // Without the right to be nicer it works all the same.
-        let _ = rustix::process::setpriority_process(None, NICE);
-        let run = |options: &mut Options| Service::new(options, now_ms()).run(&stopping);
+    let thread = Background::start("rollup", move || {
+        let run = |options: &mut Options| Service::new(options, wall_ms()).run(&stopping);
         while std::panic::catch_unwind(AssertUnwindSafe(|| run(&mut options))).is_err() {
             tracing::error!("rollups had a fault and are started again; no record is lost");
             options.metrics.restarts_total.add(1);
             options.reader.rewind();
-            std::thread::park_timeout(PAUSE);
+            std::thread::park_timeout(RESTART_PAUSE);
         }
-        let _ = end.send(());
     })?;
-    Ok(Running { stop, ended, thread })
+    Ok(Running { stop, thread })
 }
 
 /// One run of the reader.
@@ -167,7 +156,7 @@ impl<'o> Service<'o> {
         loop {
             let is_last = stopping.recv_timeout(tick) == Err(RecvTimeoutError::Disconnected);
             // The time before reading: what was appended until then will have been read.
-            let is_at_end = self.turn(now_ms(), is_last);
+            let is_at_end = self.turn(wall_ms(), is_last);
             self.show();
             if is_last && is_at_end {
                 return;
@@ -358,14 +347,4 @@ fn write_state(folder: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_data()?;
     fs::rename(&new, folder.join(STATE_FILE_NAME))?;
     File::open(folder)?.sync_all()
-}
-
-/// A span in milliseconds.
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Wall time.
-fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
 }

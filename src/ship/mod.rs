@@ -33,13 +33,12 @@ use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
+use crate::base::background::{Background, RESTART_PAUSE};
 use crate::config::Elasticsearch;
 use crate::elk::client::Client;
 use crate::journal::{Identity, Reader};
@@ -56,10 +55,6 @@ use suspects::Suspicion;
 
 /// Name of the durable reader in the journal.
 pub const READER: &str = "ship";
-/// Priority of the thread: traffic first.
-const NICE: i32 = 10;
-/// Wait before the shipper is started again after a fault of its own.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// What shipping needs; no defaults.
 #[derive(Debug)]
@@ -94,10 +89,8 @@ pub enum StartError {
 pub struct Running {
     /// Becomes true when it is to stop.
     stop: watch::Sender<bool>,
-    /// Says that it has ended.
-    ended: mpsc::Receiver<()>,
     /// Its thread.
-    thread: JoinHandle<()>,
+    thread: Background,
 }
 
 impl Running {
@@ -105,11 +98,7 @@ impl Running {
     /// the journal. Says whether the thread ended in time. Blocks.
     pub fn stop(self, deadline: Duration) -> bool {
         self.stop.send_replace(true);
-        // An error means that the thread has ended already.
-        if self.ended.recv_timeout(deadline) == Err(mpsc::RecvTimeoutError::Timeout) {
-            return false;
-        }
-        self.thread.join().is_ok()
+        self.thread.join_within(deadline)
     }
 }
 
@@ -122,14 +111,8 @@ pub fn start(options: Options) -> Result<Running, StartError> {
     options.metrics.recovered.set(options.reader.pending());
     let mut client = Some(Client::new(&options.config)?); // what is wrong is told before anything runs
     let (stop, stopping) = watch::channel(false);
-    let (end, ended) = mpsc::channel();
-    let thread = std::thread::Builder::new().name("ship".to_owned()).spawn(move || {
-        // Without the right to be nicer it works all the same.
-        let _ = rustix::process::setpriority_process(None, NICE);
-        supervise(options, &mut client, &stopping);
-        let _ = end.send(());
-    })?;
-    Ok(Running { stop, ended, thread })
+    let thread = Background::start("ship", move || supervise(options, &mut client, &stopping))?;
+    Ok(Running { stop, thread })
 }
 
 /// Runs the shipper; starts it again after a fault of its own.

@@ -13,7 +13,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::monitor::{Change, Monitor};
 use super::probe::{Finding, Prober};
-use super::wall_ms;
+use crate::base::clock::{micros, millis, wall_ms};
 use crate::control::Control;
 use crate::proxy::Figures;
 use crate::record::{HeartbeatRecord, Stream, Text, TimestampMs};
@@ -64,7 +64,7 @@ impl Heartbeat {
 
     /// Time between two beats in milliseconds.
     fn every_ms(&self) -> u64 {
-        u64::try_from(self.every.as_millis()).unwrap_or(u64::MAX)
+        millis(self.every)
     }
 
     /// One request through each listener.
@@ -75,7 +75,7 @@ impl Heartbeat {
             let now_ms = wall_ms();
             let monitor = &mut target.monitor;
             let change = monitor.see(finding.error.is_none(), now_ms, true);
-            let micros = u64::try_from(finding.duration.as_micros()).unwrap_or(u64::MAX);
+            let micros = micros(finding.duration);
             monitor.metrics.duration_us.set(micros);
             write_change(&self.control, monitor, now_ms, change, |record| fill(&finding, record));
             let mut record = monitor.check(now_ms, every_ms);

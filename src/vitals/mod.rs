@@ -30,6 +30,7 @@ use self::monitor::{Monitor, Subject, Url};
 use self::probe::Prober;
 use self::reading::Sources;
 use self::sample::{Between, Reading};
+use crate::base::clock::wall_ms;
 use crate::config;
 use crate::control::Control;
 use crate::journal;
@@ -266,10 +267,4 @@ fn set_process(cells: &ProcessMetrics, record: &ProcessRecord<'_>) {
     }
     cells.cgroup_throttled_us_total.set_known(record.throttled_us.map(|Micros(n)| n));
     cells.samples_total.add(1);
-}
-
-/// Wall time in milliseconds since 1970.
-fn wall_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }

@@ -21,6 +21,7 @@ use tokio_rustls::rustls::crypto::{
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
+use crate::base::clock;
 use crate::proxy::PROBE_FIELD;
 use crate::record::{HeartbeatRecord, Micros, Status, Text};
 
@@ -50,7 +51,7 @@ pub(super) struct Finding {
 
 /// A span as records have it.
 fn micros(span: Duration) -> Micros {
-    Micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
+    Micros(clock::micros(span))
 }
 
 impl Finding {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::cgroup::Cgroup;
 use super::procfs::{Cpu, HostCpu, HostMemory, Switches, Thread};
+use crate::base::clock::millis;
 use crate::record::{Bytes, Count, Flag, Micros, ProcessRecord, Ratio, Text, TimestampMs};
 
 /// Everything read at one instant.
@@ -211,8 +212,7 @@ pub(super) struct Between<'a> {
 impl<'a> Between<'a> {
     /// Milliseconds between the readings.
     fn period_ms(&self) -> u64 {
-        let span = self.now.at.saturating_sub(self.before.at);
-        u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+        millis(self.now.at.saturating_sub(self.before.at))
     }
 
     /// A sample without values.

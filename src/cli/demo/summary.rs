@@ -8,6 +8,7 @@ use super::clients::Seen;
 use super::line::{Line, Tone};
 use super::tally::Tally;
 use super::view::{self, Facts};
+use crate::base::clock::micros;
 use crate::base::units;
 
 /// Reasons that are shown.
@@ -51,7 +52,7 @@ impl Run<'_> {
         let Self { tally, seen, elapsed, .. } = self;
         let group = &tally.total.all;
         let per_second = rate(tally.total.rate());
-        let span = units::format_micros(view::micros(*elapsed));
+        let span = units::format_micros(micros(*elapsed));
         let success = group.success_share();
         let served = count(group.success);
         let (failed, unknown) = (count(group.failure), count(group.unknown));

@@ -11,6 +11,7 @@ use super::super::number::{count, latency, percent, rate, share, sparkline};
 use super::line::{LABEL_COLUMNS, Line, Tone};
 use super::pulse::Pulse;
 use super::tally::{Figures, HISTORY, Place, Tally};
+use crate::base::clock::micros;
 use crate::base::units;
 use crate::metrics::{JournalMetrics, ShipMetrics};
 use crate::proxy::EndpointState;
@@ -361,11 +362,6 @@ fn clock(span: Duration) -> String {
     let seconds = (span.as_secs_f64() + 0.5).floor();
     let (minutes, seconds) = ((seconds / 60.0).floor(), seconds % 60.0);
     format!("{minutes:02}:{seconds:02}")
-}
-
-/// Whole microseconds.
-pub(super) fn micros(span: Duration) -> u64 {
-    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use ratatui::crossterm::event::{self, Event, KeyEvent};
@@ -19,6 +19,7 @@ use reqwest::Url;
 
 use super::interrupt::Interrupt;
 use super::{output, upstream};
+use crate::base::clock::wall_ms;
 use crate::base::visible;
 use fetch::{Client, Problem};
 use figures::Figures;
@@ -115,7 +116,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             state.answered(figures);
             let width = rustix::termios::tcgetwinsize(std::io::stdout());
             let width = width.map_or(PLAIN_COLUMNS, |size| size.ws_col.max(40));
-            output::line(&picture::plain(&mut state, now_ms(), width).join("\n"))?;
+            output::line(&picture::plain(&mut state, wall_ms(), width).join("\n"))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -130,7 +131,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     thread("interrupt", &tell, move |_| interrupt.wait())?;
     drop(tell);
     loop {
-        screen.draw(|buffer| picture::draw(&mut state, now_ms(), Form::Screen, buffer))?;
+        screen.draw(|buffer| picture::draw(&mut state, wall_ms(), Form::Screen, buffer))?;
         let mut after = match news.recv_timeout(REDRAW) {
             Ok(one) => take(&mut state, one),
             Err(RecvTimeoutError::Timeout) => After::Draw,
@@ -153,7 +154,7 @@ fn take(state: &mut State, news: News) -> After {
     match news {
         News::Figures(figures) => state.answered(*figures),
         News::Problem(problem, wait) => {
-            let (now, wait) = (now_ms(), u64::try_from(wait.as_millis()).unwrap_or(0));
+            let (now, wait) = (wall_ms(), u64::try_from(wait.as_millis()).unwrap_or(0));
             state.failed(problem, now, now.saturating_add(wait));
         }
         News::Key(key) => return state.key(key),
@@ -215,10 +216,4 @@ fn read_keys(tell: &SyncSender<News>) {
             return;
         }
     }
-}
-
-/// Wall time in milliseconds since 1970.
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }

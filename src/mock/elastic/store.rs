@@ -11,12 +11,12 @@
 //! Not here: what the answers look like (`bulk`, `answer`).
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use serde_json::Value;
 
 use super::{Product, pattern};
+use crate::base::clock::wall_ms;
 use crate::record::write_timestamp;
 
 /// Most indices, and most templates.
@@ -340,9 +340,8 @@ fn in_order(indices: &[Index]) -> Vec<Stored> {
 
 /// The day, as it stands in names of backing indices.
 pub(super) fn today() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut text = Vec::with_capacity(26);
-    write_timestamp(u64::try_from(since.as_millis()).unwrap_or(0), &mut text);
+    write_timestamp(wall_ms(), &mut text);
     let text = String::from_utf8_lossy(&text).replace('-', ".");
     text.trim_matches('"').chars().take("2026.11.24".len()).collect()
 }

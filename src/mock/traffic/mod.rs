@@ -27,6 +27,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::base::clock;
 use crate::metrics::Cell64;
 use client::{Client, Failure};
 
@@ -292,7 +293,7 @@ impl Shared {
                 counters.received_bytes.add_owned(exchange.response_body_bytes);
                 let ask = self.options.asks.get(exchange.ask);
                 counters.sent_bytes.add_owned(ask.map_or(0, |ask| ask.body_bytes));
-                let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+                let micros = clock::micros(latency);
                 self.latency_us.borrow_mut().saturating_record(micros);
             }
             Some(Failure::Connect) => counters.failed_connect.add_owned(1),

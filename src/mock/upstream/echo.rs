@@ -7,6 +7,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use serde::Serialize;
 
+use crate::base::clock::wall_ms;
 use crate::record::write_timestamp;
 
 /// Longest body that is echoed as text; of a longer one only length and checksum are known.
@@ -151,7 +152,7 @@ pub(super) fn write(
     received: &Received,
 ) -> Vec<u8> {
     let mut timestamp = Vec::with_capacity(26);
-    write_timestamp(now_ms(), &mut timestamp);
+    write_timestamp(wall_ms(), &mut timestamp);
     let echo = Echo {
         name: place.name,
         request: place.request,
@@ -180,13 +181,6 @@ pub(super) fn version_text(version: http::Version) -> &'static str {
         http::Version::HTTP_2 => "2",
         _ => "1.1",
     }
-}
-
-/// Wall time in milliseconds since 1970.
-fn now_ms() -> u64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
