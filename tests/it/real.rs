@@ -287,6 +287,11 @@ fn rollovers_and_crashes_lose_nothing_and_double_nothing() {
             proxy.await_figure("lbproxy_ship_acknowledged_total", |stored| stored >= 200);
             for _ in 0..3 {
                 server.post(&rollover, &Value::Null);
+                // What is stored beyond this came after the rollover: the new index has some of it.
+                let figures = proxy.figures();
+                let before =
+                    figures["lbproxy_ship_acknowledged_total"] + figures["lbproxy_ship_pending"];
+                proxy.await_figure("lbproxy_ship_acknowledged_total", |stored| stored > before);
                 traffic.await_answers(100);
             }
             dir = proxy.kill();
