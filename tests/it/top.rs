@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -161,6 +162,8 @@ impl Terminal {
             command.env("NO_COLOR", "1")
         };
         let stdio = || Stdio::from(slave.try_clone().unwrap());
+        // As a shell does: Ctrl-Z stops the group of who reads the keys, not the test.
+        command.process_group(0);
         let child = command.stdin(stdio()).stdout(stdio()).stderr(stdio()).spawn().unwrap();
         let master = File::from(master);
         let mut reader = master.try_clone().unwrap();
@@ -190,6 +193,18 @@ impl Terminal {
     fn is_as_before(&self) -> bool {
         let modes = tcgetattr(self.slave.as_fd()).unwrap().local_modes;
         modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
+    }
+
+    /// Sends a signal.
+    fn send(&self, signal: Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Whether the system holds it, as a shell's `jobs` would say.
+    fn is_stopped(&self) -> bool {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        text.rsplit_once(')').unwrap().1.trim_start().starts_with('T')
     }
 
     fn press(&mut self, keys: &[u8]) {
@@ -227,8 +242,7 @@ fn the_terminal_is_as_before_however_it_ends() {
         assert!(!terminal.is_as_before(), "{name}: keys come one by one");
         terminal.press(keys);
         if let Some(signal) = signal {
-            let pid = rustix::process::Pid::from_child(&terminal.child);
-            rustix::process::kill_process(pid, signal).unwrap();
+            terminal.send(signal);
         }
         let seen = terminal.end();
         assert!(terminal.is_as_before(), "{name}");
@@ -250,4 +264,39 @@ fn a_proxy_that_goes_is_told_and_asked_again() {
     let seen = terminal.end();
     let colours = ["\x1b[31", "\x1b[38;5;", "\x1b[1;31"];
     assert!(colours.iter().all(|code| !seen.contains(code)), "NO_COLOR: {seen:?}");
+}
+
+/// Goal: Ctrl-Z and `fg` do what they do elsewhere. Method: stopped by the key, by its signal and by one
+/// that no program sees; in between the terminal is that of the shell, afterwards the picture is whole.
+#[test]
+fn it_stops_and_goes_on_like_any_program() {
+    let proxy = busy();
+    for (name, keys, signal) in [
+        ("Ctrl-Z", &b"\x1a"[..], None),
+        ("Ctrl-Z in the filter", b"/we\x1a", None),
+        ("SIGTSTP", b"", Some(Signal::TSTP)),
+        ("SIGSTOP", b"", Some(Signal::STOP)),
+    ] {
+        let mut terminal = Terminal::start(&url(&proxy), true);
+        terminal.await_text("journaled");
+        for round in 0..2 {
+            terminal.press(keys);
+            if let Some(signal) = signal {
+                terminal.send(signal);
+            }
+            wait_for("the stop", || terminal.is_stopped().then_some(()));
+            if signal != Some(Signal::STOP) {
+                assert!(terminal.is_as_before(), "{name}, {round}: the shell has its terminal");
+                terminal.await_text("\x1b[?1049l");
+            }
+            terminal.seen.lock().unwrap().clear();
+            terminal.send(Signal::CONT);
+            terminal.await_text("\x1b[?1049h");
+            terminal.await_text("journaled");
+            assert!(!terminal.is_as_before(), "{name}, {round}: keys come one by one again");
+        }
+        terminal.press(b"\x03");
+        terminal.end();
+        assert!(terminal.is_as_before(), "{name}: as before");
+    }
 }

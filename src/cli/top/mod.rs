@@ -3,9 +3,9 @@
 //! ```text
 //! fetch  ── figures, problems ──┐
 //! keys   ── keys, sizes ────────┼──► state ──► picture ──► screen
-//! signal ── the end ────────────┘
+//! signals ─ stop, go on, end ────┘
 //! ```
-//! Three threads wait, one draws; nothing is polled. The channel between them is bounded: a terminal
+//! Four threads wait, one draws; nothing is polled. The channel between them is bounded: a terminal
 //! that takes nothing holds the others up. Not here: figures themselves, they are the admin API's.
 
 use std::path::PathBuf;
@@ -35,6 +35,7 @@ mod picture;
 mod rows;
 mod screen;
 mod state;
+mod suspend;
 mod words;
 
 /// Width of a picture that is no terminal's: every column fits.
@@ -96,6 +97,10 @@ enum News {
     Key(KeyEvent),
     /// The terminal has another size.
     Size,
+    /// Ctrl-Z, or its signal.
+    Stop,
+    /// The process goes on: who has stopped it may have left the terminal otherwise.
+    GoOn,
     /// A signal, or no more news of a kind that is needed.
     End,
 }
@@ -124,14 +129,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::install().context("cannot watch for Ctrl-C")?;
     let (tell, news) = mpsc::sync_channel(NEWS_MAX);
     let mut state = State::new(place, Palette { has_colours: output::has_colours() });
-    let mut screen = Screen::open().context("cannot draw on this terminal; use --once")?;
+    let mut screen = Some(open()?);
     let every = args.interval;
+    let signals = suspend::watch().context("cannot watch for Ctrl-Z")?;
     thread("figures", &tell, move |tell| runtime.block_on(watch(&client, every, tell)))?;
     thread("keys", &tell, read_keys)?;
     thread("interrupt", &tell, move |_| interrupt.wait())?;
+    thread("stop", &tell, signals)?;
     drop(tell);
     loop {
-        screen.draw(|buffer| picture::draw(&mut state, wall_ms(), Form::Screen, buffer))?;
+        if let Some(screen) = &mut screen {
+            screen.draw(|buffer| picture::draw(&mut state, wall_ms(), Form::Screen, buffer))?;
+        }
         let mut after = match news.recv_timeout(REDRAW) {
             Ok(one) => take(&mut state, one),
             Err(RecvTimeoutError::Timeout) => After::Draw,
@@ -143,10 +152,29 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         {
             after = take(&mut state, one);
         }
-        if after == After::Quit {
-            return Ok(ExitCode::SUCCESS);
+        match after {
+            After::Draw => {}
+            After::AskToStop => suspend::ask().context("cannot stop")?,
+            After::Stop => {
+                drop(screen.take());
+                suspend::stop().context("cannot stop")?;
+            }
+            After::GoOn => {
+                // First as it was, so that it is that again in the end.
+                drop(screen.take());
+                screen = Some(open()?);
+            }
+            After::Quit => return Ok(ExitCode::SUCCESS),
         }
     }
+}
+
+/// Takes the terminal.
+///
+/// # Errors
+/// When it cannot be drawn on.
+fn open() -> anyhow::Result<Screen> {
+    Screen::open().context("cannot draw on this terminal; use --once")
 }
 
 /// Adds news to the state.
@@ -159,6 +187,8 @@ fn take(state: &mut State, news: News) -> After {
         }
         News::Key(key) => return state.key(key),
         News::Size => {}
+        News::Stop => return After::Stop,
+        News::GoOn => return After::GoOn,
         News::End => return After::Quit,
     }
     After::Draw

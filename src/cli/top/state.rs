@@ -70,6 +70,12 @@ pub(super) struct Gone {
 pub(super) enum After {
     /// Another picture.
     Draw,
+    /// The signal of Ctrl-Z.
+    AskToStop,
+    /// The terminal as it was, and no picture until [`After::GoOn`].
+    Stop,
+    /// The terminal taken anew.
+    GoOn,
     /// The end.
     Quit,
 }
@@ -130,7 +136,11 @@ impl State {
             return After::Draw;
         }
         if key.modifiers.contains(KeyModifiers::CONTROL) {
-            return if key.code == KeyCode::Char('c') { After::Quit } else { After::Draw };
+            return match key.code {
+                KeyCode::Char('c') => After::Quit,
+                KeyCode::Char('z') => After::AskToStop,
+                _ => After::Draw,
+            };
         }
         if self.mode == Mode::Filter {
             self.type_filter(key.code);

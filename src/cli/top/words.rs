@@ -354,7 +354,7 @@ pub(super) fn help(palette: Palette) -> Vec<Line<'static>> {
         ];
         palette.flow(&pieces, 2, u16::MAX).into_iter().next().unwrap_or_default()
     };
-    let mut lines = vec![row("q  Ctrl-C", "quit", "")];
+    let mut lines = vec![row("q  Ctrl-C", "quit", "Ctrl-Z stops it, and fg goes on")];
     for (key, name, what) in [
         ("j k  arrows", "move", "also page keys, g and G"),
         ("Enter  Esc", "open", "a service with its latencies and reasons, and back"),
