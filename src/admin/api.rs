@@ -25,10 +25,11 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::before::{self, Before};
 use super::events::{self, Seat};
 use super::live::Live;
 use super::summary::{self, Span};
-use super::{Sources, picture, tail};
+use super::{Discover, Sources, picture, tail};
 use crate::base::clock::wall_ms;
 use crate::metrics::Kind;
 use crate::query::{FIELD_NAMES, Field, Filter, FilterError, fields};
@@ -122,6 +123,7 @@ async fn about(State(shared): State<Arc<Shared>>) -> Response {
         "ranges": RANGES.map(|(name, ms)| json!({ "name": name, "seconds": ms / 1_000 })),
         "has_rollup": sources.rollup.is_some(),
         "has_shipping": sources.ship.is_some(),
+        "discover": about.discover.as_ref().and_then(Discover::place),
         "pid": std::process::id(),
     }))
 }
@@ -178,10 +180,14 @@ impl Shared {
     fn compute(&self, key: (Page, u64)) -> Arc<str> {
         let span = Span { length_ms: key.1, now_ms: wall_ms() };
         let history = self.sources.rollup.as_ref().map(|rollup| &rollup.history);
-        let past = history.map(|history| history.since(span.since_ms()));
-        let value = past.map_or(Value::Null, |past| match key.0 {
-            Page::Overview => summary::overview(&past, span),
-            Page::Services => summary::services(&past, span),
+        let past = history.map(|history| history.since(before::since_ms(span)));
+        let age_ms = u64::try_from(self.sources.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let value = past.map_or(Value::Null, |past| {
+            let before = Before::new(&past, span, span.now_ms.saturating_sub(age_ms));
+            match key.0 {
+                Page::Overview => summary::overview(&past, span, before.as_ref()),
+                Page::Services => summary::services(&past, span, before.as_ref()),
+            }
         });
         let text: Arc<str> = Arc::from(value.to_string());
         let mut kept = self.kept();

@@ -10,6 +10,8 @@
 //! whether the proxy accepts; it is never tied to Elasticsearch. Not here: traffic.
 
 mod api;
+mod before;
+mod discover;
 mod events;
 mod guard;
 mod live;
@@ -30,6 +32,8 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+pub use discover::Discover;
 
 use crate::config;
 use crate::control::Control;
@@ -77,6 +81,8 @@ pub struct About {
     pub config_hash: String,
     /// Names and addresses of its listeners.
     pub listeners: Vec<(String, SocketAddr)>,
+    /// Where its records can be looked at; `None` when that is not configured.
+    pub discover: Option<Discover>,
 }
 
 /// Rollups, as the pages show them.

@@ -2,12 +2,14 @@
 //!
 //! Totals are exact sums over the windows that touch the span, the open one included; `since_ms` says
 //! where they really begin. Charts of up to a quarter of an hour have a point every five seconds,
-//! longer ones a point per window. Not here: counters (`picture`).
+//! longer ones a point per window. With them come the figures of the period before (`before`). Not
+//! here: counters (`picture`).
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::before::Before;
 use crate::record::{Outcome, Reason};
 use crate::rollup::{Past, SLOT_MS, SlotRow, Sum, Totals, Window};
 
@@ -19,7 +21,7 @@ const REASONS_MAX: usize = 8;
 const SPARK_MAX: usize = 60;
 
 /// Service and endpoint.
-type Place = (Option<String>, Option<String>);
+pub(super) type Place = (Option<String>, Option<String>);
 
 /// Which span, and when it was asked for.
 #[derive(Debug, Clone, Copy)]
@@ -45,18 +47,19 @@ fn windows(past: &Past, span: Span) -> impl Iterator<Item = &Window> {
 
 /// Totals by place over the span, and where they begin.
 fn totals(past: &Past, span: Span) -> (BTreeMap<Place, Totals>, Option<u64>) {
+    let since_ms = windows(past, span).map(|window| window.span.start_ms).min();
+    (by_place(windows(past, span)), since_ms)
+}
+
+/// Totals by place over some windows.
+pub(super) fn by_place<'a>(windows: impl Iterator<Item = &'a Window>) -> BTreeMap<Place, Totals> {
     let mut totals: BTreeMap<Place, Totals> = BTreeMap::new();
-    let mut since_ms: Option<u64> = None;
-    for window in windows(past, span) {
-        let start_ms = window.span.start_ms;
-        since_ms = Some(since_ms.map_or(start_ms, |since| since.min(start_ms)));
-        for (key, row) in &window.rows {
-            let [service, _, endpoint] = key.names();
-            let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
-            totals.entry((service.map(name), endpoint.map(name))).or_default().merge(row);
-        }
+    for (key, row) in windows.flat_map(|window| &window.rows) {
+        let [service, _, endpoint] = key.names();
+        let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        totals.entry((service.map(name), endpoint.map(name))).or_default().merge(row);
     }
-    (totals, since_ms)
+    totals
 }
 
 /// Everything, and each service.
@@ -70,7 +73,7 @@ fn by_service(places: &BTreeMap<Place, Totals>) -> (Totals, BTreeMap<Option<Stri
 }
 
 /// Figures as JSON.
-fn figures(totals: &Totals) -> Map<String, Value> {
+pub(super) fn figures(totals: &Totals) -> Map<String, Value> {
     let outcome = |outcome: Outcome| totals.outcomes.of(u16::from(outcome.to_u8()));
     let times = |histogram: &crate::base::histogram::Histogram| -> Value {
         let quantiles = histogram.quantiles([500, 950, 990]);
@@ -123,7 +126,7 @@ fn reasons(totals: &Totals) -> Value {
 }
 
 /// The Overview page.
-pub(super) fn overview(past: &Past, span: Span) -> Value {
+pub(super) fn overview(past: &Past, span: Span, before: Option<&Before>) -> Value {
     let (places, since_ms) = totals(past, span);
     let (all, services) = by_service(&places);
     let services = services.iter().filter(|(service, _)| service.is_some());
@@ -131,6 +134,8 @@ pub(super) fn overview(past: &Past, span: Span) -> Value {
         .map(|(service, totals)| {
             let mut map = figures(totals);
             map.insert("service".to_owned(), json!(service));
+            let before = before.map(|before| before.of(service.as_deref(), None));
+            map.insert("before".to_owned(), before.into());
             map.into()
         })
         .collect();
@@ -140,6 +145,7 @@ pub(super) fn overview(past: &Past, span: Span) -> Value {
         "since_ms": since_ms,
         "until_ms": past.open_ms,
         "totals": figures(&all),
+        "before": before.map(Before::overall),
         "reasons": reasons(&all),
         "services": services,
         "series": series(past, span),
@@ -147,7 +153,7 @@ pub(super) fn overview(past: &Past, span: Span) -> Value {
 }
 
 /// The Services page: every place with its figures and a small chart of its rate.
-pub(super) fn services(past: &Past, span: Span) -> Value {
+pub(super) fn services(past: &Past, span: Span, before: Option<&Before>) -> Value {
     let (places, since_ms) = totals(past, span);
     let (all, services) = by_service(&places);
     let mut sparks = sparks(past);
@@ -156,6 +162,8 @@ pub(super) fn services(past: &Past, span: Span) -> Value {
         let mut map = figures(totals);
         map.insert("service".to_owned(), json!(place.0));
         map.insert("endpoint".to_owned(), json!(place.1));
+        let before = before.map(|before| before.of(place.0.as_deref(), place.1.as_deref()));
+        map.insert("before".to_owned(), before.into());
         map.insert("reasons".to_owned(), reasons(totals));
         map.insert("spark".to_owned(), json!(sparks.remove(&place)));
         rows.push(Value::from(map));
@@ -176,6 +184,7 @@ pub(super) fn services(past: &Past, span: Span) -> Value {
         "since_ms": since_ms,
         "until_ms": past.open_ms,
         "requests": all.requests,
+        "before": before.map(Before::overall),
         "rows": rows,
     })
 }
@@ -214,7 +223,7 @@ struct Dot {
 /// Lines over time, column by column; the first column of each is the oldest.
 fn series(past: &Past, span: Span) -> Value {
     let is_fine = span.length_ms <= SLOTS_SPAN_MS;
-    let dots = if is_fine { slot_dots(past) } else { window_dots(past, span) };
+    let dots = if is_fine { slot_dots(past, span) } else { window_dots(past, span) };
     let column = |of: &dyn Fn(&Dot) -> Value| -> Value { dots.iter().map(of).collect() };
     let quantile = |index: usize| {
         column(&|dot: &Dot| dot.quantiles_us.map_or(Value::Null, |all| all[index].into()))
@@ -236,8 +245,9 @@ fn series(past: &Past, span: Span) -> Value {
 }
 
 /// Points of the last minutes.
-fn slot_dots(past: &Past) -> Vec<Dot> {
-    let all = past.slots.iter().filter_map(|slot| Some((slot.start_ms, slot.rows.first()?)));
+fn slot_dots(past: &Past, span: Span) -> Vec<Dot> {
+    let slots = past.slots.iter().filter(|slot| slot.start_ms + SLOT_MS > span.since_ms());
+    let all = slots.filter_map(|slot| Some((slot.start_ms, slot.rows.first()?)));
     let dot = |(time_ms, row): (u64, &SlotRow)| Dot {
         time_ms,
         seconds: seconds(SLOT_MS),

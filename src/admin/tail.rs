@@ -104,8 +104,9 @@ impl Tail<'_> {
         loop {
             let is_at_end = self.pass(&mut records, &mut newest)? < PASS_BYTES;
             if is_at_end || Instant::now() > until || self.out.is_closed() {
-                // What lies before the last few was not asked for.
-                self.send(&mut newest, 0)?;
+                // What lies before the last few was not asked for, but how many they are is worth a word.
+                let found = is_at_end.then_some(newest.offered);
+                self.send(&mut newest, 0, found)?;
                 let follower = || Records::new(self.sources.journal.follower(From::Now));
                 return Ok(if is_at_end { records } else { follower() });
             }
@@ -125,7 +126,7 @@ impl Tail<'_> {
             self.sources.admin.tail_skipped_total.add(left_out);
             quiet = if newest.offered > 0 { 0 } else { quiet + 1 };
             if newest.offered > 0 {
-                self.send(&mut newest, left_out)?;
+                self.send(&mut newest, left_out, None)?;
             } else if quiet % QUIET_LOOKS == 0 && self.offer(events::heartbeat()).is_break() {
                 return Ok(());
             }
@@ -149,11 +150,16 @@ impl Tail<'_> {
         })
     }
 
-    /// Sends what was kept, oldest first.
+    /// Sends what was kept, oldest first; `found` is how many there are, if the search saw all.
     ///
     /// # Errors
     /// None: it was read once.
-    fn send(&mut self, newest: &mut Newest, left_out: u64) -> Result<(), TailError> {
+    fn send(
+        &mut self,
+        newest: &mut Newest,
+        left_out: u64,
+        found: Option<u64>,
+    ) -> Result<(), TailError> {
         let mut text = Vec::from(b"{\"rows\":[");
         let mut count = 0_u64;
         newest.take::<TailError>(|row| {
@@ -164,7 +170,8 @@ impl Tail<'_> {
             Ok(row.write_document(&mut text)?)
         })?;
         let skipped = self.skipped + left_out;
-        text.extend_from_slice(format!("],\"skipped\":{skipped}}}").as_bytes());
+        let found = found.map_or(String::new(), |found| format!(",\"found\":{found}"));
+        text.extend_from_slice(format!("],\"skipped\":{skipped}{found}}}").as_bytes());
         self.seq += 1;
         let event = events::event("rows", self.seq, &String::from_utf8_lossy(&text));
         self.skipped = match self.offer(event) {

@@ -6,7 +6,7 @@
 //! shipping takes what it can, and [`Ledger`] says what became of every record.
 
 use std::io::Read as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::admin;
 use crate::config::{self, Config};
 use crate::control::Control;
+use crate::elk::Product;
 use crate::journal::{self, Journal, Lane};
 use crate::metrics::{AdminMetrics, JournalMetrics, RollupMetrics, ShipMetrics};
 use crate::otlp;
@@ -74,7 +75,8 @@ impl Process {
         let control = Arc::new(Control::new(control));
         let telemetry = &config.telemetry;
         let probe_token = probe_token();
-        let (shipping, ship) = start_shipping(config, &journal)?;
+        let product = Arc::default();
+        let (shipping, ship) = start_shipping(config, &journal, &product)?;
         let (traces, otlp) = start_traces(config, &journal, plane)?;
         let running = proxy::start(proxy::Options {
             config: config.proxy.clone(),
@@ -104,6 +106,7 @@ impl Process {
             instance: config.telemetry.instance.clone(),
             config_hash: config.hash.clone(),
             listeners: names.zip(running.addresses().iter().copied()).collect(),
+            discover: discover(config, product),
         };
         let sources = Arc::new(admin::Sources {
             proxy: running.figures(),
@@ -256,6 +259,7 @@ fn open_journal(config: &Config) -> anyhow::Result<(Journal, Vec<Lane>)> {
 fn start_shipping(
     config: &Config,
     journal: &Journal,
+    product: &Arc<OnceLock<Product>>,
 ) -> anyhow::Result<(Option<ship::Running>, Option<admin::Shipping>)> {
     let Some(target) = &config.telemetry.elasticsearch else {
         journal.forget(ship::READER)?;
@@ -269,8 +273,15 @@ fn start_shipping(
         identity: journal.identity(),
         folder: config.telemetry.journal.path.clone(),
         metrics: Arc::clone(&metrics),
+        product: Arc::clone(product),
     })?;
     Ok((Some(running), Some(admin::Shipping { reader: ship::READER, metrics })))
+}
+
+/// Where the page finds Discover, if dashboards are configured.
+fn discover(config: &Config, product: Arc<OnceLock<Product>>) -> Option<admin::Discover> {
+    let dashboards = config.telemetry.elasticsearch.as_ref()?.dashboards.clone()?;
+    Some(admin::Discover { dashboards, product })
 }
 
 /// Starts the export of traces, if it is configured. If not, nothing in the journal waits for it.

@@ -322,7 +322,7 @@ documented! {
         pub setup: Setup,
         /// How long documents are kept once their index is full. Changes reach a server with `lbproxy setup` only.
         pub retention: Retention,
-        /// Kibana or OpenSearch Dashboards, where `lbproxy setup` puts the boards; nothing else asks it.
+        /// Kibana or OpenSearch Dashboards, where `lbproxy setup` puts the boards; the live page links to it, and nothing else asks it.
         pub dashboards: Option<Dashboards>,
     }
 

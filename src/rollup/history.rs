@@ -27,6 +27,8 @@ struct Kept {
     windows: VecDeque<Arc<Window>>,
     /// Their rows.
     rows: usize,
+    /// End of the last one that was let go; 0 when none was.
+    forgotten_ms: u64,
     /// Windows that are open, as they were at the last look.
     open: Arc<Vec<Window>>,
     /// When that was.
@@ -48,6 +50,8 @@ pub struct Past {
     pub open_ms: u64,
     /// Slots, oldest first.
     pub slots: Vec<Arc<Slot>>,
+    /// Windows that ended up to then may be missing; 0 when none is.
+    pub forgotten_ms: u64,
 }
 
 impl History {
@@ -61,6 +65,7 @@ impl History {
             open: Arc::clone(&kept.open),
             open_ms: kept.open_ms,
             slots: slots.cloned().collect(),
+            forgotten_ms: kept.forgotten_ms,
         }
     }
 
@@ -110,6 +115,7 @@ impl Kept {
                 break;
             }
             self.rows -= first.rows.len();
+            self.forgotten_ms = self.forgotten_ms.max(first.span.end_ms());
             self.windows.pop_front();
         }
     }
@@ -136,6 +142,7 @@ mod tests {
         history.publish(vec![window(1_000, ROWS_TOTAL_MAX)], Arc::default(), 1_001 * 60_000);
         let kept = history.since(0).windows;
         assert_eq!((kept.len(), kept[0].span.start_ms), (1, 60_000_000));
+        assert_eq!(history.since(0).forgotten_ms, 60_000_000, "and says what it let go");
     }
 
     #[test]

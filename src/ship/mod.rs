@@ -32,7 +32,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
@@ -40,6 +40,7 @@ use tokio::sync::watch;
 
 use crate::base::background::{Background, RESTART_PAUSE};
 use crate::config::Elasticsearch;
+use crate::elk::Product;
 use crate::elk::client::Client;
 use crate::journal::{Identity, Reader};
 use crate::metrics::ShipMetrics;
@@ -71,6 +72,8 @@ pub struct Options {
     pub folder: PathBuf,
     /// Counters.
     pub metrics: Arc<ShipMetrics>,
+    /// Set when a server has answered for the first time.
+    pub product: Arc<OnceLock<Product>>,
 }
 
 /// Why shipping cannot start.
@@ -155,7 +158,11 @@ fn once(
     let installation = format!("lbproxy-{instance:010x}-");
     let context = Context {
         client,
-        session: Session::new(options.config.setup, options.config.retention),
+        session: Session::new(
+            options.config.setup,
+            options.config.retention,
+            Arc::clone(&options.product),
+        ),
         gate: Gate::new(options.config.batch.in_flight, Arc::clone(&options.metrics)),
         status: Status::new(Arc::clone(&options.metrics)),
         dead_letters: RefCell::new(DeadLetters::new(&options.folder)),

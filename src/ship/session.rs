@@ -6,6 +6,8 @@
 //! that may do nothing but ship are no fault: then an operator has run `lbproxy setup`. Not here:
 //! what is put, and how (`elk`).
 
+use std::sync::{Arc, OnceLock};
+
 use tokio::sync::Mutex;
 use tracing::Instrument as _;
 
@@ -27,12 +29,18 @@ pub(super) struct Session {
     retention: Retention,
     /// The product, once the templates were seen to.
     ready: Mutex<Option<Product>>,
+    /// The first one, for others.
+    first: Arc<OnceLock<Product>>,
 }
 
 impl Session {
     /// A session in which nothing was found out yet.
-    pub(super) fn new(setup: Setup, retention: Retention) -> Self {
-        Self { setup, retention, ready: Mutex::new(None) }
+    pub(super) fn new(
+        setup: Setup,
+        retention: Retention,
+        first: Arc<OnceLock<Product>>,
+    ) -> Self {
+        Self { setup, retention, ready: Mutex::new(None), first }
     }
 
     /// The next request finds out anew: the connection was lost.
@@ -80,6 +88,7 @@ impl Session {
         };
         let plan = installer::survey(client, options).await?;
         let product = plan.server.product;
+        self.first.get_or_init(|| product);
         let version = plan.server.version.map_or("unknown".to_owned(), |v| v.to_string());
         tracing::info!(product = product.as_str(), version, url = client.url(), "shipping to");
         for step in &plan.steps {
