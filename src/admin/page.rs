@@ -40,13 +40,18 @@ const FILES: &[File] = files! {
     "style.css" CSS;
     "icon.svg" SVG;
     "app.js" JS;
+    "before.js" JS;
     "chart.js" JS;
+    "discover.js" JS;
     "dom.js" JS;
+    "empty.js" JS;
+    "filter.js" JS;
     "format.js" JS;
     "overview.js" JS;
     "process.js" JS;
     "record.js" JS;
     "requests.js" JS;
+    "service.js" JS;
     "services.js" JS;
     "shipping.js" JS;
     "stream.js" JS;

@@ -39,7 +39,7 @@ try {
   await services.locator('.services tr.head').first().waitFor();
   // An endpoint that is away is what this page is for.
   await until('an endpoint to be set aside', async () => (await services.locator('td.state.ejected').count()) > 0);
-  await services.locator('.services tr.head').first().click();
+  await services.locator('.services tr.head td.state').first().click();
   await picture(services, 'services', { clip: { x: 0, y: 0, width: 1180, height: 620 } });
 
   const requests = await open(`#/requests?${new URLSearchParams({ filter: 'attempts > 1' })}`);

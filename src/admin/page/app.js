@@ -172,6 +172,7 @@ const KEYS = [
   ['/', 'filter'],
   ['p', 'pause or go on (Requests)'],
   ['↑ ↓ Enter', 'move through a table, open a row'],
+  ['← →', 'the figures of a row, the points of a chart; Enter shows their requests'],
   ['Esc', 'close, or show the whole time again'],
   ['t', 'light or dark'],
   ['?', 'this list'],

@@ -1,7 +1,10 @@
-// Lines over time with uPlot: one look for all, a crosshair that all share, zoom by dragging.
+// Lines over time with uPlot: one look for all, a crosshair that all share, zoom by dragging. A chart of
+// requests leads to them: those of the time that is shown, or of a point that was clicked or chosen with
+// the arrow keys.
 
 import { h, svg, set } from './dom.js';
 import { clock, zone } from './format.js';
+import { between, requests } from './filter.js';
 
 const HEIGHT = 190;
 const SYNC = 'time';
@@ -35,21 +38,82 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 
 /// A chart. `series` have `label`, `colour` (a property of the style sheet), `width`; the first is drawn
 /// lowest. `stacked` adds them up. `format` makes a text of a value; `floor` is the least height of the
-/// axis; `steps` are `binary`, `whole` or absent; `wait` says when the first point comes.
-export function chart({ title, hint, series, format, stacked = false, floor = 0, steps, wait = 'a point comes every five seconds' }) {
+/// axis; `steps` are `binary`, `whole` or absent; `wait` says when the first point comes; `leads` is set
+/// when it shows requests, and a series' `filter` says which of them it is.
+export function chart({ title, hint, series, format, stacked = false, floor = 0, steps, wait = 'a point comes every five seconds', leads = false }) {
   const values = series.map(() => h('b', {}, '–'));
-  const legend = h('div', { class: 'legend', 'aria-hidden': 'true' }, series.map((one, i) =>
-    h('span', {}, h('i', { class: `swatch ${one.colour.slice(2)}` }), one.label, ' ', values[i])));
+  const labels = series.map((one) => h(one.filter ? 'a' : 'span', { title: one.filter ? 'These requests' : null }, one.label));
+  const legend = h('div', { class: 'legend', 'aria-hidden': series.some((one) => one.filter) ? null : 'true' }, series.map((one, i) =>
+    h('span', {}, h('i', { class: `swatch ${one.colour.slice(2)}` }), labels[i], ' ', values[i])));
   const when = h('span', { class: 'when', 'aria-hidden': 'true' });
-  const plot = h('div', { class: 'plot', role: 'img', 'aria-label': `${title}: no data yet` });
+  const link = leads ? h('a', { class: 'follow' }, 'requests') : null;
+  const plot = h('div', { class: 'plot', role: 'img', 'aria-label': `${title}: no data yet`, onkeydown: step });
   const empty = h('p', { class: 'empty', hidden: true });
   const node = h('section', { class: 'panel chart' },
-    h('header', {}, h('h2', {}, title), hint ? h('span', { class: 'hint' }, hint) : null, when),
+    h('header', {}, h('h2', {}, title), hint ? h('span', { class: 'hint' }, hint) : null, when, link),
     legend, plot, empty);
 
   let uplot = null;
   let raw = [[], ...series.map(() => [])];
   let span = null;
+  // A point that was chosen: its time in seconds.
+  let chosen = null;
+
+  /// Length of a point.
+  const length = () => (raw[0].length > 1 ? raw[0].at(-1) - raw[0].at(-2) : 5);
+
+  /// Leads to the requests of what is shown or chosen.
+  function follow() {
+    if (!leads) return;
+    const [from, to] = chosen === null ? zoomed ?? [span?.[0], null] : [chosen, chosen + length()];
+    const time = between(from && Math.round(from * 1000), to && Math.round(to * 1000));
+    link.href = requests(time);
+    set(link, chosen === null ? 'requests' : `requests of ${clock(chosen * 1000)}`);
+    series.forEach((one, i) => {
+      if (one.filter) labels[i].href = requests(one.filter, time);
+    });
+  }
+
+  function choose(index) {
+    chosen = raw[0][index] ?? null;
+    follow();
+  }
+
+  /// Keys of a chart: through its points, and to the requests of one.
+  function step(event) {
+    const last = raw[0].length - 1;
+    const at = chosen === null ? last + 1 : raw[0].indexOf(chosen);
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last }[event.key];
+    if (to !== undefined && last >= 0) {
+      event.preventDefault();
+      choose(Math.max(0, Math.min(last, to)));
+      uplot.setCursor({ left: uplot.valToPos(chosen, 'x'), top: 1 });
+      say();
+    } else if (event.key === 'Enter' && leads) {
+      location.href = link.href;
+    } else if (event.key === 'Escape' && chosen !== null) {
+      event.stopPropagation();
+      choose(-1);
+      uplot.setCursor({ left: -10, top: -10 });
+      say();
+    }
+  }
+
+  /// The same for whoever does not see it: the point that was chosen, or the last one.
+  function say() {
+    const last = raw[0].length - 1;
+    if (last < 0) {
+      plot.setAttribute('role', 'img');
+      for (const name of ['tabindex', 'aria-valuemin', 'aria-valuemax', 'aria-valuenow', 'aria-valuetext']) plot.removeAttribute(name);
+      plot.setAttribute('aria-label', `${title}: no data yet`);
+      return;
+    }
+    const found = chosen === null ? last : raw[0].indexOf(chosen);
+    const at = found < 0 ? last : found;
+    const parts = series.map((one, i) => `${one.label} ${format(raw[i + 1][at])}`);
+    const all = { role: 'slider', tabindex: 0, 'aria-label': title, 'aria-valuemin': 0, 'aria-valuemax': last, 'aria-valuenow': at, 'aria-valuetext': `${clock(raw[0][at] * 1000)}: ${parts.join(', ')}` };
+    for (const [name, value] of Object.entries(all)) plot.setAttribute(name, value);
+  }
 
   /// Sums from the lowest series up, drawn from the highest down, so that each covers what is below.
   function drawn() {
@@ -59,6 +123,13 @@ export function chart({ title, hint, series, format, stacked = false, floor = 0,
       sums.push(raw[s + 1].map((value, i) => (value ?? 0) + (s ? sums[s - 1][i] : 0)));
     }
     return [raw[0], ...sums.reverse()];
+  }
+
+  /// Points without a neighbour.
+  function lonely(u, s) {
+    const values = u.data[s];
+    const none = (i) => values[i] === null || values[i] === undefined;
+    return values.flatMap((_, i) => (!none(i) && none(i - 1) && none(i + 1) ? [i] : []));
   }
 
   function build() {
@@ -71,7 +142,8 @@ export function chart({ title, hint, series, format, stacked = false, floor = 0,
       width: one.width ?? 1.5,
       dash: one.dash,
       fill: stacked ? colour(one.colour) : undefined,
-      points: { show: false },
+      // A point between two times without a value would not be seen as a line.
+      points: { show: !stacked, size: 5, fill: colour(one.colour), filter: lonely },
       spanGaps: false,
     }));
     if (stacked) lines.reverse();
@@ -96,6 +168,8 @@ export function chart({ title, hint, series, format, stacked = false, floor = 0,
       },
     }, drawn(), plot);
     plot.ondblclick = unzoom;
+    // A click without a drag: uPlot keeps the others to itself.
+    if (leads) uplot.over.addEventListener('click', () => choose(uplot.cursor.idx ?? -1));
     self.place();
   }
 
@@ -119,13 +193,15 @@ export function chart({ title, hint, series, format, stacked = false, floor = 0,
       uplot.setData(drawn(), false);
       self.place();
       if (uplot.cursor.idx === null || uplot.cursor.idx === undefined || uplot.cursor.left < 0) show(null);
-      const parts = series.map((one, i) => `${one.label} ${format(columns[i].at(-1))}`);
-      plot.setAttribute('aria-label', time.length ? `${title}, last values: ${parts.join(', ')}` : `${title}: no data yet`);
+      // A point that is no longer there cannot be chosen.
+      if (chosen !== null && !time.includes(chosen)) choose(-1);
+      say();
     },
     /// Shows the time that was zoomed to, or all of it.
     place() {
       const [min, max] = zoomed ?? span ?? [0, 1];
       uplot?.setScale('x', { min, max });
+      follow();
     },
     /// Fits it to the place that it has.
     fit() {

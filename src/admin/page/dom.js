@@ -35,6 +35,31 @@ export function attr(node, name, value) {
   else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, String(value));
 }
 
+const children = new WeakMap();
+
+/// Shows a list as the children of a node. What has the same key stays, changed in place, and so keeps
+/// the focus; `make(item)` gives `{node, update(item)}`.
+export function keep(parent, items, key, make) {
+  const before = children.get(parent) ?? new Map();
+  const now = new Map();
+  let place = parent.firstElementChild;
+  for (const item of items) {
+    const made = before.get(key(item)) ?? make(item);
+    made.update(item);
+    now.set(key(item), made);
+    if (made.node === place) place = place.nextElementSibling;
+    else parent.insertBefore(made.node, place);
+  }
+  for (const [name, made] of before) if (!now.has(name)) made.node.remove();
+  children.set(parent, now);
+}
+
+/// A link that leads somewhere, or is mere text.
+export function lead(node, href, text) {
+  set(node, text);
+  attr(node, 'href', href);
+}
+
 // Control characters, marks that turn the direction of writing, and what has no width: on a page they
 // would deceive whoever reads it.
 const HIDDEN =

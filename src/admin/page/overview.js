@@ -1,9 +1,12 @@
 // Overview: are users served, how much, whose fault, how close to the edge, can I trust this.
 
-import { h, set, attr, visible } from './dom.js';
+import { h, set, attr, keep, lead, visible } from './dom.js';
 import { count, rate, micros, bandwidth, share, ratio, bytes, clock, span, zone } from './format.js';
 import { chart, spark } from './chart.js';
 import { asker } from './stream.js';
+import { atLeast, between, is, requests, statuses } from './filter.js';
+import { amount, failures, latency as slower, line as compared, named, which } from './before.js';
+import { behind, tell } from './empty.js';
 import { table } from './table.js';
 
 // Shares of failing requests that make the sentence at the top amber and red. An SLO will replace them.
@@ -21,14 +24,15 @@ export const CLASSES = [
 ];
 
 function tile(title, help) {
-  const value = h('strong', {}, '–');
+  const value = h('a', {}, '–');
   const detail = h('p', { class: 'detail' }, '\u00a0');
   const line = spark('');
-  const node = h('section', { class: 'tile', title: help }, h('h2', {}, title), value, line.node, detail);
-  return { node, value, detail, line };
+  const before = compared();
+  const node = h('section', { class: 'tile', title: help }, h('h2', {}, title), h('strong', {}, value), line.node, detail, before.node);
+  return { node, value, detail, line, before };
 }
 
-/// The sentence at the top: the worst first.
+/// The sentence at the top, the worst first: kind, words, and where its requests are.
 export function sentence(live, overview) {
   if (live?.is_draining) return ['info', 'Draining: no new connections are taken.'];
   const ejected = (live?.endpoints ?? []).filter((one) => one.state !== 'up');
@@ -41,13 +45,15 @@ export function sentence(live, overview) {
     : '';
   if (worst && worst.failed >= FAILING_WARN) {
     const text = `${visible(worst.service)}: ${share(worst.failure, worst.success + worst.failure)} of requests failed since ${clock(overview.since_ms)}`;
-    return [worst.failed >= FAILING_BAD ? 'bad' : 'warn', `${text}${aside ? `; ${aside}` : ''}.`];
+    const link = requests(is('service', worst.service), 'outcome = failure', between(overview.since_ms));
+    return [worst.failed >= FAILING_BAD ? 'bad' : 'warn', `${text}${aside ? `; ${aside}` : ''}.`, link];
   }
-  if (aside) return ['warn', `${aside}.`];
+  if (aside) return ['warn', `${aside}.`, '#/services'];
   const ship = live?.trust.shipping;
   if (ship?.state === 'unauthorized') return ['warn', 'Users are served, but Elasticsearch refuses the credentials; records wait in the journal.'];
   if (ship && ship.state !== 'off' && ship.oldest_pending_s > BEHIND_MAX) return ['warn', `Users are served, but shipping is behind by ${span(ship.oldest_pending_s)}.`];
   if (!overview) return ['none', 'Waiting for the first figures.'];
+  if (behind(overview)) return ['warn', `No data: the figures are behind by ${span(behind(overview))}.`, '#/process'];
   if (overview.totals.requests === 0) return ['none', 'No traffic in this window.'];
   const n = overview.services.length;
   return ['good', n === 1 ? `${visible(overview.services[0].service)} is served without trouble.` : `All ${n} services are served without trouble.`];
@@ -60,14 +66,16 @@ export function make({ state, listen, go }) {
   let said = '';
 
   const mark = h('span', { class: 'mark', 'aria-hidden': 'true' });
-  const text = h('span');
+  const text = h('a');
   const status = h('div', { class: 'status none' }, mark, text);
   // Read aloud when it gets better or worse, not with each change of a number.
   const aloud = h('p', { class: 'hidden', role: 'status' });
-  const since = h('p', { class: 'since' });
+  const counted = h('a');
+  const until = h('span');
+  const since = h('p', { class: 'since' }, counted, until);
   const success = tile('Success', 'Requests served, of those whose outcome is known. A client that left counts for neither.');
   const latency = tile('Latency p99', 'From the first byte of the request to the last byte of the response; within 0.4 %.');
-  const rates = tile('Rate', 'Requests ended per second, over the last five seconds.');
+  const rates = tile('Rate', 'Requests ended per second, over the last five seconds; compared is the mean of the whole window.');
   const traffic = tile('Bandwidth', 'Bytes on downstream sockets per second, over the last five seconds.');
   const process = tile('CPU', 'CPU time of this process per second, over the last five seconds; 100 % is one core.');
 
@@ -76,6 +84,7 @@ export function make({ state, listen, go }) {
     hint: 'how long users wait',
     format: micros,
     floor: 1000,
+    leads: true,
     series: [
       { label: 'p50', colour: '--p50', width: 1.25 },
       { label: 'p95', colour: '--p95', width: 1.5 },
@@ -88,54 +97,70 @@ export function make({ state, listen, go }) {
     format: rate,
     stacked: true,
     floor: 1,
-    series: CLASSES.map(({ label, colour }) => ({ label, colour, width: 0.5 })),
+    leads: true,
+    series: CLASSES.map(({ label, colour, index }) => ({ label, colour, width: 0.5, filter: statuses(index) })),
   });
   const net = chart({
     title: 'Bandwidth',
     hint: 'requests in, responses out',
     format: bandwidth,
     floor: 1024, steps: 'binary',
+    leads: true,
     series: [
       { label: 'in', colour: '--p50', width: 1.5 },
       { label: 'out', colour: '--p99', width: 1.5 },
     ],
   });
   const reasons = h('ol', { class: 'reasons' });
+  const nothing = h('p', { class: 'empty', hidden: true });
+  // Count of the most frequent one.
+  let frequent = 1;
   const why = h('section', { class: 'panel' },
-    h('header', {}, h('h2', {}, 'Reasons'), h('span', { class: 'hint' }, 'of ends that were not normal, and whose doing they were')), reasons);
+    h('header', {}, h('h2', {}, 'Reasons'), h('span', { class: 'hint' }, 'of ends that were not normal, and whose doing they were')), reasons, nothing);
 
+  /// Requests of a service in this window, or some of them; none have nowhere to lead.
+  const to = (row, part, number = row.requests) => (number ? requests(is('service', row.service), part, between(overview.since_ms)) : null);
+  const slow = (name) => (row) => to(row, row.duration && atLeast('duration', row.duration[name]));
   const services = table({
     caption: 'Services, those in trouble first',
     key: (row) => row.service,
     open: (row) => go('services', { open: row.service }),
     columns: [
-      { name: 'Service', head: true, text: (row) => visible(row.service), sort: (row) => row.service },
+      { name: 'Service', head: true, text: (row) => visible(row.service), link: (row) => `#/services?${new URLSearchParams({ open: row.service })}`, sort: (row) => row.service },
       { name: 'Endpoints', text: (row) => row.endpoints, class: (row) => row.aside ? 'warn' : '' },
-      { name: 'Rate', number: true, hint: 'Requests per second in this window', text: (row) => `${rate(row.rate)}/s`, sort: (row) => row.rate },
-      { name: 'Success', number: true, text: (row) => share(row.success, row.success + row.failure), sort: (row) => -row.failed, class: (row) => level(row.failed) },
-      { name: '4xx', number: true, text: (row) => share(row.classes[4], row.requests), sort: (row) => row.classes[4] },
-      { name: '5xx', number: true, text: (row) => share(row.classes[5], row.requests), sort: (row) => row.classes[5] },
-      { name: 'p50', number: true, text: (row) => micros(row.duration?.p50_us), sort: (row) => row.duration?.p50_us },
-      { name: 'p95', number: true, text: (row) => micros(row.duration?.p95_us), sort: (row) => row.duration?.p95_us },
-      { name: 'p99', number: true, text: (row) => micros(row.duration?.p99_us), sort: (row) => row.duration?.p99_us },
+      { name: 'Rate', number: true, hint: 'Requests per second in this window', text: (row) => `${rate(row.rate)}/s`, link: (row) => to(row), sort: (row) => row.rate },
+      { name: 'Success', number: true, text: (row) => share(row.success, row.success + row.failure), sort: (row) => -row.failed, class: (row) => level(row.failed), link: (row) => to(row, row.failure ? 'outcome = failure' : 'outcome = success') },
+      { name: '4xx', number: true, text: (row) => share(row.classes[4], row.requests), link: (row) => to(row, statuses(4), row.classes[4]), sort: (row) => row.classes[4] },
+      { name: '5xx', number: true, text: (row) => share(row.classes[5], row.requests), link: (row) => to(row, statuses(5), row.classes[5]), sort: (row) => row.classes[5] },
+      { name: 'p50', number: true, text: (row) => micros(row.duration?.p50_us), link: slow('p50_us'), sort: (row) => row.duration?.p50_us },
+      { name: 'p95', number: true, text: (row) => micros(row.duration?.p95_us), link: slow('p95_us'), sort: (row) => row.duration?.p95_us },
+      { name: 'p99', number: true, text: (row) => micros(row.duration?.p99_us), link: slow('p99_us'), sort: (row) => row.duration?.p99_us },
     ],
   });
   const list = h('section', { class: 'panel' }, h('header', {}, h('h2', {}, 'Services'), h('span', { class: 'hint' }, 'most trouble first; a row leads to its endpoints')), services.node);
 
   const steps = ['made', 'journaled', 'shipped'].map((name) => {
-    const value = h('strong', {}, '–');
+    const value = h('a', { href: '#/shipping' }, '–');
     const note = h('span', { class: 'note' });
-    return { name, value, note, node: h('li', {}, h('span', {}, name), value, note) };
+    return { name, value, note, node: h('li', {}, h('span', {}, name), h('strong', {}, value), note) };
   });
   const trust = h('section', { class: 'panel trust' },
     h('header', {}, h('h2', {}, 'Can I trust this'), h('span', { class: 'hint' }, 'every record from the worker to the store')),
     h('ol', {}, steps.map((one) => one.node)));
 
   const notice = h('p', { class: 'notice', role: 'alert', hidden: true });
+  const lacking = h('p', { class: 'notice', hidden: true });
+  const failed = h('a');
+  const known = h('span');
+  success.detail.replaceChildren(failed, known);
+  const half = h('a');
+  const most = h('a');
+  latency.detail.replaceChildren(half, ', ', most);
+  for (const one of [traffic, process]) attr(one.value, 'href', '#/process');
   const figures = asker(notice, (why) => `Not configured: ${why.message}. To see them, ${why.cure}.`);
   const node = h('div', { class: 'overview' },
     h('h1', { class: 'hidden' }, 'Overview'),
-    h('div', { class: 'top' }, status, aloud, since), notice,
+    h('div', { class: 'top' }, status, aloud, since), notice, lacking,
     h('div', { class: 'tiles' }, [success, latency, rates, traffic, process].map((one) => one.node)),
     h('div', { class: 'charts' }, times.node, classes.node),
     list,
@@ -147,12 +172,12 @@ export function make({ state, listen, go }) {
   }
 
   function say() {
-    const [kind, words] = sentence(state.live, overview);
+    const [kind, words, link] = sentence(state.live, overview);
     if (kind !== said) set(aloud, words);
     said = kind;
     attr(status, 'class', `status ${kind}`);
     set(mark, { good: '✓', warn: '▲', bad: '■', info: 'ℹ', none: '○' }[kind]);
-    set(text, words);
+    lead(text, link, words);
   }
 
   function live(now) {
@@ -198,7 +223,11 @@ export function make({ state, listen, go }) {
 
   function rows() {
     const seconds = Math.max(1, (overview.until_ms - overview.since_ms) / 1000);
-    services.update(overview.services.map((one) => {
+    // Services without traffic have a state all the same.
+    const idle = [...new Set((state.live?.endpoints ?? []).map((end) => end.service))]
+      .filter((service) => overview.services.every((one) => one.service !== service))
+      .map((service) => ({ service, requests: 0, success: 0, failure: 0, classes: [0, 0, 0, 0, 0, 0] }));
+    services.update([...overview.services, ...idle].map((one) => {
       const own = (state.live?.endpoints ?? []).filter((end) => end.service === one.service);
       const up = own.filter((end) => end.state === 'up').length;
       return {
@@ -213,13 +242,20 @@ export function make({ state, listen, go }) {
 
   function draw() {
     const { totals, series } = overview;
-    const known = totals.success + totals.failure;
-    set(success.value, share(totals.success, known));
-    set(success.detail, totals.requests ? `${count(totals.failure)} of ${count(known)} failed` : 'no traffic in this window');
+    const judged = totals.success + totals.failure;
+    const some = (part, number = totals.requests) => (number ? requests(part, between(overview.since_ms)) : null);
+    lead(success.value, some('outcome = success', totals.success), share(totals.success, judged));
+    lead(failed, some('outcome = failure', totals.failure), totals.requests ? `${count(totals.failure)} of ${count(judged)} failed` : '');
+    set(known, totals.requests ? '' : 'no traffic in this window');
     attr(success.node, 'title', `Requests served, of those whose outcome is known. ${count(totals.unknown)} that clients left count for neither.`);
-    attr(success.node, 'class', `tile ${known ? level(totals.failure / known) : ''}`);
-    set(latency.value, micros(totals.duration?.p99_us));
-    set(latency.detail, totals.duration ? `p50 ${micros(totals.duration.p50_us)}, p95 ${micros(totals.duration.p95_us)}` : 'no traffic in this window');
+    attr(success.node, 'class', `tile ${judged ? level(totals.failure / judged) : ''}`);
+    const over = (name) => some(totals.duration && atLeast('duration', totals.duration[name]));
+    lead(latency.value, over('p99_us'), micros(totals.duration?.p99_us));
+    lead(half, over('p50_us'), `p50 ${micros(totals.duration?.p50_us)}`);
+    lead(most, over('p95_us'), `p95 ${micros(totals.duration?.p95_us)}`);
+    attr(rates.value, 'href', some());
+    compare();
+    tell(lacking, overview, totals.requests, state, true);
     const time = series.time_ms.map((ms) => ms / 1000);
     const end = overview.now_ms / 1000;
     const range = [end - overview.range_s, end];
@@ -232,19 +268,44 @@ export function make({ state, listen, go }) {
     latency.line.update(tail(series.p99_us));
     rates.line.update(tail(sum));
     traffic.line.update(tail(series.sent));
-    set(since, overview.since_ms
-      ? `${count(totals.requests)} requests since ${clock(overview.since_ms)} ${zone}, counted until ${clock(overview.until_ms)}`
-      : '');
-    const most = Math.max(1, ...overview.reasons.map((one) => one.count));
-    reasons.replaceChildren(...(overview.reasons.length
-      ? overview.reasons.map((one) => h('li', { title: one.meaning },
-        h('a', { href: `#/requests?${new URLSearchParams({ filter: `reason = ${one.reason}` })}` }, one.reason),
-        h('span', { class: 'blame' }, one.blame),
-        h('meter', { min: 0, max: most, value: one.count, 'aria-label': `${one.reason}: ${one.count}` }),
-        h('b', {}, count(one.count))))
-      : [h('li', { class: 'empty' }, totals.requests ? 'All ended normally.' : 'No traffic in this window.')]));
+    lead(counted, some(), overview.since_ms ? `${count(totals.requests)} requests since ${clock(overview.since_ms)} ${zone}` : '');
+    set(until, overview.since_ms ? `, counted until ${clock(overview.until_ms)}; ${which(overview.before)}` : '');
+    frequent = Math.max(1, ...overview.reasons.map((one) => one.count));
+    keep(reasons, overview.reasons, (one) => one.reason, reason);
+    nothing.hidden = overview.reasons.length > 0;
+    set(nothing, totals.requests ? 'All ended normally.' : 'No traffic in this window.');
     rows();
     say();
+  }
+
+  /// A line of the list of reasons.
+  function reason({ reason: name, blame, meaning }) {
+    const link = h('a', {}, name);
+    const meter = h('meter', { min: 0, max: 1, value: 0 });
+    const number = h('a', { tabindex: '-1' });
+    return {
+      node: h('li', { title: meaning }, link, h('span', { class: 'blame' }, blame), meter, h('b', {}, number)),
+      update(one) {
+        const href = requests(is('reason', name), between(overview.since_ms));
+        lead(link, href, name);
+        lead(number, href, count(one.count));
+        attr(meter, 'max', frequent);
+        attr(meter, 'value', one.count);
+        attr(meter, 'aria-label', `${name}: ${one.count}`);
+      },
+    };
+  }
+
+  /// Each tile beside the period before.
+  function compare() {
+    const { before, totals } = overview;
+    const name = before ? named(before) : '';
+    const seconds = before ? (overview.until_ms - before.until_ms) / 1000 : 0;
+    const than = (value) => before && { value, seconds: before.seconds };
+    success.before.update(failures(totals, before, name));
+    latency.before.update(slower(totals, before, name));
+    rates.before.update(amount(totals.requests, seconds, than(before?.requests), name));
+    traffic.before.update(amount(totals.response_bytes, seconds, than(before?.response_bytes), name));
   }
 
   async function refresh() {

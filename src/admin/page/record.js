@@ -2,6 +2,7 @@
 
 import { h, visible, copy } from './dom.js';
 import { micros, instant, bytes, zone, count } from './format.js';
+import { address, query } from './discover.js';
 
 // Values of more characters scroll in their place.
 const LONG = 200;
@@ -90,14 +91,6 @@ export function curl(record, listener) {
   return words.join(' ');
 }
 
-/// A query that finds this record in Kibana or OpenSearch Dashboards.
-export function kibana(record) {
-  const fields = ['lbproxy.instance', 'lbproxy.epoch', 'lbproxy.worker', 'lbproxy.seq'];
-  return fields.filter((field) => record[field] !== undefined)
-    .map((field) => `${field} : ${typeof record[field] === 'string' ? JSON.stringify(record[field]) : record[field]}`)
-    .join(' and ');
-}
-
 /// A value with its unit.
 export function value(path, raw) {
   if (path === 'event.duration') return micros(raw / 1000);
@@ -108,7 +101,8 @@ export function value(path, raw) {
 }
 
 /// Everything about a record.
-export function detail(record, { meanings, listener, close, filter }) {
+export function detail(record, { meanings, listener, discover, close, filter }) {
+  const trace = record['trace.id'];
   const button = (text, make) => {
     const node = h('button', { type: 'button', onclick: () => copy(node, make()) }, text);
     return node;
@@ -127,11 +121,13 @@ export function detail(record, { meanings, listener, close, filter }) {
       h('h2', {}, `${visible(record['http.request.method'] ?? '')} `, h('span', { class: `status-code s${String(status ?? 0)[0]}` }, status ?? 'no status')),
       h('button', { type: 'button', class: 'quiet', onclick: close, 'aria-label': 'Close' }, '✕')),
     h('p', { class: 'url' }, h('bdi', {}, `${visible(record['url.domain'] ?? '')}${visible(record['url.path'] ?? '')}${record['url.query'] === undefined ? '' : `?${visible(record['url.query'])}`}`)),
+    trace && h('p', { class: 'trace' }, 'Trace ', h('code', {}, visible(trace)), ' ', button('Copy trace id', () => trace)),
     waterfall(record),
     h('div', { class: 'buttons' },
       button('Copy as curl', () => curl(record, listener)),
-      button('Copy as Kibana query', () => kibana(record)),
-      button('Copy as JSON', () => JSON.stringify(record, null, 2))),
+      button('Copy as Kibana query', () => query(record)),
+      button('Copy as JSON', () => JSON.stringify(record, null, 2)),
+      discover && h('a', { class: 'button', href: address(discover, record), target: '_blank', rel: 'noopener noreferrer', title: `The stored record${discover.name ? ` in ${discover.name}` : ''}, in a new tab; there once it was shipped` }, 'Open in Discover ↗')),
     h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'All fields' },
       h('table', { class: 'fields' }, h('caption', { class: 'hidden' }, 'All fields of the record'), h('tbody', {}, rows))));
 }

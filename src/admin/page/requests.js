@@ -4,6 +4,7 @@ import { h, set, attr, visible, short } from './dom.js';
 import { count, micros, bytes, instant, zone } from './format.js';
 import { follow } from './stream.js';
 import { detail } from './record.js';
+import { narrowed, same } from './filter.js';
 
 // Rows on the page; older ones go.
 const ROWS_MAX = 300;
@@ -55,6 +56,8 @@ export function make({ state, get, go }, words) {
   let left = 0;
   let skipped = 0;
   let total = 0;
+  // How many match in all, as far as that is known.
+  let found = null;
   let names = chosen();
   let meanings = new Map();
   let fields = [];
@@ -130,7 +133,9 @@ export function make({ state, get, go }, words) {
   }
 
   function say() {
-    const texts = [`${count(total)} shown`];
+    const matching = found === null ? null : found + total;
+    const texts = [matching === null ? `${count(total)} shown` : `${count(matching)} ${filter ? 'match' : 'in the journal'}`];
+    if (matching > rows.length) texts.push(`the newest ${count(rows.length)} shown`);
     if (skipped) texts.push(`${count(skipped)} skipped: more than 50 a second`);
     if (paused) texts.push(`paused, ${count(waiting.length)} waiting${left ? `, ${count(left)} let go` : ''}`);
     texts.push(`times are ${zone}`);
@@ -180,25 +185,21 @@ export function make({ state, get, go }, words) {
     body.querySelector('[aria-selected]')?.removeAttribute('aria-selected');
     attr(tr, 'aria-selected', 'true');
     open = tr;
-    aside.replaceChildren(detail(tr.record, { meanings, listener: state.about?.listeners[0]?.address, close, filter: narrow }));
+    aside.replaceChildren(detail(tr.record, { meanings, listener: state.about?.listeners[0]?.address, discover: state.about?.discover, close, filter: narrow }));
     aside.hidden = false;
   }
 
   function close() {
     body.querySelector('[aria-selected]')?.removeAttribute('aria-selected');
     aside.hidden = true;
-    open?.focus();
+    // The row may have gone meanwhile.
+    (open?.isConnected ? open : list).focus();
     open = null;
   }
 
   /// Adds a comparison to the filter.
   function narrow(path, raw) {
-    const field = meanings.get(path);
-    const text = field.kind === 'span' ? `${path === 'event.duration' ? raw / 1000 : raw}us`
-      : field.kind === 'size' ? `${raw}B`
-      : field.kind === 'text' ? `"${String(raw).replace(/["\\*]/g, '\\$&')}"` : String(raw);
-    const one = `${field.short} = ${text}`;
-    apply(filter ? `(${filter}) and ${one}` : one);
+    apply(narrowed(filter, same(meanings.get(path), raw)));
   }
 
   // ---- the filter
@@ -212,7 +213,7 @@ export function make({ state, get, go }, words) {
 
   function begin() {
     stream?.stop();
-    [rows, waiting, left, skipped, total] = [[], [], 0, 0, 0];
+    [rows, waiting, left, skipped, total, found] = [[], [], 0, 0, 0, null];
     body.replaceChildren();
     wrong.hidden = true;
     attr(box, 'aria-invalid', null);
@@ -229,11 +230,13 @@ export function make({ state, get, go }, words) {
         if (name !== 'rows') return;
         if (fresh) {
           body.replaceChildren();
-          [rows, waiting] = [[], []];
+          [rows, waiting, skipped, total] = [[], [], 0, 0];
+          // The first rows are among those that were found.
+          found = data.found === undefined ? null : data.found - data.rows.length;
           fresh = false;
         }
         skipped += data.skipped;
-        total += data.rows.length;
+        total += data.rows.length + (found === null ? 0 : data.skipped);
         if (!paused) return add(data.rows);
         waiting.push(...data.rows);
         left += Math.max(0, waiting.length - ROWS_MAX);

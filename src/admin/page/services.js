@@ -1,9 +1,13 @@
 // Services: one dense table, a row for each service and below it one for each of its endpoints.
 
-import { h, set, visible } from './dom.js';
+import { h, set, lead, visible } from './dom.js';
 import { count, rate, micros, share, span, clock, zone } from './format.js';
 import { spark } from './chart.js';
 import { asker } from './stream.js';
+import { atLeast, between, place, requests, statuses } from './filter.js';
+import { failures, latency, mark, named, which } from './before.js';
+import { tell } from './empty.js';
+import { service } from './service.js';
 import { table } from './table.js';
 
 const WORDS = { up: 'up', ejected: 'ejected', trial: 'trial due' };
@@ -20,22 +24,27 @@ export function make({ state, listen, go }, words) {
   let opened = words.get('open');
   let wanted = '';
 
+  /// Requests of a row in this window, or some of them; none have nowhere to lead.
+  const to = (row, part, number = row.requests) => (number ? requests(place(row.group, row.endpoint), part, between(answer?.since_ms)) : null);
+  /// Those that took at least as long as a figure says.
+  const over = (field, times, name) => (row) => to(row, row[times] && atLeast(field, row[times][name]), row[times] ? 1 : 0);
+  const theOther = () => (answer?.before ? named(answer.before) : '');
   const columns = [
     { name: 'Service / endpoint', head: true, hint: 'Endpoints stand below their service', node: () => name(), sort: (row) => row.name, class: (row) => (row.isHead ? 'service' : 'endpoint') },
     { name: 'State, since', node: () => condition(), sort: (row) => row.state, class: (row) => `state ${row.state}`, hint: 'In rotation, set aside, or about to be tried; and for how long, as far as this process knows' },
     { name: 'Traffic', node: () => line(), hint: 'Requests in the last five minutes' },
-    { name: 'Rate', number: true, text: (row) => `${rate(row.rate)}/s`, sort: (row) => row.rate, hint: 'Requests per second, last five seconds' },
-    { name: 'Share', number: true, text: (row) => share(row.requests, row.whole), sort: (row) => row.requests / Math.max(1, row.whole), hint: 'Of the service (service: of everything), in this window' },
+    { name: 'Rate', number: true, text: (row) => `${rate(row.rate)}/s`, link: (row) => to(row), sort: (row) => row.rate, hint: 'Requests per second, last five seconds' },
+    { name: 'Share', number: true, text: (row) => share(row.requests, row.whole), link: (row) => to(row), sort: (row) => row.requests / Math.max(1, row.whole), hint: 'Of the service (service: of everything), in this window' },
     { name: 'In flight', number: true, text: (row) => count(row.in_flight), sort: (row) => row.in_flight },
-    { name: 'Errors', number: true, text: (row) => share(row.failure, row.success + row.failure), sort: (row) => row.failed, class: (row) => (row.failed >= 0.05 ? 'bad' : row.failed >= 0.005 ? 'warn' : ''), hint: 'Requests not served, in this window' },
-    { name: '5xx', number: true, text: (row) => count(row.classes?.[5]), sort: (row) => row.classes?.[5] },
-    { name: '4xx', number: true, text: (row) => count(row.classes?.[4]), sort: (row) => row.classes?.[4] },
-    { name: 'Retries', number: true, text: (row) => count(row.retries), sort: (row) => row.retries, hint: 'Attempts after the first, counted where the last one went' },
-    { name: 'Connect', number: true, text: (row) => micros(row.connect?.p95_us), sort: (row) => row.connect?.p95_us, hint: 'p95 of the requests that opened a connection' },
-    { name: 'First byte', number: true, text: (row) => micros(row.first_byte?.p50_us), sort: (row) => row.first_byte?.p50_us, hint: 'p50, from the request handed over to the response head' },
-    { name: 'p95', number: true, text: (row) => micros(row.first_byte?.p95_us), sort: (row) => row.first_byte?.p95_us, hint: 'First byte, p95' },
-    { name: 'Total', number: true, text: (row) => micros(row.duration?.p50_us), sort: (row) => row.duration?.p50_us, hint: 'p50, as the client sees it' },
-    { name: 'p99', number: true, text: (row) => micros(row.duration?.p99_us), sort: (row) => row.duration?.p99_us, hint: 'Total, p99' },
+    { name: 'Errors', number: true, node: () => beside((row) => share(row.failure, row.success + row.failure), (row) => to(row, 'outcome = failure', row.failure), failures), sort: (row) => row.failed, class: (row) => (row.failed >= 0.05 ? 'bad' : row.failed >= 0.005 ? 'warn' : ''), hint: 'Requests not served, in this window' },
+    { name: '5xx', number: true, text: (row) => count(row.classes?.[5]), link: (row) => to(row, statuses(5), row.classes[5]), sort: (row) => row.classes?.[5] },
+    { name: '4xx', number: true, text: (row) => count(row.classes?.[4]), link: (row) => to(row, statuses(4), row.classes[4]), sort: (row) => row.classes?.[4] },
+    { name: 'Retries', number: true, text: (row) => count(row.retries), link: (row) => to(row, 'attempts > 1', row.retries), sort: (row) => row.retries, hint: 'Attempts after the first, counted where the last one went' },
+    { name: 'Connect', number: true, text: (row) => micros(row.connect?.p95_us), link: over('connect', 'connect', 'p95_us'), sort: (row) => row.connect?.p95_us, hint: 'p95 of the requests that opened a connection' },
+    { name: 'First byte', number: true, text: (row) => micros(row.first_byte?.p50_us), link: over('first_byte', 'first_byte', 'p50_us'), sort: (row) => row.first_byte?.p50_us, hint: 'p50, from the request handed over to the response head' },
+    { name: 'p95', number: true, text: (row) => micros(row.first_byte?.p95_us), link: over('first_byte', 'first_byte', 'p95_us'), sort: (row) => row.first_byte?.p95_us, hint: 'First byte, p95' },
+    { name: 'Total', number: true, text: (row) => micros(row.duration?.p50_us), link: over('duration', 'duration', 'p50_us'), sort: (row) => row.duration?.p50_us, hint: 'p50, as the client sees it' },
+    { name: 'p99', number: true, node: () => beside((row) => micros(row.duration?.p99_us), over('duration', 'duration', 'p99_us'), latency), sort: (row) => row.duration?.p99_us, hint: 'Total, p99' },
     { name: 'Reuse', number: true, text: (row) => share(row.connections_reused, row.connections_reused + row.connections_opened), sort: (row) => row.connections_reused / Math.max(1, row.connections_reused + row.connections_opened), hint: 'Attempts that rode a pooled connection, since the start' },
     { name: 'Pool', number: true, text: (row) => `${count(row.connections_active)} + ${count(row.connections_idle)}`, sort: (row) => row.connections_active + row.connections_idle, hint: 'Connections in use + idle' },
   ];
@@ -49,20 +58,34 @@ export function make({ state, listen, go }, words) {
   const box = h('input', { type: 'search', id: 'find', placeholder: 'service, endpoint or state', 'aria-label': 'Show only rows with these letters', oninput: () => { wanted = box.value.toLowerCase(); draw(); } });
   const since = h('p', { class: 'since' });
   const notice = h('p', { class: 'notice', role: 'alert', hidden: true });
+  const lacking = h('p', { class: 'notice', hidden: true });
   const figures = asker(notice, (why) => `Not configured: ${why.message}; states and rates are shown all the same. To see the rest, ${why.cure}.`);
-  const aside = h('section', { class: 'panel detail', hidden: true, 'aria-live': 'polite' });
+  const one = service({
+    close: () => escape(),
+    legend: Object.entries(MEANINGS).map(([key, text]) => `${MARKS[key]} ${WORDS[key]}: ${text}. `).join(''),
+  });
   const node = h('div', { class: 'services' },
-    h('div', { class: 'top' }, h('h1', {}, 'Services'), box, since), notice, h('section', { class: 'panel' }, list.node), aside);
+    h('div', { class: 'top' }, h('h1', {}, 'Services'), box, since), notice, lacking, h('section', { class: 'panel' }, list.node), one.node);
 
   function name() {
     const link = h('a', { title: 'Its requests' });
     return {
       node: link,
       update(row) {
-        set(link, visible(row.name));
-        const field = row.isHead ? `service = "${row.group}"` : `endpoint = "${row.endpoint}"`;
-        const href = `#/requests?${new URLSearchParams({ filter: field })}`;
-        if (link.getAttribute('href') !== href) link.setAttribute('href', href);
+        lead(link, requests(place(row.group, row.endpoint), between(answer?.since_ms)), visible(row.name));
+      },
+    };
+  }
+
+  /// A figure that leads to its requests, beside the period before where that hurts.
+  function beside(text, href, compare) {
+    const link = h('a', { tabindex: '-1' });
+    const change = h('span', { class: 'before' });
+    return {
+      node: h('span', {}, link, change),
+      update(row) {
+        lead(link, href(row), text(row));
+        mark(change, compare(row, row.before, theOther()));
       },
     };
   }
@@ -124,50 +147,29 @@ export function make({ state, listen, go }, words) {
     const groups = new Set(all.filter(fits).map((row) => row.group));
     list.update(all.filter((row) => fits(row) || (row.isHead && groups.has(row.group))));
     set(since, answer?.since_ms
-      ? `${count(answer.requests)} requests since ${clock(answer.since_ms)} ${zone}`
+      ? `${count(answer.requests)} requests since ${clock(answer.since_ms)} ${zone}; ${which(answer.before)}`
       : 'no traffic in this window');
+    tell(lacking, answer, answer?.requests, state);
     if (opened) {
       const head = all.find((row) => row.isHead && row.group === opened);
-      if (head) fill(head, all.filter((row) => row.group === opened && !row.isHead));
+      if (head) one.update(head, all.filter((row) => row.group === opened && !row.isHead), answer);
     }
+  }
+
+  function escape() {
+    if (!opened) return false;
+    opened = null;
+    // The keyboard stays where the table is.
+    if (one.node.contains(document.activeElement)) list.node.focus();
+    one.node.hidden = true;
+    draw();
+    return true;
   }
 
   function detail(row) {
     opened = opened === row.group ? null : row.group;
-    aside.hidden = !opened;
+    one.node.hidden = !opened;
     draw();
-  }
-
-  /// Where the time of a service goes, and why its requests ended early.
-  function fill(head, ends) {
-    aside.hidden = false;
-    const parts = (row) => {
-      const total = row.duration?.p50_us ?? 0;
-      const first = Math.min(row.first_byte?.p50_us ?? 0, total);
-      return { first, rest: total - first, total };
-    };
-    const most = Math.max(1, ...[head, ...ends].map((row) => parts(row).total));
-    const bar = (row) => {
-      const { first, rest, total } = parts(row);
-      const line = h('div', { class: 'split', role: 'img', 'aria-label': `${row.name}: half of the requests take up to ${micros(total)}, the first byte ${micros(first)}` });
-      for (const [kind, us] of [['first', first], ['rest', rest]]) {
-        const part = h('i', { class: kind });
-        part.style.width = `${(us / most) * 100}%`;
-        line.append(part);
-      }
-      return h('li', {}, h('span', { class: 'label' }, visible(row.name)), line, h('b', {}, micros(total)));
-    };
-    aside.replaceChildren(
-      h('header', {}, h('h2', {}, visible(head.name)), h('span', { class: 'hint' }, 'median time: until the first byte, then the rest'),
-        h('button', { type: 'button', class: 'quiet', onclick: () => detail(head), 'aria-label': 'Close' }, '✕')),
-      h('ul', { class: 'splits' }, [head, ...ends].map(bar)),
-      h('h3', {}, 'Ends that were not normal'),
-      head.reasons?.length
-        ? h('ul', { class: 'why' }, head.reasons.map((one) => h('li', {},
-          h('a', { href: `#/requests?${new URLSearchParams({ filter: `service = "${head.group}" and reason = ${one.reason}` })}` }, one.reason),
-          ` ${count(one.count)} – ${one.meaning}`)))
-        : h('p', { class: 'empty' }, 'None in this window.'),
-      h('p', { class: 'hint' }, Object.entries(MEANINGS).map(([key, text]) => `${MARKS[key]} ${WORDS[key]}: ${text}. `).join('')));
   }
 
   async function refresh() {
@@ -195,13 +197,7 @@ export function make({ state, listen, go }, words) {
       box.focus();
       return true;
     },
-    escape() {
-      if (!opened) return false;
-      opened = null;
-      aside.hidden = true;
-      draw();
-      return true;
-    },
+    escape,
     leave() {
       figures.leave();
     },

@@ -1,10 +1,11 @@
 // A dense table: rows are kept by key and changed in place, columns sort, arrows move through rows.
 
-import { h, set, attr } from './dom.js';
+import { h, set, attr, lead } from './dom.js';
 
 /// A table. Columns have `name`, `title`, `text(row)`, `sort(row)`; also `number`, `class(row)`, `node`
-/// (a function that makes a cell's content once and gives `{node, update(row)}`), `link(row)`.
-/// `open(row)` is called by click and Enter.
+/// (a function that makes a cell's content once and gives `{node, update(row)}`), `link(row)`: where the
+/// figure can be followed to, if anywhere. `open(row)` is called by click and Enter. One stop of the
+/// Tab key for each row: arrows move through rows, and through the links of one.
 export function table({ caption, columns, key, open, order, rowClass }) {
   let rows = [];
   let by = order ?? null;
@@ -37,6 +38,10 @@ export function table({ caption, columns, key, open, order, rowClass }) {
     if (step) {
       event.preventDefault();
       (step > 0 ? row.nextElementSibling : row.previousElementSibling)?.focus();
+    } else if (event.key === 'ArrowLeft' || event.key === 'ArrowRight') {
+      event.preventDefault();
+      const stops = [row, ...row.querySelectorAll('a[href]')];
+      stops[stops.indexOf(event.target) + (event.key === 'ArrowRight' ? 1 : -1)]?.focus();
     } else if (event.key === 'Enter' && event.target === row) {
       row.click();
     }
@@ -44,7 +49,7 @@ export function table({ caption, columns, key, open, order, rowClass }) {
 
   function make(id) {
     const cells = columns.map((column) => {
-      const part = column.node?.() ?? null;
+      const part = column.node?.() ?? (column.link ? follow(column) : null);
       const td = h(column.head ? 'th' : 'td', { class: column.number ? 'number' : null, scope: column.head ? 'row' : null }, part ? part.node : []);
       return { td, part };
     });
@@ -57,6 +62,11 @@ export function table({ caption, columns, key, open, order, rowClass }) {
     }
     kept.set(id, made);
     return made;
+  }
+
+  function follow(column) {
+    const node = h('a', { tabindex: '-1' });
+    return { node, update: (row) => lead(node, column.link(row), column.text(row)) };
   }
 
   function change(made, row) {

@@ -1,0 +1,86 @@
+// A figure beside that of the period before: an arrow, how much, and in a word whether it is better.
+// Grey, unless it hurts; never a colour alone.
+
+import { h, set, attr } from './dom.js';
+import { clock, span } from './format.js';
+
+// Fewer requests than this in either period prove nothing.
+const FEW = 20;
+// Changes below this are none.
+const SAME = 0.01;
+// Points of failing requests that are amber and red: as for the sentence at the top.
+const FAILING = [0.005, 0.05];
+// How much slower is amber and red, and by how many microseconds at least.
+const SLOWER = [[0.25, 1_000], [1, 10_000]];
+
+/// What the period before is called.
+export const named = (before) => `the ${span((before.until_ms - before.since_ms) / 1000)} before`;
+
+/// Which periods are compared, or why none is.
+export function which(before) {
+  if (!before) return 'no period before it is known, so nothing is compared';
+  const when = `${clock(before.since_ms)} – ${clock(before.until_ms)}`;
+  return `compared with ${when}${before.is_whole ? '' : ', which is all that is known before'}`;
+}
+
+const percent = (change) => {
+  const size = Math.abs(change) * 100;
+  return size >= 1000 ? `${(size / 100 + 1).toFixed(0)}-fold` : `${size.toFixed(size < 10 ? 1 : 0)}\u202f%`;
+};
+const arrow = (change) => (change > 0 ? '▲' : '▼');
+const plain = (text) => ({ text, kind: '' });
+
+/// More or less of something per second.
+export function amount(now, seconds, then, name) {
+  if (!then || !seconds) return null;
+  const [is, was] = [now / seconds, then.value / then.seconds];
+  if (!was) return plain(is ? `none in ${name}` : `none in ${name} either`);
+  const change = is / was - 1;
+  if (Math.abs(change) < SAME) return plain(`≈ as much as ${name}`);
+  return plain(`${arrow(change)} ${percent(change)} ${change > 0 ? 'more' : 'less'} than ${name}`);
+}
+
+const few = (now, then) => Math.min(now.requests, then.requests) < FEW;
+const failing = (one) => one.failure / Math.max(1, one.success + one.failure);
+
+/// More or fewer failures, in points of the share.
+export function failures(now, then, name) {
+  if (!then) return null;
+  if (few(now, then)) return plain('too few requests to compare');
+  const change = failing(now) - failing(then);
+  if (Math.abs(change) < 0.0005) return plain(`≈ as many failures as ${name}`);
+  const points = (Math.abs(change) * 100).toFixed(1);
+  const kind = change >= FAILING[1] ? 'bad' : change >= FAILING[0] ? 'warn' : '';
+  return { text: `${arrow(change)} ${points} points ${change > 0 ? 'more' : 'fewer'} failures than ${name}`, short: `▲ ${points} points`, kind };
+}
+
+/// Slower or faster: p99.
+export function latency(now, then, name) {
+  if (!then) return null;
+  const [is, was] = [now.duration?.p99_us, then.duration?.p99_us];
+  if (few(now, then) || !is || !was) return plain('too few requests to compare');
+  const change = is / was - 1;
+  if (Math.abs(change) < SAME) return plain(`≈ as fast as ${name}`);
+  const hurts = ([by, us]) => change >= by && is - was >= us;
+  const kind = hurts(SLOWER[1]) ? 'bad' : hurts(SLOWER[0]) ? 'warn' : '';
+  return { text: `${arrow(change)} ${percent(change)} ${change > 0 ? 'slower' : 'faster'} than ${name}`, short: `▲ ${percent(change)} slower`, kind };
+}
+
+/// A line for such a comparison; without one it is empty.
+export function line(tag = 'p') {
+  const node = h(tag, { class: 'before' });
+  return {
+    node,
+    update(found) {
+      set(node, found?.text ?? '');
+      attr(node, 'class', `before ${found?.kind ?? ''}`.trim());
+    },
+  };
+}
+
+/// Beside a number of a table: only what hurts, all of it in the title.
+export function mark(node, found) {
+  set(node, found?.kind ? ` ${found.short}` : '');
+  attr(node, 'class', `before ${found?.kind ?? ''}`.trim());
+  attr(node, 'title', found?.text);
+}
