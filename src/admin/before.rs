@@ -61,8 +61,7 @@ impl Before {
     /// Figures of a service, or of one of its endpoints.
     pub(super) fn of(&self, service: Option<&str>, endpoint: Option<&str>) -> Value {
         let is_it = |place: &Place| {
-            place.0.as_deref() == service
-                && (endpoint.is_none() || place.1.as_deref() == endpoint)
+            place.0.as_deref() == service && (endpoint.is_none() || place.1.as_deref() == endpoint)
         };
         self.figures(is_it).into()
     }
@@ -190,8 +189,8 @@ mod tests {
         }
         assert!(Before::new(&past, SPAN, minute(99)).is_none(), "not known");
         let forgotten = Past { forgotten_ms: minute(94), ..past };
-        let part = Before::new(&forgotten, SPAN, 0).unwrap().overall();
-        assert_eq!((&part["requests"], &part["is_whole"]), (&json!(20), &json!(false)));
-        assert_eq!(part["seconds"], 60, "rates are over what is known");
+        let shorter = Before::new(&forgotten, SPAN, 0).unwrap().overall();
+        assert_eq!((&shorter["requests"], &shorter["is_whole"]), (&json!(20), &json!(false)));
+        assert_eq!(shorter["seconds"], 60, "rates are over what is known");
     }
 }

@@ -35,11 +35,7 @@ pub(super) struct Session {
 
 impl Session {
     /// A session in which nothing was found out yet.
-    pub(super) fn new(
-        setup: Setup,
-        retention: Retention,
-        first: Arc<OnceLock<Product>>,
-    ) -> Self {
+    pub(super) fn new(setup: Setup, retention: Retention, first: Arc<OnceLock<Product>>) -> Self {
         Self { setup, retention, ready: Mutex::new(None), first }
     }
 

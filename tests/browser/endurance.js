@@ -69,7 +69,7 @@ async function held(page, devtools) {
 test('a page that stays open does not grow', async () => {
   // So that every page has something to show, however long the tests took so far.
   await play('quick', '/ok', 200, 5);
-  const page = await open(1280, 'light', 'icon.svg');
+  const page = await open(1280, 'light');
   await page.addInitScript(feed);
   const devtools = await page.context().newCDPSession(page);
   await devtools.send('Performance.enable');

@@ -169,7 +169,7 @@ test('figures stand beside those of the period before', async () => {
   }
   before = { seconds: 300, requests: 300, ...calm };
   await page.goto(`${base}/#/services?open=quick`);
-  await shows(page, '.services tr.head', /▲ 300 % slower/);
+  await shows(page, '.services tr.head', /▲ 4.3 pt.*▲ 300 %/s);
   await shows(page, '.detail .splits', /▲ 300 % slower than the 5 min before\s+▲ 4.3 points more failures/);
   await accessible(page, 'services beside the period before');
   await page.screenshot({ path: join(pictures, 'before-services-1280-light.png') });

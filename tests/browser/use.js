@@ -161,7 +161,7 @@ test('a page that lost its server says so and comes back by itself', async () =>
   const page = await open(1280, 'light');
   await shows(page, '#link', 'live');
   await stop(running.child, 'SIGKILL');
-  await shows(page, '#link', /no connection|reconnecting/);
+  await shows(page, '#link', /no connection since \d\d:\d\d:\d\d; next try in \d+ s/);
   await running.again();
   await shows(page, '#link', 'live');
   await close(page, /ERR_|fetch/i);

@@ -137,11 +137,19 @@ fn figures_of_the_api_are_those_of_the_traffic() {
     let states: Vec<_> =
         live["endpoints"].as_array().unwrap().iter().map(|e| &e["state"]).collect();
     assert_eq!(states, ["up", "ejected"]);
+    for (name, told) in [
+        ("overview", &overview["before"]),
+        ("its services", &overview["services"][0]["before"]),
+        ("services", &services["before"]),
+    ] {
+        assert!(told.is_null(), "{name}: nothing is known of before the start: {told}");
+    }
     assert_eq!(live["trust"]["dropped"], 0);
     assert_eq!(live["trust"]["shipping"]["state"], "off");
     let about = json(&proxy, "/api/v1/about");
     assert_eq!(about["listeners"][0]["address"], proxy.address.to_string());
     assert_eq!((&about["has_rollup"], &about["has_shipping"]), (&true.into(), &false.into()));
+    assert!(about["discover"].is_null(), "no dashboards are configured: {about}");
     let fields = json(&proxy, "/api/v1/fields");
     let mut fields = fields["fields"].as_array().unwrap().iter();
     let field = fields.find(|field| field["short"] == "status").unwrap();
@@ -275,14 +283,19 @@ fn a_tail_shows_what_is_asked_for_and_says_what_it_left_out() {
     };
     let filter = "filter=status%20%3E=%20404&last=10";
     let mut tail = Events::open(proxy.admin, &format!("/api/v1/requests?{filter}")).ok().unwrap();
-    let (first, before) = tail.next("rows");
-    let mut before = paths(&before);
+    let (first, told) = tail.next("rows");
+    assert_eq!(told["found"], 2, "how many there are");
+    let mut before = paths(&told);
     before.sort(); // two lanes may end within one millisecond
     assert_eq!(before, ["/404/old", "/503/old"], "what was there");
     get("/200/new");
     get("/502/new");
     let (second, new) = tail.next("rows");
     assert_eq!(paths(&new), ["/502/new"], "what came");
+    assert!(new["found"].is_null(), "only the search counts: {new}");
+    let newest = format!("/api/v1/requests?{filter}&last=1");
+    let (_, newest) = Events::open(proxy.admin, &newest).ok().unwrap().next("rows");
+    assert_eq!((&newest["found"], paths(&newest).len()), (&3.into(), 1), "also those not shown");
     assert!(second > first, "numbers of events rise");
     // More than eyes can follow: shown and left out are all of them.
     let mut all =

@@ -51,7 +51,7 @@ export function failures(now, then, name) {
   if (Math.abs(change) < 0.0005) return plain(`≈ as many failures as ${name}`);
   const points = (Math.abs(change) * 100).toFixed(1);
   const kind = change >= FAILING[1] ? 'bad' : change >= FAILING[0] ? 'warn' : '';
-  return { text: `${arrow(change)} ${points} points ${change > 0 ? 'more' : 'fewer'} failures than ${name}`, short: `▲ ${points} points`, kind };
+  return { text: `${arrow(change)} ${points} points ${change > 0 ? 'more' : 'fewer'} failures than ${name}`, short: `▲ ${points} pt`, kind };
 }
 
 /// Slower or faster: p99.
@@ -63,7 +63,7 @@ export function latency(now, then, name) {
   if (Math.abs(change) < SAME) return plain(`≈ as fast as ${name}`);
   const hurts = ([by, us]) => change >= by && is - was >= us;
   const kind = hurts(SLOWER[1]) ? 'bad' : hurts(SLOWER[0]) ? 'warn' : '';
-  return { text: `${arrow(change)} ${percent(change)} ${change > 0 ? 'slower' : 'faster'} than ${name}`, short: `▲ ${percent(change)} slower`, kind };
+  return { text: `${arrow(change)} ${percent(change)} ${change > 0 ? 'slower' : 'faster'} than ${name}`, short: `▲ ${percent(change)}`, kind };
 }
 
 /// A line for such a comparison; without one it is empty.
@@ -78,9 +78,19 @@ export function line(tag = 'p') {
   };
 }
 
-/// Beside a number of a table: only what hurts, all of it in the title.
-export function mark(node, found) {
-  set(node, found?.kind ? ` ${found.short}` : '');
-  attr(node, 'class', `before ${found?.kind ?? ''}`.trim());
-  attr(node, 'title', found?.text);
+/// Beside a number of a table: only what hurts, and in words for whoever does not see the arrow.
+export function mark() {
+  const shown = h('span', { 'aria-hidden': 'true' });
+  const words = h('span', { class: 'hidden' });
+  const node = h('span', { class: 'before' }, shown, words);
+  return {
+    node,
+    update(found) {
+      const hurts = Boolean(found?.kind);
+      set(shown, hurts ? ` ${found.short}` : '');
+      set(words, hurts ? `, ${found.text.slice(2)}` : '');
+      attr(node, 'class', `before ${found?.kind ?? ''}`.trim());
+      attr(node, 'title', found?.text);
+    },
+  };
 }

@@ -80,12 +80,12 @@ export function make({ state, listen, go }, words) {
   /// A figure that leads to its requests, beside the period before where that hurts.
   function beside(text, href, compare) {
     const link = h('a', { tabindex: '-1' });
-    const change = h('span', { class: 'before' });
+    const change = mark();
     return {
-      node: h('span', {}, link, change),
+      node: h('span', {}, link, change.node),
       update(row) {
         lead(link, href(row), text(row));
-        mark(change, compare(row, row.before, theOther()));
+        change.update(compare(row, row.before, theOther()));
       },
     };
   }
