@@ -17,6 +17,7 @@ test('requests are filtered, explained and copied', async () => {
   await page.keyboard.type('= 503 and service = quick');
   await page.keyboard.press('Enter');
   await until('exactly the failed requests', async () => (await page.locator('table.requests tbody tr').count()) === truth.s503);
+  check((await page.locator('table.requests tbody td.bad').allInnerTexts()).every((text) => text === 'failed'), true, 'every mark has a word');
   await page.locator('table.requests tbody tr').first().click();
   await shows(page, '.record .waterfall', /first byte/);
   await shows(page, '.record .fields', 'lbproxy.seq');

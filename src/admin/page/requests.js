@@ -20,7 +20,8 @@ const COLUMNS = {
   duration: { title: 'Duration', text: (r) => micros((r['event.duration'] ?? 0) / 1000), number: true, on: true },
   endpoint: { title: 'Service → endpoint', text: (r) => short(`${r['lbproxy.service'] ?? '–'} → ${r['lbproxy.endpoint'] ?? '–'}`, 80), on: true },
   sent: { title: 'Sent', text: (r) => bytes(r['http.response.bytes'] ?? r['http.response.body.bytes']), number: true, on: true },
-  reason: { title: 'Ended', text: (r) => r['lbproxy.termination.reason'] === 'complete' ? '' : short(r['lbproxy.termination.reason'] ?? '', 40), class: (r) => (r['event.outcome'] === 'failure' ? 'bad' : ''), on: true },
+  // A response that came whole and says that it failed is a failure too: the mark has a word.
+  reason: { title: 'Ended', text: (r) => r['lbproxy.termination.reason'] === 'complete' ? (r['event.outcome'] === 'failure' ? 'failed' : '') : short(r['lbproxy.termination.reason'] ?? '', 40), class: (r) => (r['event.outcome'] === 'failure' ? 'bad' : ''), on: true },
   client: { title: 'Client', text: (r) => r['client.ip'] ?? r['source.ip'] ?? '' },
   agent: { title: 'User agent', text: (r) => short(r['user_agent.original'] ?? '', 60) },
   first: { title: 'First byte', text: (r) => micros(r['lbproxy.upstream.first_byte_us']), number: true },
