@@ -43,6 +43,7 @@ Examples:
   lbproxy run --config proxy.yaml        proxy, journal and ship
   lbproxy top                            watch services and endpoints
   lbproxy log tail                       watch requests as they end
+  lbproxy log audit                      is every record on the server, and once?
   RUST_LOG=lbproxy=debug lbproxy run     more of the proxy's own messages";
 
 /// The subcommands, in the order of `--help`.
@@ -58,7 +59,7 @@ enum Command {
     Setup(setup::Args),
     /// Watch a running proxy: services, endpoints, rates, latencies, shipping.
     Top(top::Args),
-    /// Read the journal: tail, query, stats. Works while the proxy runs, and without it.
+    /// Read the journal: tail, query, stats, export; audit the server against it; resend dead letters.
     Log(log::Args),
     /// Run a mock server that answers what it received, with scripted delays and faults.
     Upstream(upstream::Args),

@@ -122,6 +122,11 @@ impl IdentityFile {
         Ok(Self { path, last })
     }
 
+    /// The last start that it knows.
+    pub(super) const fn last(&self) -> Option<Identity> {
+        self.last
+    }
+
     /// Draws the identity of this start and brings it to the disk. `used` are the identities of
     /// segments in the directory.
     ///

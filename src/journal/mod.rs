@@ -211,6 +211,12 @@ pub fn is_journal(dir: &Path) -> bool {
     recovery::list(dir).is_ok_and(|segments| !segments.is_empty())
 }
 
+/// The last start of the journal in a directory, whether it runs or not; `None` when nothing readable
+/// tells of one.
+pub fn last_start(dir: &Path) -> Option<Identity> {
+    identity::IdentityFile::load(dir).ok()?.last()
+}
+
 /// What can be asked about a journal from any thread, also after its end.
 #[derive(Debug, Clone)]
 pub struct Figures {

@@ -4,6 +4,8 @@
 //! twice unless [`Reader::rewind`] asks for it. Memory is one window, whatever the backlog.
 //! Reading never waits and never blocks a lane.
 
+mod look;
+
 use std::fs::File;
 use std::io;
 use std::path::Path;

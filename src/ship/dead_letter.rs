@@ -2,17 +2,23 @@
 //!
 //! A line holds stream, `_id`, the server's answer and the document. It is written before its record
 //! is acknowledged, so that none is lost; a crash in between leaves a line twice, with the same
-//! `_id`. The file is bounded: what finds no room is counted, not kept.
+//! `_id`. The file is bounded: what finds no room is counted, not kept. Each letter is written under
+//! the file's lock and only into the file that stands at the path, for `resend` may replace it.
+
+mod read;
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FlockOperation;
 use serde_json::value::RawValue;
 
 use super::answer::Refusal;
 use super::batch::Broken;
+pub(super) use read::{Fresh, Letter as Known, Turn, each, place};
 
 /// Name of the file, below the folder of the journal.
 pub const FILE_NAME: &str = "dead-letters.ndjson";
@@ -25,7 +31,7 @@ pub(super) struct DeadLetters {
     /// The file.
     path: PathBuf,
     /// Open once there is a letter.
-    file: Option<(File, u64)>,
+    file: Option<File>,
 }
 
 /// Whether a letter was kept.
@@ -120,24 +126,59 @@ impl DeadLetters {
     fn write(&mut self, letter: &Letter<'_>) -> io::Result<Kept> {
         let mut line = serde_json::to_vec(letter)?;
         line.push(b'\n');
-        let (file, bytes) = if let Some(open) = &mut self.file {
-            open
-        } else {
-            let file = OpenOptions::new().create(true).append(true).open(&self.path)?;
-            let bytes = file.metadata()?.len();
-            self.file.insert((file, bytes))
-        };
-        if *bytes + line.len() as u64 > FILE_BYTES_MAX {
+        let mut file = self.held()?;
+        let written = Self::append(&mut file, &line);
+        rustix::fs::flock(&file, FlockOperation::Unlock)?;
+        self.file = Some(file);
+        written
+    }
+
+    /// The file that stands at the path now, locked: the one that is open, unless it was replaced.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn held(&mut self) -> io::Result<File> {
+        loop {
+            let file = match self.file.take() {
+                Some(file) => file,
+                None => OpenOptions::new().create(true).append(true).open(&self.path)?,
+            };
+            hold(&file)?;
+            let own = file.metadata()?;
+            match std::fs::metadata(&self.path) {
+                Ok(there) if (there.dev(), there.ino()) == (own.dev(), own.ino()) => {
+                    return Ok(file);
+                }
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => (), // replaced: the next turn opens what is there
+            }
+        }
+    }
+
+    /// Appends a line to a locked file.
+    ///
+    /// # Errors
+    /// What the system says; no half line stays.
+    fn append(file: &mut File, line: &[u8]) -> io::Result<Kept> {
+        let bytes = file.metadata()?.len();
+        if bytes + line.len() as u64 > FILE_BYTES_MAX {
             return Ok(Kept::NoRoom);
         }
-        if let Err(error) = file.write_all(&line) {
+        if let Err(error) = file.write_all(line) {
             // No half line stays, or the next letter would be part of it.
-            let _ = file.set_len(*bytes);
+            let _ = file.set_len(bytes);
             return Err(error);
         }
-        *bytes += line.len() as u64;
         Ok(Kept::Yes)
     }
+}
+
+/// Waits for the lock of the file; held for moments only.
+///
+/// # Errors
+/// What the system says.
+fn hold(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::flock(file, FlockOperation::LockExclusive)?)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use crate::elk::problem::{Fault, Problem};
 use crate::metrics::ShipMetrics;
 
 /// Keeps of an answer only what is looked at.
-const FILTER: &str = "errors,items.*.status,items.*.error.type,items.*.error.reason,\
+pub(super) const FILTER: &str = "errors,items.*.status,items.*.error.type,items.*.error.reason,\
                       items.*.failure_store,error.type,error.reason,status";
 
 /// What all batches share; lives on one thread.

@@ -54,7 +54,22 @@ pub(super) async fn stored(
         .iter()
         .map(|item: &&super::batch::Item| item.stream.data_stream(namespace))
         .collect();
-    let streams = streams.into_iter().collect::<Vec<_>>().join(",");
+    let wanted: Vec<&str> = suspects.iter().map(|item| batch.id(**item)).collect();
+    stored_ids(client, &streams, &wanted, ids, own).await
+}
+
+/// Which of `wanted` are stored in `streams`; what may still be stored is sent as `own`.
+///
+/// # Errors
+/// As for [`stored`].
+pub(super) async fn stored_ids(
+    client: &Client,
+    streams: &BTreeSet<String>,
+    wanted: &[&str],
+    ids: &OpaqueIds,
+    own: &str,
+) -> Result<Found, Problem> {
+    let streams = streams.iter().map(String::as_str).collect::<Vec<_>>().join(",");
     if may(still_running(client, ids, own).await)? == Some(true) {
         return Err(Problem::new(Fault::Overloaded, "an earlier request is still running"));
     }
@@ -63,7 +78,6 @@ pub(super) async fn stored(
         return Ok(Found::MayNotLook);
     };
     let mut found = HashSet::new();
-    let wanted: Vec<&str> = suspects.iter().map(|item| batch.id(**item)).collect();
     for some in wanted.chunks(IDS_MAX) {
         let path = format!(
             "/{streams}/_search?ignore_unavailable=true\
@@ -98,7 +112,7 @@ fn may<T>(result: Result<T, Problem>) -> Result<Option<T>, Problem> {
 ///
 /// # Errors
 /// What the server says, or that a shard did not answer.
-async fn complete(
+pub(super) async fn complete(
     client: &Client,
     method: Method,
     path: &str,

@@ -15,11 +15,13 @@
 //! answers and what is done about each.
 
 mod answer;
+pub mod audit;
 mod batch;
 mod dead_letter;
 mod deliver;
 mod gate;
 mod lookup;
+pub mod resend;
 mod session;
 mod shipper;
 mod status;

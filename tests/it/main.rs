@@ -10,6 +10,7 @@
 
 mod admin;
 mod audit;
+mod audit_real;
 mod boards;
 mod config;
 mod demo;
@@ -26,6 +27,7 @@ mod lifecycle;
 mod log;
 mod original;
 mod real;
+mod resend;
 mod rollup;
 mod server;
 mod setup;

@@ -1,5 +1,6 @@
 //! `lbproxy log`: the records of a journal, for people and pipes. Reads without the journal's lock,
-//! so it works while the proxy runs and after it has stopped, and changes nothing.
+//! so it works while the proxy runs and after it has stopped, and changes nothing; `resend` alone
+//! changes the file of dead letters beside it.
 //!
 //! Human forms show control characters of URLs and user agents as escapes; JSON is the exact form, in
 //! which they are JSON's own escapes.
@@ -16,9 +17,13 @@ use super::output::UsageError;
 use crate::base::{instant, units, visible};
 use crate::query::{FIELD_NAMES, Field, Filter, Row};
 
+mod audit;
 mod columns;
+mod export;
 mod line;
 mod query;
+mod resend;
+mod server;
 mod source;
 mod stats;
 mod table;
@@ -39,6 +44,9 @@ Examples:
   lbproxy log tail                                   watch requests as they end
   lbproxy log query 'status = 5xx and path ~ cart' --since 10m
   lbproxy log stats --by service                     rate, success and latency of each service
+  lbproxy log export --since 1h > requests.ndjson    every record as the document that is shipped
+  lbproxy log audit                                  is everything on the server, and once?
+  lbproxy log resend                                 what the server refused, once more
 Where the journal is: --journal, else the configuration's telemetry.journal.path, else data/journal.";
 
 /// Shown below the help of everything that takes a filter.
@@ -61,6 +69,12 @@ enum Command {
     Query(query::Args),
     /// Count and measure requests.
     Stats(stats::Args),
+    /// Print every record as a document, one a line.
+    Export(export::Args),
+    /// Prove that the server has every record once: number by number, against the journal.
+    Audit(audit::Args),
+    /// Send dead letters again, after what they were refused for is mended.
+    Resend(resend::Args),
 }
 
 /// Runs it.
@@ -72,6 +86,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Tail(args) => tail::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Stats(args) => stats::run(&args),
+        Command::Export(args) => export::run(args),
+        Command::Audit(args) => audit::run(&args),
+        Command::Resend(args) => resend::run(&args),
     }
 }
 

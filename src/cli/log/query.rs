@@ -16,26 +16,26 @@ use crate::query::{Newest, Row};
 #[command(after_help = super::with_language(EXAMPLES))]
 pub(super) struct Args {
     /// Only records that it is true of; all without one.
-    filter: Vec<String>,
+    pub(super) filter: Vec<String>,
     /// Which time is meant.
     #[command(flatten)]
-    window: Window,
+    pub(super) window: Window,
     /// The newest so many, in order of time; 0 for all, in the order of the journal's lanes.
     #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 1_000)]
-    limit: usize,
+    pub(super) limit: usize,
     /// Fields to print, with commas between them, by path or short name; default
     /// time,status,method,host,path,duration,service,endpoint,reason.
     #[arg(long, value_name = "FIELDS", value_delimiter = ',', hide_possible_values = true)]
-    fields: Vec<FieldArg>,
+    pub(super) fields: Vec<FieldArg>,
     /// Print documents, one a line; with --fields only these.
     #[arg(long, conflicts_with = "csv")]
-    json: bool,
+    pub(super) json: bool,
     /// Print CSV, with values as documents have them: no units, durations in ns or µs.
     #[arg(long)]
-    csv: bool,
+    pub(super) csv: bool,
     /// Where the journal is.
     #[command(flatten)]
-    place: Place,
+    pub(super) place: Place,
 }
 
 /// Shown below `--help`.

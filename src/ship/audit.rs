@@ -1,0 +1,535 @@
+//! Whether the server has what the journal was given: number by number, for every lane and kind.
+//!
+//! ```text
+//! journal ─► held: given out, there, waiting ─┐
+//! dead letters ───────────────────────────────┼─► numbers: one account for each lane and kind
+//! server ─► stored: numbers in each index ────┘
+//! ```
+//! Works beside a running proxy and after its end; changes nothing. Invariant: what was given out
+//! before it began and is in no place is missing, and nothing else is, whatever moves on meanwhile
+//! (`held` says why). What it cannot know: numbers behind the last one of an earlier start whose
+//! segments were used again. Not here: words (`cli::log::audit`).
+
+mod held;
+mod numbers;
+mod stored;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::dead_letter;
+use crate::config::{Elasticsearch, Keep};
+use crate::elk::Product;
+use crate::elk::client::{Client, ClientError};
+use crate::elk::problem::{Fault, Problem};
+use crate::elk::{installer, retention};
+use crate::journal;
+use crate::record::{Dataset, Stream};
+use held::{Held, Journaled};
+use numbers::Known;
+pub use numbers::{Account, Runs};
+use stored::{Asker, Span};
+
+/// Holes whose time is asked for, and that are told one by one.
+const HOLES_MAX: usize = 20;
+/// Most rollups that are looked up by `_id`.
+const IDS_MAX: usize = 20_000;
+
+/// Which time is meant.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Window {
+    /// First millisecond that is meant.
+    pub since_ms: Option<u64>,
+    /// First that is not.
+    pub until_ms: Option<u64>,
+}
+
+impl Window {
+    /// Whether a time is in it.
+    fn holds(self, time_ms: u64) -> bool {
+        self.since_ms.is_none_or(|since| time_ms >= since)
+            && self.until_ms.is_none_or(|until| time_ms < until)
+    }
+
+    /// Whether it leaves anything out.
+    const fn is_open(self) -> bool {
+        self.since_ms.is_none() && self.until_ms.is_none()
+    }
+
+    /// It as a clause of a query.
+    fn clause(self) -> Option<Value> {
+        let mut range = json!({ "format": "epoch_millis" });
+        for (key, bound) in [("gte", self.since_ms), ("lt", self.until_ms)] {
+            if let Some(bound) = bound {
+                range[key] = bound.into();
+            }
+        }
+        (!self.is_open()).then(|| json!({ "range": { "@timestamp": range } }))
+    }
+}
+
+/// What is audited.
+#[derive(Debug)]
+pub struct Options<'a> {
+    /// The server.
+    pub config: &'a Elasticsearch,
+    /// Last part of the streams' names.
+    pub namespace: &'a str,
+    /// Folder of the journal.
+    pub folder: &'a Path,
+    /// Which time is meant.
+    pub window: Window,
+    /// The time now, in milliseconds.
+    pub now_ms: u64,
+}
+
+/// One lane of one start, and one kind of its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lane {
+    /// Instance of the journal.
+    pub instance: u64,
+    /// Start of the process.
+    pub epoch: u16,
+    /// Lane.
+    pub worker: u8,
+    /// Number of the kind.
+    stream: u8,
+}
+
+impl Lane {
+    /// The kind.
+    pub const fn kind(self) -> Option<Stream> {
+        Stream::from_u8(self.stream)
+    }
+
+    /// The clauses that find its documents; in any index when `index` is empty.
+    fn clauses(self, index: &str) -> Vec<Value> {
+        let mut clauses = vec![
+            stored::term("lbproxy.instance", format!("{:010x}", self.instance).into()),
+            stored::term("lbproxy.epoch", self.epoch.into()),
+            stored::term("lbproxy.worker", self.worker.into()),
+        ];
+        if !index.is_empty() {
+            clauses.push(stored::term("_index", index.into()));
+        }
+        if let Some(kind) = self.kind().filter(|kind| kind.dataset().has_several_kinds()) {
+            clauses.push(stored::term("lbproxy.kind", kind.as_str().into()));
+        }
+        clauses
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind().map_or("unknown", Stream::as_str);
+        write!(f, "{kind}, start {}, worker {}", self.epoch, self.worker)
+    }
+}
+
+/// Numbers next to each other that are missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hole {
+    /// Lowest number.
+    pub first: u64,
+    /// Highest number.
+    pub last: u64,
+    /// Time of the document before it, in milliseconds.
+    pub after_ms: Option<u64>,
+    /// Time of the document after it.
+    pub before_ms: Option<u64>,
+    /// How many of them the journal still holds.
+    pub held: u64,
+}
+
+/// What was found of one lane and kind.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// It.
+    pub lane: Lane,
+    /// Its numbers.
+    pub account: Account,
+    /// The first holes.
+    pub holes: Vec<Hole>,
+    /// Indices that hold numbers which stand twice.
+    pub twice_in: Vec<String>,
+}
+
+/// Everything that was found.
+#[derive(Debug)]
+pub struct Report {
+    /// The product that was asked.
+    pub product: Product,
+    /// Its address.
+    pub url: String,
+    /// Instances that were asked about.
+    pub instances: Vec<u64>,
+    /// By lane and kind, those without a number left out.
+    pub findings: Vec<Finding>,
+    /// Lines of the file of dead letters.
+    pub dead_letters: u64,
+    /// Requests that it took.
+    pub requests: u64,
+}
+
+/// Why an audit could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// Certificates.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The journal.
+    #[error("the journal cannot be read: {0}")]
+    Open(#[from] journal::OpenError),
+    /// A segment of it.
+    #[error("the journal cannot be read: {0}")]
+    Read(#[from] journal::ReadError),
+    /// The dead letters.
+    #[error("{path} cannot be read: {source}", path = path.display())]
+    DeadLetters {
+        /// Their file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The server.
+    #[error("{url}: {}; {}", problem.reason, cure(problem.fault))]
+    #[expect(private_interfaces, reason = "shown as words only")]
+    Server {
+        /// The node.
+        url: String,
+        /// What it says.
+        problem: Problem,
+    },
+    /// Half of a lane is missing.
+    #[error("{lane}: more holes than can be kept in memory; narrow it with --since and --until")]
+    TooManyHoles {
+        /// The lane.
+        lane: String,
+    },
+}
+
+/// What a person can do.
+const fn cure(fault: Fault) -> &'static str {
+    match fault {
+        Fault::NotSent => "start the server, or name another with --elasticsearch URL",
+        Fault::Unauthorized => "correct user, password or key of telemetry.elasticsearch",
+        Fault::Forbidden => "grant the user `read` on *-lbproxy.*, as `lbproxy setup` does",
+        _ => "try again; nothing was changed",
+    }
+}
+
+/// Compares journal and server. `progress` is told in words what is looked at.
+///
+/// # Errors
+/// [`AuditError`].
+pub async fn audit(
+    options: &Options<'_>,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Report, AuditError> {
+    let client = Client::new(options.config)?;
+    progress("reading the journal");
+    let keep = |stream: Stream| retention::of(&options.config.retention, stream.dataset());
+    let old_before_ms = |stream| match keep(stream) {
+        Keep::For(span) => {
+            options.now_ms.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+        }
+        Keep::Forever | Keep::Off => 0,
+    };
+    let journaled = held::read(options.folder, options.window, &old_before_ms)?;
+    let (dead, dead_letters) = dead_numbers(options.folder)?;
+    progress("asking the server what it is");
+    let server = installer::detect(&client)
+        .await
+        .map_err(|problem| AuditError::Server { url: client.url().to_owned(), problem })?;
+    let asker = Asker { client: &client, namespace: options.namespace, requests: 1 };
+    let mut audit = Audit { options, journaled, dead, asker, lanes: BTreeMap::new(), progress };
+    for dataset in Dataset::ALL {
+        audit.look_at(dataset).await?;
+    }
+    let findings = audit.findings().await?;
+    Ok(Report {
+        product: server.product,
+        url: client.url().to_owned(),
+        instances: audit.journaled.instances.iter().copied().collect(),
+        findings,
+        dead_letters,
+        requests: audit.asker.requests,
+    })
+}
+
+/// What the server has of one lane and kind.
+#[derive(Debug, Default)]
+struct Found {
+    /// Numbers by index.
+    stored: Vec<(String, Runs)>,
+    /// Numbers that stand twice in one index.
+    doubled: Runs,
+    /// Numbers of documents in the window.
+    meant: Option<(u64, u64)>,
+    /// Whether an index of the stream was deleted.
+    has_lost_index: bool,
+}
+
+/// An audit in the making.
+struct Audit<'a> {
+    /// What is audited.
+    options: &'a Options<'a>,
+    /// What the journal says.
+    journaled: Journaled,
+    /// Numbers of dead letters.
+    dead: BTreeMap<Lane, Runs>,
+    /// Asks the server.
+    asker: Asker<'a>,
+    /// What the server says.
+    lanes: BTreeMap<Lane, Found>,
+    /// Told what is looked at.
+    progress: &'a mut dyn FnMut(&str),
+}
+
+impl Audit<'_> {
+    /// Asks the server about one dataset.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    async fn look_at(&mut self, dataset: Dataset) -> Result<(), AuditError> {
+        self.asker.refresh(dataset).await?;
+        let indices = self.asker.indices(dataset).await?;
+        let has_lost_index = indices.first().is_some_and(|oldest| stored::generation(oldest) > 1);
+        let window = self.options.window;
+        let instances = self.journaled.instances.clone();
+        for (n, index) in indices.iter().enumerate() {
+            for instance in &instances {
+                let spans = self.asker.lanes(dataset, index, *instance, Window::default()).await?;
+                let meant = if window.is_open() {
+                    BTreeMap::new()
+                } else {
+                    self.asker.lanes(dataset, index, *instance, window).await?
+                };
+                for (lane, span) in spans {
+                    let requests = self.asker.requests;
+                    let (place, of) = (n + 1, indices.len());
+                    (self.progress)(&format!("{lane}, index {place} of {of}; {requests} requests"));
+                    let (runs, doubled) = self.asker.numbers(index, lane, span).await?;
+                    let found = self.lanes.entry(lane).or_default();
+                    found.stored.push((index.clone(), runs));
+                    found.doubled = found.doubled.or(&doubled);
+                    found.has_lost_index = has_lost_index;
+                    if let Some(Span { first, last, .. }) = meant.get(&lane) {
+                        let (low, high) = found.meant.unwrap_or((*first, *last));
+                        found.meant = Some((low.min(*first), high.max(*last)));
+                    }
+                }
+            }
+        }
+        for (lane, _) in self
+            .journaled
+            .lanes
+            .iter()
+            .filter(|(lane, _)| lane.kind().is_some_and(|kind| kind.dataset() == dataset))
+        {
+            self.lanes.entry(*lane).or_default().has_lost_index = has_lost_index;
+        }
+        Ok(())
+    }
+
+    /// The accounts.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    async fn findings(&mut self) -> Result<Vec<Finding>, AuditError> {
+        if self.accounts().iter().any(|(_, account)| !account.missing.is_empty()) {
+            (self.progress)("looking for records of gaps");
+            for instance in self.journaled.instances.clone() {
+                self.asker.gaps(instance, &mut self.journaled.gaps).await?;
+            }
+        }
+        let mut accounts = self.accounts();
+        self.find_again(&mut accounts).await?;
+        let mut findings = Vec::new();
+        let mut told = 0;
+        for (lane, account) in accounts {
+            let holes = self.holes(lane, &account, HOLES_MAX.saturating_sub(told)).await?;
+            told += holes.len();
+            let found = self.lanes.get(&lane);
+            let indices = found.into_iter().flat_map(|found| &found.stored);
+            let twice_in = indices
+                .filter(|(_, runs)| !runs.and(&account.twice).is_empty())
+                .map(|(index, _)| index.clone())
+                .collect();
+            findings.push(Finding { lane, account, holes, twice_in });
+        }
+        Ok(findings)
+    }
+
+    /// The account of every lane and kind that has a number.
+    fn accounts(&self) -> Vec<(Lane, Account)> {
+        let nothing = Held::default();
+        let accounts = self.lanes.iter().map(|(lane, found)| {
+            let held = self.journaled.lanes.get(lane);
+            let asked = self.asked(*lane, held, found);
+            let held = held.unwrap_or(&nothing);
+            // A record that is not in the journal any more can have been deleted for its age only
+            // where an index was.
+            let gone =
+                if found.has_lost_index { asked.without(&held.there) } else { Runs::default() };
+            let of =
+                |by_lane: &BTreeMap<Lane, Runs>| by_lane.get(lane).cloned().unwrap_or_default();
+            let known = Known {
+                stored: found.stored.iter().map(|(_, runs)| runs.clone()).collect(),
+                doubled: found.doubled.clone(),
+                waiting: held.waiting.clone(),
+                dead: of(&self.dead),
+                gaps: of(&self.journaled.gaps),
+                aged: gone.or(&held.old),
+                asked,
+            };
+            (*lane, known.account())
+        });
+        accounts.filter(|(_, account)| account.created > 0).collect()
+    }
+
+    /// The numbers of a lane that are asked about.
+    fn asked(&self, lane: Lane, held: Option<&Held>, found: &Found) -> Runs {
+        let on_server = found.stored.iter().filter_map(|(_, runs)| runs.last()).max().unwrap_or(0);
+        let start = self.journaled.start;
+        let is_earlier =
+            start.is_none_or(|start| lane.instance != start.instance || lane.epoch < start.epoch);
+        let last = match held {
+            // The journal tells the last; an earlier start may have lost its end with the power.
+            Some(held) if is_earlier => held.last.max(on_server),
+            Some(held) => held.last,
+            None if is_earlier => on_server,
+            None => 0, // begun after this audit
+        };
+        let mut bounds = (1, last);
+        if !self.options.window.is_open() {
+            let ends = held.and_then(|held| Some((held.meant.first()?, held.meant.last()?)));
+            let both = [ends, found.meant];
+            let (low, high) = both
+                .into_iter()
+                .flatten()
+                .fold((u64::MAX, 0), |(low, high), one| (low.min(one.0), high.max(one.1)));
+            bounds = (low, high.min(last));
+        }
+        Runs::between(bounds.0, bounds.1)
+    }
+
+    /// Rollups that were written again after a crash have a new number and the `_id` of the first
+    /// writing, under which they are stored. Those that the journal still holds are looked up; those
+    /// that it does not hold were acknowledged and are believed.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    async fn find_again(&mut self, accounts: &mut [(Lane, Account)]) -> Result<(), AuditError> {
+        let is_rollup = |lane: &Lane| lane.kind() == Some(Stream::Rollup);
+        let missing: BTreeMap<Lane, Runs> = accounts
+            .iter()
+            .filter(|(lane, account)| is_rollup(lane) && !account.missing.is_empty())
+            .map(|(lane, account)| (*lane, account.missing.clone()))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        (self.progress)("looking for rollups that were written again");
+        let ids = held::ids(self.options.folder, &missing, IDS_MAX)?;
+        let names: Vec<&str> = ids.iter().map(|(_, _, id)| id.as_str()).collect();
+        let stored = self.asker.ids(Dataset::Rollup, &names).await?;
+        let stored: std::collections::BTreeSet<_> = stored.into_iter().collect();
+        for (lane, account) in accounts.iter_mut().filter(|(lane, _)| is_rollup(lane)) {
+            let of_lane = ids.iter().filter(|(own, ..)| own == lane);
+            let (mut found, mut held) = (Runs::default(), Runs::default());
+            for (_, number, id) in of_lane {
+                held.add(*number);
+                if stored.contains(id) {
+                    found.add(*number);
+                }
+            }
+            account.found_again(&found.or(&account.missing.without(&held)));
+        }
+        Ok(())
+    }
+
+    /// The first holes of a lane, with their times.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    async fn holes(
+        &mut self,
+        lane: Lane,
+        account: &Account,
+        most: usize,
+    ) -> Result<Vec<Hole>, AuditError> {
+        let runs: Vec<_> = account.missing.runs().iter().copied().take(most).collect();
+        if runs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let beside: Vec<u64> =
+            runs.iter().flat_map(|(first, last)| [first.saturating_sub(1), last + 1]).collect();
+        let times = self.asker.times_ms(lane, &beside).await?;
+        let there = self.journaled.lanes.get(&lane).map(|held| held.there.clone());
+        let there = there.unwrap_or_default();
+        let hole = |(first, last): (u64, u64)| Hole {
+            first,
+            last,
+            after_ms: times.get(&first.saturating_sub(1)).copied(),
+            before_ms: times.get(&(last + 1)).copied(),
+            held: there.and(&Runs::between(first, last)).count(),
+        };
+        Ok(runs.into_iter().map(hole).collect())
+    }
+}
+
+/// Takes note of numbers that a gap record tells of: whose, which lane and kind, from which on how many.
+fn note_gap(
+    gaps: &mut BTreeMap<Lane, Runs>,
+    (instance, epoch): (u64, u16),
+    (worker, stream): (u64, u64),
+    (first, count): (u64, u64),
+) {
+    if let (Ok(worker), Ok(stream)) = (u8::try_from(worker), u8::try_from(stream))
+        && count > 0
+    {
+        let lane = Lane { instance, epoch, worker, stream };
+        gaps.entry(lane).or_default().add_run(first, first.saturating_add(count - 1));
+    }
+}
+
+/// The same from its document.
+fn note_gap_document(gaps: &mut BTreeMap<Lane, Runs>, instance: u64, document: &Value) {
+    let number = |name: &str| document[name].as_u64().unwrap_or(0);
+    if let Ok(epoch) = u16::try_from(number("lbproxy.epoch")) {
+        note_gap(
+            gaps,
+            (instance, epoch),
+            (number("lbproxy.gap.worker"), number("lbproxy.gap.stream")),
+            (number("lbproxy.gap.first_seq"), number("lbproxy.gap.count")),
+        );
+    }
+}
+
+/// The numbers of dead letters, and how many lines there are.
+///
+/// # Errors
+/// When their file is there and cannot be read.
+fn dead_numbers(folder: &Path) -> Result<(BTreeMap<Lane, Runs>, u64), AuditError> {
+    let (mut dead, mut count) = (BTreeMap::<Lane, Runs>::new(), 0);
+    let read = dead_letter::each(folder, &mut |line| {
+        count += 1;
+        let Some(place) = dead_letter::place(line) else { return };
+        let lane = Lane {
+            instance: place.instance,
+            epoch: place.epoch,
+            worker: place.worker,
+            stream: place.stream,
+        };
+        dead.entry(lane).or_default().add(place.seq);
+    });
+    read.map_err(|source| AuditError::DeadLetters {
+        path: folder.join(dead_letter::FILE_NAME),
+        source,
+    })?;
+    Ok((dead, count))
+}
