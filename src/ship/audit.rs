@@ -108,15 +108,15 @@ impl Lane {
     /// The clauses that find its documents; in any index when `index` is empty.
     fn clauses(self, index: &str) -> Vec<Value> {
         let mut clauses = vec![
-            stored::term("lbproxy.instance", format!("{:010x}", self.instance).into()),
-            stored::term("lbproxy.epoch", self.epoch.into()),
-            stored::term("lbproxy.worker", self.worker.into()),
+            stored::term("lbproxy.instance", format!("{:010x}", self.instance)),
+            stored::term("lbproxy.epoch", self.epoch),
+            stored::term("lbproxy.worker", self.worker),
         ];
         if !index.is_empty() {
-            clauses.push(stored::term("_index", index.into()));
+            clauses.push(stored::term("_index", index));
         }
         if let Some(kind) = self.kind().filter(|kind| kind.dataset().has_several_kinds()) {
-            clauses.push(stored::term("lbproxy.kind", kind.as_str().into()));
+            clauses.push(stored::term("lbproxy.kind", kind.as_str()));
         }
         clauses
     }

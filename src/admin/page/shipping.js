@@ -43,7 +43,7 @@ export function make({ listen }) {
     ['acknowledged', 'stored', (s) => s.acknowledged],
     ['duplicate', 'were stored already', (s) => s.duplicate],
     ['failure store', 'stored by the server in its failure store: look there for its reason', (s) => s.failure_store, true],
-    ['dead letter', 'refused for good, kept in the dead-letter file in the folder of the journal with the reason', (s) => s.dead_letter, true],
+    ['dead letter', 'refused for good, kept in the folder of the journal with the reason; mend it, then `lbproxy log resend`', (s) => s.dead_letter, true],
     ['dead letter lost', 'refused, and the dead-letter file was full: counted, not kept', (s) => s.dead_letter_lost, true],
     ['pending', 'in the journal, not yet settled', (s) => s.pending],
     ['sent again', 'in batches without a usable answer', (s) => s.retried],

@@ -56,7 +56,7 @@ impl Span {
         /// Sums up to here are exact.
         const EXACT_MAX: f64 = 9e15;
         let width = self.last - self.first + 1;
-        let sum = (self.first as f64 + self.last as f64) / 2.0 * width as f64;
+        let sum = f64::midpoint(self.first as f64, self.last as f64) * width as f64;
         self.count == width && (sum > EXACT_MAX || (sum - self.sum).abs() < 0.5)
     }
 }
@@ -111,10 +111,8 @@ impl Asker<'_> {
         instance: u64,
         window: Window,
     ) -> Result<BTreeMap<Lane, Span>, AuditError> {
-        let mut clauses = vec![
-            term("_index", index.into()),
-            term("lbproxy.instance", format!("{instance:010x}").into()),
-        ];
+        let mut clauses =
+            vec![term("_index", index), term("lbproxy.instance", format!("{instance:010x}"))];
         clauses.extend(window.clause());
         let source =
             |name: &str| json!({ name: { "terms": { "field": format!("lbproxy.{name}") } } });
@@ -265,8 +263,8 @@ impl Asker<'_> {
         gaps: &mut BTreeMap<Lane, Runs>,
     ) -> Result<(), AuditError> {
         let clauses = [
-            term("lbproxy.instance", format!("{instance:010x}").into()),
-            term("lbproxy.kind", Stream::Gap.as_str().into()),
+            term("lbproxy.instance", format!("{instance:010x}")),
+            term("lbproxy.kind", Stream::Gap.as_str()),
         ];
         let order = ["lbproxy.epoch", "lbproxy.worker", "lbproxy.seq"];
         let sort: Vec<_> = order.iter().map(|field| json!({ *field: "asc" })).collect();
@@ -388,7 +386,8 @@ impl Asker<'_> {
 }
 
 /// The clause that a field has a value.
-pub(super) fn term(field: &str, value: Value) -> Value {
+pub(super) fn term(field: &str, value: impl Into<Value>) -> Value {
+    let value: Value = value.into();
     json!({ "term": { field: value } })
 }
 

@@ -133,7 +133,9 @@ impl Total {
 /// The sum of all findings.
 fn total(findings: &[Finding]) -> Total {
     let mut total = Total::default();
-    findings.iter().for_each(|finding| total.add(&finding.account));
+    for finding in findings {
+        total.add(&finding.account);
+    }
     total
 }
 
