@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use rustix::fs::FallocateFlags;
 
+use super::CONTROL_LANE;
 use super::format::{COPY_BYTES, FRAME_HEAD_BYTES, HEADER_BYTES, Header, STREAMS_MAX, State};
 use super::lock;
 use super::mapping::Mapping;
@@ -30,8 +31,16 @@ const TICK: Duration = Duration::from_millis(500);
 pub(super) enum Pages {
     /// All of them, so that the lane meets no page fault.
     Populated,
-    /// As they are touched: on a lane that is waiting.
+    /// As they are touched: on a lane that is waiting, or where nobody waits for a fault.
     OnDemand,
+}
+
+impl Pages {
+    /// For a segment prepared ahead. The control lane writes a few records a second, none of them on a
+    /// request's way: its segments would hold memory for nothing.
+    const fn ahead(lane: u8) -> Self {
+        if lane == CONTROL_LANE { Self::OnDemand } else { Self::Populated }
+    }
 }
 
 /// Runs until the journal stops.
@@ -70,7 +79,7 @@ pub(super) fn fill_slots(shared: &Shared) {
 
 /// Prepares one segment for a lane; `false` when there is no file for it.
 fn fill_slot(shared: &Shared, slot: &Slot) -> bool {
-    let Some(prepared) = prepare(shared, slot, Pages::Populated) else { return false };
+    let Some(prepared) = prepare(shared, slot, Pages::ahead(slot.lane)) else { return false };
     if let Err(prepared) = slot.ready.push(prepared) {
         lock(&shared.registry).release(&prepared.segment);
     }
@@ -181,5 +190,21 @@ pub(super) fn write_header(mapping: &mut Mapping, header: &Header) {
     for at in [0, COPY_BYTES] {
         mapping.bytes_mut()[at..at + COPY_BYTES].copy_from_slice(&copy);
         fence(Ordering::SeqCst); // the second copy never overtakes the first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lanes_of_workers_meet_no_page_fault_and_the_control_lane_holds_no_memory_for_nothing() {
+        for (lane, want) in [
+            (0, Pages::Populated),
+            (CONTROL_LANE - 1, Pages::Populated),
+            (CONTROL_LANE, Pages::OnDemand),
+        ] {
+            assert_eq!(Pages::ahead(lane), want, "lane {lane}");
+        }
     }
 }
