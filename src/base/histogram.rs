@@ -129,6 +129,19 @@ impl Histogram {
         self.max
     }
 
+    /// How many values lie up to each edge and above the one before, and how many beyond the last. Edges
+    /// must rise. A bucket lies where its middle does, so an edge is right within 0.4 %.
+    pub fn bands<const N: usize>(&self, edges: [u64; N]) -> ([u64; N], u64) {
+        let (mut within, mut beyond) = ([0_u64; N], 0_u64);
+        for &(bucket, count) in &self.buckets {
+            let value = middle(bucket, FINE_BITS);
+            let at = edges.partition_point(|edge| *edge < value);
+            let band = within.get_mut(at).unwrap_or(&mut beyond);
+            *band = band.saturating_add(count);
+        }
+        (within, beyond)
+    }
+
     /// At most `most` pairs of a value and how often it stands for one, in rising order. As fine as
     /// that allows: within 0.8 % unless more than four octaves are filled from end to end.
     pub fn points(&self, most: usize) -> Vec<(u64, u64)> {

@@ -78,6 +78,8 @@ impl Kind {
 pub(super) enum Place {
     /// In the record: its number in each kind of record, in the order of [`Stream::ALL`].
     Record([Option<u8>; Stream::ALL.len()]),
+    /// Made of the fields of this kind of record: the name in [`Stream::derived_fields`].
+    Derived(Stream, &'static str),
     /// In what surrounds the record: the name in [`ORIGIN_FIELDS`].
     Origin(&'static str),
     /// The kind of record itself.
@@ -144,6 +146,11 @@ fn collect() -> Vec<Field> {
                 places.len() - 1
             });
             places[index].2[number] = Some(spec.id);
+        }
+    }
+    for stream in Stream::ALL {
+        for spec in stream.derived_fields() {
+            add(spec, Place::Derived(stream, spec.rust));
         }
     }
     for spec in ORIGIN_FIELDS {

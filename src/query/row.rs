@@ -43,6 +43,10 @@ impl<'a> Row<'a> {
                 let (_, id) = kinds.into_iter().find(|(stream, _)| *stream == self.stream)?;
                 self.values.get(id?)
             }
+            Place::Derived(stream, name) if stream == self.stream => {
+                self.values.derived(stream, name)
+            }
+            Place::Derived(..) => None,
             Place::Stream => Some(Value::Text(self.stream.as_str().as_bytes())),
             Place::Origin(name) => {
                 let constants = self.origin.constants;

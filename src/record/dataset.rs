@@ -82,8 +82,8 @@ impl Dataset {
         self.kinds().len() > 1
     }
 
-    /// Every field that a document in it can have, each once: those of its kinds, then
-    /// [`ORIGIN_FIELDS`].
+    /// Every field that a document in it can have, each once: those of its kinds and what is
+    /// made of them, then [`ORIGIN_FIELDS`].
     pub fn document_fields(self) -> impl Iterator<Item = &'static FieldSpec> {
         let own = self.kinds().iter().enumerate().flat_map(move |(index, kind)| {
             let earlier = self.kinds().get(..index).unwrap_or_default();
@@ -91,7 +91,8 @@ impl Dataset {
                 !earlier.iter().flat_map(|kind| kind.fields()).any(|other| other.path == field.path)
             })
         });
-        own.chain(self.kind_field()).chain(ORIGIN_FIELDS)
+        let derived = self.kinds().iter().flat_map(|kind| kind.derived_fields());
+        own.chain(derived).chain(self.kind_field()).chain(ORIGIN_FIELDS)
     }
 
     /// [`KIND_FIELD`], where documents have it.

@@ -26,7 +26,7 @@ kind, and a line of `lbproxy log`. Where a data stream holds several kinds, `lbp
   `lbproxy.*`. The last column but one is the name in OpenTelemetry's semantic conventions.
 - A longer text than the limit in its type is cut there, at a character.
 - The number of a field is its place in the journal's binary form: it never changes and is never used
-  again.
+  again. A field without a number is not in the journal, but made when the document is written.
 ";
 
 /// What follows the access record's table.
@@ -108,7 +108,7 @@ pub fn records_markdown() -> String {
         let name = stream.data_stream("NAMESPACE");
         // Writing to a String cannot fail.
         let _ = write!(page, "\n## {title}\n\nStream `{name}`.\n\n");
-        table(&mut page, stream.fields());
+        table(&mut page, &[stream.fields(), stream.derived_fields()].concat());
         if stream == Stream::Access {
             page += TIMELINE;
         }

@@ -10,7 +10,7 @@ use super::schema::{DecodeError, take_bitmap};
 use super::value::{Count, Field, FieldKind, Text, TimestampMs, Value, cut};
 use super::{
     AccessRecord, ConnectionRecord, Dataset, FieldSpec, GapRecord, HeartbeatRecord, ProcessRecord,
-    RollupRecord, json,
+    RollupRecord, derived, json,
 };
 
 /// A kind of record: a table, and a stream of its own in the journal, numbered from 1 per lane.
@@ -77,10 +77,16 @@ impl Stream {
         }
     }
 
-    /// Every field that a document of this kind can have: its own, `lbproxy.kind` where its dataset
-    /// holds several, then [`ORIGIN_FIELDS`].
+    /// Every field that a document of this kind can have: its own, those made of them, `lbproxy.kind`
+    /// where its dataset holds several, then [`ORIGIN_FIELDS`].
     pub fn document_fields(self) -> impl Iterator<Item = &'static FieldSpec> {
-        self.fields().iter().chain(self.dataset().kind_field()).chain(ORIGIN_FIELDS)
+        let own = self.fields().iter().chain(self.derived_fields());
+        own.chain(self.dataset().kind_field()).chain(ORIGIN_FIELDS)
+    }
+
+    /// The fields that only its documents have, made of its own.
+    pub const fn derived_fields(self) -> &'static [FieldSpec] {
+        derived::fields(self)
     }
 
     /// The table of this kind.
@@ -189,6 +195,11 @@ impl<'a> Values<'a> {
     pub fn get(&self, id: u8) -> Option<Value<'a>> {
         *self.0.get(usize::from(id))?
     }
+
+    /// The value of one of [`Stream::derived_fields`] of the record's kind, by its name in the source.
+    pub fn derived(&self, stream: Stream, name: &str) -> Option<Value<'a>> {
+        derived::value(stream, name, self)
+    }
 }
 
 /// A row of [`ORIGIN_FIELDS`], whose fields have no number: they are not in the payload.
@@ -274,7 +285,7 @@ pub fn write_document(
         Stream::Process => ProcessRecord::write_fields(payload, out),
         Stream::Rollup => RollupRecord::write_fields(payload, out),
     };
-    if let Err(error) = written {
+    if let Err(error) = written.and_then(|()| derived::write(stream, payload, out)) {
         out.truncate(start);
         return Err(error);
     }

@@ -1,12 +1,14 @@
 //! Records: what leaves the process, as tables.
 //!
 //! One macro table per kind ([`AccessRecord`], [`HeartbeatRecord`], [`RollupRecord`] …); from a row come
-//! struct field, binary codec, JSON, index mapping and documentation. No I/O, no clock.
+//! struct field, binary codec, JSON, index mapping and documentation. `derived` adds what only
+//! documents have. No I/O, no clock.
 //! Not here: where the bytes are kept (`journal`), who measures (`proxy`).
 
 mod access;
 mod connection;
 mod dataset;
+mod derived;
 mod docs;
 mod document;
 mod gap;

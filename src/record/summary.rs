@@ -192,6 +192,11 @@ impl ClassCounts<'_> {
     pub fn key(status: u16) -> u16 {
         (status / 100).min(6)
     }
+
+    /// The name of a status's class; 0 is no status.
+    pub(super) fn name(status: u16) -> &'static [u8] {
+        CLASSES.get(usize::from(Self::key(status))).map_or(b"other", |name| name.as_bytes())
+    }
 }
 
 /// The distribution of times, in microseconds.
