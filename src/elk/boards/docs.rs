@@ -30,8 +30,15 @@ curl -H 'osd-xsrf: true' -F file=@dashboards/opensearch/lbproxy.ndjson \\
   latency has percentiles over the records on both.
 - Links between boards take the time range along, and on Kibana the filters; on OpenSearch Dashboards
   those that are pinned, as the lists above the panels do.
-- Status is a list to choose from only where every panel is made of single requests: a rollup holds
-  many statuses.
+- Status class and status are lists to choose from only where every panel is made of single requests: a
+  rollup holds many statuses.
+- Heat maps over long ranges come from `lbproxy.rollup.duration_bucket`, bands that every rollup counts
+  its requests in; a colour is what was counted, from any number of rollups. Both products draw them with
+  Vega.
+- Where a panel shows the day before, it is the same span, each point where it is held against: 24 hours
+  earlier.
+- A figure has a colour only where it says that something is wrong, and a word with it: red where users
+  are hurt now, amber for what will hurt. From where on stands in the table.
 - Dashed lines are the objectives 99.9 % served and 300 ms for the 99th percentile.
 
 ";
@@ -73,13 +80,20 @@ fn row(panel: &Panel) -> String {
         let filter = panel.filter.split_whitespace().collect::<Vec<_>>().join(" ");
         let _ = write!(data, " where `{filter}`");
     }
+    let unit = panel.metrics.first().map(|metric| metric.unit);
+    if let (Some(alarm), Some(unit)) = (panel.alarm, unit) {
+        for (color, level, word) in alarm.levels() {
+            let _ =
+                write!(shows, "<br>{color} {} {}: {word}", alarm.side.as_str(), unit.text(level));
+        }
+    }
     let form = match panel.form {
         Form::Figure => "figure",
         Form::Lines => "lines",
         Form::Bars => "stacked bars",
         Form::Areas => "areas",
         Form::Table => "table",
-        Form::Heat { .. } => "heat map",
+        Form::Heat { .. } | Form::Bands => "heat map",
         Form::Records(_) => "records",
     };
     let osd = match panel.form {
@@ -114,5 +128,6 @@ fn metric(metric: &Metric) -> String {
         Value::Ratio(top, bottom) => format!("({}) ÷ ({})", terms(top), terms(bottom)),
     };
     let per = if metric.is_rate { " per second" } else { "" };
-    format!("{}: {what}, {}{per}", metric.label, metric.unit.as_str())
+    let when = if metric.is_day_before { ", of the day before" } else { "" };
+    format!("{}: {what}, {}{per}{when}", metric.label, metric.unit.as_str())
 }

@@ -2,16 +2,21 @@
 //!
 //! kb-dashboard (PyPI) makes Lens panels by value of our panels. It writes for the newest Kibana and
 //! leaves a few things out; [`finish`] puts them in and states the oldest version that has all of it.
-//! Every panel is form-based Lens: free in every licence. Not here: running kb-dashboard (the tests
-//! and `make dashboards` do).
+//! Every panel is form-based Lens, or Vega where Lens has no form (bands that documents hold): both are
+//! free in every licence. Not here: running kb-dashboard (the tests and `make dashboards` do).
 
 use serde_json::{Map, Value, json};
 
-use super::model::{Board, Form, GRID_WIDTH, Metric, Panel, Term, Unit, Value as Worked};
+use super::model::{
+    Alarm, Board, Form, GRID_WIDTH, Metric, Panel, Side, Term, Unit, Value as Worked,
+};
 use super::views::{scale, view_id};
 use super::{
-    CORE_VERSION, Product, discover_links, lines, note, places, version, views_and_searches,
+    CORE_VERSION, Product, discover_links, lines, note, osd, places, version, views_and_searches,
 };
+
+/// A day before, in the words of Lens.
+const DAY: &str = "1d";
 
 /// Height of the row of links above the panels.
 const HEAD: u16 = 4;
@@ -101,7 +106,8 @@ fn chart(board: &Board, panel: &Panel) -> Value {
         Form::Records(_) => {
             return json!({ "search": { "saved_search_id": board.panel_id(panel) } });
         }
-        Form::Figure => json!({ "type": "metric", "primary": metrics.first() }),
+        Form::Bands => return json!({ "vega": { "spec": osd::vega::spec(panel) } }),
+        Form::Figure => figure(panel, metrics.first()),
         Form::Table => json!({
             "type": "datatable", "metrics": metrics, "breakdowns": splits.collect::<Vec<_>>(),
             "sorting": { "column_id": "m0", "direction": "desc" },
@@ -153,6 +159,68 @@ fn chart(board: &Board, panel: &Panel) -> Value {
     json!({ "lens": lens })
 }
 
+/// One figure; below it from where on it says that something is wrong.
+fn figure(panel: &Panel, metric: Option<&Value>) -> Value {
+    let mut figure = json!({ "type": "metric", "primary": metric });
+    if let (Some(alarm), Some(unit)) = (panel.alarm, panel.metrics.first().map(|own| own.unit)) {
+        let words: Vec<_> = alarm
+            .levels()
+            .map(|(color, level, word)| {
+                format!("{color} {} {}: {word}", alarm.side.as_str(), unit.text(level))
+            })
+            .collect();
+        figure["titles_and_text"] = json!({ "subtitle": words.join(" · ") });
+    }
+    figure
+}
+
+/// The palette of an alarm: colours only on its wrong side, so that all else is the theme's.
+fn palette(panel: &Panel, alarm: &Alarm) -> Value {
+    // In the numbers of the field, whose format turns them into what people read.
+    let scale = panel.metrics.first().map_or(1.0, |metric| lens_scale(panel, metric));
+    let mut levels: Vec<_> = alarm
+        .levels()
+        .map(|(name, level, _)| (level / scale, super::source::alarm_color(name)))
+        .collect();
+    levels.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let bounds: Vec<_> = levels.iter().map(|(level, _)| *level).collect();
+    let (first, last) = (bounds.first().copied(), bounds.last().copied());
+    let stop = |(color, stop): (&str, Option<f64>)| json!({ "color": color, "stop": stop });
+    let colors = levels.iter().map(|(_, color)| *color);
+    // Lens wants to know where each colour ends, and beside it where each begins.
+    let (ends, begins, range, continuity): (Vec<_>, Vec<_>, _, _) = match alarm.side {
+        Side::Above => {
+            let ends = bounds.iter().skip(1).copied().chain([f64::from(u32::MAX)]).map(Some);
+            (ends.collect(), bounds.iter().copied().map(Some).collect(), [first, None], "above")
+        }
+        Side::Below => {
+            let begins = [None].into_iter().chain(bounds.iter().copied().map(Some));
+            let begins = begins.take(bounds.len()).collect();
+            (bounds.iter().copied().map(Some).collect(), begins, [None, last], "below")
+        }
+    };
+    let stops: Vec<_> = colors.clone().zip(ends).map(stop).collect();
+    let color_stops: Vec<_> = colors.zip(begins).map(stop).collect();
+    json!({
+        "name": "custom", "type": "palette",
+        "params": {
+            "name": "custom", "steps": stops.len(), "maxSteps": 5, "reverse": false,
+            "progression": "fixed", "continuity": continuity,
+            "rangeType": "number", "rangeMin": range[0], "rangeMax": range[1],
+            "stops": stops, "colorStops": color_stops,
+        },
+    })
+}
+
+/// What the numbers of a column are multiplied with to be what people read: what is calculated is in
+/// its unit already.
+fn lens_scale(panel: &Panel, metric: &Metric) -> f64 {
+    match metric.value {
+        Worked::Ratio(..) | Worked::Count(_) => 1.0,
+        _ => scale(panel, metric),
+    }
+}
+
 /// Bands from their bounds; the last is open.
 fn bands(bounds: &[u64]) -> impl Iterator<Item = (u64, Option<u64>)> {
     bounds.iter().enumerate().map(|(at, from)| (*from, bounds.get(at + 1).copied()))
@@ -173,10 +241,11 @@ fn axis(panel: &Panel) -> Value {
 /// A metric of a panel. A field's own format serves where there is one field; what is calculated
 /// has none and is given one.
 fn metric(panel: &Panel, at: usize, metric: &Metric) -> Value {
+    let shift = if metric.is_day_before { Some(DAY) } else { None };
     let mut source = match metric.value {
         Worked::Count("") => json!({ "aggregation": "count" }),
         // kb-dashboard loses the filter of a plain count, not that of a formula.
-        Worked::Count(filter) => json!({ "formula": term(&Term::Count(filter)) }),
+        Worked::Count(filter) => json!({ "formula": term(&Term::Count(filter), shift) }),
         Worked::Sum(field) => json!({ "aggregation": "sum", "field": field }),
         Worked::Max(field) => json!({ "aggregation": "max", "field": field }),
         Worked::Min(field) => json!({ "aggregation": "min", "field": field }),
@@ -193,7 +262,10 @@ fn metric(panel: &Panel, at: usize, metric: &Metric) -> Value {
             "percentile": percentile,
         }),
         Worked::Ratio(top, bottom) => {
-            let sum = |terms: &[Term]| terms.iter().map(term).collect::<Vec<_>>().join(" + ");
+            let sum = |terms: &[Term]| {
+                let each = terms.iter().map(|own| term(own, shift));
+                each.collect::<Vec<_>>().join(" + ")
+            };
             let scaled = match scale(panel, metric) {
                 1.0 => String::new(),
                 scale => format!(" * {scale}"),
@@ -213,7 +285,7 @@ fn metric(panel: &Panel, at: usize, metric: &Metric) -> Value {
         };
     }
     if let Some(color) = metric.color.filter(|_| panel.form.has_time() && panel.splits.is_empty())
-        && !matches!(panel.form, Form::Heat { .. })
+        && !matches!(panel.form, Form::Heat { .. } | Form::Bands)
     {
         source["color"] = color.into();
     }
@@ -221,12 +293,15 @@ fn metric(panel: &Panel, at: usize, metric: &Metric) -> Value {
 }
 
 /// A term in the language of formulas.
-fn term(term: &Term) -> String {
-    match term {
-        Term::Count("") => "count()".to_owned(),
-        Term::Count(filter) => format!("count(kql='{filter}')"),
-        Term::Sum(field) => format!("sum({field})"),
-    }
+fn term(term: &Term, shift: Option<&str>) -> String {
+    let (function, own) = match term {
+        Term::Count("") => ("count", None),
+        Term::Count(filter) => ("count", Some(format!("kql='{filter}'"))),
+        Term::Sum(field) => ("sum", Some((*field).to_owned())),
+    };
+    let shift = shift.map(|shift| format!("shift='{shift}'"));
+    let arguments: Vec<_> = own.into_iter().chain(shift).collect();
+    format!("{function}({})", arguments.join(", "))
 }
 
 /// The file to import, from what kb-dashboard made of [`source`]: data views, searches, then
@@ -277,15 +352,34 @@ fn complete(panel: &Panel, compiled: &mut Value) -> Option<()> {
         compiled["panelRefName"] = format!("panel_{}", panel.id).into();
         return Some(());
     }
+    if panel.form == Form::Bands {
+        // What the specification asks for is all that is asked.
+        return Some(());
+    }
     let state = &mut compiled["embeddableConfig"]["attributes"]["state"];
+    if let Some(alarm) = panel.alarm {
+        state["visualization"]["palette"] = palette(panel, &alarm);
+    }
     let layers = state["datasourceStates"]["formBased"]["layers"].as_object_mut()?;
     for layer in layers.values_mut() {
         if panel.is_whole {
             layer["ignoreGlobalFilters"] = true.into();
         }
-        for (at, _) in panel.metrics.iter().enumerate().filter(|(_, metric)| metric.is_rate) {
-            if let Some(column) = layer["columns"].get_mut(format!("m{at}")) {
+        for (at, metric) in panel.metrics.iter().enumerate() {
+            let Some(column) = layer["columns"].get_mut(format!("m{at}")) else { continue };
+            if metric.is_rate {
                 column["timeScale"] = "s".into();
+            }
+            if metric.is_day_before && column["operationType"] != "formula" {
+                column["timeShift"] = DAY.into();
+            }
+        }
+        // kb-dashboard puts the shift of a formula's parts where Kibana does not look.
+        for column in layer["columns"].as_object_mut()?.values_mut() {
+            if let Some(shift) =
+                column["params"].as_object_mut().and_then(|own| own.remove("shift"))
+            {
+                column["timeShift"] = shift;
             }
         }
     }

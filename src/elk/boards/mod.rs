@@ -181,8 +181,22 @@ pub fn note(product: Product, panel: &Panel) -> String {
             }
         };
     }
+    for (color, level, word) in panel.alarm.iter().flat_map(|alarm| alarm.levels()) {
+        let side = panel.alarm.map_or("", |alarm| alarm.side.as_str());
+        let level = panel.metrics.first().map_or(String::new(), |metric| metric.unit.text(level));
+        note += &format!(" {} {side} {level}: {word}.", capital(color));
+    }
+    if panel.has_day_before() {
+        note += " The same span a day before stands beside it.";
+    }
     if panel.is_whole {
         note += " Not narrowed by the controls above.";
     }
     note
+}
+
+/// A word at the beginning of a sentence.
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }

@@ -65,7 +65,9 @@ pub enum Control {
     Endpoint,
     /// The listener.
     Listener,
-    /// The status to the downstream; only where every panel is made of records that have one.
+    /// The class of the status to the downstream; only where every panel is made of single requests.
+    StatusClass,
+    /// The status to the downstream; likewise.
     Status,
 }
 
@@ -78,6 +80,7 @@ impl Control {
             Self::Route => "lbproxy.route",
             Self::Endpoint => "lbproxy.endpoint",
             Self::Listener => "lbproxy.listener",
+            Self::StatusClass => "lbproxy.status_class",
             Self::Status => "http.response.status_code",
         }
     }
@@ -90,6 +93,7 @@ impl Control {
             Self::Route => "Route",
             Self::Endpoint => "Endpoint",
             Self::Listener => "Listener",
+            Self::StatusClass => "Status class",
             Self::Status => "Status",
         }
     }
@@ -116,6 +120,8 @@ pub struct Panel {
     pub splits: &'static [Split],
     /// A level that the first metric is to be held against.
     pub objective: Option<Objective>,
+    /// From where on a figure says that something is wrong; else it has no colour.
+    pub alarm: Option<Alarm>,
     /// Whether the board's controls leave it alone, as its documents do not have their fields.
     pub is_whole: bool,
     /// Width on the grid.
@@ -142,6 +148,9 @@ pub enum Form {
         /// Where a band begins and the one before ends; the last is open.
         bounds: &'static [u64],
     },
+    /// The same where documents hold the counts of the bands themselves: one metric for each, lowest
+    /// first.
+    Bands,
     /// The documents themselves, newest first, with these fields.
     Records(&'static [&'static str]),
 }
@@ -149,7 +158,7 @@ pub enum Form {
 impl Form {
     /// Whether it runs over time.
     pub const fn has_time(self) -> bool {
-        matches!(self, Self::Lines | Self::Bars | Self::Areas | Self::Heat { .. })
+        matches!(self, Self::Lines | Self::Bars | Self::Areas | Self::Bands | Self::Heat { .. })
     }
 }
 
@@ -166,6 +175,8 @@ pub struct Metric {
     pub is_rate: bool,
     /// Its colour, where it has one on all boards.
     pub color: Option<&'static str>,
+    /// Whether it is that of the same span a day before.
+    pub is_day_before: bool,
 }
 
 /// How a figure is worked out of the documents of its bucket.
@@ -229,6 +240,16 @@ impl Unit {
             Self::Bytes => "bytes",
         }
     }
+
+    /// A number in it, as people write it.
+    pub fn text(self, number: f64) -> String {
+        match self {
+            Self::Count => number.to_string(),
+            // Parts of 1 that are meant to be exact are not, in binary.
+            Self::Share => format!("{} %", (number * 1e8).round() / 1e6),
+            Self::Ms | Self::Seconds | Self::Bytes => format!("{number} {}", self.as_str()),
+        }
+    }
 }
 
 /// The values of a field, those with the highest first metric.
@@ -251,6 +272,46 @@ pub struct Objective {
     pub level: f64,
 }
 
+/// From where on a figure says that something is wrong. Red is for users that are hurt now, amber for
+/// what will hurt; a word stands beside the colour.
+#[derive(Debug, Clone, Copy)]
+pub struct Alarm {
+    /// On which side of the levels it is wrong.
+    pub side: Side,
+    /// The milder level, in the figure's unit, and what it says.
+    pub amber: Option<(f64, &'static str)>,
+    /// The level that hurts users, and what it says.
+    pub red: Option<(f64, &'static str)>,
+}
+
+/// A side of a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Less is worse.
+    Below,
+    /// More is worse.
+    Above,
+}
+
+impl Side {
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Below => "below",
+            Self::Above => "above",
+        }
+    }
+}
+
+impl Alarm {
+    /// Its levels with colours and words, the worst first.
+    pub fn levels(&self) -> impl Iterator<Item = (&'static str, f64, &'static str)> {
+        let red = self.red.map(|(level, word)| ("red", level, word));
+        let amber = self.amber.map(|(level, word)| ("amber", level, word));
+        red.into_iter().chain(amber)
+    }
+}
+
 /// Values of `field`, at most `size`.
 pub const fn split(field: &'static str, label: &'static str, size: u16) -> Split {
     Split { field, label, size }
@@ -263,7 +324,7 @@ pub const fn row(height: u16, panels: &'static [Panel]) -> Row {
 
 /// A figure that counts things; see [`Metric::per_second`] and the other refinements.
 pub const fn metric(label: &'static str, value: Value, unit: Unit) -> Metric {
-    Metric { label, value, unit, is_rate: false, color: None }
+    Metric { label, value, unit, is_rate: false, color: None, is_day_before: false }
 }
 
 impl Metric {
@@ -271,6 +332,14 @@ impl Metric {
     #[must_use]
     pub const fn per_second(mut self) -> Self {
         self.is_rate = true;
+        self
+    }
+
+    /// Of the same span a day before.
+    #[must_use]
+    pub const fn day_before(mut self, label: &'static str) -> Self {
+        self.label = label;
+        self.is_day_before = true;
         self
     }
 
@@ -301,6 +370,7 @@ pub const fn panel(
         metrics,
         splits: &[],
         objective: None,
+        alarm: None,
         is_whole: false,
         width: GRID_WIDTH / 3,
     }
@@ -326,6 +396,52 @@ impl Panel {
     pub const fn against(mut self, label: &'static str, level: f64) -> Self {
         self.objective = Some(Objective { label, level });
         self
+    }
+
+    /// Red below a level, as users are hurt.
+    #[must_use]
+    pub const fn red_below(self, level: f64, word: &'static str) -> Self {
+        self.alarming(Side::Below, None, Some((level, word)))
+    }
+
+    /// Amber below a level, as it will hurt.
+    #[must_use]
+    pub const fn amber_below(self, level: f64, word: &'static str) -> Self {
+        self.alarming(Side::Below, Some((level, word)), None)
+    }
+
+    /// Red above a level, as users are hurt.
+    #[must_use]
+    pub const fn red_above(self, level: f64, word: &'static str) -> Self {
+        self.alarming(Side::Above, None, Some((level, word)))
+    }
+
+    /// Amber above a level, as it will hurt.
+    #[must_use]
+    pub const fn amber_above(self, level: f64, word: &'static str) -> Self {
+        self.alarming(Side::Above, Some((level, word)), None)
+    }
+
+    /// With levels beside those it has.
+    const fn alarming(
+        mut self,
+        side: Side,
+        amber: Option<(f64, &'static str)>,
+        red: Option<(f64, &'static str)>,
+    ) -> Self {
+        let (old_amber, old_red) = match self.alarm {
+            Some(alarm) => (alarm.amber, alarm.red),
+            None => (None, None),
+        };
+        let amber = if amber.is_some() { amber } else { old_amber };
+        let red = if red.is_some() { red } else { old_red };
+        self.alarm = Some(Alarm { side, amber, red });
+        self
+    }
+
+    /// Whether it shows what was a day before.
+    pub fn has_day_before(&self) -> bool {
+        self.metrics.iter().any(|metric| metric.is_day_before)
     }
 
     /// Left alone by the board's controls.

@@ -25,6 +25,10 @@ const START_MS: u64 = 1_795_521_600_000;
 const MINUTES: u64 = 8;
 /// Requests.
 const REQUESTS: u64 = 1_600;
+/// Requests of the same minutes a day before.
+const REQUESTS_BEFORE: u64 = 700;
+/// A day.
+pub(super) const DAY_MS: u64 = 86_400_000;
 
 /// What is stored, and what was meant to be.
 pub(super) struct Loaded {
@@ -43,6 +47,8 @@ pub(super) struct Planned {
     pub(super) failed: u64,
     pub(super) left: u64,
     pub(super) client: u64,
+    /// A day before, refused by the endpoint: all the trouble of that day.
+    pub(super) troubled_before: u64,
 }
 
 impl Planned {
@@ -66,6 +72,14 @@ impl Planned {
             ("heartbeat/changes", "changes", 2.0),
             ("clients/bad", "connections", 24.0),
         ];
+        let new = &figures["errors/reason-before"].0;
+        let of_reason = |reason: &str, label: &str| {
+            let place = (String::new(), reason.to_owned(), label.to_owned());
+            new.get(&place).copied()
+        };
+        assert_eq!(of_reason("connect_refused", "a day before"), Some(self.troubled_before as f64));
+        assert_eq!(of_reason("first_byte_timeout", "a day before"), None, "new since yesterday");
+        assert!(of_reason("first_byte_timeout", "requests").is_some());
         let wrong = rows.into_iter().filter_map(|(panel, label, want)| {
             let place = (String::new(), String::new(), label.to_owned());
             let have = figures[panel].0.get(&place).copied().unwrap_or(0.0);
@@ -135,15 +149,20 @@ impl Maker {
         let mut core = Core::new(Rules { window_ms: 60_000, grace_ms: 1_000 });
         let mut planned = Planned::default();
         let mut slot = vec![0; 4_096];
-        for number in 0..REQUESTS {
-            let exchange = Exchange::of(number);
-            planned.requests += 1;
-            planned.failed += u64::from(exchange.is_failure());
-            planned.left += u64::from(exchange.reason == Reason::DownstreamClosed);
-            planned.client += u64::from(exchange.status == Some(404));
+        let before = (0..REQUESTS_BEFORE).map(Exchange::of_day_before);
+        let exchanges = before.chain((0..REQUESTS).map(Exchange::of));
+        for (exchange, seq) in exchanges.zip(1..) {
+            if exchange.time_ms >= START_MS {
+                planned.requests += 1;
+                planned.failed += u64::from(exchange.is_failure());
+                planned.left += u64::from(exchange.reason == Reason::DownstreamClosed);
+                planned.client += u64::from(exchange.status == Some(404));
+            } else {
+                planned.troubled_before += u64::from(exchange.status != Some(200));
+            }
             let bytes = exchange.record().encode(&mut slot).unwrap();
             self.add(Stream::Access, &slot[..bytes]);
-            core.take((7, 1, 0), number + 1, &slot[..bytes], exchange.time_ms).unwrap();
+            core.take((7, 1, 0), seq, &slot[..bytes], exchange.time_ms).unwrap();
         }
         core.close_all();
         while let Some(row) = core.pending() {
@@ -349,6 +368,18 @@ impl Exchange {
             duration_us,
             is_reused: !drawn.is_multiple_of(4),
         }
+    }
+
+    /// The same minutes a day before: fewer requests, slower, and only one kind of trouble.
+    fn of_day_before(number: u64) -> Self {
+        let same = Self::of(number);
+        let is_refused = number.is_multiple_of(9);
+        let (status, reason, phase) = match is_refused {
+            true => (Some(502), Reason::ConnectRefused, Phase::Connect),
+            false => (Some(200), Reason::Complete, Phase::Done),
+        };
+        let time_ms = START_MS - DAY_MS + number * MINUTES * 60_000 / REQUESTS_BEFORE;
+        Self { time_ms, status, reason, phase, duration_us: same.duration_us * 2, ..same }
     }
 
     /// By the words of the documentation, not by the code that decides it.

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::data::DAY_MS;
 use super::figures::{Answer, Figures};
 use super::{Asked, Objects, referenced, truth};
 
@@ -24,49 +25,77 @@ pub(super) fn ask(asked: &Asked<'_>, dashboard: &Value, id: &str) -> Answer {
     assert!(data.next().is_none(), "one layer with data");
     let view = referenced(dashboard, &format!("{id}:indexpattern-datasource-layer-{layer_id}"));
     let layer = Layer {
+        shift: None,
         objects: asked.objects,
         view,
         columns: &layer["columns"],
         order: &layer["columnOrder"],
     };
 
-    let query = asked.query(&[state["query"].clone()]);
-    let body = json!({ "size": 0, "query": query, "aggs": layer.aggregations() });
-    let answer = asked.search(view, body);
     let mut figures = Figures::default();
-    let buckets = layer.buckets();
-    let documents = if layer.has_histograms() { asked.documents(view, &query) } else { Vec::new() };
-    layer.read(
-        &answer["aggregations"],
-        &buckets,
-        &mut (String::new(), Vec::new()),
-        &documents,
-        &mut figures,
-    );
-    let remark = if documents.is_empty() {
-        ""
-    } else {
-        "(histograms added up here: this build lacks the type)"
-    };
-    Answer::new(figures, &answer).with_remark(remark)
+    let (mut first, mut remark) = (None, "");
+    // Kibana asks once for both days and tells them apart by filters; one search for each is the same.
+    for shift in layer.shifts() {
+        let layer = Layer { shift, ..layer };
+        let query = asked.query_earlier(&[state["query"].clone()], layer.earlier_ms());
+        let body = json!({ "size": 0, "query": query, "aggs": layer.aggregations() });
+        let answer = asked.search(view, body);
+        let has_histograms = layer.has_histograms();
+        let documents = if has_histograms { asked.documents(view, &query) } else { Vec::new() };
+        let (buckets, at) = (layer.buckets(), &mut (String::new(), Vec::new()));
+        layer.read(&answer["aggregations"], &buckets, at, &documents, &mut figures);
+        if !documents.is_empty() {
+            remark = "(histograms added up here: this build lacks the type)";
+        }
+        first.get_or_insert(answer);
+    }
+    Answer::new(figures, &first.unwrap()).with_remark(remark)
 }
 
-/// A form-based layer.
+/// A form-based layer, of which one shift in time is looked at.
+#[derive(Clone, Copy)]
 struct Layer<'a> {
+    shift: Option<&'a str>,
     objects: &'a Objects,
     view: &'a str,
     columns: &'a Value,
     order: &'a Value,
 }
 
-impl Layer<'_> {
-    fn ids(&self, is_bucket: bool) -> Vec<&str> {
+impl<'a> Layer<'a> {
+    fn ids(&self, is_bucket: bool) -> Vec<&'a str> {
         let ids = self.order.as_array().unwrap().iter().map(|id| id.as_str().unwrap());
-        ids.filter(|id| self.columns[id]["isBucketed"] == is_bucket).collect()
+        let is_own = |id: &&str| is_bucket || self.shift_of(id) == self.shift;
+        ids.filter(|id| self.columns[id]["isBucketed"] == is_bucket).filter(is_own).collect()
+    }
+
+    /// The shift of a column; what is calculated has that of its parts.
+    fn shift_of(&self, id: &str) -> Option<&'a str> {
+        let column = &self.columns[id];
+        let parts = column["references"].as_array().into_iter().flatten();
+        let parts = parts.filter_map(|part| self.shift_of(part.as_str().unwrap()));
+        column["timeShift"].as_str().or(parts.last())
+    }
+
+    /// Every shift, that of now first.
+    fn shifts(&self) -> Vec<Option<&'a str>> {
+        let ids = self.columns.as_object().unwrap().keys();
+        let mut shifts: Vec<_> = ids.map(|id| self.shift_of(id)).collect();
+        shifts.sort_unstable();
+        shifts.dedup();
+        shifts
+    }
+
+    fn earlier_ms(&self) -> u64 {
+        match self.shift {
+            None => 0,
+            Some("1d") => DAY_MS,
+            Some(other) => panic!("{other}"),
+        }
     }
 
     /// Columns that group, outermost first.
-    fn buckets(&self) -> Vec<&str> {
+    fn buckets(&self) -> Vec<&'a str> {
         self.ids(true)
     }
 
@@ -169,7 +198,11 @@ impl Layer<'_> {
                     None => 1.0,
                 };
                 let label = column["label"].as_str().unwrap();
-                figures.add(&at.0, &split, label, figure.map(|figure| figure * shown / seconds));
+                let time = match at.0.as_str() {
+                    "" => String::new(),
+                    time => (time.parse::<u64>().unwrap() + self.earlier_ms()).to_string(),
+                };
+                figures.add(&time, &split, label, figure.map(|figure| figure * shown / seconds));
             }
             return;
         };

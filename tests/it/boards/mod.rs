@@ -12,6 +12,7 @@ mod lens;
 mod truth;
 mod vega;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use lbproxy::elk::{Product, boards};
@@ -90,10 +91,25 @@ fn every_panel_of_every_board_says_what_is_true() {
         let objects = Objects::of(product);
         let (mut table, mut wrong) = (String::new(), Vec::new());
         let mut figures = HashMap::new();
+        let mut drawings = Vec::new();
         for board in boards::source::BOARDS {
             for panel in board.panels() {
-                let asked = Asked { server, objects: &objects, loaded: &loaded };
+                let drawn = RefCell::default();
+                let asked = Asked { server, objects: &objects, loaded: &loaded, drawn };
                 let answer = asked.panel(product, board, panel);
+                drawings.extend(asked.drawn.take().into_iter().map(|mut drawing| {
+                    let row = board
+                        .rows
+                        .iter()
+                        .find(|row| row.panels.iter().any(|own| own.id == panel.id));
+                    drawing["board"] = board.id.into();
+                    drawing["board_title"] = board.title.into();
+                    drawing["id"] = panel.id.into();
+                    drawing["title"] = panel.title.into();
+                    drawing["width"] = panel.width.into();
+                    drawing["height"] = row.unwrap().height.into();
+                    drawing
+                }));
                 let want = truth::figures(product, panel, &loaded);
                 assert!(!want.is_empty(), "{}/{}: the data has nothing for it", board.id, panel.id);
                 let name = format!("{}/{}", board.id, panel.id);
@@ -106,6 +122,9 @@ fn every_panel_of_every_board_says_what_is_true() {
                 figures.insert(name, answer.figures);
             }
         }
+        // For tests/browser/vega.js, which draws them.
+        let place = format!("{}/vega-{}.json", env!("CARGO_TARGET_TMPDIR"), product.as_str());
+        std::fs::write(place, Value::from(drawings).to_string()).unwrap();
         eprint!("{table}");
         eprintln!("{} panels took {:.1} s", figures.len(), began.elapsed().as_secs_f64());
         wrong.extend(loaded.planned.differences(&figures));
@@ -118,6 +137,8 @@ struct Asked<'a> {
     server: &'a RealServer,
     objects: &'a Objects,
     loaded: &'a Loaded,
+    /// Vega's specifications with the answers to their searches.
+    drawn: RefCell<Vec<Value>>,
 }
 
 impl Asked<'_> {
@@ -132,6 +153,12 @@ impl Asked<'_> {
         }
         if product == Product::Elasticsearch {
             let dashboard = self.objects.get("dashboard", &board.object_id());
+            let panels = dashboard["attributes"]["panelsJSON"].as_array().unwrap();
+            let own = panels.iter().find(|own| own["panelIndex"] == panel.id).unwrap();
+            let drawn = &own["embeddableConfig"]["savedVis"];
+            if drawn["type"] == "vega" {
+                return vega::ask(self, &drawn["params"]["spec"]);
+            }
             return lens::ask(self, dashboard, panel.id);
         }
         let object = self.objects.get("visualization", &board.panel_id(panel));
@@ -160,7 +187,12 @@ impl Asked<'_> {
 
     /// The range of the data and these filters in KQL.
     fn query(&self, filters: &[Value]) -> Value {
-        let mut all = vec![json!({ "range": { "@timestamp": self.range() } })];
+        self.query_earlier(filters, 0)
+    }
+
+    /// The same so much earlier.
+    fn query_earlier(&self, filters: &[Value], earlier_ms: u64) -> Value {
+        let mut all = vec![json!({ "range": { "@timestamp": self.range(earlier_ms) } })];
         for filter in filters {
             assert_eq!(filter["language"], "kuery");
             all.push(boards::kql::parse(filter["query"].as_str().unwrap()).unwrap().query());
@@ -168,8 +200,9 @@ impl Asked<'_> {
         json!({ "bool": { "filter": all } })
     }
 
-    fn range(&self) -> Value {
+    fn range(&self, earlier_ms: u64) -> Value {
         let (from, to) = self.loaded.range_ms;
+        let (from, to) = (from - earlier_ms, to - earlier_ms);
         json!({ "gte": from, "lt": to, "format": "epoch_millis" })
     }
 

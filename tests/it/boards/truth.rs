@@ -10,7 +10,7 @@ use lbproxy::elk::boards::model::{Form, Metric, Panel, Term, Value as Worked};
 use lbproxy::record::Dataset;
 use serde_json::Value;
 
-use super::data::Loaded;
+use super::data::{DAY_MS, Loaded};
 use super::figures::Truth;
 
 /// Bucket of time and values of the splits.
@@ -19,7 +19,7 @@ type Bucket = (String, String);
 /// Every figure of a panel.
 pub(super) fn figures(product: Product, panel: &Panel, loaded: &Loaded) -> Truth {
     let mut truth = Truth::new();
-    let own = groups(panel, loaded.documents(panel.dataset));
+    let own = groups(panel, loaded, panel.dataset, 0);
     if matches!(panel.form, Form::Records(_)) {
         let all = own.values().next().unwrap();
         let newest = all.iter().map(|document| time_ms(document)).max().unwrap() as f64;
@@ -33,8 +33,14 @@ pub(super) fn figures(product: Product, panel: &Panel, loaded: &Loaded) -> Truth
         // Rollups hold the distribution of the records' times: these are the truth.
         let is_merged =
             matches!(metric.value, Worked::Merged(..)) && product == Product::Elasticsearch;
-        let of_records = is_merged.then(|| groups(panel, loaded.documents(Dataset::Access)));
-        for ((time, split), documents) in of_records.as_ref().unwrap_or(&own) {
+        let earlier_ms = if metric.is_day_before { DAY_MS } else { 0 };
+        let dataset = match metric.value {
+            // Nor may bands be taken from what they are compared with.
+            Worked::Sum(path) if path.starts_with(BANDS) => Dataset::Access,
+            _ if is_merged => Dataset::Access,
+            _ => panel.dataset,
+        };
+        for ((time, split), documents) in &groups(panel, loaded, dataset, earlier_ms) {
             let Some((low, high)) = figure(metric, documents, is_merged) else { continue };
             let seconds = if metric.is_rate { 60.0 } else { 1.0 };
             let place = (time.clone(), split.clone(), metric.label.to_owned());
@@ -44,13 +50,21 @@ pub(super) fn figures(product: Product, panel: &Panel, loaded: &Loaded) -> Truth
     truth
 }
 
-/// The documents of each bucket.
-fn groups<'d>(panel: &Panel, documents: &'d [Value]) -> BTreeMap<Bucket, Vec<&'d Value>> {
+/// The documents of each bucket, of the range or so much earlier.
+fn groups<'d>(
+    panel: &Panel,
+    loaded: &'d Loaded,
+    dataset: Dataset,
+    earlier_ms: u64,
+) -> BTreeMap<Bucket, Vec<&'d Value>> {
     let filter = kql::parse(panel.filter).unwrap();
+    let (from, to) = loaded.range_ms;
+    let is_then = |document: &&Value| (from..to).contains(&(time_ms(document) + earlier_ms));
+    let documents = loaded.documents(dataset).iter().filter(is_then);
     let mut groups: BTreeMap<Bucket, Vec<&Value>> = BTreeMap::new();
-    for document in documents.iter().filter(|document| matches(&filter, document)) {
+    for document in documents.filter(|document| matches(&filter, document)) {
         let time = if panel.form.has_time() {
-            (time_ms(document) / 60_000 * 60_000).to_string()
+            ((time_ms(document) + earlier_ms) / 60_000 * 60_000).to_string()
         } else {
             String::new()
         };
@@ -93,6 +107,15 @@ fn figure(metric: &Metric, documents: &[&Value], is_merged: bool) -> Option<(f64
     let exactly = |figure: f64| Some((figure, figure));
     match metric.value {
         Worked::Count(filter) => exactly(count(filter)),
+        Worked::Sum(path) if path.starts_with(BANDS) => {
+            let (from, to) = band(path);
+            // Within a bucket of its histogram a rollup cannot tell on which side a duration is.
+            let within = |from: f64, to: f64| {
+                let all = numbers("event.duration").into_iter();
+                all.filter(|ms| *ms > from && *ms <= to).count() as f64
+            };
+            Some((within(from * 1.005, to * 0.995), within(from * 0.995, to * 1.005)))
+        }
         Worked::Sum(path) => exactly(numbers(path).iter().sum()),
         Worked::Max(path) => numbers(path).into_iter().reduce(f64::max).and_then(exactly),
         Worked::Min(path) => numbers(path).into_iter().reduce(f64::min).and_then(exactly),
@@ -131,6 +154,24 @@ fn figure(metric: &Metric, documents: &[&Value], is_merged: bool) -> Option<(f64
             if whole == 0.0 { None } else { exactly(sum(top) / whole) }
         }
     }
+}
+
+/// Start of the fields of bands.
+const BANDS: &str = "lbproxy.rollup.duration_bucket.";
+
+/// From where to where a band goes, in milliseconds, by its name.
+fn band(path: &str) -> (f64, f64) {
+    const ENDS_MS: [f64; 15] =
+        [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4, 3e4, 6e4];
+    let name = path.strip_prefix(BANDS).unwrap();
+    let number = |text: &str| text.parse::<f64>().unwrap();
+    let end = match name.strip_prefix("to_") {
+        None => return (6e4, f64::INFINITY),
+        Some(end) if end.ends_with("ms") => number(end.trim_end_matches("ms")),
+        Some(end) => number(end.trim_end_matches('s')) * 1e3,
+    };
+    let at = ENDS_MS.iter().position(|own| *own == end).unwrap();
+    (if at == 0 { -1.0 } else { ENDS_MS[at - 1] }, end)
 }
 
 /// The field of access records whose distribution a field of rollups is.

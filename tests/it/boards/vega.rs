@@ -4,19 +4,34 @@
 //! Not here: drawing.
 #![expect(clippy::cast_precision_loss, reason = "the figures are small")]
 
+use lbproxy::elk::Product;
 use serde_json::{Value, json};
 
 use super::Asked;
+use super::data::DAY_MS;
 use super::figures::{Answer, Figures};
 
 /// Asks for a specification.
 pub(super) fn ask(asked: &Asked<'_>, spec: &Value) -> Answer {
+    let mut figures = Figures::default();
+    let first = rows_of(asked, spec, &mut figures);
+    let mut answers = json!({ spec["data"]["name"].as_str().unwrap(): first });
+    // A layer with data of its own has a search of its own.
+    let layers = spec["layer"].as_array().into_iter().flatten();
+    for layer in layers.filter(|layer| layer["data"]["url"].is_object()) {
+        answers[layer["data"]["name"].as_str().unwrap()] = rows_of(asked, layer, &mut figures);
+    }
+    asked.drawn.borrow_mut().push(json!({ "spec": spec, "answers": answers }));
+    Answer::new(figures, &first)
+}
+
+/// Runs one search and adds its figures; the answer.
+fn rows_of(asked: &Asked<'_>, spec: &Value, figures: &mut Figures) -> Value {
     let url = &spec["data"]["url"];
     let body = filled(asked, url["body"].clone());
     let answer = asked.search(url["index"].as_str().unwrap(), body);
     let property = spec["data"]["format"]["property"].as_str().unwrap();
     let mut rows: Vec<Value> = at(&answer, property).as_array().unwrap().clone();
-    let mut figures = Figures::default();
     for transform in spec["transform"].as_array().unwrap() {
         if let Some(path) = transform["flatten"][0].as_str() {
             rows = flattened(&rows, path, transform["as"][0].as_str().unwrap());
@@ -24,9 +39,13 @@ pub(super) fn ask(asked: &Asked<'_>, spec: &Value) -> Answer {
             for own in joined {
                 join(&mut rows, own);
             }
+        } else if transform["filter"].is_string() {
+            // What is not drawn is no figure here either.
+            assert_eq!(transform["filter"], "datum.figure > 0");
         } else if let Some(expression) = transform["calculate"].as_str() {
             let name = transform["as"].as_str().unwrap();
-            if name != "text" {
+            // Of rows that a fold has made, for drawing.
+            if !["text", "word", "end"].contains(&name) {
                 for row in &mut rows {
                     row[name] = calculated(row, expression);
                 }
@@ -41,7 +60,7 @@ pub(super) fn ask(asked: &Asked<'_>, spec: &Value) -> Answer {
             }
         }
     }
-    Answer::new(figures, &answer)
+    answer
 }
 
 /// A value as Vega writes it next to others.
@@ -49,6 +68,8 @@ fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
+        // A sum is a float here, and Vega writes whole ones without a point.
+        Value::Number(number) => number.as_f64().unwrap_or(f64::NAN).to_string(),
         other => other.to_string(),
     }
 }
@@ -221,22 +242,23 @@ impl<'e> Parser<'e> {
     }
 }
 
-/// A body without placeholders: the range of the data, buckets of a minute, no filter of a dashboard.
+/// A body without placeholders, as both products fill them in, and nowhere else than they do: the range
+/// of the data, buckets of a minute, no filter of a dashboard.
 fn filled(asked: &Asked<'_>, value: Value) -> Value {
     match value {
         Value::Object(map) => {
-            let (from, to) = asked.loaded.range_ms;
-            match map.get("%timefilter%") {
-                Some(Value::Bool(true)) => return asked.range(),
-                Some(Value::String(end)) if end == "min" => return json!(from),
-                Some(Value::String(end)) if end == "max" => return json!(to - 1),
-                Some(other) => panic!("{other}"),
-                None => (),
+            if map.contains_key("%timefilter%") {
+                return bound(asked, &map);
             }
-            if map.contains_key("%autointerval%") {
-                return json!("1m");
-            }
-            let filled_in = map.into_iter().map(|(key, value)| (key, filled(asked, value)));
+            let filled_in = map.into_iter().map(|(key, value)| {
+                if key == "interval" && value.get("%autointerval%").is_some() {
+                    // Kibana renames it; what OpenSearch Dashboards leaves, OpenSearch understands.
+                    let is_open = asked.server.product == Product::OpenSearch;
+                    let key = if is_open { key } else { "fixed_interval".to_owned() };
+                    return (key, json!("1m"));
+                }
+                (key, filled(asked, value))
+            });
             filled_in.collect::<serde_json::Map<_, _>>().into()
         }
         Value::Array(list) => {
@@ -250,5 +272,23 @@ fn filled(asked: &Asked<'_>, value: Value) -> Value {
                 .into()
         }
         other => other,
+    }
+}
+
+/// What a placeholder of time becomes.
+fn bound(asked: &Asked<'_>, placeholder: &serde_json::Map<String, Value>) -> Value {
+    let earlier_ms = match (placeholder.get("shift"), placeholder.get("unit")) {
+        (None, None) => 0,
+        (Some(shift), Some(unit)) if unit == "day" => {
+            shift.as_i64().unwrap().unsigned_abs() * DAY_MS
+        }
+        other => panic!("{other:?}"),
+    };
+    let (from, to) = asked.loaded.range_ms;
+    match &placeholder["%timefilter%"] {
+        Value::Bool(true) => asked.range(earlier_ms),
+        end if end == "min" => json!(from - earlier_ms),
+        end if end == "max" => json!(to - 1 - earlier_ms),
+        other => panic!("{other}"),
     }
 }

@@ -169,10 +169,16 @@ impl File {
                     findings.require(described, "no title or description", "give it both");
                     self.lens(object, attributes, &id, findings);
                 }
+                "visualization" if config["savedVis"]["type"] == "vega" => {
+                    let described = !text(&config["savedVis"], "title").is_empty()
+                        && !text(config, "description").is_empty();
+                    findings.require(described, "no title or description", "give it both");
+                    self.vega(&config["savedVis"]["params"]["spec"], findings);
+                }
                 "links" | "visualization" => (),
                 kind => findings.add(
                     format!("the panel type {kind} is not in every licence"),
-                    "use Lens, links, markdown and searches",
+                    "use Lens, Vega, links, markdown and searches",
                 ),
             }
         }
@@ -237,14 +243,7 @@ impl File {
         );
         match text(state, "type") {
             "vega" => {
-                let spec = &state["params"]["spec"];
-                let url = &spec["data"]["url"];
-                findings.require(url.is_object(), "no search", "write the specification anew");
-                self.walk(text(url, "index"), url, findings);
-                let text = spec.to_string();
-                let has_unit =
-                    text.contains("\"format\":\"") || text.contains("format(datum.figure");
-                findings.require(has_unit, "no unit", "give its axis or text a format");
+                self.vega(&state["params"]["spec"], findings);
             }
             "markdown" => (),
             "input_control_vis" => {
@@ -267,6 +266,21 @@ impl File {
             }
             kind => findings.add(format!("the visualization {kind} is not known"), "use another"),
         }
+    }
+
+    /// A specification of Vega-Lite: its searches, and that products fill their placeholders in.
+    fn vega(&self, spec: &Value, findings: &mut Findings) {
+        let layers = spec["layer"].as_array().into_iter().flatten();
+        let urls = [spec].into_iter().chain(layers).map(|part| &part["data"]["url"]);
+        let urls: Vec<_> = urls.filter(|url| url.is_object()).collect();
+        findings.require(!urls.is_empty(), "no search", "write the specification anew");
+        for url in urls {
+            self.walk(text(url, "index"), url, findings);
+            placeholders("", &url["body"], findings);
+        }
+        let text = spec.to_string();
+        let has_unit = text.contains("\"format\":\"") || text.contains("format(datum.figure");
+        findings.require(has_unit, "no unit", "give its axis or text a format");
     }
 
     /// A field that is asked for.
@@ -324,6 +338,44 @@ impl File {
             }
             self.walk(view, inner, findings);
         }
+    }
+}
+
+/// That every placeholder below a value stands where both products look for it, and is of their words:
+/// they send any other to the server as it is.
+fn placeholders(key: &str, value: &Value, findings: &mut Findings) {
+    match value {
+        Value::Object(map) => {
+            if map.contains_key("%autointerval%") {
+                findings.require(
+                    key == "interval",
+                    format!("`%autointerval%` is not filled in below `{key}`"),
+                    "write `interval`",
+                );
+            }
+            if let Some(what) = map.get("%timefilter%") {
+                let is_known = *what == true || *what == "min" || *what == "max";
+                let shift = (&value["shift"], &value["unit"]);
+                let is_shift = match shift {
+                    (Value::Null, Value::Null) => true,
+                    (shift, Value::String(unit)) => {
+                        shift.is_i64()
+                            && ["week", "day", "hour", "minute", "second"].contains(&unit.as_str())
+                    }
+                    _ => false,
+                };
+                findings.require(
+                    is_known && is_shift,
+                    format!("`{value}` is not filled in"),
+                    "write `true`, `min` or `max`, and a shift with its unit",
+                );
+            }
+            for (key, inner) in map {
+                placeholders(key, inner, findings);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|own| placeholders("", own, findings)),
+        _ => (),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What is wrong with the source of a board.
 
-use super::super::model::{Board, Control, Form, GRID_WIDTH, Metric, Panel, Term, Unit, Value};
+use super::super::model::{
+    Board, Control, Form, GRID_WIDTH, Metric, Panel, Side, Term, Unit, Value,
+};
 use super::super::views::{self, FieldUnit, ViewField, view_id};
 use super::super::{kql, osd};
 use super::{Finding, Findings};
@@ -128,6 +130,10 @@ fn form(panel: &Panel, known: &[ViewField], view: &str, findings: &mut Findings)
             findings.field(known, view, "range", field);
             counts == (1, 0) && bounds.is_sorted() && bounds.len() > 1
         }
+        Form::Bands => {
+            let is_band = |own: &Metric| matches!(own.value, Value::Sum(_)) && !own.is_rate;
+            counts.0 > 1 && counts.1 == 0 && panel.metrics.iter().all(is_band)
+        }
         Form::Records(columns) => {
             for path in columns {
                 findings.field(known, view, "column", path);
@@ -138,7 +144,7 @@ fn form(panel: &Panel, known: &[ViewField], view: &str, findings: &mut Findings)
     findings.require(
         is_fitting,
         format!("{} metrics and {} splits do not go with its form", counts.0, counts.1),
-        "a figure has one metric, a chart metrics or one split, a table both",
+        "a figure has one metric, a chart metrics or one split, a table both, a heat map sums",
     );
     let is_split_of_one = counts.0 == 1 || counts.1 == 0 || panel.form == Form::Table;
     findings.require(
@@ -163,6 +169,63 @@ fn form(panel: &Panel, known: &[ViewField], view: &str, findings: &mut Findings)
         panel.objective.is_none() || panel.form == Form::Lines,
         "an objective without lines",
         "draw it as lines, or leave the objective out",
+    );
+    alarm(panel, findings);
+    day_before(panel, findings);
+}
+
+/// That a figure has a colour only where it says that something is wrong, in a word as well.
+fn alarm(panel: &Panel, findings: &mut Findings) {
+    let is_figure = panel.form == Form::Figure;
+    let is_colored = panel.metrics.iter().any(|metric| metric.color.is_some());
+    findings.require(
+        !is_figure || !is_colored,
+        "a figure that always has a colour",
+        "say with `.red_below` and the like from where on something is wrong",
+    );
+    let Some(alarm) = panel.alarm else { return };
+    findings.require(is_figure, "an alarm without a figure", "draw an objective instead");
+    findings.require(
+        alarm.levels().all(|(.., word)| !word.is_empty()),
+        "a colour without a word",
+        "say what it means",
+    );
+    let is_before = match (alarm.amber, alarm.red, alarm.side) {
+        (Some((amber, _)), Some((red, _)), Side::Above) => amber < red,
+        (Some((amber, _)), Some((red, _)), Side::Below) => amber > red,
+        _ => true,
+    };
+    findings.require(
+        is_before,
+        "amber does not come before red",
+        "warn before users are hurt, or leave amber out",
+    );
+}
+
+/// That what was a day before is held against what is now, in a form that both products have.
+fn day_before(panel: &Panel, findings: &mut Findings) {
+    if !panel.has_day_before() {
+        return;
+    }
+    let has_form = match panel.form {
+        Form::Lines => panel.splits.is_empty(),
+        Form::Table => true,
+        _ => false,
+    };
+    findings.require(
+        has_form,
+        "the day before has no form here",
+        "draw it as lines without a split, or in a table",
+    );
+    let is_held =
+        panel.metrics.iter().filter(|own| own.is_day_before).all(|own| {
+            panel.metrics.iter().any(|now| !now.is_day_before && now.value == own.value)
+        });
+    let is_now_first = panel.metrics.first().is_some_and(|metric| !metric.is_day_before);
+    findings.require(
+        is_held && is_now_first,
+        "the day before stands alone",
+        "put the same metric of now before it",
     );
 }
 

@@ -93,6 +93,23 @@ const FAULTS: &[(&[Panel], &str)] = &[
     ),
     (&[Panel { form: Form::Table, ..PANEL }.by(&[split("lbproxy.route", "", 5)])], "without label"),
     (&[PANEL.against("promised", 0.9)], "an objective without lines"),
+    (&[Panel { metrics: &[FINE.in_color("#DB4437")], ..PANEL }], "always has a colour"),
+    (
+        &[Panel { form: Form::Lines, ..PANEL }.red_above(1.0, "too many")],
+        "an alarm without a figure",
+    ),
+    (&[PANEL.red_above(1.0, "")], "a colour without a word"),
+    (&[PANEL.red_above(1.0, "hurt").amber_above(2.0, "near")], "amber does not come before red"),
+    (&[PANEL.red_below(0.9, "hurt").amber_below(0.8, "near")], "amber does not come before red"),
+    (
+        &[Panel { form: Form::Bars, metrics: &[FINE, FINE.day_before("before")], ..PANEL }],
+        "the day before has no form here",
+    ),
+    (
+        &[Panel { form: Form::Lines, metrics: &[FINE.day_before("before")], ..PANEL }],
+        "the day before stands alone",
+    ),
+    (&[Panel { form: Form::Bands, ..PANEL }], "1 metrics and 0 splits do not go with its form"),
     (
         &[Panel {
             dataset: Dataset::Connection,
@@ -214,6 +231,29 @@ fn each_fault_of_saved_objects_is_found() {
                 "\\\\\\\"field\\\\\\\": \\\\\\\"lbproxy.rollup.outcome.fine\\\\\\\"",
             ),
             "`lbproxy.rollup.outcome.fine` is no field",
+        ),
+        (
+            Product::OpenSearch,
+            planted(&osd, "\\\\\\\"interval\\\\\\\": {", "\\\\\\\"fixed_interval\\\\\\\": {"),
+            "`%autointerval%` is not filled in below `fixed_interval`",
+        ),
+        (
+            Product::OpenSearch,
+            planted(
+                &osd,
+                "\\\\\\\"unit\\\\\\\": \\\\\\\"day",
+                "\\\\\\\"unit\\\\\\\": \\\\\\\"dawn",
+            ),
+            "is not filled in",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "lbproxy.rollup.duration_bucket.to_1ms",
+                "lbproxy.rollup.duration_bucket.to_1s1",
+            ),
+            "`lbproxy.rollup.duration_bucket.to_1s1` is no field",
         ),
         (
             Product::OpenSearch,

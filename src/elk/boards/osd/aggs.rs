@@ -12,7 +12,7 @@ pub(super) fn state(panel: &Panel, title: &str) -> Value {
         Form::Bars => "histogram",
         Form::Areas => "area",
         Form::Table => "table",
-        Form::Heat { .. } => "heatmap",
+        Form::Heat { .. } | Form::Bands => "heatmap",
     };
     let mut aggs: Vec<_> =
         panel.metrics.iter().enumerate().map(|(at, own)| metric(at, own)).collect();
@@ -108,7 +108,7 @@ fn params(panel: &Panel, kind: &str) -> Value {
             "showTotal": false, "totalFunc": "sum", "percentageCol": "",
             "sort": { "columnIndex": null, "direction": null },
         }),
-        Form::Heat { .. } => json!({
+        Form::Heat { .. } | Form::Bands => json!({
             "type": "heatmap", "addTooltip": true, "addLegend": true, "enableHover": false,
             "legendPosition": "right", "times": [], "colorsNumber": 6, "colorSchema": "Blues",
             "setColorRange": false, "colorsRange": [], "invertColors": false,

@@ -1,12 +1,14 @@
 //! OpenSearch Dashboards: visualizations and dashboards in the form that has not changed since its
 //! beginning, so that 2.x and 3.x take them.
 //!
-//! A panel of plain aggregations is agg-based and can be clicked to narrow the board; ratios, rates and
-//! panels that no control narrows are Vega, as no aggregation-based form has them. Not here: the
-//! forms themselves (`aggs`, `vega`).
+//! A panel of plain aggregations is agg-based and can be clicked to narrow the board; ratios, rates, levels
+//! of alarm, the day before and panels that no control narrows are Vega, as no aggregation-based form has
+//! them. Not here: the
+//! forms themselves (`aggs`; `vega`, `draw`).
 
 mod aggs;
-mod vega;
+mod draw;
+pub(super) mod vega;
 
 use serde_json::{Value, json};
 
@@ -44,6 +46,9 @@ pub fn is_plain(panel: &Panel) -> bool {
     };
     !panel.is_whole
         && panel.objective.is_none()
+        && panel.alarm.is_none()
+        && panel.form != Form::Bands
+        && !panel.has_day_before()
         && panel.metrics.iter().all(|metric| !metric.is_rate && is_plain(metric.value))
 }
 

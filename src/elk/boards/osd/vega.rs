@@ -1,42 +1,102 @@
-//! Vega-Lite visualizations: what no aggregation-based form has, ratios, rates and dashed lines.
+//! Vega-Lite visualizations: what no aggregation-based form has, ratios, rates, dashed lines, the day
+//! before. Both products draw them, so Kibana takes them too where Lens has no form.
 //!
 //! The server adds up; ratios, units and rates are Vega's, as scripts may be switched off on a server, and
-//! its derivatives leave out what follows an empty bucket. The query holds the range of time itself, as a query of one's own forbids `%timefield%`.
+//! its derivatives leave out what follows an empty bucket. The query holds the range of time itself, as a
+//! query of one's own forbids `%timefield%`. `%autointerval%` is filled in below `interval` only, and
+//! that is what servers of today call `fixed_interval`: Kibana renames it, OpenSearch knows both. Not
+//! here: marks and scales (`draw`).
 
 use serde_json::{Map, Value, json};
 
-use super::super::model::{Form, Metric, Panel, Term, Unit, Value as Worked};
+use super::super::kql;
+use super::super::model::{Form, Metric, Panel, Term, Value as Worked};
 use super::super::views::{scale, view_id};
-use super::super::{kql, source};
+use super::draw;
 
 /// Of both Vega-Lite 4, which OpenSearch Dashboards 2.0 has, and 5.
 const SCHEMA: &str = "https://vega.github.io/schema/vega-lite/v4.json";
 
 /// A specification.
-pub(super) fn spec(panel: &Panel) -> Value {
+pub(in super::super) fn spec(panel: &Panel) -> Value {
     let mut spec = json!({
         "$schema": SCHEMA,
         "autosize": { "type": "fit", "contains": "padding" },
+        "config": {
+            "view": { "stroke": null }, "axis": { "grid": false, "domain": false },
+            // Of the products' own, by the older one's name in both: what has no data yet would be
+            // covered by a warning that its axis has no end.
+            "kibana": { "hideWarnings": true },
+        },
+    });
+    let parts = [data(panel, Span::Now), draw::drawing(panel)];
+    for part in parts {
+        if let (Some(spec), Value::Object(part)) = (spec.as_object_mut(), part) {
+            spec.extend(part);
+        }
+    }
+    spec
+}
+
+/// Which span of time a search asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Span {
+    /// The one that was chosen.
+    Now,
+    /// The same a day before.
+    DayBefore,
+}
+
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
+
+impl Span {
+    /// Whether a metric of a panel over time is asked for in this search. All others ask once for
+    /// everything.
+    fn has(self, panel: &Panel, metric: &Metric) -> bool {
+        !panel.form.has_time() || metric.is_day_before == (self == Self::DayBefore)
+    }
+
+    /// What the product fills in for it: `what` is a bound, or `true` for all of it.
+    fn placeholder(self, what: Value) -> Value {
+        let mut placeholder = json!({ "%timefilter%": what });
+        if self == Self::DayBefore {
+            placeholder["shift"] = (-1).into();
+            placeholder["unit"] = "day".into();
+        }
+        placeholder
+    }
+
+    /// Its documents.
+    fn range(self) -> Value {
+        json!({ "range": { "@timestamp": self.placeholder(true.into()) } })
+    }
+}
+
+/// Metrics of a search with their numbers.
+fn metrics(panel: &Panel, span: Span) -> impl Iterator<Item = (usize, &Metric)> {
+    panel.metrics.iter().enumerate().filter(move |(_, metric)| span.has(panel, metric))
+}
+
+/// Where rows come from: a search, and what makes rows of its answer.
+pub(super) fn data(panel: &Panel, span: Span) -> Value {
+    json!({
         "data": {
-            "name": "buckets",
+            "name": if span == Span::Now { "buckets" } else { "day_before" },
             "url": {
                 "index": view_id(panel.dataset),
-                "body": body(panel),
+                "body": body(panel, span),
             },
             "format": { "property": format!("aggregations.{}.buckets", outermost(panel)) },
         },
-        "transform": transforms(panel),
-        "config": { "view": { "stroke": null }, "axis": { "grid": false, "domain": false } },
-    });
-    let drawing = match panel.form {
-        Form::Figure => figure(panel),
-        Form::Table => table(panel),
-        _ => chart(panel),
-    };
-    if let (Some(spec), Value::Object(drawing)) = (spec.as_object_mut(), drawing) {
-        spec.extend(drawing);
-    }
-    spec
+        "transform": transforms(panel, span),
+    })
+}
+
+/// Whether a panel's metrics are kept apart by filters within one search: rows of a table are of both
+/// days.
+fn is_apart(panel: &Panel) -> bool {
+    panel.has_day_before() && !panel.form.has_time()
 }
 
 /// Name of the outermost aggregation.
@@ -49,8 +109,13 @@ const fn outermost(panel: &Panel) -> &'static str {
 }
 
 /// The search.
-fn body(panel: &Panel) -> Value {
-    let mut filters = vec![json!({ "range": { "@timestamp": { "%timefilter%": true } } })];
+fn body(panel: &Panel, span: Span) -> Value {
+    let mut filters = vec![if is_apart(panel) {
+        let both = [Span::Now.range(), Span::DayBefore.range()];
+        json!({ "bool": { "should": both, "minimum_should_match": 1 } })
+    } else {
+        span.range()
+    }];
     if let Ok(filter) = kql::parse(panel.filter)
         && filter != kql::Kql::All
     {
@@ -63,24 +128,31 @@ fn body(panel: &Panel) -> Value {
         query["must_not"] = json!(["%dashboard_context-must_not_clause%"]);
     }
     query["filter"] = filters.into();
-    json!({ "size": 0, "query": { "bool": query }, "aggs": aggregations(panel) })
+    json!({ "size": 0, "query": { "bool": query }, "aggs": aggregations(panel, span) })
 }
 
 /// Splits around time around metrics.
-fn aggregations(panel: &Panel) -> Value {
+fn aggregations(panel: &Panel, span: Span) -> Value {
     let mut inner = Map::new();
-    for (at, metric) in panel.metrics.iter().enumerate() {
-        figures(at, metric, &mut inner);
+    for (at, metric) in metrics(panel, span) {
+        if is_apart(panel) {
+            let span = if metric.is_day_before { Span::DayBefore } else { Span::Now };
+            let mut own = Map::new();
+            figures(at, metric, &mut own);
+            inner.insert(format!("m{at}w"), json!({ "filter": span.range(), "aggs": own }));
+        } else {
+            figures(at, metric, &mut inner);
+        }
     }
     let mut inner = Value::from(inner);
     if panel.form.has_time() {
         inner = json!({ "time": {
             "date_histogram": {
                 "field": "@timestamp",
-                "fixed_interval": { "%autointerval%": 60 },
+                "interval": { "%autointerval%": 60 },
                 "min_doc_count": 0,
                 "extended_bounds": {
-                    "min": { "%timefilter%": "min" }, "max": { "%timefilter%": "max" },
+                    "min": span.placeholder("min".into()), "max": span.placeholder("max".into()),
                 },
             },
             "aggs": inner,
@@ -95,9 +167,15 @@ fn aggregations(panel: &Panel) -> Value {
         // Within time there is no metric of the whole split to sort by.
         if !panel.form.has_time() {
             let mut sorted = json!({});
-            sorted["m0r"] = "desc".into();
+            if is_apart(panel) {
+                sorted["m0w>m0r"] = "desc".into();
+                let own = json!({ "m0r": raw(panel.metrics.first()) });
+                inner["m0w"] = json!({ "filter": Span::Now.range(), "aggs": own });
+            } else {
+                sorted["m0r"] = "desc".into();
+                inner["m0r"] = raw(panel.metrics.first());
+            }
             terms["order"] = sorted;
-            inner["m0r"] = raw(panel.metrics.first());
         }
         let mut around = json!({});
         around[format!("s{at}")] = json!({ "terms": terms, "aggs": inner });
@@ -155,6 +233,8 @@ fn read(panel: &Panel, at: usize, metric: &Metric, bucket: &str) -> String {
         1.0 => String::new(),
         scale => format!(" * {scale}"),
     };
+    let apart = if is_apart(panel) { format!("{bucket}.m{at}w") } else { bucket.to_owned() };
+    let bucket = &apart;
     let raw = format!("{bucket}.m{at}r");
     if metric.is_rate {
         let sum = match metric.value {
@@ -183,7 +263,7 @@ fn read(panel: &Panel, at: usize, metric: &Metric, bucket: &str) -> String {
 }
 
 /// From the buckets to a row for each figure.
-fn transforms(panel: &Panel) -> Value {
+fn transforms(panel: &Panel, span: Span) -> Value {
     let mut transforms = Vec::new();
     let mut levels: Vec<_> = (1..panel.splits.len()).map(|at| format!("s{at}")).collect();
     if panel.form.has_time() && !panel.splits.is_empty() {
@@ -206,9 +286,12 @@ fn transforms(panel: &Panel) -> Value {
         }
     }
     if panel.form.has_time() {
-        transforms.push(json!({ "calculate": format!("{at}.key"), "as": "time" }));
+        // What was a day before is drawn where it is held against.
+        let shift = if span == Span::DayBefore { format!(" + {DAY_MS}") } else { String::new() };
+        transforms.push(json!({ "calculate": format!("{at}.key{shift}"), "as": "time" }));
     }
-    if panel.metrics.iter().any(|metric| metric.is_rate) {
+    let is_rate = |(_, metric): (usize, &Metric)| metric.is_rate;
+    if metrics(panel, span).any(is_rate) || panel.form == Form::Bands {
         // Only the server knows the length of an automatic interval, and the keys of its buckets, which
         // are without holes.
         transforms.push(json!({ "joinaggregate": [
@@ -223,127 +306,11 @@ fn transforms(panel: &Panel) -> Value {
     if !keys.is_empty() {
         transforms.push(json!({ "calculate": keys.join(" + ' · ' + "), "as": "split" }));
     }
-    let labels: Vec<_> = panel.metrics.iter().map(|metric| metric.label).collect();
-    for (number, metric) in panel.metrics.iter().enumerate() {
+    let labels: Vec<_> = metrics(panel, span).map(|(_, metric)| metric.label).collect();
+    for (number, metric) in metrics(panel, span) {
         let figure = read(panel, number, metric, &at);
         transforms.push(json!({ "calculate": figure, "as": metric.label }));
     }
     transforms.push(json!({ "fold": labels, "as": ["series", "figure"] }));
     transforms.into()
-}
-
-/// How a unit is written, in the language of d3.
-const fn format_of(unit: Unit) -> &'static str {
-    match unit {
-        Unit::Share => ".2%",
-        Unit::Ms => ",.1~f",
-        Unit::Bytes => ".3s",
-        Unit::Count | Unit::Seconds => ",.4~g",
-    }
-}
-
-/// Title of an axis.
-fn axis_title(panel: &Panel) -> String {
-    let unit = panel.metrics.first().map_or("", |metric| metric.unit.as_str());
-    let is_rate = panel.metrics.iter().any(|metric| metric.is_rate);
-    if is_rate { format!("{unit} per second") } else { unit.to_owned() }
-}
-
-/// One figure, large.
-fn figure(panel: &Panel) -> Value {
-    let metric = panel.metrics.first();
-    let text = metric.map_or("", |metric| format_of(metric.unit));
-    json!({
-        "mark": {
-            "type": "text", "fontSize": 36, "color": metric.and_then(|metric| metric.color),
-            "tooltip": true,
-        },
-        "encoding": { "text": { "field": "figure", "type": "quantitative", "format": text } },
-    })
-}
-
-/// Rows by the splits, a column for each metric.
-fn table(panel: &Panel) -> Value {
-    let formats: Vec<_> = panel
-        .metrics
-        .iter()
-        .map(|metric| {
-            let (label, format) = (metric.label, format_of(metric.unit));
-            format!("datum.series == '{label}' ? format(datum.figure, '{format}') : ")
-        })
-        .collect();
-    let mut transforms = transforms(panel);
-    if let Some(transforms) = transforms.as_array_mut() {
-        transforms.push(json!({ "calculate": formats.concat() + "''", "as": "text" }));
-    }
-    let labels: Vec<_> = panel.metrics.iter().map(|metric| metric.label).collect();
-    let names: Vec<_> = panel.splits.iter().map(|split| split.label).collect();
-    json!({
-        "transform": transforms,
-        "mark": { "type": "text", "fontSize": 12 },
-        "encoding": {
-            "y": {
-                "field": "split", "type": "nominal", "sort": null,
-                "axis": { "title": names.join(" · "), "labelLimit": 260, "ticks": false },
-            },
-            "x": {
-                "field": "series", "type": "nominal", "sort": labels,
-                "axis": { "orient": "top", "title": null, "labelAngle": 0, "ticks": false },
-            },
-            "text": { "field": "text", "type": "nominal" },
-        },
-    })
-}
-
-/// Lines, bars or areas over time, with the dashed line.
-fn chart(panel: &Panel) -> Value {
-    let mark = match panel.form {
-        Form::Bars => json!({ "type": "bar", "tooltip": true }),
-        Form::Areas => json!({ "type": "area", "tooltip": true }),
-        _ => json!({ "type": "line", "tooltip": true }),
-    };
-    let series = if panel.splits.is_empty() { "series" } else { "split" };
-    let mut color = json!({ "field": series, "type": "nominal", "legend": { "orient": "bottom", "title": null } });
-    let colors: Vec<_> = panel.metrics.iter().filter_map(|metric| metric.color).collect();
-    if panel.splits.is_empty() {
-        let labels: Vec<_> = panel.metrics.iter().map(|metric| metric.label).collect();
-        color["sort"] = json!(labels);
-        if colors.len() == labels.len() {
-            color["scale"] = json!({ "domain": labels, "range": colors });
-        }
-    }
-    let unit = panel.metrics.first().map(|metric| metric.unit);
-    let mut y = json!({
-        "field": "figure", "type": "quantitative",
-        "axis": { "title": axis_title(panel), "format": unit.map_or("", format_of) },
-    });
-    if panel.form == Form::Lines && unit == Some(Unit::Share) {
-        // On an axis from 0, what matters would be a flat line at the top.
-        y["scale"] = json!({ "zero": false });
-    }
-    if panel.form != Form::Lines {
-        y["stack"] = "zero".into();
-    }
-    let mut layers = vec![json!({
-        "mark": mark,
-        "encoding": {
-            "x": { "field": "time", "type": "temporal", "axis": { "title": null } },
-            "y": y,
-            "color": color,
-        },
-    })];
-    if let Some(objective) = panel.objective {
-        layers.push(json!({
-            "data": { "values": [{ "level": objective.level, "label": objective.label }] },
-            "mark": {
-                "type": "rule", "strokeDash": [6, 4], "color": source::OBJECTIVE_COLOR,
-                "tooltip": true,
-            },
-            "encoding": {
-                "y": { "field": "level", "type": "quantitative" },
-                "tooltip": { "field": "label", "type": "nominal" },
-            },
-        }));
-    }
-    json!({ "layer": layers })
 }

@@ -1,7 +1,7 @@
 //! Board 4: what failed, for which reason, on whose account.
 
 use super::super::model::{Board, Form, Unit, Value, metric, panel, row, split};
-use super::{COUNT, OF_REQUESTS, color};
+use super::{BEFORE, COUNT, OF_REQUESTS, color};
 use crate::record::Dataset;
 
 /// What is not well: failed, or left by the client, or refused.
@@ -25,7 +25,7 @@ pub(super) const BOARD: Board = Board {
                     "Requests that were not served, and not by the client's doing.",
                     Dataset::Access,
                     Form::Figure,
-                    &[COUNT.in_color(color::BAD)],
+                    &[COUNT],
                 )
                 .only("event.outcome: failure"),
                 panel(
@@ -34,7 +34,7 @@ pub(super) const BOARD: Board = Board {
                     "Nobody knows how these would have ended.",
                     Dataset::Access,
                     Form::Figure,
-                    &[COUNT.in_color(color::QUIET)],
+                    &[COUNT],
                 )
                 .only("event.outcome: unknown"),
                 panel(
@@ -43,7 +43,7 @@ pub(super) const BOARD: Board = Board {
                     "Served, with an answer that says the client was mistaken.",
                     Dataset::Access,
                     Form::Figure,
-                    &[COUNT.in_color(color::CLIENT)],
+                    &[COUNT],
                 )
                 .only("http.response.status_code >= 400 and http.response.status_code < 500"),
             ],
@@ -72,6 +72,35 @@ pub(super) const BOARD: Board = Board {
                 )
                 .only("http.response.status_code >= 400")
                 .by(&[split("http.response.status_code", "Status", 10)])
+                .wide(24),
+            ],
+        ),
+        row(
+            12,
+            &[
+                panel(
+                    "trouble-before",
+                    "Worse than yesterday?",
+                    "Troubled requests; what was there a day before is not new.",
+                    Dataset::Access,
+                    Form::Lines,
+                    &[
+                        COUNT.in_color(color::BAD),
+                        COUNT.day_before(BEFORE).in_color(color::QUIET),
+                    ],
+                )
+                .only(TROUBLE)
+                .wide(24),
+                panel(
+                    "reason-before",
+                    "What is new since yesterday?",
+                    "Reasons now and a day before: one that was not there then is new.",
+                    Dataset::Access,
+                    Form::Table,
+                    &[COUNT, COUNT.day_before(BEFORE)],
+                )
+                .only(TROUBLE)
+                .by(&[split("lbproxy.termination.reason", "Reason", 20)])
                 .wide(24),
             ],
         ),

@@ -40,6 +40,7 @@ pub(super) const BOARD: Board = Board {
                     Form::Figure,
                     &[metric("of checks", AVAILABLE.value, Unit::Share)],
                 )
+                .red_below(1.0, "users are hurt")
                 .only("lbproxy.kind: heartbeat and monitor.type: http and not event.action: *")
                 .whole(),
                 panel(
@@ -50,6 +51,7 @@ pub(super) const BOARD: Board = Board {
                     Form::Figure,
                     &[metric("of looks", AVAILABLE.value, Unit::Share)],
                 )
+                .amber_below(1.0, "less room than planned")
                 .only("lbproxy.kind: heartbeat and monitor.type: passive and not event.action: *"),
                 panel(
                     "changes",

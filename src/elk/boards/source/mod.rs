@@ -59,7 +59,33 @@ pub(super) mod color {
     pub(crate) const QUIET: &str = "#98A2B3";
     /// What matters most of several lines.
     pub(crate) const ACCENT: &str = "#9170B8";
+    /// A figure that says nothing is wrong: readable on light and dark.
+    pub(crate) const FIGURE: &str = "#757D8A";
+    /// A figure that says users are hurt now.
+    pub(crate) const RED: &str = "#DB4437";
+    /// A figure that says something will hurt.
+    pub(crate) const AMBER: &str = "#A87400";
 }
+
+/// The colour of a level of alarm, by its name.
+pub(super) const fn alarm_color(name: &str) -> &'static str {
+    match name.as_bytes() {
+        b"red" => color::RED,
+        _ => color::AMBER,
+    }
+}
+
+/// The label of what was a day before.
+const BEFORE: &str = "a day before";
+
+/// What an alarm says of users.
+const HURT: &str = "users are hurt";
+/// What it says before.
+const NEAR: &str = "near the objective";
+/// What it says of a board that does not have everything.
+const UNTRUE: &str = "less is shown than happened";
+/// 80 % of [`LATENCY`].
+const LATENCY_NEAR_MS: f64 = 240.0;
 
 /// Good requests, as rollups have them.
 pub(super) const GOOD: Term = Term::Sum("lbproxy.rollup.outcome.success");
@@ -134,8 +160,24 @@ pub(super) const PERCENTILES: &[Metric] = &[P50, P95, P99];
 const OF_ROLLUPS: &[Control] =
     &[Control::Service, Control::Route, Control::Endpoint, Control::Instance];
 /// What narrows a board that is made of single requests.
-const OF_REQUESTS: &[Control] =
-    &[Control::Service, Control::Route, Control::Endpoint, Control::Instance, Control::Status];
+const OF_REQUESTS: &[Control] = &[
+    Control::Service,
+    Control::Route,
+    Control::Endpoint,
+    Control::Instance,
+    Control::StatusClass,
+    Control::Status,
+];
+
+/// Success as a figure, which has no colour of its own.
+const fn served(label: &'static str) -> Metric {
+    metric(label, SUCCESS.value, Unit::Share)
+}
+
+/// The 99th percentile as a figure, which has no colour of its own.
+const fn slowest(label: &'static str) -> Metric {
+    metric(label, P99.value, Unit::Ms)
+}
 
 /// Success over time, under the question of its board.
 const fn success_time(question: &'static str) -> Panel {
@@ -161,6 +203,42 @@ const LATENCY_TIME: Panel = panel(
     PERCENTILES,
 )
 .against(LATENCY.label, LATENCY.level)
+.wide(24);
+
+/// Requests of rollups whose duration is in a band.
+const fn band(label: &'static str, field: &'static str) -> Metric {
+    metric(label, Value::Sum(field), Unit::Count)
+}
+
+/// Every band that rollups count durations in.
+const BANDS: &[Metric] = &[
+    band("to 1 ms", "lbproxy.rollup.duration_bucket.to_1ms"),
+    band("to 2 ms", "lbproxy.rollup.duration_bucket.to_2ms"),
+    band("to 5 ms", "lbproxy.rollup.duration_bucket.to_5ms"),
+    band("to 10 ms", "lbproxy.rollup.duration_bucket.to_10ms"),
+    band("to 20 ms", "lbproxy.rollup.duration_bucket.to_20ms"),
+    band("to 50 ms", "lbproxy.rollup.duration_bucket.to_50ms"),
+    band("to 100 ms", "lbproxy.rollup.duration_bucket.to_100ms"),
+    band("to 200 ms", "lbproxy.rollup.duration_bucket.to_200ms"),
+    band("to 500 ms", "lbproxy.rollup.duration_bucket.to_500ms"),
+    band("to 1 s", "lbproxy.rollup.duration_bucket.to_1s"),
+    band("to 2 s", "lbproxy.rollup.duration_bucket.to_2s"),
+    band("to 5 s", "lbproxy.rollup.duration_bucket.to_5s"),
+    band("to 10 s", "lbproxy.rollup.duration_bucket.to_10s"),
+    band("to 30 s", "lbproxy.rollup.duration_bucket.to_30s"),
+    band("to 60 s", "lbproxy.rollup.duration_bucket.to_60s"),
+    band("over 60 s", "lbproxy.rollup.duration_bucket.over_60s"),
+];
+
+/// Latency over time and over bands.
+const LATENCY_HEAT: Panel = panel(
+    "latency-heat",
+    "How are durations spread?",
+    "Requests by duration: two bands far apart are two kinds of request. Which, says Latency.",
+    Dataset::Rollup,
+    Form::Bands,
+    BANDS,
+)
 .wide(24);
 
 /// Bytes over time.

@@ -2,8 +2,9 @@
 
 use super::super::model::{Board, Form, Metric, Unit, Value, metric, panel, row, split};
 use super::{
-    BANDWIDTH_TIME, BY_CLASS, FAILING, FAILURES, LATENCY_TIME, OF_ROLLUPS, P99, REQUESTS, SUCCESS,
-    color, success_time,
+    BANDWIDTH_TIME, BY_CLASS, FAILING, FAILURES, HURT, LATENCY, LATENCY_HEAT, LATENCY_NEAR_MS,
+    LATENCY_TIME, NEAR, OF_ROLLUPS, P99, REQUESTS, SERVED, UNTRUE, color, served, slowest,
+    success_time,
 };
 use crate::record::Dataset;
 
@@ -43,8 +44,9 @@ pub(super) const BOARD: Board = Board {
                      go to Errors.",
                     Dataset::Rollup,
                     Form::Figure,
-                    &[SUCCESS],
+                    &[served("served")],
                 )
+                .red_below(SERVED.level, HURT)
                 .wide(12),
                 panel(
                     "p99",
@@ -53,8 +55,10 @@ pub(super) const BOARD: Board = Board {
                      response. Over 300 ms, go to Latency.",
                     Dataset::Rollup,
                     Form::Figure,
-                    &[P99],
+                    &[slowest("p99")],
                 )
+                .red_above(LATENCY.level, HURT)
+                .amber_above(LATENCY_NEAR_MS, NEAR)
                 .wide(12),
                 panel(
                     "requests",
@@ -71,7 +75,7 @@ pub(super) const BOARD: Board = Board {
                     "Not served, and not the client's doing.",
                     Dataset::Rollup,
                     Form::Figure,
-                    &[FAILURES],
+                    &[metric("failed", FAILURES.value, Unit::Count)],
                 )
                 .wide(12),
             ],
@@ -95,7 +99,7 @@ pub(super) const BOARD: Board = Board {
                     BY_CLASS,
                 )
                 .wide(24),
-                BANDWIDTH_TIME,
+                LATENCY_HEAT,
             ],
         ),
         row(
@@ -110,17 +114,21 @@ pub(super) const BOARD: Board = Board {
                     REASONS,
                 )
                 .wide(24),
-                panel(
-                    "service-time",
-                    "Which service is asked most?",
-                    "Requests per second by service.",
-                    Dataset::Rollup,
-                    Form::Lines,
-                    &[REQUESTS.per_second()],
-                )
-                .by(&[split("lbproxy.service", "Service", 8)])
-                .wide(24),
+                BANDWIDTH_TIME,
             ],
+        ),
+        row(
+            10,
+            &[panel(
+                "service-time",
+                "Which service is asked most?",
+                "Requests per second by service.",
+                Dataset::Rollup,
+                Form::Lines,
+                &[REQUESTS.per_second()],
+            )
+            .by(&[split("lbproxy.service", "Service", 8)])
+            .wide(48)],
         ),
         row(
             14,
@@ -184,6 +192,7 @@ pub(super) const BOARD: Board = Board {
                         Unit::Seconds,
                     )],
                 )
+                .amber_above(60.0, UNTRUE)
                 .only("metricset.name: process")
                 .whole()
                 .wide(12),
@@ -195,6 +204,7 @@ pub(super) const BOARD: Board = Board {
                     Form::Figure,
                     &[metric("missing", Value::Sum("lbproxy.gap.count"), Unit::Count)],
                 )
+                .amber_above(0.0, UNTRUE)
                 .only("lbproxy.kind: gap")
                 .whole()
                 .wide(12),
@@ -206,6 +216,7 @@ pub(super) const BOARD: Board = Board {
                     Form::Figure,
                     &[metric("refused", Value::Max("lbproxy.records.dead_letter"), Unit::Count)],
                 )
+                .amber_above(0.0, UNTRUE)
                 .only("metricset.name: process")
                 .whole()
                 .wide(12),

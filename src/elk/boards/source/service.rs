@@ -2,8 +2,9 @@
 
 use super::super::model::{Board, Form, Unit, Value, metric, panel, row, split};
 use super::{
-    BANDWIDTH_TIME, BY_CLASS, COUNT, FAILING, FAILURES, LATENCY_TIME, OF_ROLLUPS, P99, REQUESTS,
-    SUCCESS, color, success_time,
+    BANDWIDTH_TIME, BEFORE, BY_CLASS, COUNT, FAILING, FAILURES, HURT, LATENCY, LATENCY_HEAT,
+    LATENCY_NEAR_MS, LATENCY_TIME, NEAR, OF_ROLLUPS, P99, REQUESTS, SERVED, color, served, slowest,
+    success_time,
 };
 use crate::record::Dataset;
 
@@ -24,16 +25,19 @@ pub(super) const BOARD: Board = Board {
                     "Share of valid requests that were served. Choose a service above.",
                     Dataset::Rollup,
                     Form::Figure,
-                    &[metric("of valid requests", SUCCESS.value, Unit::Share)],
-                ),
+                    &[served("of valid requests")],
+                )
+                .red_below(SERVED.level, HURT),
                 panel(
                     "p99",
                     "Slowest 1 % take at least",
                     "99th percentile of the duration. Over 300 ms, go to Latency.",
                     Dataset::Rollup,
                     Form::Figure,
-                    &[P99],
-                ),
+                    &[slowest("p99")],
+                )
+                .red_above(LATENCY.level, HURT)
+                .amber_above(LATENCY_NEAR_MS, NEAR),
                 panel(
                     "retries",
                     "Retried attempts",
@@ -57,7 +61,39 @@ pub(super) const BOARD: Board = Board {
                     BY_CLASS,
                 )
                 .wide(24),
-                BANDWIDTH_TIME,
+                LATENCY_HEAT,
+            ],
+        ),
+        row(
+            11,
+            &[
+                panel(
+                    "rate-before",
+                    "More or fewer than a day before?",
+                    "Requests per second.",
+                    Dataset::Rollup,
+                    Form::Lines,
+                    &[
+                        REQUESTS.per_second().in_color(color::ACCENT),
+                        REQUESTS.per_second().day_before(BEFORE).in_color(color::QUIET),
+                    ],
+                ),
+                panel(
+                    "failing-before",
+                    "Failing more than a day before?",
+                    "Share of valid requests that were not served.",
+                    Dataset::Rollup,
+                    Form::Lines,
+                    &[FAILING, FAILING.day_before(BEFORE).in_color(color::QUIET)],
+                ),
+                panel(
+                    "latency-before",
+                    "Slower than a day before?",
+                    "The 99th percentile of the duration.",
+                    Dataset::Rollup,
+                    Form::Lines,
+                    &[P99, P99.day_before(BEFORE).in_color(color::QUIET)],
+                ),
             ],
         ),
         row(
@@ -89,5 +125,6 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
             ],
         ),
+        row(10, &[BANDWIDTH_TIME.wide(48)]),
     ],
 };

@@ -1,7 +1,7 @@
 //! Board 9: whether what was recorded has arrived.
 
 use super::super::model::{Board, Control, Form, Metric, Unit, Value, metric, panel, row, split};
-use super::{COUNT, color};
+use super::{COUNT, UNTRUE, color};
 use crate::record::Dataset;
 
 /// Samples of the whole process.
@@ -35,6 +35,7 @@ pub(super) const BOARD: Board = Board {
                         Unit::Seconds,
                     )],
                 )
+                .amber_above(60.0, "boards are behind")
                 .only(PROCESS)
                 .wide(12),
                 panel(
@@ -45,6 +46,7 @@ pub(super) const BOARD: Board = Board {
                     Form::Figure,
                     &[total("records", "lbproxy.records.dead_letter")],
                 )
+                .amber_above(0.0, UNTRUE)
                 .only(PROCESS)
                 .wide(12),
                 panel(
@@ -55,6 +57,7 @@ pub(super) const BOARD: Board = Board {
                     Form::Figure,
                     &[metric("records", Value::Sum("lbproxy.gap.count"), Unit::Count)],
                 )
+                .amber_above(0.0, UNTRUE)
                 .only("lbproxy.kind: gap")
                 .wide(12),
                 panel(
@@ -65,6 +68,7 @@ pub(super) const BOARD: Board = Board {
                     Form::Figure,
                     &[metric("samples", Value::Count(""), Unit::Count)],
                 )
+                .amber_above(0.0, "boards are behind")
                 .only("metricset.name: process and lbproxy.ship.connected: false")
                 .wide(12),
             ],

@@ -4,7 +4,7 @@
 //! is the one that the dashed lines show.
 
 use super::super::model::{Board, Form, Unit, Value, metric, panel, row, split};
-use super::{BAD_SHARE, FAILING, FAILURES, GOOD, OF_ROLLUPS, REQUESTS, SERVED, SUCCESS};
+use super::{BAD_SHARE, FAILING, FAILURES, GOOD, HURT, OF_ROLLUPS, REQUESTS, SERVED, SUCCESS};
 use crate::record::Dataset;
 
 /// See the head of this file.
@@ -25,7 +25,8 @@ pub(super) const BOARD: Board = Board {
                     Dataset::Rollup,
                     Form::Figure,
                     &[metric("good of valid", SUCCESS.value, Unit::Share)],
-                ),
+                )
+                .red_below(SERVED.level, HURT),
                 panel(
                     "spent",
                     "Failing",
@@ -33,7 +34,8 @@ pub(super) const BOARD: Board = Board {
                     Dataset::Rollup,
                     Form::Figure,
                     &[metric("of valid", FAILING.value, Unit::Share)],
-                ),
+                )
+                .red_above(0.001, HURT),
                 panel(
                     "bad",
                     "Bad requests",

@@ -1,0 +1,217 @@
+//! Marks and scales of Vega-Lite visualizations: how the rows of a search (`vega`) are drawn.
+//!
+//! A figure has a colour only where it says that something is wrong, and then a word beside it. Not
+//! here: what is asked.
+
+use serde_json::{Value, json};
+
+use super::super::model::{Alarm, Form, Panel, Side, Unit};
+use super::super::source::{self, color};
+use super::vega::{Span, data};
+
+/// The drawing of a panel.
+pub(super) fn drawing(panel: &Panel) -> Value {
+    match panel.form {
+        Form::Figure => figure(panel),
+        Form::Table => table(panel),
+        Form::Bands => heat(panel),
+        _ => chart(panel),
+    }
+}
+
+/// How a unit is written, in the language of d3.
+const fn format_of(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Share => ".2%",
+        Unit::Ms => ",.1~f",
+        Unit::Bytes => ".3s",
+        Unit::Count | Unit::Seconds => ",.4~g",
+    }
+}
+
+/// Title of an axis.
+fn axis_title(panel: &Panel) -> String {
+    let unit = panel.metrics.first().map_or("", |metric| metric.unit.as_str());
+    let is_rate = panel.metrics.iter().any(|metric| metric.is_rate);
+    if is_rate { format!("{unit} per second") } else { unit.to_owned() }
+}
+
+/// A figure with its unit, in Vega's language; the word where there is none.
+fn text(unit: Unit, nothing: &str) -> String {
+    let after = match unit {
+        Unit::Ms => " + ' ms'",
+        Unit::Seconds => " + ' s'",
+        Unit::Bytes => " + 'B'",
+        Unit::Count | Unit::Share => "",
+    };
+    let format = format_of(unit);
+    format!("isValid(datum.figure) ? format(datum.figure, '{format}'){after} : '{nothing}'")
+}
+
+/// One figure, large; below it what it says where something is wrong.
+fn figure(panel: &Panel) -> Value {
+    let mut transforms = rows(panel);
+    let unit = panel.metrics.first().map_or(Unit::Count, |metric| metric.unit);
+    // Nothing is not 0.
+    transforms.push(json!({ "calculate": text(unit, "nothing in this range"), "as": "text" }));
+    let text = json!({ "field": "text", "type": "nominal" });
+    let Some(alarm) = panel.alarm else {
+        return json!({
+            "transform": transforms,
+            "mark": { "type": "text", "fontSize": 32, "color": color::FIGURE, "tooltip": true },
+            "encoding": { "text": text },
+        });
+    };
+    let conditions: Vec<_> = alarm
+        .levels()
+        .map(|(name, level, _)| {
+            json!({ "test": test(&alarm, level), "value": source::alarm_color(name) })
+        })
+        .collect();
+    let color = json!({ "condition": conditions, "value": color::FIGURE });
+    let words =
+        alarm.levels().map(|(_, level, word)| format!("{} ? '{word}' : ", test(&alarm, level)));
+    let word = words.collect::<String>() + "''";
+    transforms.push(json!({ "calculate": word, "as": "word" }));
+    json!({
+        "transform": transforms,
+        "layer": [
+            {
+                "mark": { "type": "text", "fontSize": 32, "tooltip": true },
+                "encoding": { "text": text, "color": color },
+            },
+            {
+                "mark": { "type": "text", "fontSize": 13, "dy": 30 },
+                "encoding": { "text": { "field": "word", "type": "nominal" }, "color": color },
+            },
+        ],
+    })
+}
+
+/// Whether the figure is on the wrong side of a level, in Vega's language. Nothing is not below.
+fn test(alarm: &Alarm, level: f64) -> String {
+    let sign = if alarm.side == Side::Below { "<" } else { ">" };
+    format!("isValid(datum.figure) && datum.figure {sign} {level}")
+}
+
+/// Counts over time and over bands, which are its metrics.
+fn heat(panel: &Panel) -> Value {
+    let mut transforms = rows(panel);
+    transforms.push(json!({ "calculate": "datum.time + datum.seconds * 1000", "as": "end" }));
+    // What is empty has no colour, so that one request is told from none.
+    transforms.push(json!({ "filter": "datum.figure > 0" }));
+    let labels: Vec<_> = panel.metrics.iter().rev().map(|metric| metric.label).collect();
+    let unit = panel.metrics.first().map_or("", |metric| format_of(metric.unit));
+    json!({
+        "transform": transforms,
+        "mark": { "type": "rect", "tooltip": true },
+        "encoding": {
+            "x": { "field": "time", "type": "temporal", "axis": { "title": null } },
+            "x2": { "field": "end" },
+            "y": {
+                "field": "series", "type": "ordinal", "scale": { "domain": labels },
+                "axis": { "title": null, "ticks": false },
+            },
+            "color": {
+                "field": "figure", "type": "quantitative",
+                "scale": { "type": "sqrt", "scheme": "blues" },
+                "legend": { "title": axis_title(panel), "format": unit },
+            },
+        },
+    })
+}
+
+/// What makes rows of the answer of now.
+fn rows(panel: &Panel) -> Vec<Value> {
+    match data(panel, Span::Now)["transform"].take() {
+        Value::Array(transforms) => transforms,
+        _ => Vec::new(),
+    }
+}
+
+/// Rows by the splits, a column for each metric.
+fn table(panel: &Panel) -> Value {
+    let formats: Vec<_> = panel
+        .metrics
+        .iter()
+        .map(|metric| {
+            format!("datum.series == '{}' ? ({}) : ", metric.label, text(metric.unit, "–"))
+        })
+        .collect();
+    let mut transforms = rows(panel);
+    transforms.push(json!({ "calculate": formats.concat() + "''", "as": "text" }));
+    let labels: Vec<_> = panel.metrics.iter().map(|metric| metric.label).collect();
+    let names: Vec<_> = panel.splits.iter().map(|split| split.label).collect();
+    json!({
+        "transform": transforms,
+        "mark": { "type": "text", "fontSize": 12 },
+        "encoding": {
+            "y": {
+                "field": "split", "type": "nominal", "sort": null,
+                "axis": { "title": names.join(" · "), "labelLimit": 260, "ticks": false },
+            },
+            "x": {
+                "field": "series", "type": "nominal", "sort": labels,
+                "axis": { "orient": "top", "title": null, "labelAngle": 0, "ticks": false },
+            },
+            "text": { "field": "text", "type": "nominal" },
+        },
+    })
+}
+
+/// Lines, bars or areas over time, with the dashed line.
+fn chart(panel: &Panel) -> Value {
+    let mark = match panel.form {
+        Form::Bars => json!({ "type": "bar", "tooltip": true }),
+        Form::Areas => json!({ "type": "area", "tooltip": true }),
+        _ => json!({ "type": "line", "tooltip": true }),
+    };
+    let series = if panel.splits.is_empty() { "series" } else { "split" };
+    let mut color = json!({ "field": series, "type": "nominal", "legend": { "orient": "bottom", "title": null } });
+    let colors: Vec<_> = panel.metrics.iter().filter_map(|metric| metric.color).collect();
+    if panel.splits.is_empty() {
+        let labels: Vec<_> = panel.metrics.iter().map(|metric| metric.label).collect();
+        color["sort"] = json!(labels);
+        if colors.len() == labels.len() {
+            color["scale"] = json!({ "domain": labels, "range": colors });
+        }
+    }
+    let unit = panel.metrics.first().map(|metric| metric.unit);
+    let mut y = json!({
+        "field": "figure", "type": "quantitative",
+        "axis": { "title": axis_title(panel), "format": unit.map_or("", format_of) },
+    });
+    if panel.form == Form::Lines && unit == Some(Unit::Share) {
+        // On an axis from 0, what matters would be a flat line at the top.
+        y["scale"] = json!({ "zero": false });
+    }
+    if panel.form != Form::Lines {
+        y["stack"] = "zero".into();
+    }
+    let encoding = json!({
+        "x": { "field": "time", "type": "temporal", "axis": { "title": null } },
+        "y": y,
+        "color": color,
+    });
+    let mut layers = vec![json!({ "mark": mark, "encoding": encoding })];
+    if panel.has_day_before() {
+        let mut layer = data(panel, Span::DayBefore);
+        layer["mark"] = json!({ "type": "line", "strokeDash": [2, 3], "tooltip": true });
+        layer["encoding"] = encoding;
+        layers.push(layer);
+    }
+    if let Some(objective) = panel.objective {
+        layers.push(json!({
+            "data": { "values": [{ "level": objective.level, "label": objective.label }] },
+            "mark": {
+                "type": "rule", "strokeDash": [6, 4], "color": source::OBJECTIVE_COLOR,
+                "tooltip": true,
+            },
+            "encoding": {
+                "y": { "field": "level", "type": "quantitative" },
+                "tooltip": { "field": "label", "type": "nominal" },
+            },
+        }));
+    }
+    json!({ "layer": layers })
+}
