@@ -1,7 +1,7 @@
 # The commands people type. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race bench proof coverage browser tour dashboards
+.PHONY: help demo test check race bench proof coverage browser tour vega dashboards
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,13 +13,19 @@ demo: ## Build, then show lbproxy at work (ARGS="--duration 30s")
 test: ## Install the real servers once, then run every test
 	scripts/parts test
 	cargo test --locked
-	$(MAKE) --no-print-directory browser
+	$(MAKE) --no-print-directory browser vega
 
 browser: ## Test the live page in a real browser; pictures in target/browser
 	scripts/parts browser
 	cargo test --locked --no-run --test it # builds the program as the tests have it
 	LBPROXY_BROWSER=$$(scripts/parts where browser) LBPROXY=$${CARGO_TARGET_DIR:-target}/debug/lbproxy \
 		node tests/browser/run.js
+
+vega: ## Draw every Vega panel of the boards with Vega; ARGS=--pictures renews docs/img/boards-*.png
+	scripts/parts test browser
+	cargo test --locked --test it boards::every_panel
+	LBPROXY_BROWSER=$$(scripts/parts where browser) \
+		LBPROXY_VEGA=$${CARGO_TARGET_DIR:-target}/tmp node tests/browser/vega.js $(ARGS)
 
 tour: ## Take the pictures of docs/tour.md anew, from the demo
 	scripts/parts browser
