@@ -121,6 +121,64 @@ fn boards_are_installed_once_and_go_when_they_are_to_go() {
     }
 }
 
+/// An object with a mark, as some lbproxy has put it.
+fn put(server: &Running, kind: &str, id: &str, mark: &str) {
+    server.edit_saved_object("default", &format!("{kind}/{id}"), |object| {
+        *object = json!({"type": kind, "id": id, "attributes": {
+            "title": id, "description": format!("Some. [managed by lbproxy: {mark}]"),
+        }});
+    });
+}
+
+#[test]
+fn what_an_older_lbproxy_has_left_goes_and_what_a_newer_one_has_put_stays() {
+    for product in [ELASTIC, OPEN] {
+        let (name, server, count) = (&format!("{product:?}"), server(product), count(product));
+        boards(&server, &[]);
+        put(&server, "dashboard", "lbproxy-old", "00000001");
+        put(&server, "search", "lbproxy-old-records", "00000001, revision 1");
+        put(&server, "dashboard", "copy-of-mine", "00000001");
+        put(&server, "dashboard", "lbproxy-future", "00000001, revision 4000000000");
+        let dry = boards(&server, &["--dry-run"]);
+        expect(name, &dry, 0, &["dry run: 2 to remove", "  - dashboard lbproxy-old\n"]);
+        assert_eq!(server.saved_objects("default").len(), count + 4, "{name}");
+
+        // Nothing that a board may still show goes while that board cannot be renewed.
+        put(&server, "dashboard", "lbproxy-overview", "00000001");
+        server.fail_import(BOARD, json!({"type": "unsupported_type"}));
+        expect(name, &boards(&server, &[]), 1, &["1 failed, 2 not tried"]);
+        assert_eq!(server.saved_objects("default").len(), count + 4, "{name}");
+        server.fail_import(BOARD, Value::Null);
+
+        expect(name, &boards(&server, &[]), 0, &["done: 1 put in place, 2 removed"]);
+        let left = server.saved_objects("default");
+        for (key, is_there) in [
+            ("dashboard/lbproxy-old", false),
+            ("search/lbproxy-old-records", false),
+            ("dashboard/copy-of-mine", true),
+            ("dashboard/lbproxy-future", true),
+            (BOARD, true),
+        ] {
+            assert_eq!(left.contains_key(key), is_there, "{name}: {key}");
+        }
+    }
+}
+
+#[test]
+fn a_board_of_a_newer_lbproxy_is_left_alone_with_all_that_is_missing_beside_it() {
+    for product in [ELASTIC, OPEN] {
+        let (name, server) = (&format!("{product:?}"), server(product));
+        put(&server, "dashboard", "lbproxy-overview", "00000001, revision 4000000000");
+        let before = server.saved_objects("default");
+        let found = boards(&server, &[]);
+        let texts =
+            ["of a newer lbproxy, and left alone", "version 4000000000 of a newer lbproxy stays"];
+        expect(name, &found, 1, &texts);
+        assert_eq!(server.saved_objects("default"), before, "{name}");
+        expect(name, &boards(&server, &["--remove"]), 0, &["done: 1 removed"]);
+    }
+}
+
 #[test]
 fn what_cannot_be_imported_is_told_and_the_others_are_there() {
     type Prepare = fn(&Running);

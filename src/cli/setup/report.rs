@@ -227,8 +227,14 @@ impl Report<'_> {
                  mend it and run this again"
             );
         }
-        let word = if self.is_removal { "removed" } else { "put in place" };
-        format!("done: {done} {word}, {} left as they were", rows.len() - done)
+        let is_gone = |row: &&Row<'_>| {
+            *row.action == Action::Remove && matches!(row.outcome, Some(Outcome::Done(_)))
+        };
+        let gone = rows.iter().filter(is_gone).count();
+        let parts = [(done - gone, "put in place"), (gone, "removed")];
+        let parts = parts.iter().filter(|(count, _)| *count > 0);
+        let parts: Vec<_> = parts.map(|(count, what)| format!("{count} {what}")).collect();
+        format!("done: {}, {} left as they were", parts.join(", "), rows.len() - done)
     }
 
     /// For programs.

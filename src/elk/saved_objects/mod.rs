@@ -6,7 +6,8 @@
 //! ```
 //! Another server than the one that stores the documents, so what is wrong with it is a finding and
 //! leaves the rest of set-up alone. Only what differs is imported; what is not marked as ours is never
-//! overwritten or deleted. Not here: the boards (`boards`), printing (`cli::setup`).
+//! overwritten or deleted, nor what a newer lbproxy has put. What an older one has put and this one has no
+//! more goes, after the rest has been imported. Not here: the boards (`boards`), printing (`cli::setup`).
 
 mod answer;
 mod object;
@@ -28,6 +29,13 @@ pub(crate) use object::Object;
 const IMPORTS_MAX: usize = 4;
 /// Between the parts of a form. No line of JSON begins with it.
 const BOUNDARY: &str = "lbproxy-saved-objects";
+/// Objects that are asked for at once when looking for those of an older lbproxy, and most of such pages.
+const PAGE: usize = 500;
+/// See [`PAGE`].
+const PAGES_MAX: usize = 20;
+/// What is looked for there: views stay, as they are those of the data.
+const FIND: &str = "type=dashboard&type=visualization&type=search&fields=description\
+                    &search_fields=description&search=%22managed%20by%20lbproxy%22";
 /// Where the address comes from.
 const URL_KEYS: &str = "telemetry.elasticsearch.dashboards.url or --dashboards-url";
 
@@ -186,10 +194,46 @@ async fn steps(target: Target<'_>, mode: Mode) -> Result<Vec<Step>, Finding> {
         Step { object, action }
     };
     let mut steps: Vec<_> = objects.into_iter().map(action).collect();
+    let newest = steps.iter().filter_map(|step| match step.action {
+        Action::Newer(revision) => Some(revision),
+        _ => None,
+    });
+    if let Some(newest) = newest.max() {
+        // What is missing beside a newer lbproxy's boards may be what it has taken away.
+        for step in steps.iter_mut().filter(|step| step.action == Action::Create) {
+            step.action = Action::Newer(newest);
+        }
+    }
+    let left_over = left_over(target, &steps).await?;
+    steps.extend(left_over.into_iter().map(|object| Step { object, action: Action::Remove }));
     if mode == Mode::Remove {
         steps.reverse();
     }
     Ok(steps)
+}
+
+/// What an older lbproxy has put and this one has no more.
+///
+/// # Errors
+/// When that cannot be seen.
+async fn left_over(target: Target<'_>, steps: &[Step]) -> Result<Vec<Object>, Finding> {
+    let wanted: Vec<_> = steps.iter().map(|step| step.object.clone()).collect();
+    let mut found = Vec::new();
+    for page in 1..=PAGES_MAX {
+        let path = target.path(&format!("saved_objects/_find?{FIND}&per_page={PAGE}&page={page}"));
+        let url = target.client.url();
+        let (_, answer) = target
+            .ask(Method::Get, &path, Body::None)
+            .await
+            .map_err(|problem| unasked(url, &problem))?;
+        let listed = answer["saved_objects"].as_array().map_or(&[][..], Vec::as_slice);
+        found.extend(listed.iter().filter_map(|one| Object::left_over(one, &wanted)));
+        if listed.len() < PAGE {
+            break;
+        }
+    }
+    found.sort_by(|one, other| other.rank().cmp(&one.rank()).then_with(|| one.id.cmp(&other.id)));
+    Ok(found)
 }
 
 /// Which dashboards answer so to `GET /api/status`.
@@ -253,7 +297,14 @@ fn of_steps(steps: &[Step], product: Product) -> Vec<Finding> {
         }
         _ => None,
     });
-    foreign.into_iter().chain(hidden).collect()
+    let newer = first(|action| matches!(action, Action::Newer(_))).map(|(names, _)| {
+        let problem = format!("{names}: of a newer lbproxy, and left alone");
+        Finding::new(
+            problem,
+            "set the boards up with the newest lbproxy that writes to this server",
+        )
+    });
+    foreign.into_iter().chain(hidden).chain(newer).collect()
 }
 
 /// Carries out a plan: one outcome for each step, and what else is to be said.
@@ -262,13 +313,11 @@ pub(crate) async fn apply(target: Target<'_>, plan: &Plan) -> (Vec<Outcome>, Vec
     let mut findings = Vec::new();
     let mut imports = Vec::new();
     for (place, (step, outcome)) in plan.steps.iter().zip(&mut outcomes).enumerate() {
-        match step.action {
-            Action::Remove => *outcome = delete(target, &step.object).await,
-            Action::Create | Action::Update(_) => {
-                *outcome = Outcome::NotTried;
-                imports.push(place);
-            }
-            _ => (),
+        if step.action.is_change() {
+            *outcome = Outcome::NotTried;
+        }
+        if matches!(step.action, Action::Create | Action::Update(_)) {
+            imports.push(place);
         }
     }
     for _ in 0..IMPORTS_MAX {
@@ -294,6 +343,15 @@ pub(crate) async fn apply(target: Target<'_>, plan: &Plan) -> (Vec<Outcome>, Vec
                 if imports.len() == before {
                     break;
                 }
+            }
+        }
+    }
+    // What is to go may still be on a board that could not be imported.
+    let has_failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_));
+    if !outcomes.iter().any(has_failed) {
+        for (step, outcome) in plan.steps.iter().zip(&mut outcomes) {
+            if step.action == Action::Remove {
+                *outcome = delete(target, &step.object).await;
             }
         }
     }

@@ -2,7 +2,8 @@
 //! about it.
 //!
 //! Servers bring objects to their own form while they import them, so what they give back cannot be
-//! compared. The mark therefore holds a checksum of what was imported. Its place is one that imports
+//! compared. The mark therefore holds a checksum of what was imported, and the revision of the boards it
+//! came with, which tells a newer lbproxy's objects from an older one's. Its place is one that imports
 //! and editors keep: the end of the description, and for views, which have none, the format of a
 //! field that cannot exist. Pure.
 
@@ -11,8 +12,12 @@ use serde_json::{Value, json};
 use super::super::plan::{Action, Change, Mode};
 use super::super::{MANAGED_BY, Product, boards};
 
-/// Start of the mark in a description; a checksum and a bracket follow.
+/// Start of the mark in a description; a checksum, a revision and a bracket follow.
 const MARK: &str = " [managed by lbproxy: ";
+/// Between checksum and revision. The first boards had no revision: theirs is 0.
+const REVISION: &str = ", revision ";
+/// What all ids of ours begin with but those of views.
+const ID_START: &str = "lbproxy-";
 /// The type of views.
 pub(super) const VIEW: &str = "index-pattern";
 /// Types, in the order in which they are told.
@@ -35,6 +40,15 @@ pub(crate) struct Object {
     unmarked: [Value; 3],
 }
 
+/// What a mark says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Mark {
+    /// Checksum of what was imported.
+    checksum: String,
+    /// Revision of the boards that it came with.
+    revision: u64,
+}
+
 impl Object {
     /// An object from its line.
     fn new(line: &str) -> Option<Self> {
@@ -46,14 +60,40 @@ impl Object {
         let unmarked = ASKED.map(|key| attributes[key].clone());
         if kind == VIEW {
             let mut formats = formats(attributes);
-            let params = json!({ "managed_by": MANAGED_BY, "checksum": checksum });
+            let params = json!({
+                "managed_by": MANAGED_BY, "checksum": checksum, "revision": boards::revision(),
+            });
             formats[MANAGED_BY] = json!({ "id": "string", "params": params });
             attributes["fieldFormatMap"] = formats.to_string().into();
         } else {
             let description = attributes["description"].as_str().unwrap_or_default();
-            attributes["description"] = format!("{description}{MARK}{checksum}]").into();
+            attributes["description"] =
+                format!("{description}{MARK}{checksum}{REVISION}{}]", boards::revision()).into();
         }
         Some(Self { kind, id, body, checksum, unmarked })
+    }
+
+    /// One that an older lbproxy has put and this one has no more, from a server's list: `None` for
+    /// whatever else is on it.
+    pub(super) fn left_over(found: &Value, wanted: &[Self]) -> Option<Self> {
+        let text = |key: &str| found[key].as_str().map(str::to_owned);
+        let (kind, id) = (text("type")?, text("id")?);
+        let mark = mark(&kind, &found["attributes"])?;
+        let is_wanted = wanted.iter().any(|own| own.kind == kind && own.id == id);
+        let is_left_over =
+            id.starts_with(ID_START) && !is_wanted && mark.revision <= boards::revision();
+        is_left_over.then(|| Self {
+            kind,
+            id,
+            body: Value::Null,
+            checksum: mark.checksum,
+            unmarked: [const { Value::Null }; 3],
+        })
+    }
+
+    /// Its place in the order in which types are told.
+    pub(super) fn rank(&self) -> usize {
+        KINDS.iter().position(|kind| *kind == self.kind).unwrap_or(KINDS.len())
     }
 
     /// What people call its type.
@@ -83,18 +123,22 @@ impl Object {
         if mode == Mode::Remove {
             return Action::Remove;
         }
-        if mark.as_ref() == Some(&self.checksum) {
-            return Action::Unchanged;
-        }
+        let from = match mark {
+            Some(mark) if mark.checksum == self.checksum => return Action::Unchanged,
+            Some(mark) if mark.revision > boards::revision() => {
+                return Action::Newer(mark.revision);
+            }
+            mark => mark.map(|mark| mark.checksum),
+        };
         let to = Some(self.checksum.clone());
-        Action::Update(vec![Change { path: "checksum".into(), from: mark, to }])
+        Action::Update(vec![Change { path: "checksum".into(), from, to }])
     }
 }
 
 /// All of a product, views first.
 pub(super) fn all(product: Product) -> Vec<Object> {
     let mut all: Vec<_> = boards::saved_objects(product).lines().filter_map(Object::new).collect();
-    all.sort_by_key(|object| KINDS.iter().position(|kind| *kind == object.kind));
+    all.sort_by_key(Object::rank);
     all
 }
 
@@ -110,15 +154,20 @@ pub(super) fn type_title(kind: &str, product: Product) -> &'static str {
     }
 }
 
-/// The checksum in a mark, if there is a mark.
-fn mark(kind: &str, attributes: &Value) -> Option<String> {
+/// What a mark says, if there is a mark.
+fn mark(kind: &str, attributes: &Value) -> Option<Mark> {
     if kind == VIEW {
         let params = &formats(attributes)[MANAGED_BY]["params"];
         let is_ours = params["managed_by"] == MANAGED_BY;
-        return is_ours.then(|| params["checksum"].as_str().unwrap_or_default().to_owned());
+        return is_ours.then(|| Mark {
+            checksum: params["checksum"].as_str().unwrap_or_default().to_owned(),
+            revision: params["revision"].as_u64().unwrap_or(0),
+        });
     }
     let (_, rest) = attributes["description"].as_str()?.rsplit_once(MARK)?;
-    rest.split_once(']').map(|(checksum, _)| checksum.to_owned())
+    let (mark, _) = rest.split_once(']')?;
+    let (checksum, revision) = mark.split_once(REVISION).unwrap_or((mark, "0"));
+    Some(Mark { checksum: checksum.to_owned(), revision: revision.parse().unwrap_or(0) })
 }
 
 /// The formats of a view, which are a text of JSON; empty when they are none.
@@ -177,6 +226,27 @@ mod tests {
             ("by hand", board, by_hand(board), Mode::Setup, update(None, board)),
             ("a view by hand", view, by_hand(view), Mode::Setup, update(None, view)),
             ("an older view", view, old_view, Mode::Setup, update(Some(""), view)),
+            (
+                "newer",
+                board,
+                described("New. [managed by lbproxy: 00000001, revision 4000000000]"),
+                Mode::Setup,
+                Action::Newer(4_000_000_000),
+            ),
+            (
+                "newer, to go",
+                board,
+                described("New. [managed by lbproxy: 00000001, revision 4000000000]"),
+                Mode::Remove,
+                Action::Remove,
+            ),
+            (
+                "older with its revision",
+                board,
+                described("Old. [managed by lbproxy: 00000001, revision 0]"),
+                Mode::Setup,
+                update(Some("00000001"), board),
+            ),
             ("another's", board, described("Mine."), Mode::Setup, Action::Foreign),
             ("another's, to go", board, described("Mine."), Mode::Remove, Action::Foreign),
             (
@@ -189,6 +259,30 @@ mod tests {
             ("another's view", view, formatted("no JSON"), Mode::Setup, Action::Foreign),
         ] {
             assert_eq!(object.action(&found, mode), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_what_an_older_lbproxy_has_put_is_left_over() {
+        let all = all(Product::OpenSearch);
+        let found = |kind: &str, id: &str, description: &str| json!({"type": kind, "id": id, "attributes": {"description": description}});
+        let ours = "Old. [managed by lbproxy: 00000001]";
+        for (name, found, want) in [
+            ("an older panel", found("visualization", "lbproxy-overview-gone", ours), true),
+            ("one of now", found("dashboard", "lbproxy-overview", ours), false),
+            ("a copy by hand", found("visualization", "3f2c", ours), false),
+            ("somebody else's", found("dashboard", "lbproxy-mine", "Mine."), false),
+            (
+                "a newer one",
+                found(
+                    "dashboard",
+                    "lbproxy-new",
+                    "N. [managed by lbproxy: 0, revision 4000000000]",
+                ),
+                false,
+            ),
+        ] {
+            assert_eq!(Object::left_over(&found, &all).is_some(), want, "{name}");
         }
     }
 }

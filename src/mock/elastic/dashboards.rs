@@ -1,4 +1,5 @@
-//! Kibana or OpenSearch Dashboards as far as saved objects go: status, look, import, delete, by space.
+//! Kibana or OpenSearch Dashboards as far as saved objects go: status, look, find, import, delete, by
+//! space.
 //!
 //! Written from the products' documentation and sources, as no such server can be had here. Kept from
 //! them: the field against forged requests; `errors` of an import beside status 200; nothing is created
@@ -84,6 +85,7 @@ pub(super) fn answer(
                 &json!({ "saved_objects": asked.map(|one| found(objects, one)).collect::<Value>() }),
             )
         }
+        ("GET", ["saved_objects", "_find"]) => find(objects, target),
         ("DELETE", ["saved_objects", kind, id]) => {
             let removed = objects.remove(&format!("{kind}/{id}"));
             removed.map_or_else(|| refusal(404, "Not Found"), |_| fine(&json!({})))
@@ -125,6 +127,41 @@ fn found(objects: &BTreeMap<String, Value>, asked: &Value) -> Value {
         }
     }
     answer
+}
+
+/// What `_find` says: objects of the types asked for whose field has the phrase, page by page.
+fn find(objects: &BTreeMap<String, Value>, target: &Target) -> Heard {
+    let all = |name: &str| {
+        let all = target.parameters.iter().filter(|(key, _)| key == name);
+        all.map(|(_, value)| value.as_str()).collect::<Vec<_>>()
+    };
+    let number = |name: &str, usual: usize| {
+        all(name).first().and_then(|text| text.parse().ok()).unwrap_or(usual)
+    };
+    let (types, fields) = (all("type"), all("fields"));
+    let phrase = all("search").first().map_or("", |text| text.trim_matches('"')).to_owned();
+    if types.is_empty() {
+        return refusal(400, "[request query.type]: expected at least one defined value");
+    }
+    let is_found = |object: &&Value| {
+        let has_phrase = |field: &&str| {
+            object["attributes"][*field].as_str().is_some_and(|text| text.contains(&phrase))
+        };
+        let is_of_type = types.iter().any(|kind| object["type"] == **kind);
+        is_of_type && all("search_fields").iter().any(has_phrase)
+    };
+    let found: Vec<_> = objects.values().filter(is_found).collect();
+    let (size, page) = (number("per_page", 20), number("page", 1));
+    let listed = found.iter().skip(size * page.saturating_sub(1)).take(size).map(|object| {
+        let attributes = fields.iter().map(|field| (*field, object["attributes"][*field].clone()));
+        let attributes: serde_json::Map<_, _> =
+            attributes.map(|(field, value)| (field.to_owned(), value)).collect();
+        json!({ "type": object["type"], "id": object["id"], "attributes": attributes })
+    });
+    let listed: Vec<_> = listed.collect();
+    fine(&json!({
+        "page": page, "per_page": size, "total": found.len(), "saved_objects": listed,
+    }))
 }
 
 /// `TYPE/ID`.
@@ -169,7 +206,7 @@ fn import(
     }
     let (mut errors, mut created, mut is_held_back) = (Vec::new(), Vec::new(), false);
     for (object, name) in sent.iter().zip(&names) {
-        let error = scripted.get(name).cloned();
+        let error = scripted.get(name).filter(|error| !error.is_null()).cloned();
         let error = error.or_else(|| error_of(object, &names, objects, (is_open, overwrites)));
         let mut listed = json!({ "type": object["type"], "id": object["id"] });
         if let Some(error) = error {
