@@ -15,7 +15,10 @@ const parts = process.env.LBPROXY_BROWSER;
 if (!parts) throw new Error('LBPROXY_BROWSER is not set; run `make vega`');
 const require = createRequire(join(parts, 'package.json'));
 const vega = await import(pathToFileURL(join(parts, 'node_modules/vega/build/vega-node.js')).href);
-const compilers = [require('vega-lite-4'), require('vega-lite-5')];
+const compilers = ['vega-lite-4', 'vega-lite-5'].map((name) => ({
+  compile: require(name).compile,
+  version: require(`${name}/package.json`).version,
+}));
 
 const root = new URL('../..', import.meta.url).pathname;
 const recorded = process.env.LBPROXY_VEGA ?? join(root, 'target/tmp');

@@ -385,3 +385,62 @@ fn complete(panel: &Panel, compiled: &mut Value) -> Option<()> {
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::panel;
+    use super::*;
+    use crate::record::Dataset;
+
+    /// A figure in the unit of its field, which is not the one that people read.
+    const LATE: Metric = Metric {
+        label: "p99",
+        value: Worked::Merged("lbproxy.rollup.duration_us", 99),
+        unit: Unit::Ms,
+        is_rate: false,
+        color: None,
+        is_day_before: false,
+    };
+
+    #[test]
+    fn colours_of_an_alarm_begin_and_end_where_the_source_says_in_the_units_of_the_field() {
+        let above = panel("a", "", "", Dataset::Rollup, Form::Figure, &[LATE])
+            .red_above(300.0, "hurt")
+            .amber_above(240.0, "near");
+        let params = &palette(&above, &above.alarm.unwrap())["params"];
+        let (amber, red) = (super::super::source::alarm_color("amber"), "#DB4437");
+        assert_eq!(
+            params["colorStops"],
+            json!([{ "color": amber, "stop": 240_000.0 }, { "color": red, "stop": 300_000.0 }])
+        );
+        assert_eq!(params["stops"][0], json!({ "color": amber, "stop": 300_000.0 }));
+        assert_eq!((&params["rangeMin"], &params["rangeMax"]), (&json!(240_000.0), &Value::Null));
+        assert_eq!(params["continuity"], "above", "nothing below amber has a colour");
+
+        let below =
+            panel("b", "", "", Dataset::Rollup, Form::Figure, &[super::super::source::SUCCESS])
+                .red_below(0.99, "hurt")
+                .amber_below(0.999, "near");
+        let params = &palette(&below, &below.alarm.unwrap())["params"];
+        assert_eq!(
+            params["stops"],
+            json!([{ "color": red, "stop": 0.99 }, { "color": amber, "stop": 0.999 }])
+        );
+        assert_eq!(
+            params["colorStops"],
+            json!([{ "color": red, "stop": null }, { "color": amber, "stop": 0.99 }])
+        );
+        assert_eq!((&params["rangeMin"], &params["rangeMax"]), (&Value::Null, &json!(0.999)));
+    }
+
+    #[test]
+    fn formulas_shift_each_of_their_parts() {
+        for (term_, shift, want) in [
+            (Term::Count(""), None, "count()"),
+            (Term::Count("a: b"), Some(DAY), "count(kql='a: b', shift='1d')"),
+            (Term::Sum("a.b"), Some(DAY), "sum(a.b, shift='1d')"),
+        ] {
+            assert_eq!(term(&term_, shift), want);
+        }
+    }
+}

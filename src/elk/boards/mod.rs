@@ -17,6 +17,8 @@ pub mod osd;
 pub mod source;
 pub mod views;
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::Product;
@@ -188,10 +190,11 @@ pub fn note(product: Product, panel: &Panel) -> String {
             }
         };
     }
-    for (color, level, word) in panel.alarm.iter().flat_map(|alarm| alarm.levels()) {
+    for (color, level, word) in panel.alarm.iter().flat_map(model::Alarm::levels) {
         let side = panel.alarm.map_or("", |alarm| alarm.side.as_str());
         let level = panel.metrics.first().map_or(String::new(), |metric| metric.unit.text(level));
-        note += &format!(" {} {side} {level}: {word}.", capital(color));
+        // Writing to a String cannot fail.
+        let _ = write!(note, " {} {side} {level}: {word}.", capital(color));
     }
     if panel.has_day_before() {
         note += " The same span a day before stands beside it.";

@@ -82,7 +82,7 @@ impl Object {
         let is_wanted = wanted.iter().any(|own| own.kind == kind && own.id == id);
         let is_left_over =
             id.starts_with(ID_START) && !is_wanted && mark.revision <= boards::revision();
-        is_left_over.then(|| Self {
+        is_left_over.then_some(Self {
             kind,
             id,
             body: Value::Null,

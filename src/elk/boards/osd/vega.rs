@@ -58,7 +58,7 @@ impl Span {
     }
 
     /// What the product fills in for it: `what` is a bound, or `true` for all of it.
-    fn placeholder(self, what: Value) -> Value {
+    fn placeholder(self, what: &Value) -> Value {
         let mut placeholder = json!({ "%timefilter%": what });
         if self == Self::DayBefore {
             placeholder["shift"] = (-1).into();
@@ -69,7 +69,7 @@ impl Span {
 
     /// Its documents.
     fn range(self) -> Value {
-        json!({ "range": { "@timestamp": self.placeholder(true.into()) } })
+        json!({ "range": { "@timestamp": self.placeholder(&true.into()) } })
     }
 }
 
@@ -152,7 +152,7 @@ fn aggregations(panel: &Panel, span: Span) -> Value {
                 "interval": { "%autointerval%": 60 },
                 "min_doc_count": 0,
                 "extended_bounds": {
-                    "min": span.placeholder("min".into()), "max": span.placeholder("max".into()),
+                    "min": span.placeholder(&"min".into()), "max": span.placeholder(&"max".into()),
                 },
             },
             "aggs": inner,
