@@ -1,7 +1,7 @@
 # The commands people type. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race bench proof coverage browser tour vega dashboards
+.PHONY: help demo test check race bench proof coverage browser tour vega cost dashboards
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ proof: ## 100 000 requests through crashes and outages, each found once in a rea
 dashboards: ## Compile the boards for Kibana and OpenSearch Dashboards
 	scripts/parts test
 	UPDATE=1 cargo test --locked --test it boards::committed
+
+cost: ## What each panel of the boards costs on a day of data; writes bench/BOARDS.md
+	scripts/parts test
+	cargo test --locked --test it -- --ignored --exact boards::cost::cost_of_every_panel
 
 coverage: ## Lines that the tests reach: a table and the total
 	scripts/parts test coverage

@@ -26,7 +26,7 @@ pub(super) fn ask(asked: &Asked<'_>, object: &Value) -> Answer {
         let id = agg["id"].as_str().unwrap();
         around[id] = match agg["type"].as_str().unwrap() {
             "date_histogram" => json!({
-                "date_histogram": { "field": field, "fixed_interval": "1m", "min_doc_count": 1 },
+                "date_histogram": { "field": field, "fixed_interval": asked.loaded.interval, "min_doc_count": 1 },
             }),
             "terms" => {
                 let by = params["orderBy"].as_str().unwrap();

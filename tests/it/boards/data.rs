@@ -34,6 +34,12 @@ pub(super) const DAY_MS: u64 = 86_400_000;
 pub(super) struct Loaded {
     /// Documents by data set.
     documents: HashMap<Dataset, Vec<Value>>,
+    /// Last part of the names of its streams.
+    pub(super) namespace: &'static str,
+    /// Length of the buckets of time: the products choose it by the range.
+    pub(super) interval: &'static str,
+    /// Documents by data set, where they are not kept.
+    counts: HashMap<Dataset, u64>,
     /// From and to before; the first minute has nothing.
     pub(super) range_ms: (u64, u64),
     /// Counted while the records were made up.
@@ -92,20 +98,51 @@ impl Planned {
 impl Loaded {
     /// Makes the records and stores them.
     pub(super) fn into(server: &RealServer) -> Self {
-        let mut maker = Maker::default();
-        let planned = maker.exchanges();
-        maker.others();
-        let (code, text) = setup(&server.telemetry(NAMESPACE), &["--only", "templates"]);
+        let before = (0..REQUESTS_BEFORE).map(Exchange::of_day_before);
+        let all = before.chain((0..REQUESTS).map(Exchange::of));
+        let range_ms = (START_MS - 60_000, START_MS + MINUTES * 60_000);
+        Self::of(Maker::new(server, NAMESPACE, true), all, MINUTES, range_ms, "1m")
+    }
+
+    /// Stores a day with so many requests: two services with three routes and three endpoints each.
+    /// Documents are counted, not kept.
+    pub(super) fn day_into(server: &RealServer, requests: u64) -> Self {
+        let all = (0..requests).map(|number| Exchange::of_day(number, requests));
+        let range_ms = (START_MS, START_MS + DAY_MS);
+        Self::of(Maker::new(server, "cost", false), all, DAY_MS / 60_000, range_ms, "30m")
+    }
+
+    /// Makes and stores what a maker makes of exchanges.
+    fn of(
+        mut maker: Maker<'_>,
+        exchanges: impl Iterator<Item = Exchange>,
+        minutes: u64,
+        range_ms: (u64, u64),
+        interval: &'static str,
+    ) -> Self {
+        let (server, namespace) = (maker.server, maker.namespace);
+        let (code, text) = setup(&server.telemetry(namespace), &["--only", "templates"]);
         assert_eq!(code, 0, "{text}");
-        let answer = server.bulk(&maker.body);
-        assert_eq!(answer["errors"], false, "{answer}");
-        let streams: Vec<_> = Dataset::ALL.iter().map(|own| own.data_stream(NAMESPACE)).collect();
+        let planned = maker.exchanges(exchanges);
+        maker.others(minutes);
+        maker.flush();
+        let streams: Vec<_> = Dataset::ALL.iter().map(|own| own.data_stream(namespace)).collect();
         server.post(
             &format!("/{}/_refresh?ignore_unavailable=true", streams.join(",")),
             &Value::Null,
         );
-        let range_ms = (START_MS - 60_000, START_MS + MINUTES * 60_000);
-        Self { documents: maker.documents, range_ms, planned }
+        let Maker { documents, counts, .. } = maker;
+        Self { documents, namespace, interval, counts, range_ms, planned }
+    }
+
+    /// How many documents of a dataset are stored.
+    pub(super) fn count(&self, dataset: Dataset) -> u64 {
+        self.counts.get(&dataset).copied().unwrap_or(0)
+    }
+
+    /// Whether documents can be compared with what was made.
+    pub(super) fn is_kept(&self) -> bool {
+        !self.documents.is_empty()
     }
 
     /// The documents of a dataset.
@@ -114,15 +151,35 @@ impl Loaded {
     }
 }
 
-/// Makes records and what is sent of them.
-#[derive(Default)]
-struct Maker {
+/// Bytes that are sent at once.
+const BULK_BYTES: usize = 8 << 20;
+
+/// Makes records, and sends what comes of them.
+struct Maker<'s> {
+    server: &'s RealServer,
+    namespace: &'static str,
+    keeps: bool,
     body: String,
     documents: HashMap<Dataset, Vec<Value>>,
+    counts: HashMap<Dataset, u64>,
     seq: HashMap<Stream, u64>,
 }
 
-impl Maker {
+impl<'s> Maker<'s> {
+    fn new(server: &'s RealServer, namespace: &'static str, keeps: bool) -> Self {
+        let (documents, counts, seq) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { server, namespace, keeps, body: String::new(), documents, counts, seq }
+    }
+
+    /// Sends what was made.
+    fn flush(&mut self) {
+        let body = std::mem::take(&mut self.body);
+        if !body.is_empty() {
+            let answer = self.server.bulk(&body);
+            assert_eq!(answer["errors"], false, "{answer}");
+        }
+    }
+
     /// Adds a record in its binary form.
     fn add(&mut self, stream: Stream, payload: &[u8]) {
         let constants = Constants {
@@ -136,21 +193,26 @@ impl Maker {
         let (mut id, mut document) = (Vec::new(), Vec::new());
         write_id(stream, payload, &origin, &mut id).unwrap();
         write_document(stream, payload, &origin, &mut document).unwrap();
-        let document: Value = serde_json::from_slice(&document).unwrap();
         let action = json!({ "create": {
-            "_index": stream.data_stream(NAMESPACE), "_id": String::from_utf8(id).unwrap(),
+            "_index": stream.data_stream(self.namespace), "_id": String::from_utf8(id).unwrap(),
         } });
+        let document = String::from_utf8(document).unwrap();
         writeln!(self.body, "{action}\n{document}").unwrap();
-        self.documents.entry(stream.dataset()).or_default().push(document);
+        *self.counts.entry(stream.dataset()).or_default() += 1;
+        if self.keeps {
+            let document = serde_json::from_str(&document).unwrap();
+            self.documents.entry(stream.dataset()).or_default().push(document);
+        }
+        if self.body.len() > BULK_BYTES {
+            self.flush();
+        }
     }
 
     /// Requests and their rollups.
-    fn exchanges(&mut self) -> Planned {
+    fn exchanges(&mut self, exchanges: impl Iterator<Item = Exchange>) -> Planned {
         let mut core = Core::new(Rules { window_ms: 60_000, grace_ms: 1_000 });
         let mut planned = Planned::default();
         let mut slot = vec![0; 4_096];
-        let before = (0..REQUESTS_BEFORE).map(Exchange::of_day_before);
-        let exchanges = before.chain((0..REQUESTS).map(Exchange::of));
         for (exchange, seq) in exchanges.zip(1..) {
             if exchange.time_ms >= START_MS {
                 planned.requests += 1;
@@ -163,18 +225,24 @@ impl Maker {
             let bytes = exchange.record().encode(&mut slot).unwrap();
             self.add(Stream::Access, &slot[..bytes]);
             core.take((7, 1, 0), seq, &slot[..bytes], exchange.time_ms).unwrap();
+            self.rollups(&mut core);
         }
         core.close_all();
+        self.rollups(&mut core);
+        planned
+    }
+
+    /// What is ready, at once: a core holds only so much.
+    fn rollups(&mut self, core: &mut Core) {
         while let Some(row) = core.pending() {
             let row = row.to_vec();
             self.add(Stream::Rollup, &row);
             core.written();
         }
-        planned
     }
 
     /// A few of the other kinds.
-    fn others(&mut self) {
+    fn others(&mut self, minutes: u64) {
         let mut slot = vec![0; 4_096];
         for number in 0..24_u64 {
             let reason = [Reason::TlsFailed, Reason::ClosedWithoutRequest, Reason::HeadTimeout]
@@ -201,7 +269,7 @@ impl Maker {
             let bytes = record.encode(&mut slot).unwrap();
             self.add(Stream::Gap, &slot[..bytes]);
         }
-        for number in 0..4 * MINUTES {
+        for number in 0..4 * minutes {
             self.samples(number, &mut slot);
             self.checks(number, &mut slot);
         }
@@ -374,12 +442,25 @@ impl Exchange {
     fn of_day_before(number: u64) -> Self {
         let same = Self::of(number);
         let is_refused = number.is_multiple_of(9);
-        let (status, reason, phase) = match is_refused {
-            true => (Some(502), Reason::ConnectRefused, Phase::Connect),
-            false => (Some(200), Reason::Complete, Phase::Done),
+        let (status, reason, phase) = if is_refused {
+            (Some(502), Reason::ConnectRefused, Phase::Connect)
+        } else {
+            (Some(200), Reason::Complete, Phase::Done)
         };
         let time_ms = START_MS - DAY_MS + number * MINUTES * 60_000 / REQUESTS_BEFORE;
         Self { time_ms, status, reason, phase, duration_us: same.duration_us * 2, ..same }
+    }
+
+    /// One of a day: nine routes and endpoints of each service are asked in turn.
+    fn of_day(number: u64, requests: u64) -> Self {
+        const SERVICES: [&str; 2] = ["shop", "search"];
+        const ROUTES: [&str; 3] = ["cart", "checkout", "item"];
+        const ENDPOINTS: [&str; 3] = ["10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:9090"];
+        let at = |divisor: u64, length: u64| usize::try_from(number / divisor % length).unwrap();
+        let time_ms = START_MS + number * DAY_MS / requests;
+        let (service, route, endpoint) =
+            (SERVICES[at(1, 2)], ROUTES[at(2, 3)], ENDPOINTS[at(6, 3)]);
+        Self { time_ms, service, route, endpoint, ..Self::of(number) }
     }
 
     /// By the words of the documentation, not by the code that decides it.

@@ -26,6 +26,7 @@ pub(super) fn ask(asked: &Asked<'_>, dashboard: &Value, id: &str) -> Answer {
     let view = referenced(dashboard, &format!("{id}:indexpattern-datasource-layer-{layer_id}"));
     let layer = Layer {
         shift: None,
+        interval: asked.loaded.interval,
         objects: asked.objects,
         view,
         columns: &layer["columns"],
@@ -40,7 +41,7 @@ pub(super) fn ask(asked: &Asked<'_>, dashboard: &Value, id: &str) -> Answer {
         let query = asked.query_earlier(&[state["query"].clone()], layer.earlier_ms());
         let body = json!({ "size": 0, "query": query, "aggs": layer.aggregations() });
         let answer = asked.search(view, body);
-        let has_histograms = layer.has_histograms();
+        let has_histograms = layer.has_histograms() && asked.loaded.is_kept();
         let documents = if has_histograms { asked.documents(view, &query) } else { Vec::new() };
         let (buckets, at) = (layer.buckets(), &mut (String::new(), Vec::new()));
         layer.read(&answer["aggregations"], &buckets, at, &documents, &mut figures);
@@ -56,6 +57,7 @@ pub(super) fn ask(asked: &Asked<'_>, dashboard: &Value, id: &str) -> Answer {
 #[derive(Clone, Copy)]
 struct Layer<'a> {
     shift: Option<&'a str>,
+    interval: &'a str,
     objects: &'a Objects,
     view: &'a str,
     columns: &'a Value,
@@ -73,8 +75,8 @@ impl<'a> Layer<'a> {
     fn shift_of(&self, id: &str) -> Option<&'a str> {
         let column = &self.columns[id];
         let parts = column["references"].as_array().into_iter().flatten();
-        let parts = parts.filter_map(|part| self.shift_of(part.as_str().unwrap()));
-        column["timeShift"].as_str().or(parts.last())
+        let mut parts = parts.filter_map(|part| self.shift_of(part.as_str().unwrap()));
+        column["timeShift"].as_str().or_else(|| parts.next())
     }
 
     /// Every shift, that of now first.
@@ -121,7 +123,7 @@ impl<'a> Layer<'a> {
             let mut around = json!({});
             around[id] = match column["operationType"].as_str().unwrap() {
                 "date_histogram" => json!({
-                    "date_histogram": { "field": field, "fixed_interval": "1m", "min_doc_count": 1 },
+                    "date_histogram": { "field": field, "fixed_interval": self.interval, "min_doc_count": 1 },
                 }),
                 "terms" => {
                     assert_eq!(params["otherBucket"], false);

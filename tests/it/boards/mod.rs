@@ -6,13 +6,14 @@
 
 mod agg_based;
 mod committed;
+mod cost;
 mod data;
 mod figures;
 mod lens;
 mod truth;
 mod vega;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use lbproxy::elk::{Product, boards};
@@ -78,8 +79,8 @@ fn referenced<'o>(object: &'o Value, name: &str) -> &'o str {
 }
 
 /// What a panel's search is sent to: the stream of the tests in place of all streams of its view.
-fn stream(view: &str) -> String {
-    view.strip_suffix('*').unwrap().to_owned() + data::NAMESPACE
+fn stream(view: &str, namespace: &str) -> String {
+    view.strip_suffix('*').unwrap().to_owned() + namespace
 }
 
 #[test]
@@ -94,8 +95,7 @@ fn every_panel_of_every_board_says_what_is_true() {
         let mut drawings = Vec::new();
         for board in boards::source::BOARDS {
             for panel in board.panels() {
-                let drawn = RefCell::default();
-                let asked = Asked { server, objects: &objects, loaded: &loaded, drawn };
+                let asked = Asked::new(server, &objects, &loaded);
                 let answer = asked.panel(product, board, panel);
                 drawings.extend(asked.drawn.take().into_iter().map(|mut drawing| {
                     let row = board
@@ -139,9 +139,15 @@ struct Asked<'a> {
     loaded: &'a Loaded,
     /// Vega's specifications with the answers to their searches.
     drawn: RefCell<Vec<Value>>,
+    /// Documents that the searches so far went through, and milliseconds that they took.
+    spent: Cell<(u64, u64)>,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    fn new(server: &'a RealServer, objects: &'a Objects, loaded: &'a Loaded) -> Self {
+        Self { server, objects, loaded, drawn: RefCell::default(), spent: Cell::default() }
+    }
+
     fn panel(
         &self,
         product: Product,
@@ -209,7 +215,15 @@ impl Asked<'_> {
     /// The answer to a search.
     fn search(&self, view: &str, mut body: Value) -> Value {
         body["track_total_hits"] = true.into();
-        self.server.post(&format!("/{}/_search", stream(view)), &body)
+        let stream = stream(view, self.loaded.namespace);
+        let answer = self.server.post(&format!("/{stream}/_search?request_cache=false"), &body);
+        let (documents, took_ms) = self.spent.get();
+        let number = |value: &Value| value.as_u64().unwrap();
+        self.spent.set((
+            documents + number(&answer["hits"]["total"]["value"]),
+            took_ms + number(&answer["took"]),
+        ));
+        answer
     }
 
     /// The documents of a dataset that match, whole.

@@ -170,7 +170,7 @@ fn band(path: &str) -> (f64, f64) {
         Some(end) if end.ends_with("ms") => number(end.trim_end_matches("ms")),
         Some(end) => number(end.trim_end_matches('s')) * 1e3,
     };
-    let at = ENDS_MS.iter().position(|own| *own == end).unwrap();
+    let at = ENDS_MS.iter().position(|own| (own - end).abs() < 0.5).unwrap();
     (if at == 0 { -1.0 } else { ENDS_MS[at - 1] }, end)
 }
 

@@ -255,7 +255,7 @@ fn filled(asked: &Asked<'_>, value: Value) -> Value {
                     // Kibana renames it; what OpenSearch Dashboards leaves, OpenSearch understands.
                     let is_open = asked.server.product == Product::OpenSearch;
                     let key = if is_open { key } else { "fixed_interval".to_owned() };
-                    return (key, json!("1m"));
+                    return (key, json!(asked.loaded.interval));
                 }
                 (key, filled(asked, value))
             });
