@@ -145,7 +145,7 @@ async fn attempt_all(
             ));
         };
         watch.endpoint = Some(Rc::clone(&endpoint));
-        watch.attempt_begun = Some(begun);
+        (watch.attempt_begun, watch.stale) = (Some(begun), Duration::ZERO);
         watch.attempts += 1;
         if let Some(trace) = &watch.trace {
             headers::set_trace(request.headers_mut(), trace, watch.attempts);
@@ -219,7 +219,8 @@ async fn attempt(
         }
     }
     // Whatever was seen of a pooled connection is not what this exchange rides.
-    (watch.phase, watch.reused, watch.sent) = (Phase::Connect, None, None);
+    watch.stale = watch.sent.take().map_or(Duration::ZERO, |sent| sent.elapsed());
+    (watch.phase, watch.reused) = (Phase::Connect, None);
     let opened = match endpoint::open(endpoint, &worker.timer).await {
         Ok(opened) => opened,
         Err(error) => return Err(Failure { reason: error.reason, request: Some(request) }),

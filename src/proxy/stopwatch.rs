@@ -84,6 +84,8 @@ pub(super) struct Stopwatch {
     pub(super) attempts: u64,
     /// Failed attempts.
     pub(super) failed: Vec<Attempt>,
+    /// Time that the last attempt lost on a pooled connection that had just been closed.
+    pub(super) stale: Duration,
     /// Name look-up of the connection this exchange opened.
     pub(super) dns: Option<Duration>,
     /// Connect of the connection this exchange opened.
@@ -152,6 +154,7 @@ impl Stopwatch {
             endpoint: None,
             attempts: 0,
             failed: Vec::new(),
+            stale: Duration::ZERO,
             dns: None,
             connect: None,
             reused: None,
@@ -379,12 +382,14 @@ impl Stopwatch {
         }
     }
 
-    /// Time between complete head and response head that was not spent on name look-up, connect or
-    /// waiting for the first byte: routing, header work, scheduling. Absent without a response head.
+    /// Time between complete head and response head that was not spent on attempts that failed, name
+    /// look-up, connect or waiting for the first byte: routing, header work, scheduling. Absent without
+    /// a response head.
     fn own_time(&self, first_byte: Option<Duration>) -> Option<Duration> {
-        let waited = [self.dns, self.connect, first_byte].into_iter().flatten().sum();
+        let waited: Duration = [self.dns, self.connect, first_byte].into_iter().flatten().sum();
+        let failed: Duration = self.failed.iter().map(|attempt| attempt.took).sum();
         let whole = self.response_head?.saturating_duration_since(self.started);
-        Some(whole.saturating_sub(waited))
+        Some(whole.saturating_sub(waited + failed + self.stale))
     }
 }
 

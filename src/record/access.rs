@@ -76,8 +76,8 @@ record! {
         27 queue_us: Micros => "lbproxy.time.queue_us", "";
         /// From the response head received to the last byte of the response handed to the socket.
         28 response_us: Micros => "lbproxy.time.response_us", "";
-        /// From the complete request head to the response head, less look-up, connect, TLS, queue and
-        /// first byte: the proxy's own part.
+        /// From the complete request head to the response head, less look-up, connect, TLS, queue, first
+        /// byte and attempts that failed: the proxy's own part.
         29 self_us: Micros => "lbproxy.time.self_us", "";
         /// From the accepted connection to the end of the downstream TLS handshake; first request of a
         /// connection only. Not part of the duration.

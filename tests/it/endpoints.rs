@@ -138,6 +138,21 @@ fn when_every_endpoint_refuses_there_is_one_attempt_each_up_to_the_limit() {
     }
 }
 
+/// What an endpoint cost before another one answered is not the proxy's own time.
+#[test]
+fn the_time_of_a_failed_attempt_is_not_the_proxys_own() {
+    let black_hole = crate::terminations::black_hole().parse().unwrap();
+    let keys = ", timeouts: {connect: 300ms}, outlier: {failures: 1000}";
+    let proxy = Proxy::start(&one_service(&[black_hole, Upstream::ok().address], keys), "");
+    let document = wait_for("a request that needed both", || {
+        assert_eq!(proxy.send(GET).status, 200);
+        proxy.documents().into_iter().find(|document| document["lbproxy.attempts"] == 2)
+    });
+    let failed_us = document["lbproxy.attempt.time_us"][0].as_u64().unwrap();
+    let own_us = document["lbproxy.time.self_us"].as_u64().unwrap();
+    assert!(own_us < failed_us, "{document:#}");
+}
+
 /// A name is looked up, and its time stands apart from the time to connect.
 #[test]
 fn an_endpoint_may_be_a_name() {

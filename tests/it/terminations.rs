@@ -166,7 +166,7 @@ fn answers_at_once() -> String {
 }
 
 /// Listens, but its queue is full: nobody gets an answer to a SYN.
-fn black_hole() -> String {
+pub(crate) fn black_hole() -> String {
     use socket2::{Domain, Socket, Type};
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
