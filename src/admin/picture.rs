@@ -93,6 +93,7 @@ pub(super) fn picture(
         "in_flight": in_flight,
         "slot_ms": sources.rollup.as_ref().map(|rollup| rollup.history.newest_slot_ms()),
         "endpoints": endpoints(sources, rates, since),
+        "queues": queues(sources),
         "trust": trust(sources),
     })
 }
@@ -123,6 +124,22 @@ fn endpoints(sources: &Sources, rates: &Rates, since: &[(&'static str, u64)]) ->
         })
     })
     .collect()
+}
+
+/// Every service that limits exchanges under way.
+fn queues(sources: &Sources) -> Value {
+    let queues = sources.proxy.queues().into_iter();
+    queues
+        .map(|queue| {
+            json!({
+                "service": queue.service,
+                "in_flight": queue.in_flight,
+                "in_flight_max": queue.in_flight_max,
+                "waiting": queue.waiting,
+                "waiting_max": queue.waiting_max,
+            })
+        })
+        .collect()
 }
 
 /// Whether the figures can be trusted: where every record is.

@@ -258,6 +258,19 @@ impl<'s, 'n> Map<'s, 'n> {
         item.parse_as("a known word here", &words.join(" or "), read).unwrap_or(default)
     }
 
+    /// Notes keys that do nothing because another one is not there.
+    pub(super) fn useless_without(&self, key: &str, others: &[&str]) {
+        if self.entries().any(|(name, ..)| name == key) {
+            return;
+        }
+        for (name, node, _) in self.entries().filter(|(name, ..)| others.contains(name)) {
+            let place = Place { line: node.span.start.line(), column: node.span.start.col() + 1 };
+            let problem = format!("does nothing without `{key}`");
+            let cure = format!("write `{key}` beside it, or remove it");
+            self.item.source.note(place, &self.path_of(name), &problem, &cure);
+        }
+    }
+
     /// Ends the mapping: keys nobody asked for are mistakes.
     pub(super) fn end(self) {
         for (name, key, _) in self.entries() {

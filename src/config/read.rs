@@ -207,12 +207,7 @@ fn service(
             retry.end();
             Retry { attempts }
         }),
-        limits: map.map("limits").map_or(ServiceLimits { body_bytes: None }, |limits| {
-            let mut limits = limits.means(ServiceLimits::DOCS);
-            let body_bytes = limits.bytes_if_given("body_bytes", 0, 1024 * GIB);
-            limits.end();
-            ServiceLimits { body_bytes }
-        }),
+        limits: service_limits(map.map("limits")),
         pool: pool(map.map("pool")),
         outlier: outlier(map.map("outlier")),
         http: map.map("http").map_or(ServiceHttp { path: PathPolicy::Forward }, |http| {
@@ -312,6 +307,26 @@ fn service_timeouts(map: Option<Map<'_, '_>>) -> ServiceTimeouts {
         map.end();
     }
     timeouts
+}
+
+/// `limits` of a service.
+fn service_limits(map: Option<Map<'_, '_>>) -> ServiceLimits {
+    let mut limits = ServiceLimits {
+        body_bytes: None,
+        in_flight: None,
+        queue: 1_000,
+        queue_timeout: seconds(1),
+    };
+    if let Some(map) = map {
+        let mut map = map.means(ServiceLimits::DOCS);
+        limits.body_bytes = map.bytes_if_given("body_bytes", 0, 1024 * GIB);
+        limits.in_flight = map.number_if_given("in_flight", 200, 1, 1_000_000);
+        limits.queue = map.number("queue", limits.queue, 0, 1_000_000);
+        limits.queue_timeout = map.duration("queue_timeout", limits.queue_timeout);
+        map.useless_without("in_flight", &["queue", "queue_timeout"]);
+        map.end();
+    }
+    limits
 }
 
 /// `pool` of a service.

@@ -102,6 +102,16 @@ fn each_mistake_names_place_key_and_cure() {
             &["journal.size: `1MiB`"],
         ),
         (
+            "a line for nothing",
+            SMALLEST.replace("domain:", "limits: {queue: 5, queue_timeout: 2s}\n      domain:"),
+            &["limits.queue: does nothing without `in_flight`", "limits.queue_timeout: does"],
+        ),
+        (
+            "no place at all",
+            SMALLEST.replace("domain:", "limits: {in_flight: 0}\n      domain:"),
+            &["limits.in_flight: `0` is not a whole number from 1"],
+        ),
+        (
             "admin for all",
             format!("{SMALLEST}admin: {{listen: \"0.0.0.0:1\"}}\n"),
             &["admin.listen", "token_file"],

@@ -198,6 +198,13 @@ documented! {
     pub struct ServiceLimits {
         /// Largest request body in bytes; beyond it 413. Bodies are streamed, so none is the default.
         pub body_bytes: Option<u64>,
+        /// Most requests under way at once, over all workers and endpoints; more wait in line. No limit
+        /// when absent.
+        pub in_flight: Option<usize>,
+        /// Most requests that wait for `in_flight`, over all workers; beyond it 503. 0 refuses at once.
+        pub queue: usize,
+        /// Longest such wait; after it 503.
+        pub queue_timeout: Duration,
     }
 
     /// Upstream connections kept open, per worker and endpoint.

@@ -1,4 +1,4 @@
-//! One request and its response: rules, route, attempts, answer.
+//! One request and its response: rules, route, place in flight, attempts, answer.
 //!
 //! Invariant: every way out of [`run`] either answers with a finished record or hands the stopwatch
 //! to the response body, which finishes it.
@@ -18,6 +18,7 @@ use super::connection::Connection;
 use super::endpoint::{self, Endpoint, Entry, Lease, Load};
 use super::headers;
 use super::limit::Deadline;
+use super::queue::Entered;
 use super::respond::refuse;
 use super::rules::{self, Refusal};
 use super::service::Service;
@@ -49,6 +50,9 @@ pub(super) async fn run(
         }
     };
     watch.service = Some(Rc::clone(&service));
+    if let Err(refusal) = take_place(&worker, &service, &mut watch).await {
+        return Ok(refuse(watch, refusal));
+    }
     let body = take_body(&worker, &connection, &service, body, &mut watch);
     let request = Request::from_parts(parts, body);
     Ok(match attempt_all(&worker, &service, request, &mut watch).await {
@@ -97,6 +101,32 @@ fn admit(
     Ok(service)
 }
 
+/// A place in flight, at once or after a wait in line; needs none where the service has no limit.
+async fn take_place(
+    worker: &Worker,
+    service: &Service,
+    watch: &mut Stopwatch,
+) -> Result<(), Refusal> {
+    let Some(line) = &service.line else { return Ok(()) };
+    watch.phase = Phase::Queue;
+    let refused = |reason| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason);
+    let place = match line.enter() {
+        Entered::At(place) => {
+            watch.queue = (Some(watch.started), Some(watch.started));
+            place
+        }
+        Entered::Waits(wait) => {
+            watch.queue.0 = Some(wait.since);
+            let place = wait.turn(&worker.timer).await.ok_or(refused(Reason::QueueTimeout))?;
+            watch.queue.1 = Some(Instant::now());
+            place
+        }
+        Entered::Full => return Err(refused(Reason::QueueFull)),
+    };
+    watch.place = Some(place);
+    Ok(())
+}
+
 /// The body to send, with what the stopwatch sees of it.
 fn take_body(
     worker: &Worker,
@@ -133,7 +163,8 @@ async fn attempt_all(
 ) -> Result<(Response<Incoming>, Lease), Refusal> {
     let mut tried: Vec<Rc<Endpoint>> = Vec::new();
     loop {
-        let begun = if tried.is_empty() { watch.started } else { Instant::now() };
+        let first = watch.queue.1.unwrap_or(watch.started);
+        let begun = if tried.is_empty() { first } else { Instant::now() };
         if tried.is_empty() {
             watch.phase = Phase::Queue;
         }

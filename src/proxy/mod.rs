@@ -1,7 +1,7 @@
 //! The data plane: from an accepted connection to exactly one record per exchange.
 //!
 //! ```text
-//! listener::accept ─► listener::serve ─► exchange::run ─► service.pick ─► endpoint (pool, connect)
+//! listener::accept ─► listener::serve ─► exchange::run ─► queue, service.pick ─► endpoint (pool, connect)
 //!   (one socket per      (hyper h1/h2       rules, route,                     │ send, head
 //!    worker)              over io::Watched)  headers)                         ▼
 //!                                            body::Relay ─► stopwatch::finish ─► journal lane
@@ -22,6 +22,7 @@ mod headers;
 mod io;
 mod limit;
 mod listener;
+mod queue;
 mod respond;
 mod route;
 mod rules;
@@ -33,7 +34,7 @@ mod streams;
 mod tls;
 mod worker;
 
-pub use running::{EndpointState, Figures, Options, Running, StartError, start};
+pub use running::{EndpointState, Figures, Options, QueueState, Running, StartError, start};
 
 /// Field of the heartbeat's own requests. Its value is drawn anew for each process, so nobody else
 /// can send one; they are answered here, leave no record and count in `lbproxy_probes_total` only.

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 
 use super::endpoint::Outlier;
 use super::listener::{self, Shared, TlsAcceptorDebug};
+use super::queue::{Line, Places};
 use super::service::Service;
 use super::tls;
 use super::worker::{Parts, Worker};
@@ -100,6 +101,8 @@ pub struct Figures {
     endpoints: Vec<(u8, String, String, Arc<EndpointMetrics>)>,
     /// Per endpoint: service name, endpoint, shared state.
     outliers: Vec<(String, String, Arc<Outlier>)>,
+    /// Per service that limits exchanges under way: its name, its places.
+    places: Vec<(String, Arc<Places>)>,
     /// Start of the data plane.
     start: Instant,
     /// Told when an endpoint is set aside or comes back.
@@ -117,6 +120,21 @@ pub struct EndpointState {
     pub is_open: bool,
     /// Whether it is in rotation, without a trial before.
     pub is_in_rotation: bool,
+}
+
+/// Places in flight of one service that limits them, as people see them.
+#[derive(Debug, Clone)]
+pub struct QueueState {
+    /// The service.
+    pub service: String,
+    /// Exchanges under way.
+    pub in_flight: usize,
+    /// Most of them.
+    pub in_flight_max: usize,
+    /// Exchanges that wait for a place.
+    pub waiting: usize,
+    /// Most of them.
+    pub waiting_max: usize,
 }
 
 impl Figures {
@@ -151,6 +169,21 @@ impl Figures {
                 is_in_rotation: outlier.is_in_rotation(),
             })
             .collect()
+    }
+
+    /// Every service that limits exchanges under way.
+    pub fn queues(&self) -> Vec<QueueState> {
+        let state = |(service, places): &(String, Arc<Places>)| {
+            let (in_flight, waiting) = places.now();
+            QueueState {
+                service: service.clone(),
+                in_flight,
+                in_flight_max: places.most,
+                waiting,
+                waiting_max: places.waiting_max,
+            }
+        };
+        self.places.iter().map(state).collect()
     }
 
     /// Waits until an endpoint has been set aside or has come back since the last call. For one
@@ -225,19 +258,17 @@ pub fn start(options: Options) -> Result<Running, StartError> {
         })
         .collect::<Result<Vec<_>, StartError>>()?;
     let changed = Arc::new(Notify::new());
-    let outliers: Vec<Vec<Arc<Outlier>>> = config
+    let states: Vec<_> = config
         .services
         .iter()
-        .map(|service| {
-            let outlier = || Arc::new(Outlier::new(service.outlier, Arc::clone(&changed)));
-            service.hosts.iter().map(|_| outlier()).collect()
-        })
+        .map(|service| ServiceState::new(service, sockets.len(), &changed))
         .collect();
     let mut figures = Figures {
         workers: Vec::new(),
         services: Vec::new(),
         endpoints: Vec::new(),
         outliers: Vec::new(),
+        places: Vec::new(),
         start: Instant::now(),
         changed,
     };
@@ -254,7 +285,7 @@ pub fn start(options: Options) -> Result<Running, StartError> {
             probe_token: probe_token.clone(),
             traces,
             sockets: sockets.into_iter().zip(listeners.iter().cloned()).collect(),
-            services: cells(id, &config, &outliers, &mut figures),
+            services: cells(id, &config, &states, &mut figures),
             metrics: Arc::new(WorkerMetrics::default()),
             start: figures.start,
             open: Arc::clone(&open),
@@ -299,23 +330,46 @@ fn bind_all(
     Ok((sockets, addresses))
 }
 
-/// Configuration, shared states and cells of one service of one worker.
+/// What all workers share of one service.
+#[derive(Clone)]
+struct ServiceState {
+    /// Of each endpoint.
+    outliers: Vec<Arc<Outlier>>,
+    /// When exchanges under way are limited.
+    places: Option<Arc<Places>>,
+}
+
+impl ServiceState {
+    /// All endpoints in rotation, all places free.
+    fn new(service: &config::Service, workers: usize, changed: &Arc<Notify>) -> Self {
+        let outlier = || Arc::new(Outlier::new(service.outlier, Arc::clone(changed)));
+        Self {
+            outliers: service.hosts.iter().map(|_| outlier()).collect(),
+            places: Places::new(&service.limits, workers),
+        }
+    }
+}
+
+/// Configuration, shared state and cells of one service of one worker.
 type ServiceSeed =
-    (Arc<config::Service>, Vec<Arc<Outlier>>, Vec<Arc<EndpointMetrics>>, Arc<ServiceMetrics>);
+    (Arc<config::Service>, ServiceState, Vec<Arc<EndpointMetrics>>, Arc<ServiceMetrics>);
 
 /// Makes the cells of one worker's services and notes them for reading.
 fn cells(
     id: u8,
     config: &config::Proxy,
-    outliers: &[Vec<Arc<Outlier>>],
+    states: &[ServiceState],
     figures: &mut Figures,
 ) -> Vec<ServiceSeed> {
     let mut seeds = Vec::new();
-    for (service, outliers) in config.services.iter().zip(outliers) {
+    for (service, state) in config.services.iter().zip(states) {
         let metrics = Arc::new(ServiceMetrics::default());
         figures.services.push((id, service.name.clone(), Arc::clone(&metrics)));
+        if let Some(places) = state.places.as_ref().filter(|_| id == 0) {
+            figures.places.push((service.name.clone(), Arc::clone(places)));
+        }
         let mut endpoints = Vec::new();
-        for (host, outlier) in service.hosts.iter().zip(outliers) {
+        for (host, outlier) in service.hosts.iter().zip(&state.outliers) {
             let label = format!("{}:{}", host.address, host.port);
             let cells = Arc::new(EndpointMetrics::default());
             let entry = (id, service.name.clone(), label.clone(), Arc::clone(&cells));
@@ -325,7 +379,7 @@ fn cells(
             }
             endpoints.push(cells);
         }
-        seeds.push((Arc::clone(service), outliers.clone(), endpoints, metrics));
+        seeds.push((Arc::clone(service), state.clone(), endpoints, metrics));
     }
     seeds
 }
@@ -365,13 +419,17 @@ impl Seed {
     fn run(self) -> std::io::Result<()> {
         let runtime =
             Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-        let services = self
+        let services: Vec<_> = self
             .services
             .iter()
-            .map(|(config, outliers, endpoints, metrics)| {
-                Rc::new(Service::new(config, outliers, endpoints, Arc::clone(metrics)))
+            .map(|(config, state, endpoints, metrics)| {
+                let line = |places| Line::new(places, self.id.into(), metrics);
+                let line = state.places.as_ref().map(line);
+                let (outliers, metrics) = (&state.outliers, Arc::clone(metrics));
+                Rc::new(Service::new(config, outliers, endpoints, line, metrics))
             })
             .collect();
+        let lines: Vec<_> = services.iter().filter_map(|service| service.line.clone()).collect();
         let worker = Worker::new(Parts {
             id: self.id,
             lane: self.lane,
@@ -388,6 +446,9 @@ impl Seed {
         runtime.block_on(async {
             tokio::task::spawn_local(Rc::clone(&worker.timer).run(Arc::clone(&worker.metrics)));
             tokio::task::spawn_local(Rc::clone(&worker).sweep());
+            for line in lines {
+                tokio::task::spawn_local(line.keep());
+            }
             let mut accepting = Vec::new();
             for (socket, shared) in self.sockets {
                 let socket = TcpListener::from_std(socket)?;

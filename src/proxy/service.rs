@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::balance::{self, Balance, Candidates};
 use super::endpoint::{Endpoint, Entry, Outlier};
+use super::queue::Line;
 use crate::config;
 use crate::metrics::{EndpointMetrics, ServiceMetrics};
 
@@ -17,6 +18,8 @@ pub(super) struct Service {
     pub(super) endpoints: Vec<Rc<Endpoint>>,
     /// Chooses among them.
     balance: RefCell<Box<dyn Balance>>,
+    /// Where this worker's exchanges wait, when those under way are limited.
+    pub(super) line: Option<Rc<Line>>,
     /// Cells of this worker.
     pub(super) metrics: Arc<ServiceMetrics>,
 }
@@ -33,6 +36,7 @@ impl Service {
         config: &Arc<config::Service>,
         outliers: &[Arc<Outlier>],
         cells: &[Arc<EndpointMetrics>],
+        line: Option<Rc<Line>>,
         metrics: Arc<ServiceMetrics>,
     ) -> Self {
         let endpoints = config
@@ -45,7 +49,7 @@ impl Service {
             .collect();
         let weights: Vec<u32> = config.hosts.iter().map(|host| host.weight).collect();
         let balance = RefCell::new(balance::build(config.balance, &weights));
-        Self { config: Arc::clone(config), endpoints, balance, metrics }
+        Self { config: Arc::clone(config), endpoints, balance, line, metrics }
     }
 
     /// The endpoint of the next attempt, none of those already `tried`; with the way it was let in.

@@ -18,6 +18,7 @@ use super::body::Upload;
 use super::connection::Connection;
 use super::endpoint::Endpoint;
 use super::headers::Survey;
+use super::queue::Place;
 use super::route;
 use super::scan::Head;
 use super::service::Service;
@@ -78,6 +79,10 @@ pub(super) struct Stopwatch {
     pub(super) is_probe: bool,
     /// Where it was routed.
     pub(super) service: Option<Rc<Service>>,
+    /// Its place in flight, where the service limits them; until the exchange has ended.
+    pub(super) place: Option<Place>,
+    /// When it began to wait for that place, and when it had it: both at the start when one was free.
+    pub(super) queue: (Option<Instant>, Option<Instant>),
     /// Endpoint of the last attempt.
     pub(super) endpoint: Option<Rc<Endpoint>>,
     /// Attempts made.
@@ -151,6 +156,8 @@ impl Stopwatch {
             phase: Phase::Request,
             is_probe: false,
             service: None,
+            place: None,
+            queue: (None, None),
             endpoint: None,
             attempts: 0,
             failed: Vec::new(),
@@ -237,6 +244,7 @@ impl Stopwatch {
         let mut lists = Lists::default();
         let record = self.record(now, reason, &mut lists);
         self.worker.append(Stream::Access, |out| record.encode(out));
+        self.place = None;
         now
     }
 
@@ -299,6 +307,7 @@ impl Stopwatch {
             request_bytes: head_bytes.map(|head| Bytes(head + uploaded.unwrap_or(0))),
             response_body_bytes: self.status.map(|_| Bytes(self.response_body_bytes)),
             response_bytes: self.status.map(|_| Bytes(self.response_head_bytes + sends_bytes)),
+            queue_us: self.queue_time(now).map(micros),
             route: None,
             service: self.service.as_ref().map(|service| Text(service.config.name.as_bytes())),
             endpoint: self.endpoint.as_ref().map(|endpoint| Text(endpoint.label.as_bytes())),
@@ -382,11 +391,18 @@ impl Stopwatch {
         }
     }
 
-    /// Time between complete head and response head that was not spent on attempts that failed, name
-    /// look-up, connect or waiting for the first byte: routing, header work, scheduling. Absent without
-    /// a response head.
+    /// Time in line until it had its place, or until `now`.
+    fn queue_time(&self, now: Instant) -> Option<Duration> {
+        let (begun, ended) = self.queue;
+        begun.map(|begun| ended.unwrap_or(now).saturating_duration_since(begun))
+    }
+
+    /// Time between complete head and response head that was not spent in line, on attempts that failed,
+    /// name look-up, connect or waiting for the first byte: routing, header work, scheduling. Absent
+    /// without a response head.
     fn own_time(&self, first_byte: Option<Duration>) -> Option<Duration> {
-        let waited: Duration = [self.dns, self.connect, first_byte].into_iter().flatten().sum();
+        let parts = [self.queue_time(self.started), self.dns, self.connect, first_byte];
+        let waited: Duration = parts.into_iter().flatten().sum();
         let failed: Duration = self.failed.iter().map(|attempt| attempt.took).sum();
         let whole = self.response_head?.saturating_duration_since(self.started);
         Some(whole.saturating_sub(waited + failed + self.stale))

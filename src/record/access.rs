@@ -72,7 +72,8 @@ record! {
         25 head_us: Micros => "lbproxy.time.head_us", "";
         /// From the first byte of the request to the last byte of its body; overlaps with the others.
         26 body_us: Micros => "lbproxy.time.body_us", "";
-        /// From the complete request head to the permit or connection slot it waited for.
+        /// In line for one of the places in flight of its service; 0 when one was free, absent where
+        /// they are not limited.
         27 queue_us: Micros => "lbproxy.time.queue_us", "";
         /// From the response head received to the last byte of the response handed to the socket.
         28 response_us: Micros => "lbproxy.time.response_us", "";

@@ -103,6 +103,10 @@ vocabulary! {
         ClosedWithoutRequest = 30 "closed_without_request";
         /// A connection on which nothing came.
         IdleTimeout = 31 "idle_timeout";
+        /// As many requests of the service were under way, and waited, as may: 503.
+        QueueFull = 32 "queue_full";
+        /// No place in flight of the service became free in time: 503.
+        QueueTimeout = 33 "queue_timeout";
     }
 }
 
@@ -179,7 +183,9 @@ impl Reason {
             | Self::ConnectionLimit
             | Self::JournalFull
             | Self::DrainTimeout
-            | Self::Internal => Blame::Proxy,
+            | Self::Internal
+            | Self::QueueFull
+            | Self::QueueTimeout => Blame::Proxy,
         }
     }
 
@@ -212,7 +218,9 @@ impl Reason {
             | Self::ExpectationFailed
             | Self::LoopDetected
             | Self::BadBody => Who::Rule,
-            Self::ConnectionLimit | Self::JournalFull => Who::Resource,
+            Self::ConnectionLimit | Self::JournalFull | Self::QueueFull | Self::QueueTimeout => {
+                Who::Resource
+            }
             Self::NoEndpoint => Who::NoEndpoint,
             Self::Internal => Who::Internal,
             Self::DrainTimeout => Who::Killed,
@@ -295,7 +303,7 @@ axis! {
     Phase {
         /// Reading the request.
         Request = b'R';
-        /// Waiting for an endpoint.
+        /// Waiting for a place in flight, or for an endpoint.
         Queue = b'Q';
         /// Connecting.
         Connect = b'C';
@@ -402,6 +410,8 @@ mod tests {
             ("tls_failed", Downstream),
             ("closed_without_request", Downstream),
             ("idle_timeout", Downstream),
+            ("queue_full", Proxy),
+            ("queue_timeout", Proxy),
         ];
         let texts: Vec<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
         assert_eq!(&texts[..want.len()], want.map(|(text, _)| text), "append only");
@@ -443,6 +453,7 @@ mod tests {
             (Reason::UpstreamReset, Phase::Data, Some(200), "SD", Failure),
             (Reason::NoRoute, Phase::Request, Some(404), "PR", Success),
             (Reason::NoEndpoint, Phase::Queue, Some(503), "DQ", Failure),
+            (Reason::QueueTimeout, Phase::Queue, Some(503), "RQ", Failure),
             (Reason::DrainTimeout, Phase::Data, Some(200), "KD", Failure),
         ] {
             assert_eq!(State::new(reason, phase).as_str(), state, "{reason:?}");

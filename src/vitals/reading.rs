@@ -56,10 +56,22 @@ impl Sources {
             host_cpu: file("stat").and_then(|text| procfs::host_cpu(&text)),
             host_memory: file("meminfo").and_then(|text| procfs::host_memory(&text)),
             cgroup: Cgroup::read(Path::new(CGROUP_ROOT), &file("self/cgroup").unwrap_or_default()),
-            workers: self.figures.workers().iter().map(|cells| work(cells)).collect(),
+            workers: self.works(),
             endpoints: self.pools(),
             records: self.records(),
         }
+    }
+
+    /// Workers in order, each with what its services count.
+    fn works(&self) -> Vec<Work> {
+        let mut works: Vec<_> = self.figures.workers().iter().map(|cells| work(cells)).collect();
+        for (worker, _, cells) in self.figures.service_cells() {
+            if let Some(work) = works.get_mut(usize::from(*worker)) {
+                work.queued += cells.queue_waiting.value();
+                work.queue_waits += cells.queue_waits_total.value();
+            }
+        }
+        works
     }
 
     /// Endpoints in the order of the configuration, all workers together.
@@ -108,7 +120,7 @@ impl Sources {
     }
 }
 
-/// The cells of a worker. Takes the peak: it begins anew.
+/// The cells of a worker, without those of its services. Takes the peak: it begins anew.
 fn work(cells: &WorkerMetrics) -> Work {
     Work {
         connections: cells.connections.value(),
@@ -123,6 +135,7 @@ fn work(cells: &WorkerMetrics) -> Work {
         ticks: cells.loop_ticks_total.value(),
         delay_us: cells.loop_delay_us_total.value(),
         delay_peak_us: cells.loop_delay_peak_us.take(),
+        ..Work::default()
     }
 }
 

@@ -82,6 +82,10 @@ pub(super) struct Work {
     pub(super) in_flight: u64,
     /// Exchanges ended.
     pub(super) requests: u64,
+    /// Exchanges in line for a place in flight.
+    pub(super) queued: u64,
+    /// Exchanges that ever were.
+    pub(super) queue_waits: u64,
     /// TLS handshakes that succeeded.
     pub(super) handshakes: u64,
     /// Those that failed.
@@ -107,6 +111,8 @@ impl Work {
             refused: self.refused + other.refused,
             in_flight: self.in_flight + other.in_flight,
             requests: self.requests + other.requests,
+            queued: self.queued + other.queued,
+            queue_waits: self.queue_waits + other.queue_waits,
             handshakes: self.handshakes + other.handshakes,
             handshakes_failed: self.handshakes_failed + other.handshakes_failed,
             received: self.received + other.received,
@@ -368,6 +374,8 @@ impl<'a> Between<'a> {
         record.requests = Some(Count(now.requests));
         let rise = now.requests.saturating_sub(before.requests).saturating_mul(1_000);
         record.requests_rate = Ratio::of(rise, self.period_ms());
+        record.queued = Some(Count(now.queued));
+        record.queue_waits = Some(Count(now.queue_waits));
         record.handshakes = Some(Count(now.handshakes));
         record.handshakes_failed = Some(Count(now.handshakes_failed));
         record.downstream_received_bytes = Some(Bytes(now.received));

@@ -76,9 +76,9 @@ test('every figure leads to exactly the requests that it counts', async () => {
     ['overview', '4xx of quick', overview(/^quick$/, 3), truth.s404],
     ['overview', '5xx of quick', overview(/^quick$/, 4), truth.s503],
     ['services', 'the share of quick', services(/^quick$/, 3), truth.quick],
-    ['services', 'the errors of broken', services(/^broken$/, 5), truth.broken],
-    ['services', '5xx of the quick endpoint', services(quick.address, 6), truth.s503],
-    ['services', '4xx of the quick endpoint', services(quick.address, 7), truth.s404],
+    ['services', 'the errors of broken', services(/^broken$/, 6), truth.broken],
+    ['services', '5xx of the quick endpoint', services(quick.address, 7), truth.s503],
+    ['services', '4xx of the quick endpoint', services(quick.address, 8), truth.s404],
     ['services', 'the name of slow', () => page.locator('.services th.service a', { hasText: 'slow' }), truth.slow],
   ]) {
     await page.goto(`${base}/#/${where}`);

@@ -233,6 +233,14 @@ fn leave(proxy: &Proxy) {
     });
 }
 
+/// A request that takes the only place in flight, for as long as the stream lives.
+fn holds_a_place(proxy: &Proxy) -> TcpStream {
+    let mut stream = connect(proxy.address);
+    stream.write_all(GET.as_bytes()).unwrap();
+    proxy.await_figure("lbproxy_queue_places_taken", |taken| taken == 1);
+    stream
+}
+
 #[test]
 fn every_reason_is_produced_and_means_what_the_list_says() {
     use Blame::{Downstream, Endpoint, Nobody, Proxy as Us};
@@ -587,6 +595,32 @@ fn every_reason_is_produced_and_means_what_the_list_says() {
             Reason::ConnectionLimit,
             "RR",
             None,
+            Us,
+        ),
+        row(
+            "one request too many, and no line",
+            mute,
+            ("", ", limits: {in_flight: 1, queue: 0}"),
+            |p| {
+                let _first = holds_a_place(p);
+                get(p);
+            },
+            Reason::QueueFull,
+            "RQ",
+            Some(503),
+            Us,
+        ),
+        row(
+            "one request too many, and a line that does not move",
+            mute,
+            ("", ", limits: {in_flight: 1, queue_timeout: 100ms}"),
+            |p| {
+                let _first = holds_a_place(p);
+                get(p);
+            },
+            Reason::QueueTimeout,
+            "RQ",
+            Some(503),
             Us,
         ),
         row(

@@ -35,7 +35,8 @@ export function make({ state, listen, go }, words) {
     { name: 'Traffic', node: () => line(), hint: 'Requests in the last five minutes' },
     { name: 'Rate', number: true, text: (row) => `${rate(row.rate)}/s`, link: (row) => to(row), sort: (row) => row.rate, hint: 'Requests per second, last five seconds' },
     { name: 'Share', number: true, text: (row) => share(row.requests, row.whole), link: (row) => to(row), sort: (row) => row.requests / Math.max(1, row.whole), hint: 'Of the service (service: of everything), in this window' },
-    { name: 'In flight', number: true, text: (row) => count(row.in_flight), sort: (row) => row.in_flight },
+    { name: 'In flight', number: true, text: (row) => (row.queue ? `${count(row.in_flight)} / ${count(row.queue.in_flight_max)}` : count(row.in_flight)), sort: (row) => row.in_flight, hint: 'Requests under way / most that may be, where the service has a limit' },
+    { name: 'Queue', number: true, text: (row) => (row.isHead ? count(row.queue?.waiting) : ''), link: (row) => to(row, 'queue > 0', row.queue ? 1 : 0), sort: (row) => row.queue?.waiting, class: (row) => (row.queue?.waiting > 0 ? 'warn' : ''), hint: 'Requests that wait for a place in flight; – where the service has no limit' },
     { name: 'Errors', number: true, node: () => beside((row) => share(row.failure, row.success + row.failure), (row) => to(row, 'outcome = failure', row.failure), failures), sort: (row) => row.failed, class: (row) => (row.failed >= 0.05 ? 'bad' : row.failed >= 0.005 ? 'warn' : ''), hint: 'Requests not served, in this window' },
     { name: '5xx', number: true, text: (row) => count(row.classes?.[5]), link: (row) => to(row, statuses(5), row.classes[5]), sort: (row) => row.classes?.[5] },
     { name: '4xx', number: true, text: (row) => count(row.classes?.[4]), link: (row) => to(row, statuses(4), row.classes[4]), sort: (row) => row.classes?.[4] },
@@ -120,11 +121,12 @@ export function make({ state, listen, go }, words) {
       const head = find(service, null);
       const up = own.filter((one) => one.state === 'up').length;
       const sum = (field) => own.reduce((all, one) => all + one[field], 0);
+      const queue = (state.live?.queues ?? []).find((one) => one.service === service);
       const worst = up === own.length ? 'up' : up === 0 ? 'ejected' : 'trial';
       const service_row = {
         ...head, group: service, isHead: true, endpoint: null, name: service, whole: answer?.requests ?? 0,
         state: worst, stateText: `${MARKS[worst]} ${up} of ${own.length} up`,
-        rate: sum('attempts_rate'), in_flight: sum('in_flight'),
+        rate: sum('attempts_rate'), in_flight: queue?.in_flight ?? sum('in_flight'), queue,
         connections_active: sum('connections_active'), connections_idle: sum('connections_idle'),
         connections_opened: sum('connections_opened'), connections_reused: sum('connections_reused'),
         failed: head.failure / Math.max(1, head.success + head.failure),

@@ -112,6 +112,8 @@ pub(super) struct Live {
     pub(super) in_flight: u64,
     /// Every endpoint of every service.
     pub(super) endpoints: Vec<Endpoint>,
+    /// Every service that limits exchanges under way.
+    pub(super) queues: Vec<Queue>,
     /// Where the records are.
     pub(super) trust: Trust,
 }
@@ -143,6 +145,20 @@ pub(super) struct Endpoint {
     pub(super) connections_opened: u64,
     /// Since the start.
     pub(super) connections_reused: u64,
+}
+
+/// The places in flight of a service.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Queue {
+    /// Whose they are.
+    pub(super) service: Shown,
+    /// Exchanges under way.
+    pub(super) in_flight: u64,
+    /// Most of them.
+    pub(super) in_flight_max: u64,
+    /// Exchanges that wait for one to end.
+    pub(super) waiting: u64,
 }
 
 /// Where the records are.

@@ -7,13 +7,16 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::super::number;
-use super::figures::{Endpoint, Figures, Place, Shown, Times, Totals};
+use super::figures::{Endpoint, Figures, Place, Queue, Shown, Times, Totals};
 use super::paint::{Tone, span_of};
 
 /// Shares of failing requests that are worth a word, and that hurt; the live page has the same.
 pub(super) const FAILING_WARN: f64 = 0.005;
 /// See [`FAILING_WARN`].
 pub(super) const FAILING_BAD: f64 = 0.05;
+
+/// Width of the column of exchanges under way, with the space before it.
+const FLIGHT_COLUMNS: u16 = 8;
 
 /// Which row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub(super) struct Row {
     reuse: Option<f64>,
     /// Exchanges under way.
     in_flight: u64,
+    /// Of a service that limits them.
+    queue: Option<Queue>,
     /// Connections at work and waiting.
     pool: [u64; 2],
     /// The last minutes, if there was traffic.
@@ -78,6 +83,8 @@ pub(super) enum Column {
     Reuse,
     /// Exchanges.
     InFlight,
+    /// Exchanges that wait to be under way.
+    Queue,
     /// Connections.
     Pool,
 }
@@ -85,7 +92,7 @@ pub(super) enum Column {
 impl Column {
     /// In the order of the screen: the column, its title, the key that sorts by it, its width with
     /// the space before it, and what it shows.
-    pub(super) const ALL: [(Self, &'static str, char, u16, &'static str); 13] = [
+    pub(super) const ALL: [(Self, &'static str, char, u16, &'static str); 14] = [
         (Self::Name, "SERVICE", 'N', 0, "service, and its endpoints below it"),
         (Self::State, "STATE", 'S', 13, "in rotation or not, and since when"),
         (Self::Rate, "RATE/s", 'R', 8, "attempts per second, over the last 5 s"),
@@ -97,12 +104,13 @@ impl Column {
         (Self::P99, "P99", 'P', 9, "99 of 100 took less"),
         (Self::FirstByte, "1ST BYTE", 'F', 10, "median until the first byte of the response"),
         (Self::Reuse, "REUSE", 'U', 8, "attempts on an open connection, since the start"),
-        (Self::InFlight, "FLIGHT", 'I', 8, "requests under way"),
+        (Self::InFlight, "FLIGHT", 'I', FLIGHT_COLUMNS, "requests under way/most that may be"),
+        (Self::Queue, "QUEUE", 'W', 8, "requests that wait for one under way to end"),
         (Self::Pool, "POOL", 'O', 7, "connections at work/waiting"),
     ];
 
     /// Which to show where not all fit, most important first.
-    const BY_WEIGHT: [Self; 12] = [
+    const BY_WEIGHT: [Self; 13] = [
         Self::State,
         Self::Rate,
         Self::Errors,
@@ -110,6 +118,7 @@ impl Column {
         Self::P50,
         Self::InFlight,
         Self::Pool,
+        Self::Queue,
         Self::P95,
         Self::Retries,
         Self::Share,
@@ -184,10 +193,29 @@ impl Row {
                 number::latency(times.map(|times| times.p50_us))
             }
             Column::Reuse => number::percent(self.reuse),
-            Column::InFlight => number::count(self.in_flight),
+            Column::InFlight => self.flight(),
+            Column::Queue => return self.queued(),
             Column::Pool => format!("{}/{}", self.pool[0], self.pool[1]),
         };
         (text, Tone::Normal)
+    }
+
+    /// Exchanges under way, and most of them as far as there is room.
+    fn flight(&self) -> String {
+        let alone = number::count(self.in_flight);
+        let Some(queue) = &self.queue else { return alone };
+        let both = format!("{alone}/{}", queue.in_flight_max);
+        if both.len() < usize::from(FLIGHT_COLUMNS) { both } else { alone }
+    }
+
+    /// Exchanges that wait; of a service, for endpoints have no line.
+    fn queued(&self) -> (String, Tone) {
+        match &self.queue {
+            Some(queue) if queue.waiting > 0 => (number::count(queue.waiting), Tone::Warn),
+            Some(_) => ("0".to_owned(), Tone::Normal),
+            None if self.key.endpoint.is_none() => (dash(), Tone::Normal),
+            None => (String::new(), Tone::Normal),
+        }
     }
 
     /// Sums over the last minutes.
@@ -227,6 +255,10 @@ impl Row {
             }
             Column::Reuse => float(&|row| known(row.reuse)),
             Column::InFlight => other.in_flight.cmp(&self.in_flight),
+            Column::Queue => {
+                let waiting = |row: &Self| row.queue.as_ref().map(|queue| queue.waiting);
+                waiting(other).cmp(&waiting(self))
+            }
             Column::Pool => other.pool.cmp(&self.pool),
         }
     }
@@ -327,6 +359,7 @@ fn service(figures: &Figures, name: &Shown, own: &[&Endpoint], all_rate: f64) ->
     let past = figures.past.as_ref().and_then(|past| past.of(name, None)).cloned();
     let rate = own.iter().map(|one| one.attempts_rate).sum();
     let reused = sum(|one| one.connections_reused);
+    let queue = figures.live.queues.iter().find(|queue| queue.service == *name).cloned();
     Row {
         key: Key { service: name.clone(), endpoint: None },
         state,
@@ -335,7 +368,8 @@ fn service(figures: &Figures, name: &Shown, own: &[&Endpoint], all_rate: f64) ->
         share: part(rate, all_rate),
         errors: past.as_ref().and_then(|place| place.totals.failed_share()),
         reuse: number::share(reused, reused + sum(|one| one.connections_opened)),
-        in_flight: sum(|one| one.in_flight),
+        in_flight: queue.as_ref().map_or(sum(|one| one.in_flight), |queue| queue.in_flight),
+        queue,
         pool: [sum(|one| one.connections_active), sum(|one| one.connections_idle)],
         past,
     }
@@ -370,6 +404,7 @@ fn endpoint(figures: &Figures, one: &Endpoint, service_rate: f64) -> Row {
         },
         reuse: number::share(reused, reused + one.connections_opened),
         in_flight: one.in_flight,
+        queue: None,
         pool: [one.connections_active, one.connections_idle],
         past: past.cloned(),
     }

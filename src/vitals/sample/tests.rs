@@ -31,6 +31,8 @@ fn reading(at_ms: u64, factor: u64) -> Reading {
         workers: vec![Work {
             accepted: factor,
             requests: 25 * factor,
+            queued: 3,
+            queue_waits: 5 * factor,
             received: 1_000 * factor,
             sent: 20_000 * factor,
             ticks: 4 * factor,
@@ -77,6 +79,7 @@ fn shares_and_rates_are_of_the_time_between() {
         assert_eq!(process.downstream_sent_bytes, Some(Bytes(40_000)));
         assert_eq!(process.downstream_sent_rate, Some(Bytes(2_000)));
         assert_eq!(process.requests_rate, Some(Ratio(25_000)), "25 in 10 s");
+        assert_eq!((process.queued, process.queue_waits), (Some(Count(3)), Some(Count(10))));
         assert_eq!(process.upstream_received_rate, Some(Bytes(50)));
         assert_eq!(process.pool_reuse, Some(Ratio(7_500)));
         assert_eq!(process.pool_closed, Some(Count(17)), "20 opened, 3 alive");

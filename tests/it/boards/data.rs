@@ -297,6 +297,7 @@ impl<'s> Maker<'s> {
             upstream_sent_rate: Some(Bytes(9_100 + n)),
             connections: Some(Count(10 + n % 5)),
             in_flight: Some(Count(n % 4)),
+            queued: Some(Count(n % 3)),
             requests_rate: Some(Ratio(33_333 + n * 100)),
             loop_delay_mean_us: Some(Micros(40 + n)),
             loop_delay_max_us: Some(Micros(900 + n * 13 % 700)),

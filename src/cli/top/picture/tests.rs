@@ -62,6 +62,10 @@ fn answers(failure: u64, second: &str) -> Raw {
                 endpoint("shop", "10.0.0.1:9090", "up", 75.0),
                 endpoint("shop", "10.0.0.2:9090", second, 25.0),
             ],
+            "queues": [
+                { "service": "shop", "in_flight": 10, "in_flight_max": 10, "waiting": 7,
+                  "waiting_max": 1_000 },
+            ],
             "trust": {
                 "created": 31_000, "journaled": 31_000, "dropped": 0, "damaged": 0,
                 "journal_used_bytes": 10, "journal_capacity_bytes": 100,
@@ -271,6 +275,14 @@ fn a_wide_terminal_has_every_column_and_a_narrow_one_the_most_important() {
         ("REUSE", false),
     ] {
         assert_eq!(narrow.contains(title), is_there, "{title}: {narrow}");
+    }
+    // Requests under way, most of them, and those that wait; of a service.
+    let shown = read(&mut state, 140, 40);
+    for (name, want) in [("shop", "10/10 7 6/10"), ("api", "90.0 % 3 - 3/5")] {
+        let is_row = |line: &&str| line.starts_with(name) && line.contains(" up ");
+        let row = shown.lines().find(is_row).unwrap();
+        let words = row.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.ends_with(want), "{want} is not at the end of {row}");
     }
     // Share of the service's attempts, of its failures, of its connections.
     let shown = read(&mut state, 140, 40);

@@ -16,7 +16,8 @@ const REASONS: &[Metric] = &[
     reason("first byte timeout", "lbproxy.rollup.reason.first_byte_timeout"),
     reason("upstream closed", "lbproxy.rollup.reason.upstream_closed"),
     reason("upstream reset", "lbproxy.rollup.reason.upstream_reset"),
-    reason("connection limit", "lbproxy.rollup.reason.connection_limit"),
+    reason("queue full", "lbproxy.rollup.reason.queue_full"),
+    reason("queue timeout", "lbproxy.rollup.reason.queue_timeout"),
     reason("downstream closed", "lbproxy.rollup.reason.downstream_closed"),
 ];
 
@@ -108,7 +109,7 @@ pub(super) const BOARD: Board = Board {
                 panel(
                     "reason-time",
                     "Why do requests end badly?",
-                    "Requests by reason, the eight that are met most; all of them are on Errors.",
+                    "Requests by reason, those that most often hurt users; all of them are on Errors.",
                     Dataset::Rollup,
                     Form::Bars,
                     REASONS,

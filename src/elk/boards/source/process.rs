@@ -152,7 +152,8 @@ pub(super) const BOARD: Board = Board {
                 panel(
                     "connections-time",
                     "How many are connected and under way?",
-                    "Downstream connections open, and exchanges under way.",
+                    "Downstream connections open, exchanges under way, and those that wait in line for a \
+                     place in flight.",
                     Dataset::Process,
                     Form::Lines,
                     &[
@@ -160,6 +161,8 @@ pub(super) const BOARD: Board = Board {
                             .in_color(color::CALM),
                         peak("exchanges", "lbproxy.requests.in_flight", Unit::Count)
                             .in_color(color::ACCENT),
+                        peak("waiting", "lbproxy.requests.queued", Unit::Count)
+                            .in_color(color::BAD),
                     ],
                 )
                 .only(PROCESS),
