@@ -33,6 +33,9 @@ test('services show states in words and counts of each endpoint', async () => {
   await until('the broken endpoint to be ejected', async () => (await broken.innerText()).includes('■ ejected'));
   const own = await row(page, '.services', quick.address.replaceAll('.', '\\.'));
   check([own['4xx'], own['5xx'], own.Share], [String(truth.s404), String(truth.s503), '100 %'], 'the row of the quick endpoint');
+  const limited = await row(page, '.services', 'slow');
+  check([limited['In flight'], limited.Queue], ['0 / 64', '0'], 'the limit of slow');
+  check((await row(page, '.services', 'quick')).Queue, '–', 'the queue where there is no limit');
   await page.locator('.services tr.head', { hasText: 'slow' }).locator('td.state').click();
   await shows(page, '.detail', 'until the first byte');
   await page.keyboard.press('Escape');

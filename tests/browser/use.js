@@ -129,6 +129,7 @@ telemetry: {instance: quiet, journal: {path: "${join(own, 'journal')}", size: 64
     await shows(page, `.${name} table`, 'quick');
   }
   await shows(page, '.services tr.head', 'quick');
+  check(await page.locator('.services th', { hasText: 'Queue' }).isHidden(), true, 'the column Queue where nothing is limited');
   await accessible(page, 'services without traffic');
   await page.goto(`http://${quiet.admin}/#/requests`);
   await shows(page, '.requests-page .empty', 'No request yet');

@@ -20,7 +20,7 @@ proxy:
   listen: {address: 127.0.0.1, port: ${ports.proxy}}
   services:
     - {name: quick, domains: [quick.test, "*.quick.test"], hosts: ["${quick.address}"]}
-    - {name: slow, domain: slow.test, hosts: ["${slow.address}"]}
+    - {name: slow, domain: slow.test, hosts: ["${slow.address}"], limits: {in_flight: 64}}
     - name: broken
       domain: broken.test
       hosts: ["127.0.0.1:1"]

@@ -4,7 +4,7 @@ import { h, set, attr, lead } from './dom.js';
 
 /// A table. Columns have `name`, `title`, `text(row)`, `sort(row)`; also `number`, `class(row)`, `node`
 /// (a function that makes a cell's content once and gives `{node, update(row)}`), `link(row)`: where the
-/// figure can be followed to, if anywhere. `open(row)` is called by click and Enter. One stop of the
+/// figure can be followed to, if anywhere; `shown()`: whether anything has it. `open(row)` is called by click and Enter. One stop of the
 /// Tab key for each row: arrows move through rows, and through the links of one.
 export function table({ caption, columns, key, open, order, rowClass }) {
   let rows = [];
@@ -69,11 +69,14 @@ export function table({ caption, columns, key, open, order, rowClass }) {
     return { node, update: (row) => lead(node, column.link(row), column.text(row)) };
   }
 
+  const hidden = (column) => (column.shown && !column.shown() ? '' : null);
+
   function change(made, row) {
     made.row = row;
     attr(made.tr, 'class', rowClass?.(row) ?? null);
     columns.forEach((column, i) => {
       const { td, part } = made.cells[i];
+      attr(td, 'hidden', hidden(column));
       if (part) part.update(row);
       else set(td, column.text(row));
       const extra = column.class?.(row) ?? '';
@@ -87,6 +90,7 @@ export function table({ caption, columns, key, open, order, rowClass }) {
     update.grouped = grouped || update.grouped;
     const column = columns.find((one) => one.name === by);
     heads.forEach((th, i) => attr(th, 'aria-sort', columns[i].name === by ? (down ? 'descending' : 'ascending') : null));
+    heads.forEach((th, i) => attr(th, 'hidden', hidden(columns[i])));
     const sorted = column ? arrange(rows, column.sort, down) : rows;
     const seen = new Set();
     let place = body.firstElementChild;
