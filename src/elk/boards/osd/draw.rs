@@ -194,6 +194,12 @@ fn chart(panel: &Panel) -> Value {
         "color": color,
     });
     let mut layers = vec![json!({ "mark": mark, "encoding": encoding })];
+    if panel.form == Form::Bars {
+        // As wide as the time it stands for, with a gap to the next.
+        let end = "datum.time + (datum.seconds > 0 ? datum.seconds : 60) * 950";
+        layers[0]["transform"] = json!([{ "calculate": end, "as": "end" }]);
+        layers[0]["encoding"]["x2"] = json!({ "field": "end" });
+    }
     if panel.has_day_before() {
         let mut layer = data(panel, Span::DayBefore);
         layer["mark"] = json!({ "type": "line", "strokeDash": [2, 3], "tooltip": true });

@@ -291,7 +291,7 @@ fn transforms(panel: &Panel, span: Span) -> Value {
         transforms.push(json!({ "calculate": format!("{at}.key{shift}"), "as": "time" }));
     }
     let is_rate = |(_, metric): (usize, &Metric)| metric.is_rate;
-    if metrics(panel, span).any(is_rate) || panel.form == Form::Bands {
+    if metrics(panel, span).any(is_rate) || matches!(panel.form, Form::Bands | Form::Bars) {
         // Only the server knows the length of an automatic interval, and the keys of its buckets, which
         // are without holes.
         transforms.push(json!({ "joinaggregate": [
