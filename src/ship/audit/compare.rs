@@ -1,0 +1,238 @@
+//! Lays what the server has upon what the journal says: an account for each lane and kind, and the holes.
+//!
+//! Not here: how either is asked (`held`, `stored`), sets of numbers (`numbers`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::held::{self, Held, Journaled};
+use super::numbers::{Account, Known, Runs};
+use super::stored::{self, Asker, Span};
+use super::{AuditError, Finding, Hole, Lane, Options, Window};
+use crate::record::{Dataset, Stream};
+
+/// Holes whose time is asked for, and that are told one by one.
+const HOLES_MAX: usize = 20;
+/// Most rollups that are looked up by `_id`.
+const IDS_MAX: usize = 20_000;
+
+/// What the server has of one lane and kind.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Numbers by index.
+    stored: Vec<(String, Runs)>,
+    /// Numbers that stand twice in one index.
+    doubled: Runs,
+    /// Numbers of documents in the window.
+    meant: Option<(u64, u64)>,
+    /// Whether an index of the stream was deleted.
+    has_lost_index: bool,
+}
+
+/// An audit in the making.
+pub(super) struct Audit<'a> {
+    /// What is audited.
+    pub(super) options: &'a Options<'a>,
+    /// What the journal says.
+    pub(super) journaled: Journaled,
+    /// Numbers of dead letters.
+    pub(super) dead: BTreeMap<Lane, Runs>,
+    /// Asks the server.
+    pub(super) asker: Asker<'a>,
+    /// What the server says.
+    pub(super) lanes: BTreeMap<Lane, Found>,
+    /// Told what is looked at.
+    pub(super) progress: &'a mut dyn FnMut(&str),
+}
+
+impl Audit<'_> {
+    /// Asks the server about one dataset.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    pub(super) async fn look_at(&mut self, dataset: Dataset) -> Result<(), AuditError> {
+        self.asker.refresh(dataset).await?;
+        let indices = self.asker.indices(dataset).await?;
+        let has_lost_index = indices.first().is_some_and(|oldest| stored::generation(oldest) > 1);
+        let window = self.options.window;
+        let instances = self.journaled.instances.clone();
+        for (n, index) in indices.iter().enumerate() {
+            for instance in &instances {
+                let spans = self.asker.lanes(dataset, index, *instance, Window::default()).await?;
+                let meant = if window.is_open() {
+                    BTreeMap::new()
+                } else {
+                    self.asker.lanes(dataset, index, *instance, window).await?
+                };
+                for (lane, span) in spans {
+                    let requests = self.asker.requests;
+                    let (place, of) = (n + 1, indices.len());
+                    (self.progress)(&format!("{lane}, index {place} of {of}; {requests} requests"));
+                    let (runs, doubled) = self.asker.numbers(index, lane, span).await?;
+                    let found = self.lanes.entry(lane).or_default();
+                    found.stored.push((index.clone(), runs));
+                    found.doubled = found.doubled.or(&doubled);
+                    found.has_lost_index = has_lost_index;
+                    if let Some(Span { first, last, .. }) = meant.get(&lane) {
+                        let (low, high) = found.meant.unwrap_or((*first, *last));
+                        found.meant = Some((low.min(*first), high.max(*last)));
+                    }
+                }
+            }
+        }
+        for (lane, _) in self
+            .journaled
+            .lanes
+            .iter()
+            .filter(|(lane, _)| lane.kind().is_some_and(|kind| kind.dataset() == dataset))
+        {
+            self.lanes.entry(*lane).or_default().has_lost_index = has_lost_index;
+        }
+        Ok(())
+    }
+
+    /// The accounts.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    pub(super) async fn findings(&mut self) -> Result<Vec<Finding>, AuditError> {
+        if self.accounts().iter().any(|(_, account)| !account.missing.is_empty()) {
+            (self.progress)("looking for records of gaps");
+            for instance in self.journaled.instances.clone() {
+                self.asker.gaps(instance, &mut self.journaled.gaps).await?;
+            }
+        }
+        let mut accounts = self.accounts();
+        self.find_again(&mut accounts).await?;
+        let mut findings = Vec::new();
+        let mut told = 0;
+        for (lane, account) in accounts {
+            let holes = self.holes(lane, &account, HOLES_MAX.saturating_sub(told)).await?;
+            told += holes.len();
+            let found = self.lanes.get(&lane);
+            let indices = found.into_iter().flat_map(|found| &found.stored);
+            let twice_in = indices
+                .filter(|(_, runs)| !runs.and(&account.twice).is_empty())
+                .map(|(index, _)| index.clone())
+                .collect();
+            findings.push(Finding { lane, account, holes, twice_in });
+        }
+        Ok(findings)
+    }
+
+    /// The account of every lane and kind that has a number.
+    fn accounts(&self) -> Vec<(Lane, Account)> {
+        let nothing = Held::default();
+        let accounts = self.lanes.iter().map(|(lane, found)| {
+            let held = self.journaled.lanes.get(lane);
+            let asked = self.asked(*lane, held, found);
+            let held = held.unwrap_or(&nothing);
+            // A record that is not in the journal any more can have been deleted for its age only
+            // where an index was.
+            let gone =
+                if found.has_lost_index { asked.without(&held.there) } else { Runs::default() };
+            let of =
+                |by_lane: &BTreeMap<Lane, Runs>| by_lane.get(lane).cloned().unwrap_or_default();
+            let known = Known {
+                stored: found.stored.iter().map(|(_, runs)| runs.clone()).collect(),
+                doubled: found.doubled.clone(),
+                waiting: held.waiting.clone(),
+                dead: of(&self.dead),
+                gaps: of(&self.journaled.gaps),
+                aged: gone.or(&held.old),
+                asked,
+            };
+            (*lane, known.account())
+        });
+        accounts.filter(|(_, account)| account.created > 0).collect()
+    }
+
+    /// The numbers of a lane that are asked about.
+    fn asked(&self, lane: Lane, held: Option<&Held>, found: &Found) -> Runs {
+        let on_server = found.stored.iter().filter_map(|(_, runs)| runs.last()).max().unwrap_or(0);
+        let start = self.journaled.start;
+        let is_earlier =
+            start.is_none_or(|start| lane.instance != start.instance || lane.epoch < start.epoch);
+        let last = match held {
+            // The journal tells the last; an earlier start may have lost its end with the power.
+            Some(held) if is_earlier => held.last.max(on_server),
+            Some(held) => held.last,
+            None if is_earlier => on_server,
+            None => 0, // begun after this audit
+        };
+        let mut bounds = (1, last);
+        if !self.options.window.is_open() {
+            let ends = held.and_then(|held| Some((held.meant.first()?, held.meant.last()?)));
+            let both = [ends, found.meant];
+            let (low, high) = both
+                .into_iter()
+                .flatten()
+                .fold((u64::MAX, 0), |(low, high), one| (low.min(one.0), high.max(one.1)));
+            bounds = (low, high.min(last));
+        }
+        Runs::between(bounds.0, bounds.1)
+    }
+
+    /// Rollups that were written again after a crash have a new number and the `_id` of the first
+    /// writing, under which they are stored. Those that the journal still holds are looked up; those
+    /// that it does not hold were acknowledged and are believed.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    async fn find_again(&mut self, accounts: &mut [(Lane, Account)]) -> Result<(), AuditError> {
+        let is_rollup = |lane: &Lane| lane.kind() == Some(Stream::Rollup);
+        let missing: BTreeMap<Lane, Runs> = accounts
+            .iter()
+            .filter(|(lane, account)| is_rollup(lane) && !account.missing.is_empty())
+            .map(|(lane, account)| (*lane, account.missing.clone()))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        (self.progress)("looking for rollups that were written again");
+        let ids = held::ids(self.options.folder, &missing, IDS_MAX)?;
+        let names: Vec<&str> = ids.iter().map(|(_, _, id)| id.as_str()).collect();
+        let stored = self.asker.ids(Dataset::Rollup, &names).await?;
+        let stored: BTreeSet<_> = stored.into_iter().collect();
+        for (lane, account) in accounts.iter_mut().filter(|(lane, _)| is_rollup(lane)) {
+            let of_lane = ids.iter().filter(|(own, ..)| own == lane);
+            let (mut found, mut held) = (Runs::default(), Runs::default());
+            for (_, number, id) in of_lane {
+                held.add(*number);
+                if stored.contains(id) {
+                    found.add(*number);
+                }
+            }
+            account.found_again(&found.or(&account.missing.without(&held)));
+        }
+        Ok(())
+    }
+
+    /// The first holes of a lane, with their times.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    async fn holes(
+        &mut self,
+        lane: Lane,
+        account: &Account,
+        most: usize,
+    ) -> Result<Vec<Hole>, AuditError> {
+        let runs: Vec<_> = account.missing.runs().iter().copied().take(most).collect();
+        if runs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let beside: Vec<u64> =
+            runs.iter().flat_map(|(first, last)| [first.saturating_sub(1), last + 1]).collect();
+        let times = self.asker.times_ms(lane, &beside).await?;
+        let there = self.journaled.lanes.get(&lane).map(|held| held.there.clone());
+        let there = there.unwrap_or_default();
+        let hole = |(first, last): (u64, u64)| Hole {
+            first,
+            last,
+            after_ms: times.get(&first.saturating_sub(1)).copied(),
+            before_ms: times.get(&(last + 1)).copied(),
+            held: there.and(&Runs::between(first, last)).count(),
+        };
+        Ok(runs.into_iter().map(hole).collect())
+    }
+}
