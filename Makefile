@@ -8,7 +8,7 @@ help: ## List the targets
 
 demo: ## Build, then show lbproxy at work (ARGS="--duration 30s")
 	cargo build --release --locked
-	target/release/lbproxy demo $(ARGS)
+	$${CARGO_TARGET_DIR:-target}/release/lbproxy demo $(ARGS)
 
 test: ## Install the real servers once, then run every test
 	scripts/parts test
@@ -36,7 +36,7 @@ tour: ## Take the pictures of docs/tour.md anew, from the demo
 race: ## Race nginx, HAProxy, Envoy and nginx + rsyslog; writes bench/RESULTS.md (ARGS="--quick")
 	scripts/parts test race
 	cargo build --release --locked --bin lbproxy --example pace
-	bench/race $(ARGS)
+	bench/race --target $${CARGO_TARGET_DIR:-target}/release $(ARGS)
 
 bench: ## Micro-benchmarks of a record's way
 	cargo bench --locked --bench record_path
