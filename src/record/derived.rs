@@ -8,8 +8,8 @@
 use super::document::{Stream, Values};
 use super::json;
 use super::schema::{DecodeError, FieldSpec};
-use super::summary::ClassCounts;
-use super::value::{Field as _, FieldKind, Part, Text, Value};
+use super::summary::{self, ClassCounts};
+use super::value::{Field as _, Part, Text, Value};
 use super::{AccessRecord, RollupRecord};
 use crate::base::histogram::Histogram;
 
@@ -21,19 +21,10 @@ const EDGES_US: [u64; 15] = [
 ];
 
 /// The bands of [`EDGES_US`] and the one beyond.
-const BANDS: [Part; 16] = {
-    const NAMES: [&str; 16] = [
-        "to_1ms", "to_2ms", "to_5ms", "to_10ms", "to_20ms", "to_50ms", "to_100ms", "to_200ms",
-        "to_500ms", "to_1s", "to_2s", "to_5s", "to_10s", "to_30s", "to_60s", "over_60s",
-    ];
-    let mut bands = [Part { name: "", index_type: "long" }; 16];
-    let mut at = 0;
-    while at < NAMES.len() {
-        bands[at].name = NAMES[at];
-        at += 1;
-    }
-    bands
-};
+const BANDS: [Part; 16] = summary::parts([
+    "to_1ms", "to_2ms", "to_5ms", "to_10ms", "to_20ms", "to_50ms", "to_100ms", "to_200ms",
+    "to_500ms", "to_1s", "to_2s", "to_5s", "to_10s", "to_30s", "to_60s", "over_60s",
+]);
 
 /// The class of a request's status.
 const STATUS_CLASS: FieldSpec = FieldSpec {
@@ -52,7 +43,7 @@ const DURATION_BUCKETS: FieldSpec = FieldSpec {
     id: u8::MAX,
     rust: "duration_bucket",
     path: "lbproxy.rollup.duration_bucket",
-    kind: FieldKind { index_type: "object", ignore_above: 0, unit: "" },
+    kind: summary::object(""),
     parts: &BANDS,
     otel: "",
     doc: "Requests by duration, in bands that never change: `to_2ms` counts those over 1 ms and up to \
@@ -97,21 +88,9 @@ pub(super) fn write(stream: Stream, payload: &[u8], out: &mut Vec<u8>) -> Result
 /// Appends the bands of a distribution that are not empty, as an object.
 fn bands(histogram: &Histogram, out: &mut Vec<u8>) {
     let (within, beyond) = histogram.bands(EDGES_US);
-    let mut opening = b'{';
-    for (band, count) in BANDS.iter().zip(within.into_iter().chain([beyond])) {
-        if count == 0 {
-            continue;
-        }
-        out.extend_from_slice(&[opening, b'"']);
-        out.extend_from_slice(band.name.as_bytes());
-        out.extend_from_slice(b"\":");
-        json::integer(count, out);
-        opening = b',';
-    }
-    if opening == b'{' {
-        out.push(b'{');
-    }
-    out.push(b'}');
+    let counts = BANDS.iter().zip(within.into_iter().chain([beyond]));
+    let name = |band: &Part, out: &mut Vec<u8>| out.extend_from_slice(band.name.as_bytes());
+    json::counts(counts.filter(|&(_, count)| count > 0), name, out);
 }
 
 /// The value of the derived field of this name in the source, for questions. Bands together are what

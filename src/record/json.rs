@@ -8,6 +8,26 @@ pub(super) fn integer(value: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
+/// Appends an object of counts; `name` appends a key, which has nothing to escape.
+pub(super) fn counts<K>(
+    counts: impl IntoIterator<Item = (K, u64)>,
+    name: impl Fn(K, &mut Vec<u8>),
+    out: &mut Vec<u8>,
+) {
+    out.push(b'{');
+    let empty = out.len();
+    for (key, count) in counts {
+        if out.len() > empty {
+            out.push(b',');
+        }
+        out.push(b'"');
+        name(key, out);
+        out.extend_from_slice(b"\":");
+        integer(count, out);
+    }
+    out.push(b'}');
+}
+
 /// Appends a string. Bytes that are no UTF-8 become U+FFFD; everything JSON asks for is escaped.
 pub(super) fn text(bytes: &[u8], out: &mut Vec<u8>) {
     // No early exit and no table, so that the compiler tests 16 bytes at a time; nearly every text

@@ -50,12 +50,12 @@ fn read_counts(mut bytes: &[u8]) -> Result<Vec<(u16, u64)>, DecodeError> {
 }
 
 /// An object whose keys are mapped for themselves.
-const fn object(unit: &'static str) -> FieldKind {
+pub(super) const fn object(unit: &'static str) -> FieldKind {
     FieldKind { index_type: "object", ignore_above: 0, unit }
 }
 
 /// The mapped keys of counts.
-const fn parts<const N: usize>(names: [&'static str; N]) -> [Part; N] {
+pub(super) const fn parts<const N: usize>(names: [&'static str; N]) -> [Part; N] {
     let mut parts = [Part { name: "", index_type: "long" }; N];
     let mut at = 0;
     while at < N {
@@ -102,19 +102,8 @@ macro_rules! counts {
                 Ok(Self(bytes))
             }
             fn json(&self, out: &mut Vec<u8>) {
-                let mut opening = b'{';
-                for (key, count) in self.counts() {
-                    out.push(opening);
-                    out.push(b'"');
-                    Self::key_name(key, out);
-                    out.extend_from_slice(b"\":");
-                    json::integer(count, out);
-                    opening = b',';
-                }
-                if opening == b'{' {
-                    out.push(b'{');
-                }
-                out.push(b'}');
+                let name = |key, out: &mut Vec<u8>| _ = Self::key_name(key, out);
+                json::counts(self.counts(), name, out);
             }
             fn value(&self) -> Value<'a> {
                 Value::Number(self.counts().iter().fold(0, |sum: u64, count| sum.saturating_add(count.1)))
