@@ -13,8 +13,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use lbproxy::elk::Product;
 use serde_json::{Value, json};
 use socket2::Socket;
@@ -30,6 +28,11 @@ const PAGE: usize = 5_000;
 pub(crate) const PASSWORD: &str = "changeme";
 /// `elastic:changeme` for basic authentication.
 const CREDENTIALS: &str = "ZWxhc3RpYzpjaGFuZ2VtZQ==";
+/// Name of the user with the rights of a test's role, and of that role.
+const USER: &str = "shipping";
+const USERS_PASSWORD: &str = "shipping-secret";
+/// bcrypt of it.
+const USERS_PASSWORD_HASH: &str = "$2a$04$cRPRT2SUDdCUDzGp1OoIYuH.QbBlJAvxodsvdFhHP851Gad3NtKPS";
 /// Without the second compiler a start takes little more than half the processor time.
 const JAVA_OPTIONS: &str = "-XX:TieredStopAtLevel=1";
 
@@ -40,8 +43,8 @@ pub(crate) struct RealServer {
     /// Where it is to run, for the script.
     place: Vec<String>,
     script: Option<Child>,
-    /// Folder and port of a server that can be started again.
-    kept: Option<(tempfile::TempDir, Socket)>,
+    /// Folder and port of a server that can be started again, held for as long as this lives.
+    _kept: Option<(tempfile::TempDir, Socket)>,
 }
 
 /// A stored document.
@@ -64,7 +67,8 @@ impl RealServer {
         server.get_or_init(|| {
             // Nobody drops a static: the script has a folder of its own and removes it.
             let address = SocketAddr::from(([127, 0, 0, 1], 0));
-            let mut shared = Self { product, address, place: Vec::new(), script: None, kept: None };
+            let place = Vec::new();
+            let mut shared = Self { product, address, place, script: None, _kept: None };
             shared.start();
             shared
         })
@@ -72,11 +76,39 @@ impl RealServer {
 
     /// A server of one test, not started yet: its port refuses connections until then.
     pub(crate) fn alone(product: Product) -> Self {
+        Self::alone_with(product, &[])
+    }
+
+    /// The same with a user who has the rights of `role` and nothing more, where it has users. They
+    /// stand in its files before it starts: a running server reads users and roles at two moments, and
+    /// whoever asks in between can leave it believing for good that there is no such role.
+    pub(crate) fn alone_with_user(product: Product, role: &Value) -> Self {
+        let files = [
+            ("roles.yml", json!({ USER: role }).to_string()), // JSON is YAML
+            ("users_roles", format!("{USER}:{USER}")),
+            ("users", format!("{USER}:{USERS_PASSWORD_HASH}")),
+        ];
+        match product {
+            Product::OpenSearch => Self::alone(product),
+            Product::Elasticsearch => Self::alone_with(product, &files),
+        }
+    }
+
+    /// A server of one test with one-line files of its configuration.
+    fn alone_with(product: Product, files: &[(&str, String)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (address, port) = reserve();
         let (path, number) = (dir.path().display().to_string(), address.port().to_string());
-        let place = vec!["--dir".to_owned(), path, "--port".to_owned(), number];
-        Self { product, address, place, script: None, kept: Some((dir, port)) }
+        let mut place = vec!["--dir".to_owned(), path, "--port".to_owned(), number];
+        if !files.is_empty() {
+            let overlay = dir.path().join("overlay");
+            std::fs::create_dir(&overlay).unwrap();
+            for (name, line) in files {
+                std::fs::write(overlay.join(name), format!("{line}\n")).unwrap();
+            }
+            place.extend(["--config".to_owned(), overlay.display().to_string()]);
+        }
+        Self { product, address, place, script: None, _kept: Some((dir, port)) }
     }
 
     /// Starts it, with the data of last time, and waits until it answers.
@@ -131,54 +163,33 @@ impl RealServer {
         ship_to(&format!("http://{}", self.address), namespace, &credentials)
     }
 
-    /// The `telemetry` lines that ship to it with the rights of `role` and nothing more, where it has
-    /// users: put into its files, which it reads again every few seconds.
-    pub(crate) fn telemetry_as(&self, namespace: &str, name: &str, role: &Value) -> String {
-        /// Of `shipping-secret`.
-        const HASH: &str = "$2a$04$cRPRT2SUDdCUDzGp1OoIYuH.QbBlJAvxodsvdFhHP851Gad3NtKPS";
+    /// The `telemetry` lines that ship to it as [`Self::alone_with_user`]'s user, where it has users.
+    pub(crate) fn telemetry_as_user(&self, namespace: &str) -> String {
         if self.product == Product::OpenSearch {
             return self.telemetry(namespace);
         }
-        let (folder, _) = self.kept.as_ref().expect("a server of one test");
-        let config = folder.path().join("config");
-        // JSON is YAML.
-        for (file, line) in [
-            ("roles.yml", format!("{}\n", json!({ name: role }))),
-            ("users_roles", format!("{name}:{name}\n")),
-            ("users", format!("{name}:{HASH}\n")),
-        ] {
-            // Whole at once: the server may look at any moment.
-            let fresh = config.join(format!("{file}.fresh"));
-            std::fs::write(&fresh, line).unwrap();
-            std::fs::rename(fresh, config.join(file)).unwrap();
-        }
-        let credentials = STANDARD.encode(format!("{name}:shipping-secret"));
-        wait_within(SHIPPED, "user and role", || {
-            let answer = self.send(&credentials, "GET", "/_nodes/_local", "");
-            (answer.status == 200).then_some(())
-        });
-        let credentials = format!(", username: {name}, password: shipping-secret");
+        let credentials = format!(", username: {USER}, password: {USERS_PASSWORD}");
         ship_to(&format!("http://{}", self.address), namespace, &credentials)
     }
 
     /// The answer to a `_bulk` with this body.
     pub(crate) fn bulk(&self, body: &str) -> Value {
-        let response = self.send(CREDENTIALS, "POST", "/_bulk", body);
+        let response = self.send("POST", "/_bulk", body);
         serde_json::from_slice(&response.body).unwrap()
     }
 
     /// One request, with credentials.
     pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
-        self.send(CREDENTIALS, method, path, &body.map(Value::to_string).unwrap_or_default())
+        self.send(method, path, &body.map(Value::to_string).unwrap_or_default())
     }
 
-    /// The same as somebody, with a body that is a text.
-    fn send(&self, credentials: &str, method: &str, path: &str, body: &str) -> Response {
+    /// The same with a body that is a text.
+    fn send(&self, method: &str, path: &str, body: &str) -> Response {
         let mut stream = connect(self.address);
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
-             Authorization: Basic {credentials}\r\nContent-Type: application/json\r\n\
+             Authorization: Basic {CREDENTIALS}\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{body}",
             self.address,
             body.len()

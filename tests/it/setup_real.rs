@@ -49,7 +49,7 @@ fn listing(server: &RealServer) -> Vec<Value> {
 #[test]
 fn set_up_traffic_and_removal() {
     on_both(|product| {
-        let mut server = RealServer::alone(product);
+        let mut server = RealServer::alone_with_user(product, &access::privileges(Rights::Lookup));
         server.start();
         let telemetry = server.telemetry(NAMESPACE);
         let theirs = json!({"index_patterns": ["logs-*"], "priority": 100, "data_stream": {}});
@@ -65,8 +65,7 @@ fn set_up_traffic_and_removal() {
         assert_eq!(listing(&server), before, "{product:?}");
         setup(&telemetry, &KINDS);
 
-        let role = access::privileges(Rights::Lookup);
-        traffic(&server.telemetry_as(NAMESPACE, "shipping", &role));
+        traffic(&server.telemetry_as_user(NAMESPACE));
         compare(&server);
         let (code, text) = setup(&telemetry, &KINDS);
         assert!(code == 0 && text.contains("nothing to do: "), "{product:?} {code}:\n{text}");
