@@ -13,6 +13,7 @@ DRAIN_SECONDS = 300
 STALLED_SECONDS = 30  # without progress: what is missing by then was lost
 STEADY_SECONDS = 1.5  # longer than anybody's batch or flush interval
 IDLE_CONNECTIONS = 1000
+AT_REST_S = 4  # how long they are idle before memory is read
 
 
 @dataclass(frozen=True)
@@ -248,6 +249,7 @@ def thousand(heat):
     with load.IdleConnections(heat.port, IDLE_CONNECTIONS) as idle:
         heat.sent += IDLE_CONNECTIONS
         heat.drain()
+        time.sleep(AT_REST_S)
         growth = heat.memory().rss - before
         if idle.still_open() != IDLE_CONNECTIONS:
             raise RaceError("idle connections were closed")

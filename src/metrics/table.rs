@@ -52,6 +52,7 @@ metrics! {
     /// Written by one worker.
     WorkerMetrics {
         connections: Gauge "lbproxy_connections" "" "Downstream connections open now.";
+        connections_parked: Gauge "lbproxy_connections_parked" "" "Downstream connections that are idle and hold no buffers; part of lbproxy_connections.";
         connections_total: Counter "lbproxy_connections_total" "" "Downstream connections accepted.";
         connections_refused_total: Counter "lbproxy_connections_refused_total" "" "Connections closed at once: the limit was reached.";
         accept_errors_total: Counter "lbproxy_accept_errors_total" "" "Failures of accept(2), such as no file descriptor left.";

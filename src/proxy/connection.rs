@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue};
 
-use super::headers;
 use super::scan::{self, Head, Scanner};
 use super::streams::Stall;
+use super::{headers, silence};
 use crate::config;
 use crate::metrics::WorkerMetrics;
 
@@ -38,6 +38,8 @@ pub(super) enum Expired {
     Head,
     /// No further request in time.
     KeepAlive,
+    /// Nothing came for a moment: the connection is parked and goes on.
+    Silence,
     /// The downstream does not read.
     Write,
 }
@@ -65,6 +67,8 @@ pub(super) struct Connection {
     pub(super) in_flight: Cell<u32>,
     /// End of the last exchange.
     pub(super) last_end: Cell<Instant>,
+    /// The downstream has not taken all that was written.
+    pub(super) is_sending: Cell<bool>,
     /// Bytes read.
     pub(super) received_bytes: Cell<u64>,
     /// Bytes written.
@@ -109,6 +113,7 @@ impl Connection {
             requests: Cell::new(0),
             in_flight: Cell::new(0),
             last_end: Cell::new(accepted),
+            is_sending: Cell::new(false),
             received_bytes: Cell::new(0),
             sent_bytes: Cell::new(0),
             expired: Cell::new(None),
@@ -183,10 +188,15 @@ impl Connection {
     /// exchange is under way, whose own limits apply.
     pub(super) fn read_limit(&self) -> Option<(Expired, Duration)> {
         let timeouts = &self.listener.timeouts;
-        if self.in_flight.get() > 0 {
+        // While the downstream has not taken its response, it cannot be late with a request.
+        if self.in_flight.get() > 0 || self.is_sending.get() {
             None
         } else if self.requests.get() == 0 || self.scanner.borrow().head_begun().is_some() {
             Some((Expired::Head, timeouts.head))
+        } else if self.scanner.borrow().is_between_requests()
+            && timeouts.keep_alive > silence::PARKED_AFTER
+        {
+            Some((Expired::Silence, silence::PARKED_AFTER))
         } else {
             Some((Expired::KeepAlive, timeouts.keep_alive))
         }

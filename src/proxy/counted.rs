@@ -53,6 +53,11 @@ impl<S, M: Wire> Counted<S, M> {
         Self { inner, metrics }
     }
 
+    /// The socket.
+    pub(super) fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
     /// Notes bytes that were written.
     fn wrote(&self, result: io::Result<usize>) -> Poll<io::Result<usize>> {
         if let Ok(bytes) = result {

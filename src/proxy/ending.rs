@@ -63,11 +63,19 @@ pub(super) async fn end<S: AsyncRead + AsyncWrite + Unpin>(
         }
         record(worker, connection, reason, status.map(|status| status.as_u16()), &message);
     }
-    if let Some(stream) = stream.filter(|_| connection.lingers.get()) {
+    let Some(stream) = stream else { return };
+    if connection.lingers.get() {
         // The peer may be gone or never stop: either is the end. Boxed: few connections come here, and
         // every connection's task would be larger by it all its life.
         let _ = tokio::time::timeout(LINGER, Box::pin(linger(stream, &words))).await;
+    } else if connection.expired.get() == Some(Expired::KeepAlive) {
+        close(stream).await;
     }
+}
+
+/// Closes a connection that is idle, so that the peer knows it for whole (TLS says so in words).
+pub(super) async fn close<S: AsyncWrite + Unpin>(mut stream: S) {
+    let _ = tokio::time::timeout(LINGER, stream.shutdown()).await;
 }
 
 /// Says `words`, closes our side, and reads away what the peer still sends.

@@ -1,4 +1,4 @@
-//! The socket wrapper below hyper: counts bytes, feeds the scanner, keeps the socket's time limits.
+//! The socket wrapper below hyper: counts bytes, feeds the scanner, keeps the time limit of writing.
 //!
 //! Invariants: bytes pass through untouched, vectored writes stay vectored (one `writev` per small
 //! response), and it adds no system call. A head that the scanner refuses is not passed on: reading
@@ -27,10 +27,6 @@ pub(super) struct Watched<S> {
     leftover: Leftover<S>,
     /// What is known of the connection.
     connection: Rc<Connection>,
-    /// Passes when nothing comes for too long.
-    read_deadline: Deadline,
-    /// The limit that `read_deadline` is armed for, and after how many requests.
-    armed: Option<(Expired, u64)>,
     /// Passes when the downstream takes nothing for too long.
     write_deadline: Deadline,
     /// Whether `write_deadline` is armed.
@@ -53,8 +49,6 @@ impl<S> Watched<S> {
             inner: Some(inner),
             leftover: Rc::clone(leftover),
             connection,
-            read_deadline: Deadline::new(timer),
-            armed: None,
             write_deadline: Deadline::new(timer),
             is_write_armed: false,
             is_refused: false,
@@ -76,26 +70,6 @@ impl<S> Watched<S> {
         Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
     }
 
-    /// Nothing to read: arms the limit that applies, and tells when it has passed.
-    fn read_waits(&mut self, cx: &Context<'_>) -> Poll<Expired> {
-        // While the downstream has not taken its response, it cannot be late with a request.
-        let limit = self.connection.read_limit().filter(|_| !self.is_write_armed);
-        // The same wait goes on over several reads (a head that comes byte by byte); another
-        // request begins another wait.
-        let wait = limit.map(|(kind, _)| (kind, self.connection.requests.get()));
-        if self.armed != wait {
-            self.armed = wait;
-            match limit {
-                Some((_, span)) => self.read_deadline.set(span),
-                None => self.read_deadline.clear(),
-            }
-        }
-        match self.armed {
-            Some((kind, _)) => self.read_deadline.poll(cx).map(|()| kind),
-            None => Poll::Pending,
-        }
-    }
-
     /// Books the result of a write, and the time limit while the socket takes nothing.
     fn wrote(
         &mut self,
@@ -106,6 +80,7 @@ impl<S> Watched<S> {
             Poll::Pending => {
                 if !self.is_write_armed {
                     self.is_write_armed = true;
+                    self.connection.is_sending.set(true);
                     self.write_deadline.set(self.connection.listener.timeouts.idle);
                 }
                 if self.write_deadline.poll(cx).is_ready() {
@@ -117,6 +92,7 @@ impl<S> Watched<S> {
             Poll::Ready(result) => {
                 if self.is_write_armed {
                     self.is_write_armed = false;
+                    self.connection.is_sending.set(false);
                     self.write_deadline.clear();
                 }
                 if let Ok(bytes) = result {
@@ -155,20 +131,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
                 }
                 Poll::Ready(Ok(()))
             }
-            Poll::Pending => match this.read_waits(cx) {
-                Poll::Pending => Poll::Pending,
-                Poll::Ready(kind) => {
-                    this.connection.expired.set(Some(kind));
-                    match kind {
-                        // hyper takes this for the end of the stream and closes cleanly.
-                        Expired::KeepAlive => Poll::Ready(Ok(())),
-                        Expired::Head | Expired::Write => {
-                            Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-                        }
-                    }
-                }
-            },
-            failed @ Poll::Ready(Err(_)) => failed,
+            waits_or_failed => waits_or_failed,
         }
     }
 }
@@ -199,7 +162,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(inner(&mut self.get_mut().inner)?).poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = Pin::new(inner(&mut this.inner)?).poll_flush(cx);
+        // A TLS session may hold what a write has given it.
+        this.connection.is_sending.set(flushed.is_pending() || this.is_write_armed);
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

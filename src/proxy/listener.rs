@@ -4,12 +4,14 @@
 //! what already waits in the socket's queue is still served. Not here: requests (`exchange`), what is
 //! left of a connection at its end (`ending`).
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use hyper::service::service_fn;
@@ -21,11 +23,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::connection::Connection;
+use super::connection::{Connection, Expired};
 use super::counted::Counted;
-use super::ending::{self, record};
+use super::ending::{self, Fault, record};
 use super::exchange;
 use super::io::{Leftover, Watched};
+use super::silence::{self, Parkable};
 use super::streams::OnWorker;
 use super::tls;
 use super::worker::Worker;
@@ -101,10 +104,10 @@ pub(super) async fn accept(
 /// The value of `future` if it has one at once.
 async fn now_or_never<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    std::future::poll_fn(|cx| {
-        std::task::Poll::Ready(match future.as_mut().poll(cx) {
-            std::task::Poll::Ready(value) => Some(value),
-            std::task::Poll::Pending => None,
+    poll_fn(|cx| {
+        Poll::Ready(match future.as_mut().poll(cx) {
+            Poll::Ready(value) => Some(value),
+            Poll::Pending => None,
         })
     })
     .await
@@ -188,14 +191,83 @@ async fn serve_tls(
     record(worker, connection, Reason::TlsFailed, None, &fault);
 }
 
-/// HTTP/1.1 or HTTP/2 until either side ends it.
-async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+/// HTTP/1.1 or HTTP/2 until either side ends it, parked while it is idle.
+async fn serve_http<S: AsyncRead + AsyncWrite + Parkable + Unpin + 'static>(
+    worker: &Rc<Worker>,
+    connection: &Rc<Connection>,
+    mut stream: S,
+    mut drain: watch::Receiver<bool>,
+) {
+    loop {
+        // Boxed, so that what hyper holds is free while the connection is parked.
+        stream = match Box::pin(speak(worker, connection, stream, &mut drain)).await {
+            Spoken::Ended(stream, fault) => {
+                return ending::end(worker, connection, stream, fault).await;
+            }
+            Spoken::Silence(stream) => stream,
+        };
+        if !silence::park(worker, connection, &stream, &mut drain).await {
+            return ending::close(stream).await;
+        }
+    }
+}
+
+/// How hyper and a connection parted.
+enum Spoken<S> {
+    /// One of the three has ended it.
+    Ended(Option<S>, Option<Fault>),
+    /// It is idle and goes on.
+    Silence(S),
+}
+
+/// Lets hyper speak until it or the downstream has ended the connection, or nothing comes.
+async fn speak<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     worker: &Rc<Worker>,
     connection: &Rc<Connection>,
     stream: S,
-    mut drain: watch::Receiver<bool>,
-) {
-    let limits = connection.listener.limits;
+    drain: &mut watch::Receiver<bool>,
+) -> Spoken<S> {
+    let service =
+        service_fn(|request| exchange::run(Rc::clone(worker), Rc::clone(connection), request));
+    let leftover = Leftover::default();
+    let socket = Watched::new(stream, Rc::clone(connection), &worker.timer, &leftover);
+    let mut limit = silence::Limit::new(worker);
+    let ended = {
+        let builder = builder(worker, connection);
+        let mut serving = pin!(builder.serve_connection(TokioIo::new(socket), service));
+        let mut is_draining = *drain.borrow_and_update();
+        if is_draining {
+            serving.as_mut().graceful_shutdown();
+        }
+        loop {
+            let turn = poll_fn(|cx| match serving.as_mut().poll(cx) {
+                Poll::Ready(ended) => Poll::Ready(Ok(ended)),
+                Poll::Pending => limit.poll(connection, cx).map(Err),
+            });
+            tokio::select! {
+                biased;
+                ended = turn => break ended,
+                Ok(()) = drain.changed(), if !is_draining => {
+                    is_draining = true;
+                    serving.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    };
+    match (ended, leftover.take()) {
+        (Err(Expired::Silence), Some(stream)) => Spoken::Silence(stream),
+        (Err(kind), stream) => {
+            connection.expired.set(Some(kind));
+            Spoken::Ended(stream, None)
+        }
+        (Ok(ended), stream) => Spoken::Ended(stream, ended.err()),
+    }
+}
+
+/// hyper with the limits of the connection's listener.
+fn builder(worker: &Worker, connection: &Rc<Connection>) -> auto::Builder<OnWorker> {
+    let listener = &connection.listener;
+    let limits = listener.limits;
     let executor = OnWorker { connection: Rc::clone(connection), timer: Rc::clone(&worker.timer) };
     let mut builder = auto::Builder::new(executor);
     builder
@@ -207,29 +279,7 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         .http2()
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(u32::try_from(limits.head_bytes * 2).unwrap_or(u32::MAX));
-    if !connection.listener.http2 {
-        builder = builder.http1_only();
-    }
-    let service =
-        service_fn(|request| exchange::run(Rc::clone(worker), Rc::clone(connection), request));
-    let leftover = Leftover::default();
-    let socket = Watched::new(stream, Rc::clone(connection), &worker.timer, &leftover);
-    let ended = {
-        let mut serving = pin!(builder.serve_connection(TokioIo::new(socket), service));
-        let mut is_draining = *drain.borrow_and_update();
-        if is_draining {
-            serving.as_mut().graceful_shutdown();
-        }
-        loop {
-            tokio::select! {
-                biased;
-                ended = serving.as_mut() => break ended,
-                Ok(()) = drain.changed(), if !is_draining => {
-                    is_draining = true;
-                    serving.as_mut().graceful_shutdown();
-                }
-            }
-        }
-    };
-    ending::end(worker, connection, leftover.take(), ended.err()).await;
+    // What was parked has spoken HTTP/1.
+    let is_http1 = !listener.http2 || connection.requests.get() > 0;
+    if is_http1 { builder.http1_only() } else { builder }
 }

@@ -29,6 +29,7 @@ mod rules;
 mod running;
 mod scan;
 mod service;
+mod silence;
 mod stopwatch;
 mod streams;
 mod tls;

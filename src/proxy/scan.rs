@@ -123,6 +123,11 @@ impl Scanner {
         self.head.as_ref().map(|head| head.first_byte)
     }
 
+    /// Whether every byte so far belongs to a request that was taken. Never on HTTP/2.
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.state == State::Start && self.empty_lines == 0 && self.ready.is_empty()
+    }
+
     /// Whether the head being read has asked for JSON so far.
     pub(super) fn wants_json(&self) -> bool {
         self.wants_json

@@ -2,14 +2,12 @@
 //! back whole. Method: the h2 and rustls crates as client, a raw endpoint.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, Request, Response as Head};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_rustls::rustls;
 
 use crate::support::*;
 
@@ -18,13 +16,6 @@ struct Answer {
     head: Head<()>,
     body: Vec<u8>,
     trailers: Option<HeaderMap>,
-}
-
-/// Runs `client` on a runtime of its own.
-fn run<T>(client: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-        tokio::time::timeout(PATIENCE, client).await.expect("the proxy did not answer")
-    })
 }
 
 /// Opens HTTP/2 on a stream.
@@ -192,84 +183,27 @@ fn a_listener_without_http2_does_not_speak_it() {
     assert_eq!(proxy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").status, 200);
 }
 
-/// Believes any certificate: the tests know whom they call.
-#[derive(Debug)]
-struct Anybody(Arc<rustls::crypto::CryptoProvider>);
-
-impl rustls::client::danger::ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &[rustls::pki_types::CertificateDer<'_>],
-        _: &rustls::pki_types::ServerName<'_>,
-        _: &[u8],
-        _: rustls::pki_types::UnixTime,
-    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
-        Ok(rustls::client::danger::ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &rustls::pki_types::CertificateDer<'_>,
-        dss: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &rustls::pki_types::CertificateDer<'_>,
-        dss: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
 #[test]
 fn tls_agrees_on_the_version_by_alpn_and_stands_in_the_record() {
     let upstream = Upstream::ok();
-    let file = |name| format!("{}/tests/fixtures/tls/{name}", env!("CARGO_MANIFEST_DIR"));
-    let tls = format!("tls: {{cert_file: {}, key_file: {}}}", file("cert.pem"), file("key.pem"));
     let service = one_service(&[upstream.address], "");
-    let proxy = Proxy::start(&service.replace("trusted_proxies: []", &tls), "");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let connect_tls = async |alpn: &[&[u8]]| {
-        let mut config = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody(Arc::clone(&provider))))
-            .with_no_client_auth();
-        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-        let stream = TcpStream::connect(proxy.address).await.unwrap();
-        let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-        connector.connect(name, stream).await.unwrap()
-    };
+    let proxy = Proxy::start(&service.replace("trusted_proxies: []", &tls::certificate()), "");
     run(async {
-        let stream = connect_tls(&[b"h2", b"http/1.1"]).await;
+        let stream = tls::connect(proxy.address, &[b"h2", b"http/1.1"]).await;
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
         let client = open(stream).await;
         for _ in 0..2 {
             let request = Request::get("https://a/").body(()).unwrap();
             assert_eq!(exchange(&client, request, None).await.unwrap().head.status(), 200);
         }
-        let mut stream = connect_tls(&[b"http/1.1"]).await;
+        let mut stream = tls::connect(proxy.address, &[b"http/1.1"]).await;
         let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         stream.write_all(request).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
         assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
         // A refusal over TLS, where the last words must be encrypted too.
-        let mut stream = connect_tls(&[]).await;
+        let mut stream = tls::connect(proxy.address, &[]).await;
         let head = format!("GET / HTTP/1.1\r\nX: {}", "a".repeat(40_000));
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut answer = Vec::new();

@@ -26,6 +26,7 @@ mod layers;
 mod lifecycle;
 mod log;
 mod original;
+mod parked;
 mod queue;
 mod real;
 mod resend;

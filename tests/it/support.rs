@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 pub(crate) mod collector;
 #[path = "support/schema.rs"]
 pub(crate) mod schema;
+#[path = "support/tls.rs"]
+pub(crate) mod tls;
 
 /// Longest wait for anything; only a broken program reaches it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
@@ -38,6 +40,13 @@ pub(crate) fn wait_within<T>(
         assert!(Instant::now() < until, "waited in vain for {what}");
         std::thread::park_timeout(Duration::from_millis(10));
     }
+}
+
+/// Runs an asynchronous client on a runtime of its own.
+pub(crate) fn run<T>(client: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        tokio::time::timeout(PATIENCE, client).await.expect("the proxy did not answer")
+    })
 }
 
 /// A running `lbproxy run`, killed when dropped.

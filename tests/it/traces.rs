@@ -15,7 +15,8 @@ use serde_json::Value;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::support::collector::{Collector, Receiver, Reply, fixture, texts};
+use crate::support::collector::{Collector, Receiver, Reply, texts};
+use crate::support::tls::fixture;
 use crate::support::*;
 
 /// Times the process is killed.

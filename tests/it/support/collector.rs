@@ -26,7 +26,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-use super::{reserve, wait_for};
+use super::{reserve, tls::fixture, wait_for};
 
 /// What the receiver does with a request.
 pub(crate) enum Reply {
@@ -284,11 +284,6 @@ impl Drop for Collector {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A file of the certificates.
-pub(crate) fn fixture(name: &str) -> std::path::PathBuf {
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls").join(name)
 }
 
 /// The path of the program.
