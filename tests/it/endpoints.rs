@@ -142,7 +142,7 @@ fn when_every_endpoint_refuses_there_is_one_attempt_each_up_to_the_limit() {
 #[test]
 fn the_time_of_a_failed_attempt_is_not_the_proxys_own() {
     let black_hole = crate::terminations::black_hole().parse().unwrap();
-    let keys = ", timeouts: {connect: 300ms}, outlier: {failures: 1000}";
+    let keys = ", timeouts: {connect: 1s}, outlier: {failures: 1000}";
     let proxy = Proxy::start(&one_service(&[black_hole, Upstream::ok().address], keys), "");
     let document = wait_for("a request that needed both", || {
         assert_eq!(proxy.send(GET).status, 200);
@@ -190,7 +190,7 @@ fn a_pooled_connection_that_had_closed_costs_a_repeatable_request_nothing() {
         ("PUT", "body", 502, "upstream_closed"),
     ] {
         let service = one_service(&[address], ", outlier: {failures: 1000}");
-        let listener = ", timeouts: {head: 200ms}";
+        let listener = ", timeouts: {head: 1s}";
         let proxy = Proxy::start(&service.replace(", trusted_proxies: []", listener), "");
         let mut stream = connect(proxy.address);
         let mut reader = BufReader::new(stream.try_clone().unwrap());

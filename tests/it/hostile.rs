@@ -249,7 +249,7 @@ fn what_follows_a_response_is_not_the_next_response() {
 #[test]
 fn slow_clients_are_cut_and_hold_nobody_up() {
     let upstream = Upstream::ok();
-    let proxy = start(&upstream, ", timeouts: {head: 500ms, idle: 500ms}");
+    let proxy = start(&upstream, ", timeouts: {head: 2s, idle: 2s}");
     let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n";
     let mut heads: Vec<_> = (0..50).map(|_| connect(proxy.address)).collect();
     let mut bodies: Vec<_> = (0..50).map(|_| connect(proxy.address)).collect();
@@ -315,12 +315,12 @@ fn a_reader_that_goes_on_slowly_over_http2_is_served_to_the_end() {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n");
         [head.as_bytes(), &b"x".repeat(LENGTH)].concat()
     });
-    let proxy = start(&upstream, ", timeouts: {idle: 400ms}");
+    let proxy = start(&upstream, ", timeouts: {idle: 2s}");
     let mut client = Frames::connect(&proxy, &[(4, 4_000)]);
     client.send(&request(1, &GET));
     let mut length = 0;
     // Each window is opened only after a pause shorter than the limit, all together longer.
-    client.0.set_read_timeout(Some(Duration::from_millis(60))).unwrap();
+    client.0.set_read_timeout(Some(Duration::from_millis(250))).unwrap();
     wait_for("the whole body", || {
         while let Some(came) = client.next() {
             assert!(!matches!(came.kind, RST_STREAM | GOAWAY), "{came:?} after {length} bytes");

@@ -370,7 +370,7 @@ fn a_refusal_reaches_a_client_that_is_still_sending() {
 fn answers_to_requests_that_never_came_whole_have_a_body_by_accept() {
     let upstream = Upstream::ok();
     let service = one_service(&[upstream.address], "");
-    let listener = ", timeouts: {head: 200ms}, limits: {headers: 5}";
+    let listener = ", timeouts: {head: 2s}, limits: {headers: 5}";
     let proxy = Proxy::start(&service.replace(", trusted_proxies: []", listener), "");
     let long = "a".repeat(40_000);
     for (status, reason, rest) in [

@@ -409,7 +409,7 @@ fn every_reason_is_produced_and_means_what_the_list_says() {
         row(
             "half a head",
             ok,
-            (", timeouts: {head: 200ms}", ""),
+            (", timeouts: {head: 1s}", ""),
             |p| {
                 let answer = send(p, "GET / HTTP/1.1\r\nAccept: application/json\r\n").unwrap();
                 let body: Value = serde_json::from_slice(&answer.body).unwrap();
@@ -677,7 +677,7 @@ fn every_reason_is_produced_and_means_what_the_list_says() {
         row(
             "a connection on which nothing comes",
             ok,
-            (", timeouts: {head: 200ms}", ""),
+            (", timeouts: {head: 1s}", ""),
             |p| {
                 let mut answer = Vec::new();
                 let _ = connect(p.address).read_to_end(&mut answer);

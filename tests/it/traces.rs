@@ -311,7 +311,7 @@ fn refusals_of_grpc_are_repeated_or_counted_as_the_protocol_says() {
         check_answers(
             name,
             &receiver.address.to_string(),
-            ", timeout: 500ms",
+            ", timeout: 3s",
             [exported, rejected, refused, u64::from(is_repeated)],
         );
         assert_eq!(receiver.requests() > 1, is_repeated, "{name}");
