@@ -17,7 +17,7 @@ use lbproxy::elk::Product;
 use serde_json::{Value, json};
 use socket2::Socket;
 
-use crate::support::{Response, SHIPPED, connect, read_response, reserve, ship_to, wait_within};
+use crate::support::{Response, connect, read_response, reserve, ship_to, wait_within};
 
 /// Longest wait for a server to end; the script kills it after 30 s.
 const STOP_PATIENCE: Duration = Duration::from_mins(1);
