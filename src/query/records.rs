@@ -127,14 +127,7 @@ impl Runs {
                 return Ok(());
             }
         };
-        let origin = Origin {
-            instance: entry.instance,
-            epoch: entry.epoch,
-            worker: entry.lane,
-            seq: entry.seq,
-            constants: &constants,
-        };
-        match Row::read(stream, entry.payload, origin) {
+        match Row::read(stream, entry.payload, Origin::of(entry, &constants)) {
             Ok(row) => visit(&row, &constants),
             Err(error) => {
                 self.count(error);

@@ -161,13 +161,7 @@ pub(super) fn ids(
         if !is_wanted || found.len() >= most {
             return;
         }
-        let origin = Origin {
-            instance: entry.instance,
-            epoch: entry.epoch,
-            worker: entry.lane,
-            seq: entry.seq,
-            constants: &constants,
-        };
+        let origin = Origin::of(entry, &constants);
         let mut id = Vec::new();
         if record::write_id(stream, entry.payload, &origin, &mut id).is_ok() {
             found.push((lane, entry.seq, String::from_utf8_lossy(&id).into_owned()));
