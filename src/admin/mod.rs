@@ -38,7 +38,9 @@ pub use discover::Discover;
 use crate::config;
 use crate::control::Control;
 use crate::journal;
-use crate::metrics::{AdminMetrics, Exposition, OtlpMetrics, RollupMetrics, ShipMetrics};
+use crate::metrics::{
+    AdminMetrics, Exposition, Ledger, OtlpMetrics, RollupMetrics, ShipMetrics, Shipped,
+};
 use crate::proxy::Figures;
 use crate::rollup;
 use crate::vitals;
@@ -70,6 +72,16 @@ pub struct Sources {
     pub drain: watch::Sender<bool>,
     /// Token to ask for.
     pub token: Option<config::Secret>,
+}
+
+impl Sources {
+    /// What became of every record.
+    pub fn ledger(&self) -> Ledger {
+        let pending = |ship: &Shipping| self.journal.pending(ship.reader);
+        let shipped = self.ship.as_ref().map(|ship| Shipped::read(&ship.metrics, || pending(ship)));
+        let (workers, control) = (self.proxy.workers(), self.control.metrics());
+        Ledger::read(shipped, self.journal.metrics(), workers, control)
+    }
 }
 
 /// What does not change while the process runs.

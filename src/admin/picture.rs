@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 
 use super::Sources;
 use super::live::{Look, Rates};
+use crate::metrics::{Cell64, Shipped, WorkerMetrics};
 use crate::proxy::EndpointState;
 
 /// One look at the counters.
 pub(super) fn look(sources: &Sources) -> Look {
     let workers = sources.proxy.workers();
-    let sum = |cell: fn(&crate::metrics::WorkerMetrics) -> &crate::metrics::Cell64| -> u64 {
+    let sum = |cell: fn(&WorkerMetrics) -> &Cell64| -> u64 {
         workers.iter().map(|cells| cell(cells).value()).sum()
     };
     Look {
@@ -144,28 +145,27 @@ fn queues(sources: &Sources) -> Value {
 
 /// Whether the figures can be trusted: where every record is.
 pub(super) fn trust(sources: &Sources) -> Value {
-    let journal = sources.journal.metrics();
-    let created =
-        sources.proxy.records_created() + sources.control.metrics().records_created_total.value();
-    let (journaled, dropped) = (journal.appended_total.value(), journal.dropped_full_total.value());
+    let (ledger, journal) = (sources.ledger(), sources.journal.metrics());
     json!({
-        "created": created,
-        "journaled": journaled,
-        "dropped": dropped,
+        "created": ledger.created,
+        "journaled": ledger.journaled,
+        "dropped": ledger.dropped_full,
         "damaged": journal.damaged_records_total.value(),
         "journal_used_bytes": journal.used_bytes.value(),
         "journal_capacity_bytes": journal.capacity_bytes.value(),
         "rollup_unreadable": sources.rollup.as_ref().map(|r| r.metrics.unreadable_total.value()),
         "rollup_lost": sources.rollup.as_ref().map(|r| r.metrics.rows_lost_total.value()),
-        "shipping": shipping(sources),
+        "shipping": shipping(sources, ledger.shipped),
     })
 }
 
 /// Shipping: its state in a word, and its counts.
-pub(super) fn shipping(sources: &Sources) -> Value {
-    let Some(ship) = &sources.ship else { return json!({ "state": "off" }) };
+fn shipping(sources: &Sources, shipped: Option<Shipped>) -> Value {
+    let Some((ship, shipped)) = sources.ship.as_ref().zip(shipped) else {
+        return json!({ "state": "off" });
+    };
     let cells = &ship.metrics;
-    let is = |cell: &crate::metrics::Cell64| cell.value() == 1;
+    let is = |cell: &Cell64| cell.value() == 1;
     let state = match (is(&cells.connected), is(&cells.unauthorized)) {
         (true, _) => "shipping",
         (false, true) => "unauthorized",
@@ -173,13 +173,13 @@ pub(super) fn shipping(sources: &Sources) -> Value {
     };
     json!({
         "state": state,
-        "recovered": cells.recovered.value(),
-        "acknowledged": cells.acknowledged_total.value(),
-        "duplicate": cells.duplicate_total.value(),
-        "failure_store": cells.failure_store_total.value(),
-        "dead_letter": cells.dead_letter_total.value(),
+        "recovered": shipped.recovered,
+        "acknowledged": shipped.acknowledged,
+        "duplicate": shipped.duplicate,
+        "failure_store": shipped.failure_store,
+        "dead_letter": shipped.dead_letter,
         "dead_letter_lost": cells.dead_letter_lost_total.value(),
-        "pending": sources.journal.pending(ship.reader),
+        "pending": shipped.pending,
         "oldest_pending_s": cells.oldest_pending_seconds.value(),
         "batches": cells.batches_total.value(),
         "batch_errors": cells.batch_errors_total.value(),

@@ -152,11 +152,6 @@ impl Figures {
         }
     }
 
-    /// Records made so far: the left side of the first equation.
-    pub fn records_created(&self) -> u64 {
-        self.workers.iter().map(|cells| cells.records_created_total.value()).sum()
-    }
-
     /// Every endpoint with its state.
     pub fn endpoints(&self) -> Vec<EndpointState> {
         let now_ms = millis(self.start.elapsed());

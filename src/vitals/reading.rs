@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use super::cgroup::Cgroup;
 use super::procfs;
-use super::sample::{FileSystem, Heap, Pool, Reading, Records, Shipped, Work};
+use super::sample::{FileSystem, Heap, Pool, Reading, Records, Shipping, Work};
 use crate::control::Control;
 use crate::journal;
-use crate::metrics::{EndpointMetrics, ShipMetrics, WorkerMetrics};
+use crate::metrics::{EndpointMetrics, Ledger, ShipMetrics, Shipped, WorkerMetrics};
 use crate::proxy::Figures;
 
 /// Where control groups are.
@@ -92,30 +92,20 @@ impl Sources {
         pools
     }
 
-    /// What became of records. The journal is read before what was created, so that no
-    /// part is larger than its whole.
+    /// What became of records, and where they wait.
     fn records(&self) -> Records {
-        let shipped = self.ship.as_ref().map(|(reader, ship)| Shipped {
-            recovered: ship.recovered.value(),
-            acknowledged: ship.acknowledged_total.value(),
-            duplicate: ship.duplicate_total.value(),
-            failure_store: ship.failure_store_total.value(),
-            dead_letter: ship.dead_letter_total.value(),
-            pending: self.journal.pending(reader),
-            oldest_pending_seconds: ship.oldest_pending_seconds.value(),
-            is_connected: ship.connected.value() == 1,
-        });
+        let pending = |reader: &str| self.journal.pending(reader);
+        let shipped = self.ship.as_ref().map(|(name, ship)| Shipped::read(ship, || pending(name)));
+        let (workers, control) = (self.figures.workers(), self.control.metrics());
         let journal = self.journal.metrics();
-        let (journaled, dropped_full) =
-            (journal.appended_total.value(), journal.dropped_full_total.value());
-        let control = self.control.metrics().records_created_total.value();
         Records {
-            created: self.figures.records_created() + control,
-            journaled,
-            dropped_full,
+            ledger: Ledger::read(shipped, journal, workers, control),
             used_bytes: journal.used_bytes.value(),
             capacity_bytes: journal.capacity_bytes.value(),
-            shipped,
+            shipping: self.ship.as_ref().map(|(_, ship)| Shipping {
+                oldest_pending_seconds: ship.oldest_pending_seconds.value(),
+                is_connected: ship.connected.value() == 1,
+            }),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::cgroup::Cgroup;
 use super::procfs::{Cpu, HostCpu, HostMemory, Switches, Thread};
 use crate::base::clock::millis;
+use crate::metrics::Ledger;
 use crate::record::{Bytes, Count, Flag, Micros, ProcessRecord, Ratio, Text, TimestampMs};
 
 /// Everything read at one instant.
@@ -166,39 +167,23 @@ impl Pool {
     }
 }
 
-/// What became of records.
+/// What became of records, and where they wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Records {
-    /// Made.
-    pub(super) created: u64,
-    /// Appended.
-    pub(super) journaled: u64,
-    /// Without space.
-    pub(super) dropped_full: u64,
-    /// Bytes that readers need.
+    /// What became of them.
+    pub(super) ledger: Ledger,
+    /// Bytes of the journal that readers need.
     pub(super) used_bytes: u64,
     /// Most bytes.
     pub(super) capacity_bytes: u64,
     /// Shipping, if there is any.
-    pub(super) shipped: Option<Shipped>,
+    pub(super) shipping: Option<Shipping>,
 }
 
-/// The shipping side of [`Records`].
+/// How shipping goes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Shipped {
-    /// Waited at start.
-    pub(super) recovered: u64,
-    /// Stored.
-    pub(super) acknowledged: u64,
-    /// Stored before.
-    pub(super) duplicate: u64,
-    /// In the failure store.
-    pub(super) failure_store: u64,
-    /// Refused for good.
-    pub(super) dead_letter: u64,
-    /// Not settled.
-    pub(super) pending: u64,
-    /// Age of the oldest of them.
+pub(super) struct Shipping {
+    /// Age of the oldest record that waits.
     pub(super) oldest_pending_seconds: u64,
     /// Whether the server takes records.
     pub(super) is_connected: bool,
@@ -412,22 +397,26 @@ fn switches(record: &mut ProcessRecord<'_>, switches: Option<Switches>) {
     record.switches_involuntary = switches.map(|switches| Count(switches.involuntary));
 }
 
-/// What became of records.
+/// What became of records, and where they wait.
 fn records(record: &mut ProcessRecord<'_>, now: &Records) {
-    record.created = Some(Count(now.created));
-    record.journaled = Some(Count(now.journaled));
-    record.dropped_full = Some(Count(now.dropped_full));
-    record.journal_used_bytes = Some(Bytes(now.used_bytes));
-    record.journal_capacity_bytes = Some(Bytes(now.capacity_bytes));
-    let Some(shipped) = &now.shipped else { return };
-    record.recovered = Some(Count(shipped.recovered));
-    record.acknowledged = Some(Count(shipped.acknowledged));
-    record.duplicate = Some(Count(shipped.duplicate));
-    record.failure_store = Some(Count(shipped.failure_store));
-    record.dead_letter = Some(Count(shipped.dead_letter));
-    record.pending = Some(Count(shipped.pending));
-    record.oldest_pending_seconds = Some(Count(shipped.oldest_pending_seconds));
-    record.is_connected = Some(Flag(shipped.is_connected));
+    let Records { ledger, used_bytes, capacity_bytes, shipping } = *now;
+    record.created = Some(Count(ledger.created));
+    record.journaled = Some(Count(ledger.journaled));
+    record.dropped_full = Some(Count(ledger.dropped_full));
+    record.journal_used_bytes = Some(Bytes(used_bytes));
+    record.journal_capacity_bytes = Some(Bytes(capacity_bytes));
+    if let Some(shipped) = ledger.shipped {
+        record.recovered = Some(Count(shipped.recovered));
+        record.acknowledged = Some(Count(shipped.acknowledged));
+        record.duplicate = Some(Count(shipped.duplicate));
+        record.failure_store = Some(Count(shipped.failure_store));
+        record.dead_letter = Some(Count(shipped.dead_letter));
+        record.pending = Some(Count(shipped.pending));
+    }
+    if let Some(shipping) = shipping {
+        record.oldest_pending_seconds = Some(Count(shipping.oldest_pending_seconds));
+        record.is_connected = Some(Flag(shipping.is_connected));
+    }
 }
 
 #[cfg(test)]

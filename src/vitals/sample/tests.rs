@@ -51,7 +51,10 @@ fn reading(at_ms: u64, factor: u64) -> Reading {
             received: 500 * factor,
             ..Pool::default()
         }],
-        records: Records { created: 9, journaled: 8, dropped_full: 1, ..Records::default() },
+        records: Records {
+            ledger: Ledger { created: 9, journaled: 8, dropped_full: 1, shipped: None },
+            ..Records::default()
+        },
         ..Reading::default()
     }
 }
