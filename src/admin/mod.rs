@@ -193,7 +193,7 @@ fn exposition(sources: &Sources) -> Exposition {
     let mut page = Exposition::default();
     let admin = &sources.admin;
     admin.uptime_seconds.set(sources.start.elapsed().as_secs());
-    admin.resident_bytes.set(resident_bytes());
+    admin.resident_bytes.set(vitals::Usage::now().resident_bytes);
     admin.draining.set(u64::from(*sources.drain.borrow()));
     admin.expose(&[], &mut page);
     sources.proxy.expose(&mut page);
@@ -212,14 +212,6 @@ fn exposition(sources: &Sources) -> Exposition {
         otlp.metrics.expose(&[], &mut page);
     }
     page
-}
-
-/// Resident memory of this process, in bytes; 0 when /proc does not tell.
-fn resident_bytes() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
-    pages.unwrap_or(0) * rustix::param::page_size() as u64
 }
 
 /// How long an answer may take to reach its reader while the process ends.

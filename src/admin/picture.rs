@@ -10,6 +10,7 @@ use super::Sources;
 use super::live::{Look, Rates};
 use crate::metrics::{Cell64, Shipped, WorkerMetrics};
 use crate::proxy::EndpointState;
+use crate::vitals::Usage;
 
 /// One look at the counters.
 pub(super) fn look(sources: &Sources) -> Look {
@@ -19,7 +20,7 @@ pub(super) fn look(sources: &Sources) -> Look {
     };
     Look {
         at: Instant::now(),
-        cpu_ticks: cpu_ticks(),
+        cpu_ms: Usage::now().cpu_ms,
         requests: sum(|cells| &cells.requests_total),
         received: sum(|cells| &cells.downstream_received_bytes_total),
         sent: sum(|cells| &cells.downstream_sent_bytes_total),
@@ -88,7 +89,7 @@ pub(super) fn picture(
         "received_rate": rates.received,
         "sent_rate": rates.sent,
         "cpu_ratio": rates.cpu,
-        "resident_bytes": super::resident_bytes(),
+        "resident_bytes": Usage::now().resident_bytes,
         "connections": connections,
         "connections_refused": refused,
         "in_flight": in_flight,
@@ -189,12 +190,4 @@ fn shipping(sources: &Sources, shipped: Option<Shipped>) -> Value {
         "sent_bytes": cells.sent_bytes_total.value(),
         "restarts": cells.restarts_total.value(),
     })
-}
-
-/// CPU time of this process in ticks; 0 when /proc does not tell.
-fn cpu_ticks() -> u64 {
-    let Ok(text) = std::fs::read_to_string("/proc/self/stat") else { return 0 };
-    // The name of the program may hold anything; what follows it does not.
-    let Some((_, fields)) = text.rsplit_once(')') else { return 0 };
-    fields.split_ascii_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum()
 }

@@ -44,7 +44,7 @@ impl Sources {
             at: self.start.elapsed(),
             pid: u64::from(std::process::id()),
             page_bytes: rustix::param::page_size() as u64,
-            cpu: file("self/stat").and_then(|text| procfs::stat(&text, ticks)),
+            cpu: procfs::process(ticks),
             threads: procfs::threads(ticks),
             pss_bytes: file("self/smaps_rollup").and_then(|text| procfs::pss(&text)),
             journal_mapped_bytes: file("self/maps")
