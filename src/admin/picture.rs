@@ -18,38 +18,15 @@ pub(super) fn look(sources: &Sources) -> Look {
     let sum = |cell: fn(&WorkerMetrics) -> &Cell64| -> u64 {
         workers.iter().map(|cells| cell(cells).value()).sum()
     };
+    let endpoints = sources.proxy.endpoint_totals();
     Look {
         at: Instant::now(),
         cpu_ms: Usage::now().cpu_ms,
         requests: sum(|cells| &cells.requests_total),
         received: sum(|cells| &cells.downstream_received_bytes_total),
         sent: sum(|cells| &cells.downstream_sent_bytes_total),
-        endpoints: endpoint_cells(sources).iter().map(|cells| [cells[0], cells[1]]).collect(),
+        endpoints: endpoints.iter().map(|totals| [totals.attempts, totals.failures]).collect(),
     }
-}
-
-/// Of each endpoint, in the order of [`crate::proxy::Figures::endpoints`], over all workers: attempts,
-/// failures, in flight, connections active, idle, opened, reused.
-fn endpoint_cells(sources: &Sources) -> Vec<[u64; 7]> {
-    let cells = sources.proxy.endpoint_cells();
-    let count = cells.iter().filter(|(worker, ..)| *worker == 0).count();
-    let mut sums = vec![[0; 7]; count];
-    // Every worker has every endpoint, in the same order.
-    for (index, (.., cells)) in cells.iter().enumerate() {
-        let values = [
-            &cells.attempts_total,
-            &cells.failures_total,
-            &cells.in_flight,
-            &cells.connections_active,
-            &cells.connections_idle,
-            &cells.connections_opened_total,
-            &cells.connections_reused_total,
-        ];
-        for (sum, cell) in sums[index % count].iter_mut().zip(values) {
-            *sum += cell.value();
-        }
-    }
-    sums
 }
 
 /// Connections and exchanges that are open now.
@@ -103,26 +80,25 @@ pub(super) fn picture(
 /// Every endpoint.
 fn endpoints(sources: &Sources, rates: &Rates, since: &[(&'static str, u64)]) -> Value {
     let states = sources.proxy.endpoints();
-    let cells = endpoint_cells(sources);
+    let totals = sources.proxy.endpoint_totals();
     let rates = rates.endpoints.iter().copied().chain(std::iter::repeat([0.0; 2]));
     let since = since.iter().map(|(_, ms)| Some(*ms)).chain(std::iter::repeat(None));
-    let all = states.iter().zip(cells).zip(rates.zip(since));
-    all.map(|((state, cells), (rates, since_ms))| {
-        let [attempts, failures, in_flight, active, idle, opened, reused] = cells;
+    let all = states.iter().zip(totals).zip(rates.zip(since));
+    all.map(|((state, totals), (rates, since_ms))| {
         json!({
             "service": state.service,
             "endpoint": state.endpoint,
             "state": word(state),
             "since_ms": since_ms,
-            "attempts": attempts,
-            "failures": failures,
+            "attempts": totals.attempts,
+            "failures": totals.failures,
             "attempts_rate": rates[0],
             "failures_rate": rates[1],
-            "in_flight": in_flight,
-            "connections_active": active,
-            "connections_idle": idle,
-            "connections_opened": opened,
-            "connections_reused": reused,
+            "in_flight": totals.in_flight,
+            "connections_active": totals.active,
+            "connections_idle": totals.idle,
+            "connections_opened": totals.opened,
+            "connections_reused": totals.reused,
         })
     })
     .collect()

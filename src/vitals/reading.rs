@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use super::cgroup::Cgroup;
 use super::procfs;
-use super::sample::{FileSystem, Heap, Pool, Reading, Records, Shipping, Work};
+use super::sample::{FileSystem, Heap, Reading, Records, Shipping, Work};
 use crate::control::Control;
 use crate::journal;
-use crate::metrics::{EndpointMetrics, Ledger, ShipMetrics, Shipped, WorkerMetrics};
+use crate::metrics::{Ledger, ShipMetrics, Shipped, WorkerMetrics};
 use crate::proxy::Figures;
 
 /// Where control groups are.
@@ -57,7 +57,7 @@ impl Sources {
             host_memory: file("meminfo").and_then(|text| procfs::host_memory(&text)),
             cgroup: Cgroup::read(Path::new(CGROUP_ROOT), &file("self/cgroup").unwrap_or_default()),
             workers: self.works(),
-            endpoints: self.pools(),
+            endpoints: self.figures.endpoint_totals(),
             records: self.records(),
         }
     }
@@ -72,24 +72,6 @@ impl Sources {
             }
         }
         works
-    }
-
-    /// Endpoints in the order of the configuration, all workers together.
-    fn pools(&self) -> Vec<Pool> {
-        let mut pools: Vec<Pool> = Vec::new();
-        let cells = self.figures.endpoint_cells();
-        let per_worker = cells.iter().filter(|(worker, ..)| *worker == 0).count().max(1);
-        for (index, (_, service, endpoint, cells)) in cells.iter().enumerate() {
-            match pools.get_mut(index % per_worker) {
-                Some(sum) => sum.add(&pool(cells)),
-                None => pools.push(Pool {
-                    service: service.clone(),
-                    endpoint: endpoint.clone(),
-                    ..pool(cells)
-                }),
-            }
-        }
-        pools
     }
 
     /// What became of records, and where they wait.
@@ -126,22 +108,6 @@ fn work(cells: &WorkerMetrics) -> Work {
         delay_us: cells.loop_delay_us_total.value(),
         delay_peak_us: cells.loop_delay_peak_us.take(),
         ..Work::default()
-    }
-}
-
-/// The cells of an endpoint, without its names.
-fn pool(cells: &EndpointMetrics) -> Pool {
-    Pool {
-        in_flight: cells.in_flight.value(),
-        attempts: cells.attempts_total.value(),
-        failures: cells.failures_total.value(),
-        active: cells.connections_active.value(),
-        idle: cells.connections_idle.value(),
-        opened: cells.connections_opened_total.value(),
-        reused: cells.connections_reused_total.value(),
-        received: cells.received_bytes_total.value(),
-        sent: cells.sent_bytes_total.value(),
-        ..Pool::default()
     }
 }
 

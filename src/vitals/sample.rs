@@ -9,6 +9,7 @@ use super::cgroup::Cgroup;
 use super::procfs::{Cpu, HostCpu, HostMemory, Switches, Thread};
 use crate::base::clock::millis;
 use crate::metrics::Ledger;
+use crate::proxy::EndpointTotals;
 use crate::record::{Bytes, Count, Flag, Micros, ProcessRecord, Ratio, Text, TimestampMs};
 
 /// Everything read at one instant.
@@ -45,7 +46,7 @@ pub(super) struct Reading {
     /// Cells of each worker.
     pub(super) workers: Vec<Work>,
     /// Cells of each endpoint, all workers together.
-    pub(super) endpoints: Vec<Pool>,
+    pub(super) endpoints: Vec<EndpointTotals>,
     /// What became of records.
     pub(super) records: Records,
 }
@@ -125,48 +126,6 @@ impl Work {
     }
 }
 
-/// Cells of one endpoint, or of all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Pool {
-    /// Its service.
-    pub(super) service: String,
-    /// Its address.
-    pub(super) endpoint: String,
-    /// Attempts under way.
-    pub(super) in_flight: u64,
-    /// Attempts made.
-    pub(super) attempts: u64,
-    /// Attempts that failed.
-    pub(super) failures: u64,
-    /// Connections that carry an exchange.
-    pub(super) active: u64,
-    /// Connections that wait.
-    pub(super) idle: u64,
-    /// Connections opened.
-    pub(super) opened: u64,
-    /// Attempts on a pooled connection.
-    pub(super) reused: u64,
-    /// Bytes from the endpoint.
-    pub(super) received: u64,
-    /// Bytes to the endpoint.
-    pub(super) sent: u64,
-}
-
-impl Pool {
-    /// Adds the figures of another.
-    pub(super) fn add(&mut self, other: &Self) {
-        self.in_flight += other.in_flight;
-        self.attempts += other.attempts;
-        self.failures += other.failures;
-        self.active += other.active;
-        self.idle += other.idle;
-        self.opened += other.opened;
-        self.reused += other.reused;
-        self.received += other.received;
-        self.sent += other.sent;
-    }
-}
-
 /// What became of records, and where they wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Records {
@@ -240,8 +199,8 @@ impl<'a> Between<'a> {
             |reading: &Reading| reading.workers.iter().copied().fold(Work::default(), Work::with);
         self.work(&mut record, all(before), all(now));
         let all = |reading: &Reading| {
-            let mut sum = Pool::default();
-            reading.endpoints.iter().for_each(|pool| sum.add(pool));
+            let mut sum = EndpointTotals::default();
+            reading.endpoints.iter().for_each(|endpoint| sum.add(endpoint));
             sum
         };
         let (pools_before, pools) = (all(before), all(now));
@@ -283,7 +242,7 @@ impl<'a> Between<'a> {
             record.endpoint = Some(Text(pool.endpoint.as_bytes()));
             record.in_flight = Some(Count(pool.in_flight));
             record.requests = Some(Count(pool.attempts));
-            let blank = Pool::default();
+            let blank = EndpointTotals::default();
             let before = between.before.endpoints.get(index).unwrap_or(&blank);
             let rise = pool.attempts.saturating_sub(before.attempts).saturating_mul(1_000);
             record.requests_rate = Ratio::of(rise, between.period_ms());
@@ -374,7 +333,7 @@ impl<'a> Between<'a> {
     }
 
     /// Connections to endpoints.
-    fn pool(&self, record: &mut ProcessRecord<'_>, before: &Pool, now: &Pool) {
+    fn pool(&self, record: &mut ProcessRecord<'_>, before: &EndpointTotals, now: &EndpointTotals) {
         record.pool_active = Some(Count(now.active));
         record.pool_idle = Some(Count(now.idle));
         record.pool_opened = Some(Count(now.opened));
