@@ -21,7 +21,7 @@ pub use filter::Filter;
 pub use lexer::Lexer;
 pub use newest::Newest;
 pub use parse::FilterError;
-pub use records::{PASS_BYTES, Records, Visit};
+pub use records::{PASS_BYTES, Records, Visit, until_end};
 pub use row::Row;
 pub use show::show;
 pub use summary::{Group, Groups, Lane, Sequences};
