@@ -19,8 +19,8 @@ use tokio::time::MissedTickBehavior;
 use super::Sources;
 use super::events::{self, Seat};
 use super::picture;
-
 use crate::base::clock::wall_ms;
+use crate::vitals::Usage;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -36,8 +36,8 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 pub(super) struct Look {
     /// When.
     pub(super) at: Instant,
-    /// CPU time of the process in ticks.
-    pub(super) cpu_ticks: u64,
+    /// CPU time of the process in milliseconds.
+    pub(super) cpu_ms: u64,
     /// Exchanges ended.
     pub(super) requests: u64,
     /// Bytes read from downstreams.
@@ -234,13 +234,12 @@ impl State {
             return Rates::default();
         }
         let per_second = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
-        let ticks = rustix::param::clock_ticks_per_second() as f64;
         let endpoints = last.endpoints.iter().zip(&first.endpoints);
         Rates {
             requests: per_second(last.requests, first.requests),
             received: per_second(last.received, first.received),
             sent: per_second(last.sent, first.sent),
-            cpu: per_second(last.cpu_ticks, first.cpu_ticks) / ticks,
+            cpu: per_second(last.cpu_ms, first.cpu_ms) / 1_000.0,
             endpoints: endpoints
                 .map(|(now, before)| [per_second(now[0], before[0]), per_second(now[1], before[1])])
                 .collect(),
@@ -257,7 +256,7 @@ impl State {
         self.points.push_back(Point {
             time_ms: now_ms,
             cpu: rates.cpu,
-            resident_bytes: super::resident_bytes(),
+            resident_bytes: Usage::now().resident_bytes,
             received: rates.received,
             sent: rates.sent,
             connections,

@@ -38,7 +38,9 @@ pub use discover::Discover;
 use crate::config;
 use crate::control::Control;
 use crate::journal;
-use crate::metrics::{AdminMetrics, Exposition, OtlpMetrics, RollupMetrics, ShipMetrics};
+use crate::metrics::{
+    AdminMetrics, Exposition, Ledger, OtlpMetrics, RollupMetrics, ShipMetrics, Shipped,
+};
 use crate::proxy::Figures;
 use crate::rollup;
 use crate::vitals;
@@ -70,6 +72,16 @@ pub struct Sources {
     pub drain: watch::Sender<bool>,
     /// Token to ask for.
     pub token: Option<config::Secret>,
+}
+
+impl Sources {
+    /// What became of every record.
+    pub fn ledger(&self) -> Ledger {
+        let pending = |ship: &Shipping| self.journal.pending(ship.reader);
+        let shipped = self.ship.as_ref().map(|ship| Shipped::read(&ship.metrics, || pending(ship)));
+        let (workers, control) = (self.proxy.workers(), self.control.metrics());
+        Ledger::read(shipped, self.journal.metrics(), workers, control)
+    }
 }
 
 /// What does not change while the process runs.
@@ -181,7 +193,7 @@ fn exposition(sources: &Sources) -> Exposition {
     let mut page = Exposition::default();
     let admin = &sources.admin;
     admin.uptime_seconds.set(sources.start.elapsed().as_secs());
-    admin.resident_bytes.set(resident_bytes());
+    admin.resident_bytes.set(vitals::Usage::now().resident_bytes);
     admin.draining.set(u64::from(*sources.drain.borrow()));
     admin.expose(&[], &mut page);
     sources.proxy.expose(&mut page);
@@ -200,14 +212,6 @@ fn exposition(sources: &Sources) -> Exposition {
         otlp.metrics.expose(&[], &mut page);
     }
     page
-}
-
-/// Resident memory of this process, in bytes; 0 when /proc does not tell.
-fn resident_bytes() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
-    pages.unwrap_or(0) * rustix::param::page_size() as u64
 }
 
 /// How long an answer may take to reach its reader while the process ends.

@@ -8,46 +8,25 @@ use serde_json::{Value, json};
 
 use super::Sources;
 use super::live::{Look, Rates};
+use crate::metrics::{Cell64, Shipped, WorkerMetrics};
 use crate::proxy::EndpointState;
+use crate::vitals::Usage;
 
 /// One look at the counters.
 pub(super) fn look(sources: &Sources) -> Look {
     let workers = sources.proxy.workers();
-    let sum = |cell: fn(&crate::metrics::WorkerMetrics) -> &crate::metrics::Cell64| -> u64 {
+    let sum = |cell: fn(&WorkerMetrics) -> &Cell64| -> u64 {
         workers.iter().map(|cells| cell(cells).value()).sum()
     };
+    let endpoints = sources.proxy.endpoint_totals();
     Look {
         at: Instant::now(),
-        cpu_ticks: cpu_ticks(),
+        cpu_ms: Usage::now().cpu_ms,
         requests: sum(|cells| &cells.requests_total),
         received: sum(|cells| &cells.downstream_received_bytes_total),
         sent: sum(|cells| &cells.downstream_sent_bytes_total),
-        endpoints: endpoint_cells(sources).iter().map(|cells| [cells[0], cells[1]]).collect(),
+        endpoints: endpoints.iter().map(|totals| [totals.attempts, totals.failures]).collect(),
     }
-}
-
-/// Of each endpoint, in the order of [`crate::proxy::Figures::endpoints`], over all workers: attempts,
-/// failures, in flight, connections active, idle, opened, reused.
-fn endpoint_cells(sources: &Sources) -> Vec<[u64; 7]> {
-    let cells = sources.proxy.endpoint_cells();
-    let count = cells.iter().filter(|(worker, ..)| *worker == 0).count();
-    let mut sums = vec![[0; 7]; count];
-    // Every worker has every endpoint, in the same order.
-    for (index, (.., cells)) in cells.iter().enumerate() {
-        let values = [
-            &cells.attempts_total,
-            &cells.failures_total,
-            &cells.in_flight,
-            &cells.connections_active,
-            &cells.connections_idle,
-            &cells.connections_opened_total,
-            &cells.connections_reused_total,
-        ];
-        for (sum, cell) in sums[index % count].iter_mut().zip(values) {
-            *sum += cell.value();
-        }
-    }
-    sums
 }
 
 /// Connections and exchanges that are open now.
@@ -87,7 +66,7 @@ pub(super) fn picture(
         "received_rate": rates.received,
         "sent_rate": rates.sent,
         "cpu_ratio": rates.cpu,
-        "resident_bytes": super::resident_bytes(),
+        "resident_bytes": Usage::now().resident_bytes,
         "connections": connections,
         "connections_refused": refused,
         "in_flight": in_flight,
@@ -101,26 +80,25 @@ pub(super) fn picture(
 /// Every endpoint.
 fn endpoints(sources: &Sources, rates: &Rates, since: &[(&'static str, u64)]) -> Value {
     let states = sources.proxy.endpoints();
-    let cells = endpoint_cells(sources);
+    let totals = sources.proxy.endpoint_totals();
     let rates = rates.endpoints.iter().copied().chain(std::iter::repeat([0.0; 2]));
     let since = since.iter().map(|(_, ms)| Some(*ms)).chain(std::iter::repeat(None));
-    let all = states.iter().zip(cells).zip(rates.zip(since));
-    all.map(|((state, cells), (rates, since_ms))| {
-        let [attempts, failures, in_flight, active, idle, opened, reused] = cells;
+    let all = states.iter().zip(totals).zip(rates.zip(since));
+    all.map(|((state, totals), (rates, since_ms))| {
         json!({
             "service": state.service,
             "endpoint": state.endpoint,
             "state": word(state),
             "since_ms": since_ms,
-            "attempts": attempts,
-            "failures": failures,
+            "attempts": totals.attempts,
+            "failures": totals.failures,
             "attempts_rate": rates[0],
             "failures_rate": rates[1],
-            "in_flight": in_flight,
-            "connections_active": active,
-            "connections_idle": idle,
-            "connections_opened": opened,
-            "connections_reused": reused,
+            "in_flight": totals.in_flight,
+            "connections_active": totals.active,
+            "connections_idle": totals.idle,
+            "connections_opened": totals.opened,
+            "connections_reused": totals.reused,
         })
     })
     .collect()
@@ -144,28 +122,27 @@ fn queues(sources: &Sources) -> Value {
 
 /// Whether the figures can be trusted: where every record is.
 pub(super) fn trust(sources: &Sources) -> Value {
-    let journal = sources.journal.metrics();
-    let created =
-        sources.proxy.records_created() + sources.control.metrics().records_created_total.value();
-    let (journaled, dropped) = (journal.appended_total.value(), journal.dropped_full_total.value());
+    let (ledger, journal) = (sources.ledger(), sources.journal.metrics());
     json!({
-        "created": created,
-        "journaled": journaled,
-        "dropped": dropped,
+        "created": ledger.created,
+        "journaled": ledger.journaled,
+        "dropped": ledger.dropped_full,
         "damaged": journal.damaged_records_total.value(),
         "journal_used_bytes": journal.used_bytes.value(),
         "journal_capacity_bytes": journal.capacity_bytes.value(),
         "rollup_unreadable": sources.rollup.as_ref().map(|r| r.metrics.unreadable_total.value()),
         "rollup_lost": sources.rollup.as_ref().map(|r| r.metrics.rows_lost_total.value()),
-        "shipping": shipping(sources),
+        "shipping": shipping(sources, ledger.shipped),
     })
 }
 
 /// Shipping: its state in a word, and its counts.
-pub(super) fn shipping(sources: &Sources) -> Value {
-    let Some(ship) = &sources.ship else { return json!({ "state": "off" }) };
+fn shipping(sources: &Sources, shipped: Option<Shipped>) -> Value {
+    let Some((ship, shipped)) = sources.ship.as_ref().zip(shipped) else {
+        return json!({ "state": "off" });
+    };
     let cells = &ship.metrics;
-    let is = |cell: &crate::metrics::Cell64| cell.value() == 1;
+    let is = |cell: &Cell64| cell.value() == 1;
     let state = match (is(&cells.connected), is(&cells.unauthorized)) {
         (true, _) => "shipping",
         (false, true) => "unauthorized",
@@ -173,13 +150,13 @@ pub(super) fn shipping(sources: &Sources) -> Value {
     };
     json!({
         "state": state,
-        "recovered": cells.recovered.value(),
-        "acknowledged": cells.acknowledged_total.value(),
-        "duplicate": cells.duplicate_total.value(),
-        "failure_store": cells.failure_store_total.value(),
-        "dead_letter": cells.dead_letter_total.value(),
+        "recovered": shipped.recovered,
+        "acknowledged": shipped.acknowledged,
+        "duplicate": shipped.duplicate,
+        "failure_store": shipped.failure_store,
+        "dead_letter": shipped.dead_letter,
         "dead_letter_lost": cells.dead_letter_lost_total.value(),
-        "pending": sources.journal.pending(ship.reader),
+        "pending": shipped.pending,
         "oldest_pending_s": cells.oldest_pending_seconds.value(),
         "batches": cells.batches_total.value(),
         "batch_errors": cells.batch_errors_total.value(),
@@ -189,12 +166,4 @@ pub(super) fn shipping(sources: &Sources) -> Value {
         "sent_bytes": cells.sent_bytes_total.value(),
         "restarts": cells.restarts_total.value(),
     })
-}
-
-/// CPU time of this process in ticks; 0 when /proc does not tell.
-fn cpu_ticks() -> u64 {
-    let Ok(text) = std::fs::read_to_string("/proc/self/stat") else { return 0 };
-    // The name of the program may hold anything; what follows it does not.
-    let Some((_, fields)) = text.rsplit_once(')') else { return 0 };
-    fields.split_ascii_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum()
 }

@@ -1,10 +1,11 @@
 //! What everything stands on: units and instants with their text forms, the wall clock, threads beside
-//! the traffic, trace contexts, text from strangers, names mistyped.
+//! the traffic, trace contexts, text from strangers, names mistyped, sums that must agree.
 //!
 //! Standard library and small crates only; no I/O, no async.
 
 pub mod background;
 pub mod clock;
+pub mod equation;
 pub mod histogram;
 pub mod instant;
 pub mod nearest;

@@ -18,7 +18,7 @@ use crate::config::{self, Config};
 use crate::control::Control;
 use crate::elk::Product;
 use crate::journal::{self, Journal, Lane};
-use crate::metrics::{AdminMetrics, JournalMetrics, RollupMetrics, ShipMetrics};
+use crate::metrics::{AdminMetrics, JournalMetrics, Ledger, RollupMetrics, ShipMetrics};
 use crate::otlp;
 use crate::proxy;
 use crate::record::{Constants, Stream, TimestampMs};
@@ -209,7 +209,7 @@ impl Process {
                 }
             }
             journal.close();
-            Ledger::of(&account)
+            account.ledger()
         })
         .await?;
         // Readers of the last pages get them.
@@ -344,89 +344,4 @@ fn start_rollups(
     })
     .context("cannot start rollups; raise the limit of threads")?;
     Ok((Some(running), Some(admin::Rollup { metrics, history })))
-}
-
-/// What became of every record; both lines hold at the end of a process.
-///
-/// ```text
-/// created              = journaled + dropped_full
-/// journaled + recovered = acknowledged + duplicate + failure_store + dead_letter + pending
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ledger {
-    /// Records made, by workers and by everything else.
-    pub(super) created: u64,
-    /// Appended to the journal.
-    pub(super) journaled: u64,
-    /// Refused by a full journal.
-    pub(super) dropped_full: u64,
-    /// The shipping side, if there is one.
-    pub(super) shipped: Option<Shipped>,
-}
-
-/// The shipping side of a [`Ledger`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shipped {
-    /// Waited at start.
-    pub(super) recovered: u64,
-    /// Stored.
-    pub(super) acknowledged: u64,
-    /// Stored before.
-    pub(super) duplicate: u64,
-    /// In the failure store.
-    pub(super) failure_store: u64,
-    /// Refused for good.
-    pub(super) dead_letter: u64,
-    /// Still in the journal.
-    pub(super) pending: u64,
-}
-
-impl Ledger {
-    /// From the counters.
-    pub(super) fn of(sources: &admin::Sources) -> Self {
-        let (journal, ship) = (sources.journal.metrics(), &sources.ship);
-        Self {
-            created: sources.proxy.records_created()
-                + sources.control.metrics().records_created_total.value(),
-            journaled: journal.appended_total.value(),
-            dropped_full: journal.dropped_full_total.value(),
-            shipped: ship.as_ref().map(|admin::Shipping { metrics: ship, .. }| Shipped {
-                recovered: ship.recovered.value(),
-                acknowledged: ship.acknowledged_total.value(),
-                duplicate: ship.duplicate_total.value(),
-                failure_store: ship.failure_store_total.value(),
-                dead_letter: ship.dead_letter_total.value(),
-                pending: ship.pending.value(),
-            }),
-        }
-    }
-}
-
-impl Shipped {
-    /// Everything that ended, and what is left.
-    fn total(&self) -> u64 {
-        self.acknowledged + self.duplicate + self.failure_store + self.dead_letter + self.pending
-    }
-}
-
-impl std::fmt::Display for Ledger {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let verdict = |holds| if holds { "holds" } else { "DOES NOT HOLD" };
-        let Self { created, journaled, dropped_full, shipped } = self;
-        let first = verdict(*created == journaled + dropped_full);
-        write!(
-            f,
-            "created {created} = journaled {journaled} + dropped_full {dropped_full} ({first})"
-        )?;
-        let Some(shipped) = shipped else { return Ok(()) };
-        let Shipped { recovered, acknowledged, duplicate, failure_store, dead_letter, pending } =
-            shipped;
-        let second = verdict(journaled + recovered == shipped.total());
-        write!(
-            f,
-            "\nlbproxy: journaled {journaled} + recovered {recovered} = acknowledged {acknowledged} \
-             + duplicate {duplicate} + failure_store {failure_store} + dead_letter {dead_letter} \
-             + pending {pending} ({second})"
-        )
-    }
 }

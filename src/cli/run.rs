@@ -81,6 +81,8 @@ async fn serve(
     }
     tracing::info!(seconds = drain_timeout.as_secs(), "draining; no new connections are taken");
     let ledger = process.drain(drain_timeout).await?;
-    writeln!(std::io::stderr(), "lbproxy: {ledger}")?;
+    for equation in ledger.equations() {
+        writeln!(std::io::stderr(), "lbproxy: {equation}")?;
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,15 +2,17 @@
 //!
 //! Every name stands once, in [`table`]; a metric is an [`Cell64`] in a plain struct, so that adding
 //! one is one row there and one call where it happens. Counters of a worker are written by that
-//! worker alone and read by the admin thread.
+//! worker alone and read by the admin thread. [`Ledger`] is what they say of records.
 //!
 //! Not here: percentiles and per-URI figures (they come from the journal), HTTP (see `admin`).
 
 mod docs;
+mod ledger;
 mod table;
 mod text;
 
 pub use docs::metrics_markdown;
+pub use ledger::{Ledger, Shipped};
 pub use table::{
     AdminMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, MonitorMetrics, OtlpMetrics,
     ProcessMetrics, RollupMetrics, ServiceMetrics, ShipMetrics, ThreadMetrics, WorkerMetrics,

@@ -6,6 +6,7 @@
 mod body;
 pub mod elastic;
 pub mod story;
+mod thread;
 pub mod traffic;
 pub mod upstream;
 

@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 
 use super::endpoint::Lease;
 use super::headers::clean_trailers;
-use super::limit::{Deadline, Timer};
+use super::limit::{Pause, Timer};
 use super::stopwatch::Stopwatch;
 use crate::record::Reason;
 
@@ -55,11 +55,7 @@ struct Stream {
     /// Shared with the exchange.
     upload: Rc<Upload>,
     /// Longest pause.
-    idle: Duration,
-    /// Passes when the pause is too long.
-    deadline: Deadline,
-    /// Whether `deadline` is armed.
-    is_armed: bool,
+    pause: Pause,
     /// Largest body.
     bytes_max: Option<u64>,
 }
@@ -83,14 +79,8 @@ impl RequestBody {
             ended: Cell::new(None),
             fault: Cell::new(None),
         });
-        let stream = Stream {
-            inner,
-            upload: Rc::clone(&upload),
-            idle,
-            deadline: Deadline::new(timer),
-            is_armed: false,
-            bytes_max,
-        };
+        let pause = Pause::new(idle, timer);
+        let stream = Stream { inner, upload: Rc::clone(&upload), pause, bytes_max };
         (Self { stream: Some(stream) }, upload)
     }
 }
@@ -134,17 +124,10 @@ impl Body for RequestBody {
         let Some(stream) = &mut self.get_mut().stream else { return Poll::Ready(None) };
         match Pin::new(&mut stream.inner).poll_frame(cx) {
             Poll::Pending => {
-                if !stream.is_armed {
-                    stream.is_armed = true;
-                    stream.deadline.set(stream.idle);
-                }
-                stream.deadline.poll(cx).map(|()| Some(Err(stream.fail(Reason::BodyTimeout))))
+                stream.pause.poll(cx).map(|()| Some(Err(stream.fail(Reason::BodyTimeout))))
             }
             Poll::Ready(next) => {
-                if stream.is_armed {
-                    stream.is_armed = false;
-                    stream.deadline.clear();
-                }
+                stream.pause.end();
                 Poll::Ready(match next {
                     Some(Ok(frame)) => Some(stream.pass(frame)),
                     Some(Err(error)) => Some(Err(stream.fail(downstream_fault(&error)))),
@@ -206,11 +189,7 @@ pub(super) struct Relay {
     /// The connection; goes back to its pool at a clean end.
     lease: Option<Lease>,
     /// Longest pause.
-    idle: Duration,
-    /// Passes when the pause is too long.
-    deadline: Deadline,
-    /// Whether `deadline` is armed.
-    is_armed: bool,
+    pause: Pause,
 }
 
 impl Relay {
@@ -222,8 +201,7 @@ impl Relay {
         idle: Duration,
         timer: &Rc<Timer>,
     ) -> Box<Self> {
-        let deadline = Deadline::new(timer);
-        Box::new(Self { inner, watch, lease: Some(lease), idle, deadline, is_armed: false })
+        Box::new(Self { inner, watch, lease: Some(lease), pause: Pause::new(idle, timer) })
     }
 
     /// The body is complete: record first, then the connection goes back.
@@ -269,17 +247,10 @@ impl Body for ResponseBody {
         }
         match Pin::new(&mut relay.inner).poll_frame(cx) {
             Poll::Pending => {
-                if !relay.is_armed {
-                    relay.is_armed = true;
-                    relay.deadline.set(relay.idle);
-                }
-                relay.deadline.poll(cx).map(|()| Some(Err(relay.fail(Reason::UpstreamIdleTimeout))))
+                relay.pause.poll(cx).map(|()| Some(Err(relay.fail(Reason::UpstreamIdleTimeout))))
             }
             Poll::Ready(next) => {
-                if relay.is_armed {
-                    relay.is_armed = false;
-                    relay.deadline.clear();
-                }
+                relay.pause.end();
                 Poll::Ready(match next {
                     Some(Ok(mut frame)) => {
                         if let Some(trailers) = frame.trailers_mut() {

@@ -18,6 +18,7 @@ mod counted;
 mod ending;
 mod endpoint;
 mod exchange;
+mod figures;
 mod headers;
 mod io;
 mod limit;
@@ -35,7 +36,8 @@ mod streams;
 mod tls;
 mod worker;
 
-pub use running::{EndpointState, Figures, Options, QueueState, Running, StartError, start};
+pub use figures::{EndpointState, EndpointTotals, Figures, QueueState};
+pub use running::{Options, Running, StartError, start};
 
 /// Field of the heartbeat's own requests. Its value is drawn anew for each process, so nobody else
 /// can send one; they are answered here, leave no record and count in `lbproxy_probes_total` only.

@@ -14,16 +14,16 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, watch};
 
 use super::endpoint::Outlier;
+use super::figures::Figures;
 use super::listener::{self, Shared, TlsAcceptorDebug};
 use super::queue::{Line, Places};
 use super::service::Service;
 use super::tls;
 use super::worker::{Parts, Worker};
-use crate::base::clock::millis;
 use crate::base::trace::Share;
 use crate::config::{self, WhenFull};
 use crate::journal::Lane;
-use crate::metrics::{EndpointMetrics, Exposition, ServiceMetrics, WorkerMetrics};
+use crate::metrics::{EndpointMetrics, ServiceMetrics, WorkerMetrics};
 
 /// How often a draining worker looks whether its connections are gone.
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
@@ -88,124 +88,6 @@ pub struct Running {
     open: Arc<AtomicUsize>,
     /// Cells of all workers.
     figures: Arc<Figures>,
-}
-
-/// The cells of all workers, for reading.
-#[derive(Debug)]
-pub struct Figures {
-    /// Per worker.
-    workers: Vec<Arc<WorkerMetrics>>,
-    /// Per worker and service: service name and cells.
-    services: Vec<(u8, String, Arc<ServiceMetrics>)>,
-    /// Per worker and endpoint: service name, endpoint and cells.
-    endpoints: Vec<(u8, String, String, Arc<EndpointMetrics>)>,
-    /// Per endpoint: service name, endpoint, shared state.
-    outliers: Vec<(String, String, Arc<Outlier>)>,
-    /// Per service that limits exchanges under way: its name, its places.
-    places: Vec<(String, Arc<Places>)>,
-    /// Start of the data plane.
-    start: Instant,
-    /// Told when an endpoint is set aside or comes back.
-    changed: Arc<Notify>,
-}
-
-/// One endpoint as people see it.
-#[derive(Debug, Clone)]
-pub struct EndpointState {
-    /// Its service.
-    pub service: String,
-    /// Its address.
-    pub endpoint: String,
-    /// Whether an exchange may go there now, be it as a trial.
-    pub is_open: bool,
-    /// Whether it is in rotation, without a trial before.
-    pub is_in_rotation: bool,
-}
-
-/// Places in flight of one service that limits them, as people see them.
-#[derive(Debug, Clone)]
-pub struct QueueState {
-    /// The service.
-    pub service: String,
-    /// Exchanges under way.
-    pub in_flight: usize,
-    /// Most of them.
-    pub in_flight_max: usize,
-    /// Exchanges that wait for a place.
-    pub waiting: usize,
-    /// Most of them.
-    pub waiting_max: usize,
-}
-
-impl Figures {
-    /// Adds every figure of the data plane to a metrics page.
-    pub fn expose(&self, page: &mut Exposition) {
-        for (id, cells) in self.workers.iter().enumerate() {
-            cells.expose(&[("worker", &id.to_string())], page);
-        }
-        for (id, service, cells) in &self.services {
-            cells.expose(&[("worker", &id.to_string()), ("service", service)], page);
-        }
-        for (id, service, endpoint, cells) in &self.endpoints {
-            let id = id.to_string();
-            cells.expose(&[("worker", &id), ("service", service), ("endpoint", endpoint)], page);
-        }
-    }
-
-    /// Records made so far: the left side of the first equation.
-    pub fn records_created(&self) -> u64 {
-        self.workers.iter().map(|cells| cells.records_created_total.value()).sum()
-    }
-
-    /// Every endpoint with its state.
-    pub fn endpoints(&self) -> Vec<EndpointState> {
-        let now_ms = millis(self.start.elapsed());
-        self.outliers
-            .iter()
-            .map(|(service, endpoint, outlier)| EndpointState {
-                service: service.clone(),
-                endpoint: endpoint.clone(),
-                is_open: outlier.is_open(now_ms),
-                is_in_rotation: outlier.is_in_rotation(),
-            })
-            .collect()
-    }
-
-    /// Every service that limits exchanges under way.
-    pub fn queues(&self) -> Vec<QueueState> {
-        let state = |(service, places): &(String, Arc<Places>)| {
-            let (in_flight, waiting) = places.now();
-            QueueState {
-                service: service.clone(),
-                in_flight,
-                in_flight_max: places.most,
-                waiting,
-                waiting_max: places.waiting_max,
-            }
-        };
-        self.places.iter().map(state).collect()
-    }
-
-    /// Waits until an endpoint has been set aside or has come back since the last call. For one
-    /// waiter.
-    pub async fn endpoint_changed(&self) {
-        self.changed.notified().await;
-    }
-
-    /// Cells of each worker.
-    pub fn workers(&self) -> &[Arc<WorkerMetrics>] {
-        &self.workers
-    }
-
-    /// Cells of each worker and service: worker, service, cells.
-    pub fn service_cells(&self) -> &[(u8, String, Arc<ServiceMetrics>)] {
-        &self.services
-    }
-
-    /// Cells of each worker and endpoint: worker, service, endpoint, cells.
-    pub fn endpoint_cells(&self) -> &[(u8, String, String, Arc<EndpointMetrics>)] {
-        &self.endpoints
-    }
 }
 
 impl Running {

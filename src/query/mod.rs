@@ -1,12 +1,14 @@
 //! Questions to records: names of fields, the filter language, figures over many records.
 //!
-//! One language for `lbproxy log` and for pages that show records. A record is looked at in its
-//! binary form, as a [`Row`]; no document is made for it. No clock, and no I/O but what a journal's
-//! reader does in `records`. Not here: which journal, how answers are shown (`cli`, `admin`).
+//! One language for `lbproxy log` and for pages that show records; its [`Lexer`] reads the filters of
+//! boards too. A record is looked at in its binary form, as a [`Row`]; no document is made for it. No
+//! clock, and no I/O but what a journal's reader does in `records`. Not here: which journal, how
+//! answers are shown (`cli`, `admin`).
 
 mod field;
 mod filter;
 mod glob;
+mod lexer;
 mod newest;
 mod parse;
 mod records;
@@ -16,9 +18,10 @@ mod summary;
 
 pub use field::{FIELD_NAMES, Field, Kind, UnknownField, fields};
 pub use filter::Filter;
+pub use lexer::Lexer;
 pub use newest::Newest;
 pub use parse::FilterError;
-pub use records::{PASS_BYTES, Records, Visit};
+pub use records::{PASS_BYTES, Records, Visit, until_end};
 pub use row::Row;
 pub use show::show;
 pub use summary::{Group, Groups, Lane, Sequences};

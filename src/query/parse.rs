@@ -17,6 +17,7 @@ use std::fmt;
 use super::field::{Field, Kind};
 use super::filter::{Comparison, Expr, Op, Operand};
 use super::glob::Glob;
+use super::lexer::{DEPTH_MAX, Lexer};
 use crate::base::instant::parse_rfc3339;
 use crate::base::nearest::nearest;
 use crate::base::units;
@@ -24,8 +25,6 @@ use crate::base::visible::visible;
 
 /// Longest text that is read, in bytes.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
-/// Most `not` and `(` within each other.
-const DEPTH_MAX: usize = 64;
 
 /// What is wrong with a filter, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,42 +65,30 @@ pub(super) const fn is_operator(character: char) -> bool {
 /// # Errors
 /// The first mistake.
 pub(super) fn parse(text: &str) -> Result<Option<Expr>, FilterError> {
-    let mut parser = Parser { text, at: 0, depth: 0 };
     if text.len() > TEXT_BYTES_MAX {
         let kept: String = text.chars().take(60).collect();
         let problem = format!("the filter is longer than {TEXT_BYTES_MAX} bytes");
         let cure = "leave something out".to_owned();
         return Err(FilterError { at: 0, bytes: 0, text: kept + "…", problem, cure });
     }
-    if parser.rest().is_empty() {
+    let mut parser = Parser { lexer: Lexer::new(text, |c| is_operator(c) || "()\"'".contains(c)) };
+    if parser.lexer.rest().is_empty() {
         return Ok(None);
     }
     let expr = parser.either()?;
-    match parser.rest().chars().next() {
+    match parser.lexer.rest().chars().next() {
         None => Ok(Some(expr)),
         Some(_) => Err(parser.wrong(1, "this parenthesis closes nothing", "remove it")),
     }
 }
 
-/// What was read of a text.
+/// What was read of a filter.
 struct Parser<'t> {
-    /// The text.
-    text: &'t str,
-    /// First byte not read.
-    at: usize,
-    /// `not` and `(` around this place.
-    depth: usize,
+    /// Its text.
+    lexer: Lexer<'t>,
 }
 
-impl<'t> Parser<'t> {
-    /// What is left, without white space before it.
-    fn rest(&mut self) -> &'t str {
-        let rest = self.text.get(self.at..).unwrap_or_default();
-        let trimmed = rest.trim_start();
-        self.at += rest.len() - trimmed.len();
-        trimmed
-    }
-
+impl Parser<'_> {
     /// A mistake in the next `bytes`.
     fn wrong(
         &self,
@@ -110,29 +97,13 @@ impl<'t> Parser<'t> {
         cure: impl Into<String>,
     ) -> FilterError {
         let (problem, cure) = (problem.into(), cure.into());
-        FilterError { text: self.text.to_owned(), at: self.at, bytes, problem, cure }
-    }
-
-    /// The next name or keyword, not yet taken.
-    fn word(&mut self) -> &'t str {
-        let rest = self.rest();
-        let ends = |c: char| c.is_whitespace() || is_operator(c) || "()\"'".contains(c);
-        rest.find(ends).map_or(rest, |end| &rest[..end])
-    }
-
-    /// Takes a keyword, if it is the next word.
-    fn keyword(&mut self, keyword: &str) -> bool {
-        let is_next = self.word().eq_ignore_ascii_case(keyword);
-        if is_next {
-            self.at += keyword.len();
-        }
-        is_next
+        FilterError { text: self.lexer.text.to_owned(), at: self.lexer.at, bytes, problem, cure }
     }
 
     /// `all { "or" all }`
     fn either(&mut self) -> Result<Expr, FilterError> {
         let mut parts = vec![self.all()?];
-        while self.keyword("or") {
+        while self.lexer.keyword("or") {
             parts.push(self.all()?);
         }
         Ok(Expr::or(parts))
@@ -142,77 +113,70 @@ impl<'t> Parser<'t> {
     fn all(&mut self) -> Result<Expr, FilterError> {
         let mut parts = vec![self.one()?];
         loop {
-            let is_over = self.rest().is_empty()
-                || self.rest().starts_with(')')
-                || self.word().eq_ignore_ascii_case("or");
-            if is_over {
+            let rest = self.lexer.rest();
+            if rest.is_empty() || rest.starts_with(')') || self.lexer.is_next("or") {
                 return Ok(Expr::and(parts));
             }
-            self.keyword("and");
+            self.lexer.keyword("and");
             parts.push(self.one()?);
         }
     }
 
     /// `"not" one | "(" either ")" | comparison`
     fn one(&mut self) -> Result<Expr, FilterError> {
-        if self.depth > DEPTH_MAX {
+        if !self.lexer.enters() {
             let problem = format!("more than {DEPTH_MAX} within each other");
             return Err(self.wrong(1, problem, "say it with fewer `not` and parentheses"));
         }
-        self.depth += 1;
-        let expr = if self.rest().starts_with('(') {
-            let opened = self.at;
-            self.at += 1;
+        let expr = if self.lexer.takes("(") {
+            let opened = self.lexer.at - 1;
             let inner = self.either()?;
-            if !self.rest().starts_with(')') {
-                self.at = opened;
+            if !self.lexer.takes(")") {
+                self.lexer.at = opened;
                 return Err(self.wrong(1, "this parenthesis is not closed", "add a `)`"));
             }
-            self.at += 1;
             inner
-        } else if self.keyword("not") {
+        } else if self.lexer.keyword("not") {
             Expr::Not(Box::new(self.one()?))
         } else {
             Expr::Compare(self.comparison()?)
         };
-        self.depth -= 1;
+        self.lexer.leave();
         Ok(expr)
     }
 
     /// `field operator value`
     fn comparison(&mut self) -> Result<Comparison, FilterError> {
-        let name = self.word();
+        let name = self.lexer.word();
         if name.is_empty() {
-            let bytes = self.rest().chars().next().map_or(0, char::len_utf8);
+            let bytes = self.lexer.rest().chars().next().map_or(0, char::len_utf8);
             return Err(self.wrong(bytes, "a field is missing here", "write one, such as status"));
         }
         let field = Field::find(name).map_err(|unknown| {
             self.wrong(name.len(), format!("`{name}` is not a field"), unknown.cure)
         })?;
-        self.at += name.len();
-        let rest = self.rest();
-        let found = Op::ALL.into_iter().find(|(_, text)| rest.starts_with(text));
-        let Some((op, text)) = found else {
-            let bytes = self.word().len();
+        self.lexer.at += name.len();
+        let found = Op::ALL.into_iter().find(|(_, text)| self.lexer.takes(text));
+        let Some((op, _)) = found else {
+            let bytes = self.lexer.word().len();
             let problem = format!("`{name}` is not compared with anything");
             return Err(self.wrong(bytes, problem, "write =, !=, <, <=, >, >= or ~ and a value"));
         };
-        self.at += text.len();
-        if self.rest().starts_with(is_operator) {
+        if self.lexer.rest().starts_with(is_operator) {
             return Err(self.wrong(1, "a second operator", "write =, !=, <, <=, >, >= or ~"));
         }
-        let start = self.at;
+        let start = self.lexer.at;
         let glob = self.value()?;
-        let end = std::mem::replace(&mut self.at, start);
+        let end = std::mem::replace(&mut self.lexer.at, start);
         let operand = operand(field, op, glob)
             .map_err(|(problem, cure)| self.wrong(end - start, problem, cure))?;
-        self.at = end;
+        self.lexer.at = end;
         Ok(Comparison { field, op, operand })
     }
 
     /// A value, in quotation marks or bare.
     fn value(&mut self) -> Result<Glob, FilterError> {
-        let rest = self.rest();
+        let rest = self.lexer.rest();
         let mark = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
         let (mut parts, mut part) = (Vec::new(), String::new());
         let mut characters = rest.char_indices().skip(usize::from(mark.is_some()));
@@ -236,7 +200,7 @@ impl<'t> Parser<'t> {
         if end == 0 {
             return Err(self.wrong(0, "a value is missing here", "write one, or \"\" for none"));
         }
-        self.at += end;
+        self.lexer.at += end;
         parts.push(part);
         Ok(Glob::new(parts))
     }

@@ -17,6 +17,25 @@ const RUNS_MAX: usize = 64;
 /// What is done with each record and the constants of its run; an error ends it.
 pub type Visit<'v, E> = dyn FnMut(&Row<'_>, &Arc<Constants>) -> Result<(), E> + 'v;
 
+/// Makes passes until one has come to where the writer is. A pass is up to [`PASS_BYTES`] of records, and
+/// says how many bytes it was.
+///
+/// # Errors
+/// What a pass says.
+pub fn until_end<E>(mut pass: impl FnMut() -> Result<usize, E>) -> Result<(), E> {
+    // A pass of less than a full one has seen the end of every lane, unless a file could not be
+    // opened for a moment: hence a second one.
+    let mut short = 0;
+    while short < 2 {
+        match pass()? {
+            0 => break,
+            PASS_BYTES.. => short = 0,
+            _ => short += 1,
+        }
+    }
+    Ok(())
+}
+
 /// The records of a journal, in the order in which they are found.
 #[derive(Debug)]
 pub struct Records {
@@ -66,17 +85,7 @@ impl Records {
     /// # Errors
     /// As for [`Records::pass`].
     pub fn all<E: From<ReadError>>(&mut self, visit: &mut Visit<'_, E>) -> Result<(), E> {
-        // A pass of less than a full one has seen the end of every lane, unless a file could not be
-        // opened for a moment: hence a second one.
-        let mut short = 0;
-        while short < 2 {
-            match self.pass(visit)? {
-                0 => break,
-                PASS_BYTES.. => short = 0,
-                _ => short += 1,
-            }
-        }
-        Ok(())
+        until_end(|| self.pass(visit))
     }
 
     /// Records that were overwritten or damaged before they could be read.
@@ -127,14 +136,7 @@ impl Runs {
                 return Ok(());
             }
         };
-        let origin = Origin {
-            instance: entry.instance,
-            epoch: entry.epoch,
-            worker: entry.lane,
-            seq: entry.seq,
-            constants: &constants,
-        };
-        match Row::read(stream, entry.payload, origin) {
+        match Row::read(stream, entry.payload, Origin::of(entry, &constants)) {
             Ok(row) => visit(&row, &constants),
             Err(error) => {
                 self.count(error);

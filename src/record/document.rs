@@ -12,6 +12,7 @@ use super::{
     AccessRecord, ConnectionRecord, Dataset, FieldSpec, GapRecord, HeartbeatRecord, ProcessRecord,
     RollupRecord, derived, json,
 };
+use crate::journal::Entry;
 
 /// A kind of record: a table, and a stream of its own in the journal, numbered from 1 per lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -156,7 +157,13 @@ pub struct Origin<'a> {
     pub constants: &'a Constants,
 }
 
-impl Origin<'_> {
+impl<'a> Origin<'a> {
+    /// Where a reader found a record of a run with these constants.
+    pub const fn of(entry: &Entry<'_>, constants: &'a Constants) -> Self {
+        let Entry { instance, epoch, lane: worker, seq, .. } = *entry;
+        Self { instance, epoch, worker, seq, constants }
+    }
+
     /// The instance as documents have it: ten hexadecimal digits.
     pub fn instance_digits(&self) -> [u8; 10] {
         let [_, _, _, number @ ..] = self.instance.to_be_bytes();

@@ -244,13 +244,7 @@ impl Filler {
             (Arc::clone(entry.preamble), constants)
         };
         let (_, constants) = self.constants.insert(known);
-        let origin = Origin {
-            instance: entry.instance,
-            epoch: entry.epoch,
-            worker: entry.lane,
-            seq: entry.seq,
-            constants,
-        };
+        let origin = Origin::of(entry, constants);
         let begin = body.len();
         let at = |body: &Vec<u8>| u32::try_from(body.len()).unwrap_or(u32::MAX);
         body.extend_from_slice(b"{\"create\":{");

@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
+pub use procfs::Usage;
+
 use self::heartbeat::{Heartbeat, Target};
 use self::monitor::{Monitor, Subject, Url};
 use self::probe::Prober;

@@ -18,6 +18,27 @@ pub(super) struct Cpu {
     pub(super) resident_pages: u64,
 }
 
+/// What this process uses, for whoever samples it on its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// CPU time since its start, in milliseconds.
+    pub cpu_ms: u64,
+    /// Resident memory in bytes.
+    pub resident_bytes: u64,
+}
+
+impl Usage {
+    /// Now, from one small file; zeros where it cannot be read.
+    pub fn now() -> Self {
+        let page_bytes = rustix::param::page_size() as u64;
+        let of = |cpu: Cpu| Self {
+            cpu_ms: cpu.ms,
+            resident_bytes: cpu.resident_pages.saturating_mul(page_bytes),
+        };
+        process(rustix::param::clock_ticks_per_second()).map_or_else(Self::default, of)
+    }
+}
+
 /// CPU of the host in ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct HostCpu {
@@ -134,6 +155,11 @@ pub(super) fn read(path: impl AsRef<Path>) -> Option<String> {
     std::fs::read_to_string(path).ok()
 }
 
+/// This process as a whole.
+pub(super) fn process(ticks_per_second: u64) -> Option<Cpu> {
+    stat(&read("/proc/self/stat")?, ticks_per_second)
+}
+
 /// Every thread of this process.
 pub(super) fn threads(ticks_per_second: u64) -> Vec<Thread> {
     let folders = std::fs::read_dir("/proc/self/task").into_iter().flatten();
@@ -197,7 +223,8 @@ mod tests {
     }
 
     #[test]
-    fn this_process_has_threads_and_descriptors() {
+    fn this_process_has_memory_threads_and_descriptors() {
+        assert!(Usage::now().resident_bytes > 0);
         assert!(threads(100).iter().any(|thread| thread.cpu_ms.is_some()));
         assert!(descriptors().is_some_and(|count| count >= 3));
     }

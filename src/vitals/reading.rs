@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use super::cgroup::Cgroup;
 use super::procfs;
-use super::sample::{FileSystem, Heap, Pool, Reading, Records, Shipped, Work};
+use super::sample::{FileSystem, Heap, Reading, Records, Shipping, Work};
 use crate::control::Control;
 use crate::journal;
-use crate::metrics::{EndpointMetrics, ShipMetrics, WorkerMetrics};
+use crate::metrics::{Ledger, ShipMetrics, Shipped, WorkerMetrics};
 use crate::proxy::Figures;
 
 /// Where control groups are.
@@ -44,7 +44,7 @@ impl Sources {
             at: self.start.elapsed(),
             pid: u64::from(std::process::id()),
             page_bytes: rustix::param::page_size() as u64,
-            cpu: file("self/stat").and_then(|text| procfs::stat(&text, ticks)),
+            cpu: procfs::process(ticks),
             threads: procfs::threads(ticks),
             pss_bytes: file("self/smaps_rollup").and_then(|text| procfs::pss(&text)),
             journal_mapped_bytes: file("self/maps")
@@ -57,7 +57,7 @@ impl Sources {
             host_memory: file("meminfo").and_then(|text| procfs::host_memory(&text)),
             cgroup: Cgroup::read(Path::new(CGROUP_ROOT), &file("self/cgroup").unwrap_or_default()),
             workers: self.works(),
-            endpoints: self.pools(),
+            endpoints: self.figures.endpoint_totals(),
             records: self.records(),
         }
     }
@@ -74,48 +74,20 @@ impl Sources {
         works
     }
 
-    /// Endpoints in the order of the configuration, all workers together.
-    fn pools(&self) -> Vec<Pool> {
-        let mut pools: Vec<Pool> = Vec::new();
-        let cells = self.figures.endpoint_cells();
-        let per_worker = cells.iter().filter(|(worker, ..)| *worker == 0).count().max(1);
-        for (index, (_, service, endpoint, cells)) in cells.iter().enumerate() {
-            match pools.get_mut(index % per_worker) {
-                Some(sum) => sum.add(&pool(cells)),
-                None => pools.push(Pool {
-                    service: service.clone(),
-                    endpoint: endpoint.clone(),
-                    ..pool(cells)
-                }),
-            }
-        }
-        pools
-    }
-
-    /// What became of records. The journal is read before what was created, so that no
-    /// part is larger than its whole.
+    /// What became of records, and where they wait.
     fn records(&self) -> Records {
-        let shipped = self.ship.as_ref().map(|(reader, ship)| Shipped {
-            recovered: ship.recovered.value(),
-            acknowledged: ship.acknowledged_total.value(),
-            duplicate: ship.duplicate_total.value(),
-            failure_store: ship.failure_store_total.value(),
-            dead_letter: ship.dead_letter_total.value(),
-            pending: self.journal.pending(reader),
-            oldest_pending_seconds: ship.oldest_pending_seconds.value(),
-            is_connected: ship.connected.value() == 1,
-        });
+        let pending = |reader: &str| self.journal.pending(reader);
+        let shipped = self.ship.as_ref().map(|(name, ship)| Shipped::read(ship, || pending(name)));
+        let (workers, control) = (self.figures.workers(), self.control.metrics());
         let journal = self.journal.metrics();
-        let (journaled, dropped_full) =
-            (journal.appended_total.value(), journal.dropped_full_total.value());
-        let control = self.control.metrics().records_created_total.value();
         Records {
-            created: self.figures.records_created() + control,
-            journaled,
-            dropped_full,
+            ledger: Ledger::read(shipped, journal, workers, control),
             used_bytes: journal.used_bytes.value(),
             capacity_bytes: journal.capacity_bytes.value(),
-            shipped,
+            shipping: self.ship.as_ref().map(|(_, ship)| Shipping {
+                oldest_pending_seconds: ship.oldest_pending_seconds.value(),
+                is_connected: ship.connected.value() == 1,
+            }),
         }
     }
 }
@@ -136,22 +108,6 @@ fn work(cells: &WorkerMetrics) -> Work {
         delay_us: cells.loop_delay_us_total.value(),
         delay_peak_us: cells.loop_delay_peak_us.take(),
         ..Work::default()
-    }
-}
-
-/// The cells of an endpoint, without its names.
-fn pool(cells: &EndpointMetrics) -> Pool {
-    Pool {
-        in_flight: cells.in_flight.value(),
-        attempts: cells.attempts_total.value(),
-        failures: cells.failures_total.value(),
-        active: cells.connections_active.value(),
-        idle: cells.connections_idle.value(),
-        opened: cells.connections_opened_total.value(),
-        reused: cells.connections_reused_total.value(),
-        received: cells.received_bytes_total.value(),
-        sent: cells.sent_bytes_total.value(),
-        ..Pool::default()
     }
 }
 

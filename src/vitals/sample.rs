@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::cgroup::Cgroup;
 use super::procfs::{Cpu, HostCpu, HostMemory, Switches, Thread};
 use crate::base::clock::millis;
+use crate::metrics::Ledger;
+use crate::proxy::EndpointTotals;
 use crate::record::{Bytes, Count, Flag, Micros, ProcessRecord, Ratio, Text, TimestampMs};
 
 /// Everything read at one instant.
@@ -44,7 +46,7 @@ pub(super) struct Reading {
     /// Cells of each worker.
     pub(super) workers: Vec<Work>,
     /// Cells of each endpoint, all workers together.
-    pub(super) endpoints: Vec<Pool>,
+    pub(super) endpoints: Vec<EndpointTotals>,
     /// What became of records.
     pub(super) records: Records,
 }
@@ -124,81 +126,23 @@ impl Work {
     }
 }
 
-/// Cells of one endpoint, or of all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Pool {
-    /// Its service.
-    pub(super) service: String,
-    /// Its address.
-    pub(super) endpoint: String,
-    /// Attempts under way.
-    pub(super) in_flight: u64,
-    /// Attempts made.
-    pub(super) attempts: u64,
-    /// Attempts that failed.
-    pub(super) failures: u64,
-    /// Connections that carry an exchange.
-    pub(super) active: u64,
-    /// Connections that wait.
-    pub(super) idle: u64,
-    /// Connections opened.
-    pub(super) opened: u64,
-    /// Attempts on a pooled connection.
-    pub(super) reused: u64,
-    /// Bytes from the endpoint.
-    pub(super) received: u64,
-    /// Bytes to the endpoint.
-    pub(super) sent: u64,
-}
-
-impl Pool {
-    /// Adds the figures of another.
-    pub(super) fn add(&mut self, other: &Self) {
-        self.in_flight += other.in_flight;
-        self.attempts += other.attempts;
-        self.failures += other.failures;
-        self.active += other.active;
-        self.idle += other.idle;
-        self.opened += other.opened;
-        self.reused += other.reused;
-        self.received += other.received;
-        self.sent += other.sent;
-    }
-}
-
-/// What became of records.
+/// What became of records, and where they wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Records {
-    /// Made.
-    pub(super) created: u64,
-    /// Appended.
-    pub(super) journaled: u64,
-    /// Without space.
-    pub(super) dropped_full: u64,
-    /// Bytes that readers need.
+    /// What became of them.
+    pub(super) ledger: Ledger,
+    /// Bytes of the journal that readers need.
     pub(super) used_bytes: u64,
     /// Most bytes.
     pub(super) capacity_bytes: u64,
     /// Shipping, if there is any.
-    pub(super) shipped: Option<Shipped>,
+    pub(super) shipping: Option<Shipping>,
 }
 
-/// The shipping side of [`Records`].
+/// How shipping goes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Shipped {
-    /// Waited at start.
-    pub(super) recovered: u64,
-    /// Stored.
-    pub(super) acknowledged: u64,
-    /// Stored before.
-    pub(super) duplicate: u64,
-    /// In the failure store.
-    pub(super) failure_store: u64,
-    /// Refused for good.
-    pub(super) dead_letter: u64,
-    /// Not settled.
-    pub(super) pending: u64,
-    /// Age of the oldest of them.
+pub(super) struct Shipping {
+    /// Age of the oldest record that waits.
     pub(super) oldest_pending_seconds: u64,
     /// Whether the server takes records.
     pub(super) is_connected: bool,
@@ -255,8 +199,8 @@ impl<'a> Between<'a> {
             |reading: &Reading| reading.workers.iter().copied().fold(Work::default(), Work::with);
         self.work(&mut record, all(before), all(now));
         let all = |reading: &Reading| {
-            let mut sum = Pool::default();
-            reading.endpoints.iter().for_each(|pool| sum.add(pool));
+            let mut sum = EndpointTotals::default();
+            reading.endpoints.iter().for_each(|endpoint| sum.add(endpoint));
             sum
         };
         let (pools_before, pools) = (all(before), all(now));
@@ -298,7 +242,7 @@ impl<'a> Between<'a> {
             record.endpoint = Some(Text(pool.endpoint.as_bytes()));
             record.in_flight = Some(Count(pool.in_flight));
             record.requests = Some(Count(pool.attempts));
-            let blank = Pool::default();
+            let blank = EndpointTotals::default();
             let before = between.before.endpoints.get(index).unwrap_or(&blank);
             let rise = pool.attempts.saturating_sub(before.attempts).saturating_mul(1_000);
             record.requests_rate = Ratio::of(rise, between.period_ms());
@@ -389,7 +333,7 @@ impl<'a> Between<'a> {
     }
 
     /// Connections to endpoints.
-    fn pool(&self, record: &mut ProcessRecord<'_>, before: &Pool, now: &Pool) {
+    fn pool(&self, record: &mut ProcessRecord<'_>, before: &EndpointTotals, now: &EndpointTotals) {
         record.pool_active = Some(Count(now.active));
         record.pool_idle = Some(Count(now.idle));
         record.pool_opened = Some(Count(now.opened));
@@ -412,22 +356,26 @@ fn switches(record: &mut ProcessRecord<'_>, switches: Option<Switches>) {
     record.switches_involuntary = switches.map(|switches| Count(switches.involuntary));
 }
 
-/// What became of records.
+/// What became of records, and where they wait.
 fn records(record: &mut ProcessRecord<'_>, now: &Records) {
-    record.created = Some(Count(now.created));
-    record.journaled = Some(Count(now.journaled));
-    record.dropped_full = Some(Count(now.dropped_full));
-    record.journal_used_bytes = Some(Bytes(now.used_bytes));
-    record.journal_capacity_bytes = Some(Bytes(now.capacity_bytes));
-    let Some(shipped) = &now.shipped else { return };
-    record.recovered = Some(Count(shipped.recovered));
-    record.acknowledged = Some(Count(shipped.acknowledged));
-    record.duplicate = Some(Count(shipped.duplicate));
-    record.failure_store = Some(Count(shipped.failure_store));
-    record.dead_letter = Some(Count(shipped.dead_letter));
-    record.pending = Some(Count(shipped.pending));
-    record.oldest_pending_seconds = Some(Count(shipped.oldest_pending_seconds));
-    record.is_connected = Some(Flag(shipped.is_connected));
+    let Records { ledger, used_bytes, capacity_bytes, shipping } = *now;
+    record.created = Some(Count(ledger.created));
+    record.journaled = Some(Count(ledger.journaled));
+    record.dropped_full = Some(Count(ledger.dropped_full));
+    record.journal_used_bytes = Some(Bytes(used_bytes));
+    record.journal_capacity_bytes = Some(Bytes(capacity_bytes));
+    if let Some(shipped) = ledger.shipped {
+        record.recovered = Some(Count(shipped.recovered));
+        record.acknowledged = Some(Count(shipped.acknowledged));
+        record.duplicate = Some(Count(shipped.duplicate));
+        record.failure_store = Some(Count(shipped.failure_store));
+        record.dead_letter = Some(Count(shipped.dead_letter));
+        record.pending = Some(Count(shipped.pending));
+    }
+    if let Some(shipping) = shipping {
+        record.oldest_pending_seconds = Some(Count(shipping.oldest_pending_seconds));
+        record.is_connected = Some(Flag(shipping.is_connected));
+    }
 }
 
 #[cfg(test)]

@@ -245,13 +245,7 @@ pub(crate) fn documents(dir: &std::path::Path) -> Vec<serde_json::Value> {
         let count = reader
             .read(1 << 20, &mut |entry| {
                 let constants = Constants::decode(entry.preamble).unwrap();
-                let origin = Origin {
-                    instance: entry.instance,
-                    epoch: entry.epoch,
-                    worker: entry.lane,
-                    seq: entry.seq,
-                    constants: &constants,
-                };
+                let origin = Origin::of(&entry, &constants);
                 let stream = Stream::from_u8(entry.stream).unwrap();
                 let mut out = Vec::new();
                 write_document(stream, entry.payload, &origin, &mut out).unwrap();

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::super::number::{count, latency, percent, rate};
-use super::super::process::Ledger;
 use super::clients::Seen;
 use super::line::{Line, Tone};
 use super::tally::Tally;
 use super::view::{self, Facts};
 use crate::base::clock::micros;
 use crate::base::units;
+use crate::metrics::Ledger;
 
 /// Reasons that are shown.
 const REASONS_MAX: usize = 10;
@@ -120,10 +120,9 @@ impl Run<'_> {
             count(tally.vitals)
         );
         let mut lines = vec![Line::labelled("records").and(Tone::Normal, kinds)];
-        for equation in self.ledger.to_string().lines() {
-            let equation = equation.trim_start_matches("lbproxy: ");
-            let tone = if equation.ends_with("(holds)") { Tone::Normal } else { Tone::Bad };
-            lines.push(Line::labelled("").and(tone, equation));
+        for equation in self.ledger.equations() {
+            let tone = if equation.holds { Tone::Normal } else { Tone::Bad };
+            lines.push(Line::labelled("").and(tone, equation.to_string()));
         }
         if self.ledger.shipped.is_none() {
             let hint = "nothing was shipped: --elasticsearch URL is not given";

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use super::server::{self, Progress, Server};
+use crate::base::equation::Equation;
 use crate::base::visible::visible;
 use crate::ship::DEAD_LETTERS_FILE_NAME;
 use crate::ship::resend::{self, Options, Report};
@@ -89,12 +90,15 @@ fn text(report: &Report, file: &str, is_dry_run: bool) -> String {
         let _ = writeln!(text, "{left} were left as they were: {}", visible(problem.as_bytes()));
     }
     let refused = report.refused_total();
-    let verdict = if report.sum() == *letters { "holds" } else { "DOES NOT HOLD" };
-    let _ = writeln!(
-        text,
-        "dead_letters {letters} = stored {stored} + duplicate {duplicate} + failure_store \
-         {failure_store} + refused {refused} + unreadable {unreadable} + left {left} ({verdict})"
-    );
+    let ends = [
+        ("stored", *stored),
+        ("duplicate", *duplicate),
+        ("failure_store", *failure_store),
+        ("refused", refused),
+        ("unreadable", *unreadable),
+        ("left", *left),
+    ];
+    let _ = writeln!(text, "{}", Equation::new(&[("dead_letters", *letters)], &ends));
     if refused + left > 0 {
         let _ = writeln!(text, "mend what the reasons say and run it again; they stay in {file}");
     }

@@ -6,12 +6,12 @@
 //! one    = "not" one | "(" either ")" | field ":" values | field ("<" | "<=" | ">" | ">=") value
 //! values = value | "(" value { "or" value } ")"        value = word | "…" | *        field = word | "…"
 //! ```
-//! Invariants: never panics; nesting is bounded. Not here: the language of `lbproxy log` (`query`).
+//! Invariants: never panics; nesting is bounded. Not here: the language of `lbproxy log`, and
+//! what both share (`query`).
 
 use serde_json::{Value, json};
 
-/// Most `not` and `(` within each other.
-const DEPTH_MAX: usize = 32;
+use crate::query::Lexer;
 
 /// What a filter asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,9 +40,9 @@ pub fn parse(text: &str) -> Result<Kql, String> {
     if text.trim().is_empty() {
         return Ok(Kql::All);
     }
-    let mut parser = Parser { text, at: 0, depth: 0 };
+    let mut parser = Parser { lexer: Lexer::new(text, |c| "():<>\"".contains(c)) };
     let found = parser.either()?;
-    match parser.rest() {
+    match parser.lexer.rest() {
         "" => Ok(found),
         _ => Err(parser.wrong("`and`, `or` or the end")),
     }
@@ -82,55 +82,22 @@ fn queries(parts: &[Kql]) -> Vec<Value> {
     parts.iter().map(Kql::query).collect()
 }
 
-/// What was read of a text.
+/// What was read of a filter.
 struct Parser<'t> {
-    /// The text.
-    text: &'t str,
-    /// First byte not read.
-    at: usize,
-    /// `not` and `(` around this place.
-    depth: usize,
+    /// Its text.
+    lexer: Lexer<'t>,
 }
 
-impl<'t> Parser<'t> {
-    /// What is left, without white space before it.
-    fn rest(&mut self) -> &'t str {
-        let rest = self.text.get(self.at..).unwrap_or_default();
-        let trimmed = rest.trim_start();
-        self.at += rest.len() - trimmed.len();
-        trimmed
-    }
-
+impl Parser<'_> {
     /// A complaint about the next byte.
     fn wrong(&self, wanted: &str) -> String {
-        format!("`{}`: {wanted} expected at byte {}", self.text, self.at)
-    }
-
-    /// Takes `token` if it is next.
-    fn takes(&mut self, token: &str) -> bool {
-        let is_next = self.rest().starts_with(token);
-        self.at += if is_next { token.len() } else { 0 };
-        is_next
-    }
-
-    /// The next word, not yet taken.
-    fn word(&mut self) -> &'t str {
-        let rest = self.rest();
-        let end = rest.find(|c: char| c.is_whitespace() || "():<>\"".contains(c));
-        rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
-    }
-
-    /// Takes a keyword if it is the next word.
-    fn keyword(&mut self, keyword: &str) -> bool {
-        let is_next = self.word().eq_ignore_ascii_case(keyword);
-        self.at += if is_next { keyword.len() } else { 0 };
-        is_next
+        format!("`{}`: {wanted} expected at byte {}", self.lexer.text, self.lexer.at)
     }
 
     /// `all { "or" all }`
     fn either(&mut self) -> Result<Kql, String> {
         let mut parts = vec![self.all()?];
-        while self.keyword("or") {
+        while self.lexer.keyword("or") {
             parts.push(self.all()?);
         }
         Ok(single_or(parts, Kql::Or))
@@ -139,7 +106,7 @@ impl<'t> Parser<'t> {
     /// `one { "and" one }`
     fn all(&mut self) -> Result<Kql, String> {
         let mut parts = vec![self.one()?];
-        while self.keyword("and") {
+        while self.lexer.keyword("and") {
             parts.push(self.one()?);
         }
         Ok(single_or(parts, Kql::And))
@@ -147,22 +114,21 @@ impl<'t> Parser<'t> {
 
     /// `"not" one | "(" either ")" | field …`
     fn one(&mut self) -> Result<Kql, String> {
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
+        if !self.lexer.enters() {
             return Err(self.wrong("fewer parentheses"));
         }
-        let found = if self.keyword("not") {
+        let found = if self.lexer.keyword("not") {
             Kql::Not(Box::new(self.one()?))
-        } else if self.takes("(") {
+        } else if self.lexer.takes("(") {
             let inner = self.either()?;
-            if !self.takes(")") {
+            if !self.lexer.takes(")") {
                 return Err(self.wrong("`)`"));
             }
             inner
         } else {
             self.comparison()?
         };
-        self.depth -= 1;
+        self.lexer.leave();
         Ok(found)
     }
 
@@ -170,7 +136,7 @@ impl<'t> Parser<'t> {
     fn comparison(&mut self) -> Result<Kql, String> {
         let field = &*self.field()?;
         for (sign, operator) in [("<=", "lte"), (">=", "gte"), ("<", "lt"), (">", "gt")] {
-            if self.takes(sign) {
+            if self.lexer.takes(sign) {
                 let bound = self.value()?;
                 return match bound.parse::<f64>() {
                     Ok(_) => Ok(Kql::Range(field.to_owned(), operator, bound)),
@@ -178,35 +144,35 @@ impl<'t> Parser<'t> {
                 };
             }
         }
-        if !self.takes(":") {
+        if !self.lexer.takes(":") {
             return Err(self.wrong("`:` or a comparison"));
         }
-        if !self.takes("(") {
+        if !self.lexer.takes("(") {
             return self.is(field);
         }
         let mut values = vec![self.is(field)?];
-        while self.keyword("or") {
+        while self.lexer.keyword("or") {
             values.push(self.is(field)?);
         }
-        if self.takes(")") { Ok(single_or(values, Kql::Or)) } else { Err(self.wrong("`)`")) }
+        if self.lexer.takes(")") { Ok(single_or(values, Kql::Or)) } else { Err(self.wrong("`)`")) }
     }
 
     /// A field, bare or in quotation marks.
     fn field(&mut self) -> Result<String, String> {
-        if self.rest().starts_with('"') {
+        if self.lexer.rest().starts_with('"') {
             return self.value();
         }
-        let field = self.word();
+        let field = self.lexer.word();
         if field.is_empty() {
             return Err(self.wrong("a field"));
         }
-        self.at += field.len();
+        self.lexer.at += field.len();
         Ok(field.to_owned())
     }
 
     /// One value of a field; `*` is any.
     fn is(&mut self, field: &str) -> Result<Kql, String> {
-        let is_quoted = self.rest().starts_with('"');
+        let is_quoted = self.lexer.rest().starts_with('"');
         let value = self.value()?;
         match value.as_str() {
             "*" if !is_quoted => Ok(Kql::Exists(field.to_owned())),
@@ -217,17 +183,17 @@ impl<'t> Parser<'t> {
 
     /// A value, bare or in quotation marks.
     fn value(&mut self) -> Result<String, String> {
-        if self.takes("\"") {
-            let rest = self.text.get(self.at..).unwrap_or_default();
+        if self.lexer.takes("\"") {
+            let rest = self.lexer.text.get(self.lexer.at..).unwrap_or_default();
             let end = rest.find('"').ok_or_else(|| self.wrong("a closing quotation mark"))?;
-            self.at += end + 1;
+            self.lexer.at += end + 1;
             return Ok(rest.get(..end).unwrap_or_default().to_owned());
         }
-        let word = self.word();
+        let word = self.lexer.word();
         if word.is_empty() || ["and", "or", "not"].contains(&word) {
             return Err(self.wrong("a value"));
         }
-        self.at += word.len();
+        self.lexer.at += word.len();
         Ok(word.to_owned())
     }
 }

@@ -60,9 +60,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{oneshot, watch};
 
+use super::thread::Thread;
 use answer::Session;
 use state::{Shared, State};
 
@@ -171,16 +171,8 @@ pub fn start(options: Options) -> io::Result<Running> {
         outages.push(sender);
         nodes.push(Node { number, shared: Arc::clone(&shared), outage, listener });
     }
-    let (stop, stopped) = oneshot::channel();
-    let serve = move || match Builder::new_current_thread()
-        .enable_all()
-        .build_local(LocalOptions::default())
-    {
-        Ok(runtime) => runtime.block_on(serve(nodes, stopped)),
-        Err(error) => tracing::error!(%error, "the mock elasticsearch has no runtime; not serving"),
-    };
-    let thread = std::thread::Builder::new().name("mock-elastic".to_owned()).spawn(serve)?;
-    Ok(Running { addresses, shared, outages, stop: Some(stop), thread: Some(thread) })
+    let thread = Thread::start("mock-elastic", |stopped| serve(nodes, stopped))?;
+    Ok(Running { thread, addresses, shared, outages })
 }
 
 /// One address the mock listens on.

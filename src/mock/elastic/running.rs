@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use serde_json::Value;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
+use super::super::thread::Thread;
 use super::state::Shared;
 use super::{Credentials, Outage, Step, Stored};
 
@@ -45,16 +45,14 @@ impl Seen {
 /// A running mock; stops when dropped. Every method may be called at any time, from any thread.
 #[derive(Debug)]
 pub struct Running {
+    /// Its thread; ends before what it watches.
+    pub(super) thread: Thread,
     /// Where its nodes listen; never empty.
     pub(super) addresses: Vec<SocketAddr>,
     /// Script, store, requests seen.
     pub(super) shared: Arc<Shared>,
     /// How each node is out of order.
     pub(super) outages: Vec<watch::Sender<Outage>>,
-    /// Ends the thread when dropped.
-    pub(super) stop: Option<oneshot::Sender<()>>,
-    /// The thread.
-    pub(super) thread: Option<JoinHandle<()>>,
 }
 
 /// Where it is.
@@ -284,23 +282,7 @@ impl Running {
 /// The end.
 impl Running {
     /// Closes all sockets; what was held is thrown away. Blocks until the thread has ended.
-    pub fn stop(mut self) {
-        self.end();
-    }
-
-    /// Ends the thread.
-    fn end(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the mock elasticsearch ended with a panic");
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.end();
+    pub fn stop(self) {
+        drop(self.thread);
     }
 }

@@ -26,17 +26,16 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::oneshot;
 
 use super::OnThread;
+use super::thread::Thread;
 use crate::metrics::Cell64;
 use answer::Session;
 use socket::Socket;
@@ -198,16 +197,14 @@ impl State {
 /// A running mock; stops when dropped.
 #[derive(Debug)]
 pub struct Running {
+    /// Its thread.
+    thread: Thread,
     /// Where it listens.
     address: SocketAddr,
     /// Counters.
     counts: Arc<Counts>,
     /// Recorded requests.
     recorder: Arc<Recorder>,
-    /// Ends the thread when dropped.
-    stop: Option<oneshot::Sender<()>>,
-    /// The thread.
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -242,24 +239,8 @@ impl Running {
     }
 
     /// Closes the listener and all connections. Blocks until the thread has ended.
-    pub fn stop(mut self) {
-        self.end();
-    }
-
-    /// Ends the thread.
-    fn end(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the mock upstream ended with a panic");
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.end();
+    pub fn stop(self) {
+        drop(self.thread);
     }
 }
 
@@ -273,19 +254,15 @@ pub fn start(options: Options) -> io::Result<Running> {
     let address = listener.local_addr()?;
     let counts = Arc::new(Counts::default());
     let recorder = Arc::new(Recorder { most: options.recorded_max, seen: Mutex::default() });
-    let (stop, stopped) = oneshot::channel();
     let shared = (Arc::clone(&counts), Arc::clone(&recorder));
-    let thread = std::thread::Builder::new().name("mock-upstream".to_owned()).spawn(move || {
+    let thread = Thread::start("mock-upstream", move |stopped| {
         let (counts, recorder) = shared;
         let rng = RefCell::new(fastrand::Rng::with_seed(options.imperfection.seed));
         let Options { name, script, imperfection, .. } = options;
         let state = Rc::new(State { name, script, imperfection, rng, counts, recorder });
-        match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
-            Ok(runtime) => runtime.block_on(serve(state, listener, stopped)),
-            Err(error) => tracing::error!(%error, "the mock upstream has no runtime; not serving"),
-        }
+        serve(state, listener, stopped)
     })?;
-    Ok(Running { address, counts, recorder, stop: Some(stop), thread: Some(thread) })
+    Ok(Running { thread, address, counts, recorder })
 }
 
 /// Accepts until told to stop.

@@ -4,6 +4,8 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use tokio::runtime::{Builder, LocalOptions};
+
 use super::*;
 
 /// No answer takes this long; only a failure waits for it.

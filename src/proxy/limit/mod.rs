@@ -2,6 +2,8 @@
 //!
 //! Sizes and counts are plain comparisons where they are met (`rules`, `body`, `listener`).
 
+mod pause;
 mod timer;
 
+pub(super) use pause::Pause;
 pub(super) use timer::{Deadline, Timer};

@@ -11,10 +11,8 @@ use std::path::Path;
 use super::numbers::Runs;
 use super::{AuditError, Lane, Window};
 use crate::journal::{self, Entry, Identity, Reader, STREAMS_MAX};
+use crate::query::{self, PASS_BYTES};
 use crate::record::{self, Constants, GapRecord, Origin, Stream};
-
-/// Bytes of records between two looks at anything else.
-const PASS_BYTES: usize = 1 << 20;
 
 /// What a journal says of one lane and kind.
 #[derive(Debug, Default)]
@@ -107,21 +105,14 @@ fn given_out(reader: &Reader, found: &mut Journaled) {
 /// # Errors
 /// When a segment cannot be read.
 fn each(mut reader: Reader, visit: &mut dyn FnMut(&Entry<'_>)) -> Result<(), AuditError> {
-    // As in `query::Records::all`: the second short pass is for a file that could not be opened.
-    let mut short = 0;
-    while short < 2 {
+    query::until_end(|| {
         let mut bytes = 0;
-        let count = reader.read(PASS_BYTES, &mut |entry| {
+        reader.read(PASS_BYTES, &mut |entry| {
             bytes += entry.payload.len();
             visit(&entry);
         })?;
-        match (count, bytes) {
-            (0, _) => break,
-            (_, PASS_BYTES..) => short = 0,
-            _ => short += 1,
-        }
-    }
-    Ok(())
+        Ok(bytes)
+    })
 }
 
 /// Lane and kind of a record; `None` for a kind of a later version.
@@ -161,13 +152,7 @@ pub(super) fn ids(
         if !is_wanted || found.len() >= most {
             return;
         }
-        let origin = Origin {
-            instance: entry.instance,
-            epoch: entry.epoch,
-            worker: entry.lane,
-            seq: entry.seq,
-            constants: &constants,
-        };
+        let origin = Origin::of(entry, &constants);
         let mut id = Vec::new();
         if record::write_id(stream, entry.payload, &origin, &mut id).is_ok() {
             found.push((lane, entry.seq, String::from_utf8_lossy(&id).into_owned()));

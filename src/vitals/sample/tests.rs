@@ -40,7 +40,7 @@ fn reading(at_ms: u64, factor: u64) -> Reading {
             delay_peak_us: 900,
             ..Work::default()
         }],
-        endpoints: vec![Pool {
+        endpoints: vec![EndpointTotals {
             service: "web".to_owned(),
             endpoint: "a:1".to_owned(),
             attempts: 40 * factor,
@@ -49,9 +49,12 @@ fn reading(at_ms: u64, factor: u64) -> Reading {
             active: 1,
             idle: 2,
             received: 500 * factor,
-            ..Pool::default()
+            ..EndpointTotals::default()
         }],
-        records: Records { created: 9, journaled: 8, dropped_full: 1, ..Records::default() },
+        records: Records {
+            ledger: Ledger { created: 9, journaled: 8, dropped_full: 1, shipped: None },
+            ..Records::default()
+        },
         ..Reading::default()
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::super::table::Table;
 use super::{Total, by_kind};
+use crate::base::equation::Equation;
 use crate::record::write_timestamp;
 use crate::ship::audit::{Finding, Hole, Options, Report};
 
@@ -121,11 +122,9 @@ fn timestamp(ms: u64) -> String {
 }
 
 /// The last line that matters, in the manner of a run's last lines.
-fn equation(total: &Total) -> String {
-    let places: Vec<_> =
-        total.places().iter().map(|(name, count)| format!("{name} {count}")).collect();
-    let verdict = if total.holds() { "holds" } else { "DOES NOT HOLD" };
-    format!("created {} = {} ({verdict})", total.created, places.join(" + "))
+fn equation(total: &Total) -> Equation {
+    let (left, right) = (vec![("created", total.created)], total.places().to_vec());
+    Equation { left, right, holds: total.holds() }
 }
 
 /// What to do.

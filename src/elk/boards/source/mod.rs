@@ -87,6 +87,9 @@ const UNTRUE: &str = "less is shown than happened";
 /// 80 % of [`LATENCY`].
 const LATENCY_NEAR_MS: f64 = 240.0;
 
+/// Samples of the whole process.
+pub(super) const PROCESS: &str = "metricset.name: process";
+
 /// Good requests, as rollups have them.
 pub(super) const GOOD: Term = Term::Sum("lbproxy.rollup.outcome.success");
 /// Failed requests.

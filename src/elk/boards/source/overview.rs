@@ -3,7 +3,7 @@
 use super::super::model::{Board, Form, Metric, Unit, Value, metric, panel, row, split};
 use super::{
     BANDWIDTH_TIME, BY_CLASS, FAILING, FAILURES, HURT, LATENCY, LATENCY_HEAT, LATENCY_NEAR_MS,
-    LATENCY_TIME, NEAR, OF_ROLLUPS, P99, REQUESTS, SERVED, UNTRUE, color, served, slowest,
+    LATENCY_TIME, NEAR, OF_ROLLUPS, P99, PROCESS, REQUESTS, SERVED, UNTRUE, color, served, slowest,
     success_time,
 };
 use crate::record::Dataset;
@@ -178,7 +178,7 @@ pub(super) const BOARD: Board = Board {
                     Form::Figure,
                     &[metric("exchanges", Value::Max("lbproxy.requests.in_flight"), Unit::Count)],
                 )
-                .only("metricset.name: process")
+                .only(PROCESS)
                 .whole()
                 .wide(12),
                 panel(
@@ -194,7 +194,7 @@ pub(super) const BOARD: Board = Board {
                     )],
                 )
                 .amber_above(60.0, UNTRUE)
-                .only("metricset.name: process")
+                .only(PROCESS)
                 .whole()
                 .wide(12),
                 panel(
@@ -218,7 +218,7 @@ pub(super) const BOARD: Board = Board {
                     &[metric("refused", Value::Max("lbproxy.records.dead_letter"), Unit::Count)],
                 )
                 .amber_above(0.0, UNTRUE)
-                .only("metricset.name: process")
+                .only(PROCESS)
                 .whole()
                 .wide(12),
             ],

@@ -1,11 +1,8 @@
 //! Board 7: the proxy's own resources, from its samples.
 
 use super::super::model::{Board, Control, Form, Metric, Unit, Value, metric, panel, row, split};
-use super::color;
+use super::{PROCESS, color};
 use crate::record::Dataset;
-
-/// Samples of the whole process.
-const PROCESS: &str = "metricset.name: process";
 
 /// Highest value of the samples in a bucket: a peak is not averaged away.
 const fn peak(label: &'static str, field: &'static str, unit: Unit) -> Metric {

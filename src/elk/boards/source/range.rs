@@ -5,11 +5,8 @@
 //! measurement would be read from.
 
 use super::super::model::{Board, Control, Form, Unit, Value, metric, panel, row, split};
-use super::{FAILING, LATENCY, P99, REQUESTS, color};
+use super::{FAILING, LATENCY, P99, PROCESS, REQUESTS, color};
 use crate::record::Dataset;
-
-/// Samples of the whole process.
-const PROCESS: &str = "metricset.name: process";
 
 /// See the head of this file.
 pub(super) const BOARD: Board = Board {

@@ -1,11 +1,8 @@
 //! Board 9: whether what was recorded has arrived.
 
 use super::super::model::{Board, Control, Form, Metric, Unit, Value, metric, panel, row, split};
-use super::{COUNT, UNTRUE, color};
+use super::{COUNT, PROCESS, UNTRUE, color};
 use crate::record::Dataset;
-
-/// Samples of the whole process.
-const PROCESS: &str = "metricset.name: process";
 
 /// A total since start: the highest of a bucket is its last.
 const fn total(label: &'static str, field: &'static str) -> Metric {
