@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::process::Command;
 
 use lbproxy::elk::access::{self, Rights};
+use lbproxy::elk::server::Features;
 use lbproxy::elk::{Product, templates, templates::Types};
 use lbproxy::record::Dataset;
 use serde_json::{Value, json};
@@ -65,7 +66,7 @@ fn set_up_traffic_and_removal() {
         assert_eq!(listing(&server), before, "{product:?}");
         setup(&telemetry, &KINDS);
 
-        let role = access::privileges(Rights::Lookup);
+        let role = access::privileges(Rights::Lookup, Features::newest(product));
         traffic(&server.telemetry_as(NAMESPACE, "shipping", &role));
         compare(&server);
         let (code, text) = setup(&telemetry, &KINDS);
