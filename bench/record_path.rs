@@ -154,6 +154,7 @@ fn open(dir: &Path, bytes_max: u64) -> (Journal, Vec<Lane>) {
         sync_every: std::time::Duration::from_secs(1),
         workers: 1,
         preamble: constants().encode(),
+        teller: None,
         metrics: Arc::new(JournalMetrics::default()),
     })
     .expect("the temporary folder takes a journal")

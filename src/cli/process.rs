@@ -15,13 +15,13 @@ use tokio::task::JoinHandle;
 
 use crate::admin;
 use crate::config::{self, Config};
-use crate::control::Control;
+use crate::control::{self, Control};
 use crate::elk::Product;
 use crate::journal::{self, Journal, Lane};
 use crate::metrics::{AdminMetrics, JournalMetrics, Ledger, RollupMetrics, ShipMetrics};
 use crate::otlp;
 use crate::proxy;
-use crate::record::{Constants, Stream, TimestampMs};
+use crate::record::{Constants, Stream};
 use crate::rollup;
 use crate::ship;
 use crate::vitals;
@@ -247,6 +247,7 @@ fn open_journal(config: &Config) -> anyhow::Result<(Journal, Vec<Lane>)> {
         sync_every: config.telemetry.journal.sync,
         workers: u8::try_from(config.proxy.workers.get()).unwrap_or(u8::MAX),
         preamble: constants(config).encode(),
+        teller: Some(control::TELLER),
         metrics: Arc::new(JournalMetrics::default()),
     };
     Ok(Journal::open(options)?)
@@ -333,8 +334,8 @@ fn start_rollups(
         settle: 2 * telemetry.journal.sync,
         held_bytes_max: telemetry.journal.size_bytes / 16,
         folder: telemetry.journal.path.clone(),
-        append: Box::new(move |now_ms, row| {
-            control.append(TimestampMs(now_ms), Stream::Rollup, |out| {
+        append: Box::new(move |row| {
+            control.append(Stream::Rollup, |out| {
                 out.get_mut(..row.len())?.copy_from_slice(row);
                 Some(row.len())
             })

@@ -1,14 +1,24 @@
 //! The control lane: records of everything but exchanges, from any thread.
 //!
 //! One lock around one lane, never taken on a request's way. What it makes counts in the same
-//! equation as the workers' records, and a gap gets a record of its own, as theirs does. After
-//! [`Control::close`] nothing is made any more. Not here: what the records say.
+//! equation as the workers' records, gaps told by the lane included. After [`Control::close`] nothing
+//! is made any more. Not here: what the records say, when gaps are told (`journal`).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::journal::{Appended, CONTROL_LANE, Lane};
+use crate::base::clock::wall_ms;
+use crate::journal::{Appended, Gap, Lane, Teller};
 use crate::metrics::ControlMetrics;
 use crate::record::{GapRecord, Stream, TimestampMs};
+
+/// How every lane tells of records that found no space.
+pub const TELLER: Teller = Teller {
+    stream: Stream::Gap as u8,
+    encode: |Gap { lane, stream, first_seq, count }, out| {
+        let now = TimestampMs(wall_ms());
+        GapRecord::journal_full(now, lane, (stream, first_seq, count)).encode(out)
+    },
+};
 
 /// The control lane, shared.
 #[derive(Debug)]
@@ -30,25 +40,14 @@ impl Control {
         &self.metrics
     }
 
-    /// Appends a record of `stream`, made at `now`; says whether it was stored. A dropped one is counted
-    /// by the journal.
-    pub fn append(
-        &self,
-        now: TimestampMs,
-        stream: Stream,
-        encode: impl FnMut(&mut [u8]) -> Option<usize>,
-    ) -> bool {
+    /// Appends a record of `stream`; says whether it was stored. A dropped one is counted by the
+    /// journal.
+    pub fn append(&self, stream: Stream, encode: impl FnMut(&mut [u8]) -> Option<usize>) -> bool {
         let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(lane) = lane.as_mut() else { return false };
-        self.metrics.records_created_total.add(1);
         let appended = lane.append(stream as u8, encode);
-        if let Appended::AfterGap { stream, first_seq, count } = appended {
-            let gap = GapRecord::journal_full(now, CONTROL_LANE, (stream, first_seq, count));
-            self.metrics.records_created_total.add(1);
-            // Dropped again: the next record after space returns tells of the longer gap.
-            let _ = lane.append(Stream::Gap as u8, |out| gap.encode(out));
-        }
-        appended != Appended::Dropped
+        self.metrics.records_created_total.add(1 + lane.take_told());
+        appended == Appended::Stored
     }
 
     /// Seals the lane; to be called before the journal closes.
@@ -56,3 +55,6 @@ impl Control {
         self.lane.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
+
+#[cfg(test)]
+mod tests;

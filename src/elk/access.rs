@@ -2,11 +2,12 @@
 //!
 //! `auto_configure` and `create_doc` on its own streams; and unless it is to write only, the right to
 //! look up whether a document whose answer was lost is stored, which is what keeps it from being
-//! stored twice across a rollover. No right to install anything. Background: Elasticsearch "Security
+//! stored twice across a rollover, and is what audits need. No right to install anything. Background: Elasticsearch "Security
 //! privileges"; OpenSearch "Permissions", which knows no `create_doc`: who may create may overwrite.
 
 use serde_json::{Value, json};
 
+use super::server::Features;
 use super::{MANAGED_BY, Product};
 use crate::record::Dataset;
 
@@ -41,10 +42,12 @@ pub fn stream_patterns() -> Vec<String> {
 }
 
 /// What a role, or a key of its own, may do on Elasticsearch.
-pub fn privileges(rights: Rights) -> Value {
+pub fn privileges(rights: Rights, features: Features) -> Value {
     let mut privileges = vec!["auto_configure", "create_doc"];
     if rights == Rights::Lookup {
         privileges.extend(["maintenance", "read"]);
+        // `read` does not reach what stands beside a stream; older versions do not know the word.
+        privileges.extend(features.failure_store.then_some("read_failure_store"));
     }
     json!({
         "cluster": ["monitor"],
@@ -53,10 +56,10 @@ pub fn privileges(rights: Rights) -> Value {
 }
 
 /// The body of `PUT _security/role/NAME`, or `PUT _plugins/_security/api/roles/NAME`.
-pub fn role(product: Product, rights: Rights) -> Value {
+pub fn role(product: Product, rights: Rights, features: Features) -> Value {
     match product {
         Product::Elasticsearch => {
-            let mut role = privileges(rights);
+            let mut role = privileges(rights, features);
             role["metadata"] = json!({ "managed_by": MANAGED_BY });
             role
         }
@@ -99,10 +102,10 @@ pub fn user(product: Product) -> Value {
 }
 
 /// The body of `POST _security/api_key`.
-pub fn api_key(rights: Rights) -> Value {
+pub fn api_key(rights: Rights, features: Features) -> Value {
     json!({
         "name": API_KEY,
-        "role_descriptors": { ROLE: privileges(rights) },
+        "role_descriptors": { ROLE: privileges(rights, features) },
         "metadata": { "managed_by": MANAGED_BY },
     })
 }

@@ -337,7 +337,7 @@ pub fn wanted(server: &Server, settings: Settings<'_>) -> Vec<Artefact> {
     all.extend(Dataset::ALL.map(|dataset| index_template(product, dataset, settings.streams)));
     all.extend(of_streams);
     let access = settings.credentials.iter();
-    all.extend(access.flat_map(|&kind| credentials(product, kind, settings.rights)));
+    all.extend(access.flat_map(|&kind| credentials(server, kind, settings.rights)));
     all
 }
 
@@ -370,7 +370,8 @@ fn index_template(product: Product, dataset: Dataset, streams: &[String]) -> Art
 }
 
 /// Role, and user or key.
-fn credentials(product: Product, kind: Credentials, rights: Rights) -> Vec<Artefact> {
+fn credentials(server: &Server, kind: Credentials, rights: Rights) -> Vec<Artefact> {
+    let (product, features) = (server.product, server.features());
     let new = |api, name: &str, body| Artefact::new(Kind::Access, api, name, body, None);
     let (role, user) = match product {
         Product::Elasticsearch => (Api::Role, Api::User),
@@ -378,9 +379,11 @@ fn credentials(product: Product, kind: Credentials, rights: Rights) -> Vec<Artef
     };
     match kind {
         Credentials::ApiKey if product == Product::OpenSearch => Vec::new(),
-        Credentials::ApiKey => vec![new(Api::ApiKey, access::API_KEY, access::api_key(rights))],
+        Credentials::ApiKey => {
+            vec![new(Api::ApiKey, access::API_KEY, access::api_key(rights, features))]
+        }
         Credentials::User => vec![
-            new(role, access::ROLE, access::role(product, rights)),
+            new(role, access::ROLE, access::role(product, rights, features)),
             new(user, access::USER, access::user(product)),
         ],
     }

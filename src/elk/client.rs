@@ -1,31 +1,27 @@
-//! One request to one of the nodes: the `elasticsearch` crate's transport with our own bodies.
+//! One request to one of the nodes, with our own bodies.
 //!
 //! Plain `application/json` and `application/x-ndjson`, so that OpenSearch takes it too. Secrets are
 //! read at each request, so that they can be rotated, and stand in no reason and no log.
-//! Not here: what an answer means (`problem`, `ship::answer`), when to try again (`ship`).
+//! Not here: connections and the bound of answers (`wire`), what an answer means (`problem`,
+//! `ship::answer`), when to try again (`ship`).
+
+mod wire;
 
 use std::cell::Cell;
 use std::io::Write as _;
-use std::path::Path;
-use std::time::Duration;
 
 use bytes::Bytes;
-use elasticsearch::auth::{ClientCertificate, Credentials};
-use elasticsearch::cert::{Certificate, CertificateValidation};
 use elasticsearch::http::Method;
 use elasticsearch::http::headers::{
     ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
 };
-use elasticsearch::http::transport::{SingleNodeConnectionPool, Transport, TransportBuilder};
 use flate2::Compression as Level;
 use flate2::write::GzEncoder;
 use url::Url;
 
 use super::problem::{Fault, Problem, problem};
 use crate::config::{Auth, Compression, Elasticsearch, Secret};
-
-/// Largest answer that is read. A bulk of 100 000 refusals stays below.
-const ANSWER_BYTES_MAX: usize = 64 << 20;
+use wire::{Wire, lost, read_body};
 
 /// Why the client cannot be made: certificates.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +63,7 @@ struct Node {
     /// Its address, without credentials.
     url: Url,
     /// Its connections.
-    transport: Transport,
+    wire: Wire,
     /// Whether bodies are compressed on the way to it.
     compress: bool,
 }
@@ -81,8 +77,6 @@ pub(crate) struct Client {
     current: Cell<usize>,
     /// Credentials.
     auth: Auth,
-    /// Limit of one request.
-    timeout: Duration,
 }
 
 impl Client {
@@ -100,11 +94,10 @@ impl Client {
                     Compression::None => false,
                     Compression::Auto => !is_loopback(url),
                 };
-                Ok(Node { url: url.clone(), transport: transport(config, url)?, compress })
+                Ok(Node { url: url.clone(), wire: Wire::new(config, url)?, compress })
             })
             .collect::<Result<_, _>>()?;
-        let (auth, timeout) = (config.auth.clone(), config.timeout);
-        Ok(Self { nodes, current: Cell::new(0), auth, timeout })
+        Ok(Self { nodes, current: Cell::new(0), auth: config.auth.clone() })
     }
 
     /// Address of the node in use.
@@ -137,27 +130,17 @@ impl Client {
         } else {
             call.body
         };
-        let body = (!body.is_empty()).then_some(body);
-        let sent = node
-            .transport
-            .send(method, path, headers, None::<&()>, body, Some(self.timeout))
-            .await
-            .map_err(|error| lost(&error))?;
-        let status = sent.status_code().as_u16();
-        let is_elastic = sent.headers().get("x-elastic-product").is_some();
-        let too_long = sent.content_length().is_some_and(|n| n > ANSWER_BYTES_MAX as u64);
-        if too_long {
-            return Err(Problem::new(Fault::Unknown, "the answer is larger than 64 MiB"));
+        let mut request = node.wire.request(method, path)?.headers(headers);
+        if !body.is_empty() {
+            request = request.body(body);
         }
-        // An answer with 2xx and half a body is no answer.
-        let body = sent.bytes().await.map_err(|error| {
-            let mut problem = lost(&error);
-            problem.fault = Fault::Unknown;
-            problem
-        })?;
+        let answer = request.send().await.map_err(|error| lost(&error))?;
+        let status = answer.status().as_u16();
+        let is_elastic = answer.headers().contains_key("x-elastic-product");
+        let body = read_body(answer).await?;
         match problem(status, &body) {
             Some(problem) => Err(problem),
-            None => Ok(Reply { status, is_elastic, body: body.to_vec() }),
+            None => Ok(Reply { status, is_elastic, body }),
         }
     }
 
@@ -244,65 +227,5 @@ fn compress(body: &[u8]) -> Result<Bytes, Problem> {
         .map_err(|error| Problem::new(Fault::Refused, format!("gzip: {error}")))
 }
 
-/// A request without an answer.
-fn lost(error: &elasticsearch::Error) -> Problem {
-    let mut fault = Fault::Unknown;
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    let mut innermost = String::new();
-    while let Some(cause) = source {
-        if cause.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect) {
-            fault = Fault::NotSent;
-        }
-        innermost = cause.to_string();
-        source = cause.source();
-    }
-    let reason = if error.is_timeout() { "no answer in time".to_owned() } else { innermost };
-    Problem::new(fault, reason)
-}
-
-/// The connections to one node.
-///
-/// # Errors
-/// A certificate that cannot be read or used.
-fn transport(config: &Elasticsearch, url: &Url) -> Result<Transport, ClientError> {
-    let mut builder =
-        TransportBuilder::new(SingleNodeConnectionPool::new(url.clone())).timeout(config.timeout);
-    builder = match &config.proxy {
-        Some(proxy) => builder.proxy(proxy.clone(), None, None),
-        None => builder.disable_proxy(),
-    };
-    let tls = &config.tls;
-    if !tls.verify {
-        builder = builder.cert_validation(CertificateValidation::None);
-    } else if let Some(path) = &tls.ca_file {
-        let ca =
-            Certificate::from_pem(&read(path, "tls.ca_file")?).map_err(|error| ClientError {
-                key: "tls.ca_file".into(),
-                problem: format!("{}: {error}; name a PEM file with certificates", path.display()),
-            })?;
-        builder = builder.cert_validation(CertificateValidation::Full(ca));
-    }
-    if let Some(cert) = &tls.cert_file {
-        let mut pem = read(cert, "tls.cert_file")?;
-        if let Some(key) = &tls.key_file {
-            pem.push(b'\n');
-            pem.extend_from_slice(&read(key, "tls.key_file")?);
-        }
-        builder = builder.auth(Credentials::Certificate(ClientCertificate::Pem(pem)));
-    }
-    builder.build().map_err(|error| ClientError {
-        key: "tls".into(),
-        problem: format!("{error}; check ca_file, cert_file and key_file"),
-    })
-}
-
-/// A file that the configuration names.
-///
-/// # Errors
-/// When it cannot be read.
-fn read(path: &Path, key: &str) -> Result<Vec<u8>, ClientError> {
-    std::fs::read(path).map_err(|error| ClientError {
-        key: key.into(),
-        problem: format!("{} cannot be read: {error}", path.display()),
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,8 @@
 //! Invariants: on the common path an append is a few stores into a mapped page: no lock, no system
 //! call, no allocation. Sequence numbers are contiguous per stream from 1; a dropped record uses up
 //! its number, and drops for want of space stand between segments, so that two segment headers tell
-//! exactly how many records lie between them.
+//! exactly how many records lie between them. What was dropped is told before anything else is
+//! stored (`gap`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,7 @@ use super::format::{
     FRAME_BYTES_MAX, FRAME_HEAD_BYTES, HEADER_BYTES, Header, PerStream, STREAMS_MAX, State, base,
     frame_crc, next_offset, stream_index, tag, word,
 };
+use super::gap::{Gap, Teller, Untold};
 use super::lock;
 use super::mapping::Mapping;
 use super::prepare::{self, Pages};
@@ -28,16 +30,6 @@ const WAIT_MAX: Duration = Duration::from_millis(1);
 pub enum Appended {
     /// In the journal: it survives the end of the process.
     Stored,
-    /// In the journal, and before it records of this stream were dropped: their numbers are
-    /// `first_seq .. first_seq + count`. Said once, by the first record stored after them.
-    AfterGap {
-        /// The stream.
-        stream: u8,
-        /// Number of the first dropped record.
-        first_seq: u64,
-        /// How many were dropped.
-        count: u64,
-    },
     /// Not in the journal: no space is left, or it is larger than [`FRAME_BYTES_MAX`]. Its number
     /// is used up, and it is counted.
     Dropped,
@@ -56,8 +48,10 @@ pub struct Lane {
     next_seq: PerStream,
     /// Records dropped of each stream.
     dropped: PerStream,
-    /// Records of each stream dropped since the last stored one.
-    gap: PerStream,
+    /// Those that nobody was told of.
+    untold: Untold,
+    /// Records of gaps since [`Lane::take_told`].
+    told: u64,
 }
 
 /// A segment being written.
@@ -92,7 +86,8 @@ impl Lane {
             active: None,
             next_seq: [1; STREAMS_MAX],
             dropped: [0; STREAMS_MAX],
-            gap: [0; STREAMS_MAX],
+            untold: Untold::default(),
+            told: 0,
         }
     }
 
@@ -104,6 +99,7 @@ impl Lane {
     /// Appends one record to `stream` (1 to 16): `fill` encodes it straight into the segment and
     /// returns its length, or `None` when it did not fit; it may be called twice. Costs no lock, no
     /// system call and no allocation, but for the change of segment (once per `segment_bytes`).
+    /// The first one that finds space again comes behind records of what was dropped before.
     ///
     /// When it returns [`Appended::Stored`] the record survives the end of the process, however
     /// abrupt; power loss may take records of the last sync interval.
@@ -117,27 +113,73 @@ impl Lane {
             count(&self.slot().dropped);
             return Appended::Dropped;
         };
-        let seq = self.next_seq[index];
-        let mut written = self.write(stream, seq, &mut fill);
-        if matches!(written, Written::NoRoom) && self.rotate() {
-            written = self.write(stream, seq, &mut fill);
+        if self.tell_gaps() && matches!(self.write(stream, index, &mut fill), Written::Done) {
+            return Appended::Stored;
         }
         self.next_seq[index] += 1;
-        if !matches!(written, Written::Done) {
-            self.dropped[index] += 1;
-            self.gap[index] += 1;
-            count(&self.slot().dropped);
-            return Appended::Dropped;
+        self.dropped[index] += 1;
+        self.untold.add(index);
+        count(&self.slot().dropped);
+        Appended::Dropped
+    }
+
+    /// Records of gaps that were written since this was asked last.
+    pub fn take_told(&mut self) -> u64 {
+        std::mem::take(&mut self.told)
+    }
+
+    /// Tells of every gap; says whether there was space for that. Where there was none, nothing was
+    /// made: the gap grows, and is told later.
+    fn tell_gaps(&mut self) -> bool {
+        if self.untold.is_empty() {
+            return true;
         }
-        count(&self.slot().appended);
-        match std::mem::take(&mut self.gap[index]) {
-            0 => Appended::Stored,
-            count => Appended::AfterGap { stream, first_seq: seq - count, count },
+        while let Some((stream, count)) = self.untold.first() {
+            let Some(index) = stream_index(stream) else { break };
+            let (lane, first_seq) = (self.id(), self.next_seq[index] - count);
+            if !self.tell(Gap { lane, stream, first_seq, count }) {
+                return false;
+            }
+            self.untold.forget(index);
         }
+        true
+    }
+
+    /// Tells of a gap, if anybody wants to know; says whether there was space for that.
+    fn tell(&mut self, gap: Gap) -> bool {
+        let Some(Teller { stream, encode }) = self.shared.teller else { return true };
+        let Some(index) = stream_index(stream) else { return true };
+        match self.write(stream, index, &mut |out: &mut [u8]| encode(gap, out)) {
+            Written::Done => self.told += 1,
+            Written::NoRoom => return false,
+            // Kept, it would stand in the way of every record.
+            Written::TooLarge => debug_assert!(false, "{gap:?} cannot be told"),
+        }
+        true
+    }
+
+    /// Writes a frame, into the next segment where the active one has no room; only then is its
+    /// number used up.
+    fn write(
+        &mut self,
+        stream: u8,
+        index: usize,
+        fill: &mut impl FnMut(&mut [u8]) -> Option<usize>,
+    ) -> Written {
+        let seq = self.next_seq[index];
+        let mut written = self.write_here(stream, seq, fill);
+        if matches!(written, Written::NoRoom) && self.rotate() {
+            written = self.write_here(stream, seq, fill);
+        }
+        if matches!(written, Written::Done) {
+            self.next_seq[index] += 1;
+            count(&self.slot().appended);
+        }
+        written
     }
 
     /// Writes a frame into the active segment.
-    fn write(
+    fn write_here(
         &mut self,
         stream: u8,
         seq: u64,

@@ -11,8 +11,8 @@
 //! reader holds segments until it acknowledges them; followers hold nothing.
 //!
 //! Invariants: what `append` stored survives SIGKILL at any instruction; nothing unacknowledged is
-//! ever overwritten; total size is bounded; a full journal drops the newest records and counts
-//! them exactly. `unsafe` stands in `mapping` alone.
+//! ever overwritten; total size is bounded; a full journal drops the newest records, counts them
+//! exactly, and tells of them as soon as there is space. `unsafe` stands in `mapping` alone.
 //! Not here: what a record means (`record`), where it is shipped (`ship`). The format is drawn in
 //! `docs/journal-format.md`.
 
@@ -20,6 +20,7 @@ mod cursor;
 mod directory;
 mod error;
 mod format;
+mod gap;
 mod identity;
 mod lane;
 mod mapping;
@@ -38,6 +39,7 @@ mod tests;
 pub use cursor::NOTE_BYTES_MAX;
 pub use error::{OpenError, ReadError};
 pub use format::{FRAME_BYTES_MAX, PREAMBLE_BYTES_MAX, STREAMS_MAX};
+pub use gap::{Gap, Teller};
 pub use identity::Identity;
 pub use lane::{Appended, Lane};
 pub use reader::{Entry, Positions, Reader};
@@ -74,6 +76,8 @@ pub struct Options {
     /// Bytes kept with every segment and given with every entry: what is constant in a process. At
     /// most [`PREAMBLE_BYTES_MAX`].
     pub preamble: Vec<u8>,
+    /// How gaps are told; they are only counted without it.
+    pub teller: Option<Teller>,
     /// Where to count.
     pub metrics: Arc<JournalMetrics>,
 }

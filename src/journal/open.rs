@@ -62,6 +62,7 @@ pub(super) fn open(options: Options) -> Result<(Journal, Vec<Lane>), OpenError> 
         sync_every: options.sync_every,
         identity,
         preamble: options.preamble.into(),
+        teller: options.teller,
         metrics: options.metrics,
         registry: Mutex::new(found.registry),
         random: Mutex::new(random),

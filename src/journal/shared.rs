@@ -11,6 +11,7 @@ use std::time::Duration;
 use crossbeam_queue::ArrayQueue;
 
 use super::format::Key;
+use super::gap::Teller;
 use super::identity::{Identity, Lock};
 use super::lock;
 use super::mapping::Mapping;
@@ -62,6 +63,8 @@ pub(super) struct Shared {
     pub(super) identity: Identity,
     /// Constant bytes for every segment header.
     pub(super) preamble: Arc<[u8]>,
+    /// How lanes tell of gaps.
+    pub(super) teller: Option<Teller>,
     /// Counters.
     pub(super) metrics: Arc<JournalMetrics>,
     /// Segment files.

@@ -15,12 +15,11 @@ use super::headers::Via;
 use super::limit::Timer;
 use super::route::Routes;
 use super::service::Service;
-use super::stopwatch::wall_clock;
 use crate::base::trace::Share;
 use crate::config::WhenFull;
 use crate::journal::{Appended, Lane};
 use crate::metrics::WorkerMetrics;
-use crate::record::{GapRecord, Stream};
+use crate::record::Stream;
 
 /// How often pools are swept.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -130,18 +129,12 @@ impl Worker {
         self.is_journal_full.get()
     }
 
-    /// Appends a record of `stream`; a gap before it gets a record of its own.
+    /// Appends a record of `stream`.
     pub(super) fn append(&self, stream: Stream, encode: impl FnMut(&mut [u8]) -> Option<usize>) {
-        self.metrics.records_created_total.add_owned(1);
         let mut lane = self.lane.borrow_mut();
         let appended = lane.append(stream as u8, encode);
-        self.is_journal_full.set(matches!(appended, Appended::Dropped));
-        if let Appended::AfterGap { stream, first_seq, count } = appended {
-            let gap = GapRecord::journal_full(wall_clock(), self.id, (stream, first_seq, count));
-            self.metrics.records_created_total.add_owned(1);
-            // Dropped again: the next record after space returns tells of the longer gap.
-            let _ = lane.append(Stream::Gap as u8, |out| gap.encode(out));
-        }
+        self.metrics.records_created_total.add_owned(1 + lane.take_told());
+        self.is_journal_full.set(appended == Appended::Dropped);
     }
 
     /// Sweeps the pools for ever.

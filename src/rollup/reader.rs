@@ -40,8 +40,8 @@ const TICK_MAX: Duration = Duration::from_secs(1);
 /// Wait before the journal is tried again when it is full.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Appends a row to the journal, given the wall time in milliseconds; `false` when there is no space.
-pub type Append = Box<dyn FnMut(u64, &[u8]) -> bool + Send>;
+/// Appends a row to the journal; `false` when there is no space.
+pub type Append = Box<dyn FnMut(&[u8]) -> bool + Send>;
 
 /// What rollups need; no defaults.
 pub struct Options {
@@ -182,7 +182,7 @@ impl<'o> Service<'o> {
             }
         }
         if self.written.is_none() && self.core.rows_closed() == self.rows_saved {
-            self.append(now_ms);
+            self.append();
         }
         is_at_end
     }
@@ -256,13 +256,13 @@ impl<'o> Service<'o> {
     }
 
     /// Appends pending rows as long as there is space.
-    fn append(&mut self, now_ms: u64) {
+    fn append(&mut self) {
         if self.append_after.is_some_and(|at| Instant::now() < at) {
             return;
         }
         self.append_after = None;
         while let Some(row) = self.core.pending() {
-            if !(self.options.append)(now_ms, row) {
+            if !(self.options.append)(row) {
                 self.append_after = Some(Instant::now() + PAUSE);
                 return;
             }

@@ -3,7 +3,8 @@
 //! ```text
 //! journal ─► held: given out, there, waiting ─┐
 //! dead letters ───────────────────────────────┼─► numbers: one account for each lane and kind
-//! server ─► stored: numbers in each index ────┘
+//! server ─► stored: numbers in each index ────┤
+//!        └► failures: in the failure store ───┘
 //! ```
 //! Works beside a running proxy and after its end; changes nothing. Invariant: what was given out
 //! before it began and is in no place is missing, and nothing else is, whatever moves on meanwhile
@@ -11,6 +12,7 @@
 //! segments were used again. Not here: words (`cli::log::audit`).
 
 mod compare;
+mod failures;
 mod held;
 mod numbers;
 mod stored;
@@ -29,7 +31,7 @@ use crate::elk::problem::{Fault, Problem};
 use crate::elk::{installer, retention};
 use crate::journal;
 use crate::record::{Dataset, Stream};
-use compare::Audit;
+use compare::{Audit, Failures};
 pub use numbers::{Account, Runs};
 use stored::Asker;
 
@@ -165,6 +167,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Lines of the file of dead letters.
     pub dead_letters: u64,
+    /// Whether something is missing and the credentials may not look for it in a failure store.
+    pub is_failure_store_unread: bool,
     /// Requests that it took.
     pub requests: u64,
 }
@@ -240,7 +244,9 @@ pub async fn audit(
         .await
         .map_err(|problem| AuditError::Server { url: client.url().to_owned(), problem })?;
     let asker = Asker { client: &client, namespace: options.namespace, requests: 1 };
-    let mut audit = Audit { options, journaled, dead, asker, lanes: BTreeMap::new(), progress };
+    let failures = server.features().failure_store.then(Failures::default);
+    let lanes = BTreeMap::new();
+    let mut audit = Audit { options, journaled, dead, failures, asker, lanes, progress };
     for dataset in Dataset::ALL {
         audit.look_at(dataset).await?;
     }
@@ -251,6 +257,7 @@ pub async fn audit(
         instances: audit.journaled.instances.iter().copied().collect(),
         findings,
         dead_letters,
+        is_failure_store_unread: audit.failures.is_some_and(|failures| failures.is_unread),
         requests: audit.asker.requests,
     })
 }

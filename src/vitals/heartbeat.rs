@@ -16,7 +16,7 @@ use super::probe::{Finding, Prober};
 use crate::base::clock::{micros, millis, wall_ms};
 use crate::control::Control;
 use crate::proxy::Figures;
-use crate::record::{HeartbeatRecord, Stream, Text, TimestampMs};
+use crate::record::{HeartbeatRecord, Stream, Text};
 
 /// A listener to be asked.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl Heartbeat {
             write_change(&self.control, monitor, now_ms, change, |record| fill(&finding, record));
             let mut record = monitor.check(now_ms, every_ms);
             finding.fill(&mut record);
-            write(&self.control, now_ms, &record);
+            write(&self.control, &record);
         }
     }
 
@@ -100,7 +100,7 @@ impl Heartbeat {
             if is_beat {
                 let mut record = monitor.check(now_ms, every_ms);
                 blame(&mut record);
-                write(&self.control, now_ms, &record);
+                write(&self.control, &record);
             }
         }
     }
@@ -125,12 +125,12 @@ fn write_change<'a>(
     let Some(change) = change else { return };
     let mut record = monitor.change(now_ms, change);
     fill(&mut record);
-    write(control, now_ms, &record);
+    write(control, &record);
 }
 
 /// Writes a record.
-fn write(control: &Control, now_ms: u64, record: &HeartbeatRecord<'_>) {
-    control.append(TimestampMs(now_ms), Stream::Heartbeat, |out| record.encode(out));
+fn write(control: &Control, record: &HeartbeatRecord<'_>) {
+    control.append(Stream::Heartbeat, |out| record.encode(out));
 }
 
 /// Where a listener can be reached from this host: loopback, when it listens on every address.

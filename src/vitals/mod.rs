@@ -201,7 +201,7 @@ fn publish(before: &Reading, now: &Reading, control: &Control, metrics: &Metrics
     let timestamp = TimestampMs(wall_ms());
     let between = Between { before, now, timestamp };
     let write = |record: &ProcessRecord<'_>| {
-        control.append(timestamp, Stream::Process, |out| record.encode(out));
+        control.append(Stream::Process, |out| record.encode(out));
     };
     let process = between.process();
     write(&process);

@@ -122,6 +122,7 @@ fn journal(dir: &Path, segment_bytes: u32) -> (Journal, Lane, Lane) {
         sync_every: Duration::from_secs(1),
         workers: 1,
         preamble: constants.encode(),
+        teller: None,
         metrics: Arc::default(),
     };
     let (journal, mut lanes) = Journal::open(options).unwrap();

@@ -10,6 +10,7 @@
 
 mod admin;
 mod audit;
+mod audit_failures;
 mod audit_real;
 mod boards;
 mod config;

@@ -69,9 +69,12 @@ fn a_parked_connection_goes_on_where_it_was() {
     }
 }
 
+/// How a parked connection of a program ends.
+type End = fn(Proxy, std::net::TcpStream);
+
 #[test]
 fn a_parked_connection_ends_as_any_other() {
-    let ends: [(&str, &str, fn(Proxy, std::net::TcpStream)); 4] = [
+    let ends: [(&str, &str, End); 4] = [
         ("the peer closes", "http2: true", |proxy, stream| {
             proxy.await_figure(PARKED, |parked| parked == 1);
             drop(stream);

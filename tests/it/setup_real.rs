@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::process::Command;
 
 use lbproxy::elk::access::{self, Rights};
+use lbproxy::elk::server::Features;
 use lbproxy::elk::{Product, templates, templates::Types};
 use lbproxy::record::Dataset;
 use serde_json::{Value, json};
@@ -49,7 +50,10 @@ fn listing(server: &RealServer) -> Vec<Value> {
 #[test]
 fn set_up_traffic_and_removal() {
     on_both(|product| {
-        let mut server = RealServer::alone_with_user(product, &access::privileges(Rights::Lookup));
+        let mut server = RealServer::alone_with_user(
+            product,
+            &access::privileges(Rights::Lookup, Features::newest(product)),
+        );
         server.start();
         let telemetry = server.telemetry(NAMESPACE);
         let theirs = json!({"index_patterns": ["logs-*"], "priority": 100, "data_stream": {}});

@@ -137,6 +137,36 @@ fn check(name: &str, product: Product, steps: Vec<Step>, want: Want) {
     assert_eq!(lines as u64, want.dead, "{name}: dead letters");
 }
 
+/// The mock behind TLS, which another lbproxy speaks with a certificate that `ca.pem` has signed.
+#[test]
+fn over_tls_records_go_to_a_server_that_is_believed_and_to_no_other() {
+    let file = |name| tls::fixture(name).display().to_string();
+    let keys =
+        format!("tls: {{cert_file: {}, key_file: {}}}", file("signed.pem"), file("signed-key.pem"));
+    for (name, tls, is_believed) in [
+        ("its authority is named", format!("{{ca_file: {}}}", file("ca.pem")), true),
+        ("nobody asks who it is", "{verify: false}".to_owned(), true),
+        ("the authorities of the system", "{}".to_owned(), false),
+        ("another authority", format!("{{ca_file: {}}}", file("cert.pem")), false),
+    ] {
+        let server = server(Product::Elasticsearch);
+        let service = one_service(&[server.address()], "");
+        let front = Proxy::start(&service.replace("trusted_proxies: []", &keys), "");
+        let url = format!("https://localhost:{}", front.address.port());
+        let (_upstream, proxy) = shipping(&[url], &format!(", tls: {tls}"));
+        send(&proxy);
+        if is_believed {
+            let (account, log) = settled(proxy, REQUESTS);
+            assert_eq!(account.acknowledged, REQUESTS as u64, "{name}: {log}");
+            each_once(name, &server, 0);
+        } else {
+            wait_for(name, || proxy.log().contains("certificate").then_some(()));
+            assert_eq!(metric(&proxy, "lbproxy_ship_pending"), REQUESTS as u64, "{name}");
+            assert_eq!(server.documents(STREAM).len(), 0, "{name}");
+        }
+    }
+}
+
 #[test]
 fn each_answer_leads_to_its_outcome() {
     let well = Want::default();

@@ -110,6 +110,7 @@ fn hold_journal(dir: &std::path::Path) {
         sync_every: Duration::from_secs(1),
         workers: 2,
         preamble: Vec::new(),
+        teller: None,
         metrics: Arc::default(),
     };
     let (journal, lanes) = Journal::open(options).unwrap();

@@ -54,6 +54,7 @@ mod tests {
             sync_every: std::time::Duration::from_secs(1),
             workers: 1,
             preamble: Vec::new(),
+            teller: None,
             metrics: std::sync::Arc::default(),
         };
         let (journal, mut lanes) = Journal::open(options).unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Appended, Journal, Lane, Options, Reader};
+use super::{Appended, Gap, Journal, Lane, Options, Reader, Teller};
 use crate::metrics::JournalMetrics;
 
 /// Options of a small journal: segments of two pages, 4 KiB of frames each.
@@ -18,9 +18,22 @@ fn options(dir: &Path, segments: u64) -> Options {
         sync_every: Duration::from_secs(1),
         workers: 1,
         preamble: b"preamble".to_vec(),
+        teller: Some(TELLER),
         metrics: Arc::new(JournalMetrics::default()),
     }
 }
+
+/// Stream of records of gaps.
+const GAPS: u8 = 16;
+/// Tells of a gap in as few bytes as a test needs.
+const TELLER: Teller = Teller {
+    stream: GAPS,
+    encode: |gap, into| {
+        let payload = format!("{gap:?}").into_bytes();
+        into.get_mut(..payload.len())?.copy_from_slice(&payload);
+        Some(payload.len())
+    },
+};
 
 /// Opens a small journal: itself, the lane of the worker, the control lane.
 fn open(options: &Options) -> (Journal, Lane, Lane) {
@@ -69,6 +82,17 @@ fn read_all(reader: &mut Reader) -> Vec<Owned> {
             return entries;
         }
     }
+}
+
+/// What the entries tell of gaps.
+fn told(entries: &[Owned]) -> Vec<String> {
+    let gaps = entries.iter().filter(|entry| entry.stream == GAPS);
+    gaps.map(|entry| String::from_utf8_lossy(&entry.payload).into_owned()).collect()
+}
+
+/// What tells of a gap of the worker's lane.
+fn gap(stream: u8, first_seq: u64, count: u64) -> String {
+    format!("{:?}", Gap { lane: 0, stream, first_seq, count })
 }
 
 /// Numbers of the entries of one stream.

@@ -1,4 +1,4 @@
-//! `filter_path`: keeps the parts of an answer that a caller asks for.
+//! `filter_path` and `_source`: keep the parts of an answer, and of a document, that a caller asks for.
 //!
 //! ```text
 //! filters = path { "," path }      path = word { "." word }      word: `*` stands for any text
@@ -37,6 +37,19 @@ fn kept(paths: &[&[&str]], value: &Value) -> Option<Value> {
         }
         _ => None,
     }
+}
+
+/// The fields of a document whose paths below `above` fit a pattern.
+pub(super) fn fields(patterns: &[&str], above: &str, document: &Value) -> Value {
+    let fields = document.as_object().into_iter().flatten().filter_map(|(name, value)| {
+        let path = format!("{above}{name}");
+        if patterns.iter().any(|pattern| pattern::fits(pattern, &path)) {
+            return Some((name.clone(), value.clone()));
+        }
+        let below = fields(patterns, &format!("{path}."), value);
+        below.as_object().is_some_and(|below| !below.is_empty()).then(|| (name.clone(), below))
+    });
+    Value::Object(fields.collect())
 }
 
 #[cfg(test)]

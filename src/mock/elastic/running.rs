@@ -214,7 +214,8 @@ impl Running {
         self.shared.lock().store.duplicates(stream)
     }
 
-    /// Documents that were parked in the failure store of a stream, in the order they came.
+    /// Documents of the failure store of a stream, in the order they came, each with the one in it
+    /// that was parked.
     pub fn failure_store(&self, stream: &str) -> Vec<Stored> {
         self.shared.lock().store.failures(stream)
     }

@@ -1,5 +1,5 @@
-//! What is asked of the store besides bulk requests: templates, names, rollover, searches by id,
-//! counts, tasks. Everything here is done at once, under the lock.
+//! What is asked of the store besides bulk requests: templates, names, rollover, searches, counts,
+//! tasks. Everything here is done at once, under the lock.
 
 use std::time::UNIX_EPOCH;
 
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::refusal::Refusal;
 use super::request::Target;
 use super::state::State;
-use super::store::{Index, NAMES_MAX};
-use super::{Product, pattern, setup};
+use super::store::{FAILURES, Index, NAMES_MAX};
+use super::{Product, aggregate, find, pattern, setup};
 
 /// Most hits of one search, as in the real servers.
 const HITS_MAX: usize = 10_000;
@@ -150,16 +150,15 @@ pub(super) fn refresh(state: &mut State, expression: &str) -> Answer {
 fn named<'a>(state: &'a State, expression: &str) -> Result<Vec<&'a Index>, Refusal> {
     let is_absent = |name: &&str| !name.contains('*') && state.store.indices(name).is_empty();
     match expression.split(',').find(is_absent) {
-        Some(absent) => Err(Refusal::no_index(absent)),
+        Some(absent) => Err(Refusal::no_index(absent.trim_end_matches(FAILURES))),
         None => Ok(state.store.indices(expression)),
     }
 }
 
-/// `POST /NAME/_search`, by ids only.
+/// `POST /NAME/_search`, by the queries that `find` knows.
 pub(super) fn search(state: &State, expression: &str, body: &[u8]) -> Answer {
     let indices = named(state, expression)?;
     let request: Value = read_json(body)?;
-    let ids = request["query"]["ids"]["values"].as_array().ok_or_else(only_ids)?;
     let size = match &request["size"] {
         Value::Null => 10,
         size => size.as_u64().and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX),
@@ -171,33 +170,33 @@ pub(super) fn search(state: &State, expression: &str, body: &[u8]) -> Answer {
         );
         return Err(Refusal::exception(400, "search_phase_execution_exception", &reason));
     }
-    let has_source = request["_source"] != Value::Bool(false);
-    let mut hits = Vec::new();
-    let mut total = 0_usize;
-    for index in &indices {
-        let mut ids: Vec<_> = ids.iter().filter_map(Value::as_str).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        for (id, source) in ids.iter().filter_map(|id| Some((id, index.find(id)?))) {
-            total += 1;
-            if hits.len() < size {
-                let mut hit = json!({ "_index": index.name, "_id": id, "_score": 1.0 });
-                if has_source {
-                    hit["_source"] = serde_json::from_slice(source).unwrap_or(Value::Null);
-                }
-                hits.push(hit);
-            }
-        }
-    }
-    let relation = if total > HITS_MAX { "gte" } else { "eq" };
-    Ok(json!({
+    let mut found = find::found(&indices, &request["query"]).ok_or_else(unknown_query)?;
+    let fields = find::sort_fields(&request);
+    found.sort_by(|one, other| {
+        find::compare_all(&one.sorted_by(&fields), &other.sorted_by(&fields))
+    });
+    let all: Vec<_> = found.iter().collect();
+    let figures = aggregate::aggregate(&request["aggs"], &all).ok_or_else(unknown_query)?;
+    let after = request["search_after"].as_array().map(Vec::as_slice);
+    let is_behind = |one: &&find::Found<'_>| {
+        after.is_none_or(|after| find::compare_all(&one.sorted_by(&fields), after).is_gt())
+    };
+    let hits = found.iter().filter(is_behind).take(size);
+    let hits: Vec<_> = hits.map(|one| find::hit(one, &request, &fields)).collect();
+    let total = found.len();
+    let is_scored = total > 0 && fields.is_empty();
+    let mut answer = json!({
         "took": 1, "timed_out": false, "_shards": shards(indices.len()),
-        "hits": {
-            "total": { "value": total.min(HITS_MAX), "relation": relation },
-            "max_score": if total > 0 { json!(1.0) } else { Value::Null },
-            "hits": hits,
-        },
-    }))
+        "hits": { "max_score": if is_scored { json!(1.0) } else { Value::Null }, "hits": hits },
+    });
+    if request["track_total_hits"] != false {
+        let relation = if total > HITS_MAX { "gte" } else { "eq" };
+        answer["hits"]["total"] = json!({ "value": total.min(HITS_MAX), "relation": relation });
+    }
+    if !figures.is_empty() {
+        answer["aggregations"] = figures.into();
+    }
+    Ok(answer)
 }
 
 /// `POST /NAME/_count`, of everything.
@@ -225,8 +224,9 @@ fn read_json(body: &[u8]) -> Answer {
 }
 
 /// What the mock says to a search it does not know.
-fn only_ids() -> Refusal {
-    Refusal::exception(400, "parsing_exception", "the mock searches by query.ids.values only")
+fn unknown_query() -> Refusal {
+    let reason = "the mock knows no such query; src/mock/elastic/find.rs says which it knows";
+    Refusal::exception(400, "parsing_exception", reason)
 }
 
 /// `GET /_tasks`: bulk requests that are still running.

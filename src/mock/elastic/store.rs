@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Product, pattern};
 use crate::base::clock::wall_ms;
@@ -21,6 +21,8 @@ use crate::record::write_timestamp;
 
 /// Most indices, and most templates.
 pub(super) const NAMES_MAX: usize = 1_000;
+/// What follows the name of a stream where its failure store is meant.
+pub(super) const FAILURES: &str = "::failures";
 /// What an id costs beside its own length, in bytes: the entry of the table, roughly.
 const ENTRY_BYTES: usize = 96;
 
@@ -84,6 +86,14 @@ impl Index {
     pub(super) fn find(&self, id: &str) -> Option<&Bytes> {
         let document = self.documents.get(id).filter(|document| document.seq < self.searchable)?;
         Some(&document.source)
+    }
+
+    /// Ids and documents that searches find, by id.
+    pub(super) fn searchable(&self) -> impl Iterator<Item = (&str, &Bytes)> {
+        let documents = self.documents.iter().filter(|(_, one)| one.seq < self.searchable);
+        let mut documents: Vec<_> = documents.map(|(id, one)| (&**id, &one.source)).collect();
+        documents.sort_unstable_by_key(|(id, _)| *id);
+        documents.into_iter()
     }
 }
 
@@ -224,13 +234,15 @@ impl Store {
         Some(seq_no)
     }
 
-    /// Parks a document beside `name`; gives the index it is in and its id there, which is another,
-    /// since the real failure store knows nothing of the first. The caller has asked for room.
+    /// Parks a document beside `name`, as a failed one with the document in it; gives the index it is
+    /// in and its id there, which is another: the real failure store keeps the same document twice
+    /// when it comes twice. The caller has asked for room.
     pub(super) fn park(&mut self, name: &str, id: &str, source: &Bytes) -> (String, String) {
-        let (cost, kept) = (self.cost(id, source.len()), self.kept(source));
+        let failed = if self.keeps_sources { failed(name, id, source) } else { Bytes::new() };
+        let cost = self.cost(id, failed.len());
         let Some(target) = self.targets.get_mut(name) else { return Default::default() };
         let parked_id = format!("failure-{:06}", target.failures.len() + 1);
-        let document = Document { seq: self.seq, source: kept, times: 1 };
+        let document = Document { seq: self.seq, source: failed, times: 1 };
         self.seq += 1;
         self.bytes += cost;
         target.failures.documents.insert(parked_id.as_str().into(), document);
@@ -247,9 +259,9 @@ impl Store {
         let seq = self.seq;
         let mut count = 0;
         for (name, target) in &mut self.targets {
-            let is_whole = pattern::any_fits(expression, name);
-            for index in &mut target.indices {
-                if is_whole || pattern::any_fits(expression, &index.name) {
+            let own = target.indices.iter_mut().map(|index| (false, index));
+            for (is_failures, index) in own.chain([(true, &mut target.failures)]) {
+                if is_named(expression, name, is_failures, &index.name) {
                     index.searchable = seq;
                     count += 1;
                 }
@@ -281,17 +293,18 @@ impl Store {
         Some((old, new))
     }
 
-    /// Indices that `expression` names: streams, indices and backing indices, with commas and `*`.
+    /// Indices that `expression` names: streams, indices and backing indices, with commas and `*`;
+    /// failure stores by [`FAILURES`] or their own names.
     pub(super) fn indices(&self, expression: &str) -> Vec<&Index> {
         let mut found = Vec::new();
         for (name, target) in &self.targets {
-            let is_whole = pattern::any_fits(expression, name);
-            found.extend(
-                target
-                    .indices
-                    .iter()
-                    .filter(|index| is_whole || pattern::any_fits(expression, &index.name)),
-            );
+            let has_failures = target.is_stream && self.product != Product::OpenSearch;
+            let failures = has_failures.then_some((true, &target.failures));
+            let all = target.indices.iter().map(|index| (false, index)).chain(failures);
+            let named = all.filter(|(is_failures, index)| {
+                is_named(expression, name, *is_failures, &index.name)
+            });
+            found.extend(named.map(|(_, index)| index));
         }
         found
     }
@@ -318,6 +331,31 @@ impl Store {
         }
         twice.into_iter().collect()
     }
+}
+
+/// A document of a failure store: another one, why it failed, and when.
+fn failed(stream: &str, id: &str, source: &[u8]) -> Bytes {
+    let mut now = Vec::with_capacity(26);
+    write_timestamp(wall_ms(), &mut now);
+    let now = String::from_utf8_lossy(&now);
+    let source: Value = serde_json::from_slice(source).unwrap_or_default();
+    let failed = json!({
+        "@timestamp": now.trim_matches('"'),
+        "document": { "id": id, "index": stream, "source": source },
+        "error": { "type": "document_parsing_exception", "message": "failed to parse" },
+    });
+    failed.to_string().into()
+}
+
+/// Whether an expression names an index of a stream, or of its failure store.
+fn is_named(expression: &str, stream: &str, is_failures: bool, index: &str) -> bool {
+    if !is_failures {
+        return pattern::any_fits(expression, stream) || pattern::any_fits(expression, index);
+    }
+    let names = |one: &str| {
+        one == index || one.strip_suffix(FAILURES).is_some_and(|one| pattern::fits(one, stream))
+    };
+    expression.split(',').any(names)
 }
 
 /// The documents of several indices, in the order they were stored.

@@ -104,6 +104,7 @@ impl World {
             sync_every: Duration::from_mins(1),
             workers: 2,
             preamble: Vec::new(),
+            teller: None,
             metrics: Arc::new(JournalMetrics::default()),
         })
         .unwrap();
@@ -116,7 +117,7 @@ impl World {
             settle: self.settle,
             held_bytes_max: 2_000, // saves often
             folder: self.dir.path().to_owned(),
-            append: Box::new(move |_, row| {
+            append: Box::new(move |row| {
                 if room.load(Ordering::Relaxed) == 0 {
                     return false;
                 }

@@ -28,6 +28,15 @@ pub(super) struct Found {
     has_lost_index: bool,
 }
 
+/// What failure stores hold.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    /// Numbers.
+    numbers: BTreeMap<Lane, Runs>,
+    /// Whether the credentials may not look into one.
+    pub(super) is_unread: bool,
+}
+
 /// An audit in the making.
 pub(super) struct Audit<'a> {
     /// What is audited.
@@ -36,6 +45,8 @@ pub(super) struct Audit<'a> {
     pub(super) journaled: Journaled,
     /// Numbers of dead letters.
     pub(super) dead: BTreeMap<Lane, Runs>,
+    /// What failure stores hold, where the server has any.
+    pub(super) failures: Option<Failures>,
     /// Asks the server.
     pub(super) asker: Asker<'a>,
     /// What the server says.
@@ -101,6 +112,7 @@ impl Audit<'_> {
                 self.asker.gaps(instance, &mut self.journaled.gaps).await?;
             }
         }
+        self.look_into_failure_stores().await?;
         let mut accounts = self.accounts();
         self.find_again(&mut accounts).await?;
         let mut findings = Vec::new();
@@ -117,6 +129,27 @@ impl Audit<'_> {
             findings.push(Finding { lane, account, holes, twice_in });
         }
         Ok(findings)
+    }
+
+    /// Asks for the failure stores of streams in which something is missing.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    async fn look_into_failure_stores(&mut self) -> Result<(), AuditError> {
+        let accounts = self.accounts();
+        let Some(failures) = &mut self.failures else { return Ok(()) };
+        let is_incomplete = |dataset: &Dataset| {
+            accounts.iter().any(|(lane, account)| {
+                let own = lane.kind().map(Stream::dataset);
+                own == Some(*dataset) && !account.missing.is_empty()
+            })
+        };
+        for dataset in Dataset::ALL.into_iter().filter(is_incomplete) {
+            (self.progress)("looking into the failure store");
+            let may_look = self.asker.failures(dataset, &mut failures.numbers).await?;
+            failures.is_unread |= !may_look;
+        }
+        Ok(())
     }
 
     /// The account of every lane and kind that has a number.
@@ -137,6 +170,7 @@ impl Audit<'_> {
                 doubled: found.doubled.clone(),
                 waiting: held.waiting.clone(),
                 dead: of(&self.dead),
+                failure_store: self.failures.as_ref().map(|f| of(&f.numbers)).unwrap_or_default(),
                 gaps: of(&self.journaled.gaps),
                 aged: gone.or(&held.old),
                 asked,

@@ -136,6 +136,8 @@ pub(super) struct Known {
     pub(super) waiting: Runs,
     /// Numbers that dead letters have.
     pub(super) dead: Runs,
+    /// Numbers in the failure store.
+    pub(super) failure_store: Runs,
     /// Numbers that gap records explain: dropped, and told.
     pub(super) gaps: Runs,
     /// Numbers whose documents may have been deleted for their age.
@@ -155,6 +157,8 @@ pub struct Account {
     pub waiting: u64,
     /// Refused for good, and kept.
     pub dead: u64,
+    /// In the failure store, and not in the stream.
+    pub failure_store: u64,
     /// Dropped, and told by a gap record.
     pub gaps: u64,
     /// Deleted for its age: older than anything of the lane that is left.
@@ -182,7 +186,8 @@ impl Known {
             left = left.without(&taken);
             taken.count()
         };
-        let (waiting, dead, gaps) = (take(&self.waiting), take(&self.dead), take(&self.gaps));
+        let (waiting, dead) = (take(&self.waiting), take(&self.dead));
+        let (failure_store, gaps) = (take(&self.failure_store), take(&self.gaps));
         // Age takes from below: what is missing between documents is missing.
         let young = stored.first().unwrap_or(u64::MAX);
         let aged = take(&self.aged.and(&Runs::between(0, young.saturating_sub(1))));
@@ -192,6 +197,7 @@ impl Known {
             twice,
             waiting,
             dead,
+            failure_store,
             gaps,
             aged,
             again: 0,
@@ -208,8 +214,9 @@ impl Account {
 
     /// The sum of all places.
     pub fn sum(&self) -> u64 {
-        let Self { once, twice, waiting, dead, gaps, aged, again, missing, .. } = self;
-        once + twice.count() + waiting + dead + gaps + aged + again + missing.count()
+        let Self { once, twice, waiting, dead, failure_store, gaps, aged, again, .. } = self;
+        let elsewhere = waiting + dead + failure_store + gaps + aged + again;
+        once + twice.count() + elsewhere + self.missing.count()
     }
 
     /// Moves missing numbers to those that are stored under an earlier one.

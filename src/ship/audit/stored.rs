@@ -77,8 +77,15 @@ impl Asker<'_> {
     /// # Errors
     /// When the server cannot be asked.
     pub(super) async fn refresh(&mut self, dataset: Dataset) -> Result<(), AuditError> {
-        let stream = dataset.data_stream(self.namespace);
-        let path = format!("/{stream}/_refresh?ignore_unavailable=true&filter_path=_shards.failed");
+        self.refresh_target(&dataset.data_stream(self.namespace)).await
+    }
+
+    /// The same of whatever can be named.
+    ///
+    /// # Errors
+    /// When the server cannot be asked.
+    pub(super) async fn refresh_target(&mut self, target: &str) -> Result<(), AuditError> {
+        let path = format!("/{target}/_refresh?ignore_unavailable=true&filter_path=_shards.failed");
         match self.ask(&path, None).await {
             Err(AuditError::Server { problem, .. }) if problem.fault == Fault::Forbidden => Ok(()),
             answer => answer.map(drop),
@@ -359,7 +366,11 @@ impl Asker<'_> {
     ///
     /// # Errors
     /// What the server says at last.
-    async fn ask(&mut self, path: &str, body: Option<&Value>) -> Result<Value, AuditError> {
+    pub(super) async fn ask(
+        &mut self,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, AuditError> {
         let mut backoff = Backoff::default();
         for left in (0..TRIES_MAX).rev() {
             self.requests += 1;
@@ -399,15 +410,12 @@ fn between(first: u64, last: u64) -> Value {
 /// Lane and span of a bucket.
 fn lane_of(dataset: Dataset, instance: u64, bucket: &Value) -> Option<(Lane, Span)> {
     let key = &bucket["key"];
-    let kind = match key["kind"].as_str() {
-        Some(word) => dataset.kinds().iter().find(|kind| kind.as_str() == word)?,
-        None => dataset.kinds().first()?,
-    };
+    let kind = kind_of(dataset, key["kind"].as_str())?;
     let lane = Lane {
         instance,
         epoch: u16::try_from(key["epoch"].as_u64()?).ok()?,
         worker: u8::try_from(key["worker"].as_u64()?).ok()?,
-        stream: *kind as u8,
+        stream: kind as u8,
     };
     let span = Span {
         first: whole(&bucket["first"])?,
@@ -416,6 +424,15 @@ fn lane_of(dataset: Dataset, instance: u64, bucket: &Value) -> Option<(Lane, Spa
         sum: bucket["sum"]["value"].as_f64()?,
     };
     Some((lane, span))
+}
+
+/// The kind with this name; the only one of a dataset that has no names for them.
+pub(super) fn kind_of(dataset: Dataset, word: Option<&str>) -> Option<Stream> {
+    let mut kinds = dataset.kinds().iter();
+    match word {
+        Some(word) => kinds.find(|kind| kind.as_str() == word).copied(),
+        None => kinds.next().copied(),
+    }
 }
 
 /// A number that an aggregation gives as floating point.

@@ -86,6 +86,8 @@ struct Total {
     waiting: u64,
     /// Refused for good.
     dead: u64,
+    /// In the failure store.
+    failure_store: u64,
     /// Dropped and told.
     gaps: u64,
     /// Deleted for their age.
@@ -104,6 +106,7 @@ impl Total {
         self.twice += account.twice.count();
         self.waiting += account.waiting;
         self.dead += account.dead;
+        self.failure_store += account.failure_store;
         self.gaps += account.gaps;
         self.aged += account.aged;
         self.again += account.again;
@@ -116,11 +119,12 @@ impl Total {
     }
 
     /// Every place with its name, in the order of the equation.
-    const fn places(&self) -> [(&'static str, u64); 8] {
+    const fn places(&self) -> [(&'static str, u64); 9] {
         [
             ("stored", self.once),
             ("waiting", self.waiting),
             ("dead_letter", self.dead),
+            ("failure_store", self.failure_store),
             ("dropped", self.gaps),
             ("aged", self.aged),
             ("again", self.again),
@@ -183,6 +187,7 @@ fn object(report: &Report, total: &Total, options: &Options<'_>) -> Value {
     object["namespace"] = options.namespace.into();
     object["journal"] = options.folder.display().to_string().into();
     object["dead_letter_lines"] = report.dead_letters.into();
+    object["failure_store_unread"] = report.is_failure_store_unread.into();
     object["requests"] = report.requests.into();
     object["lanes"] = report.findings.iter().map(lane).collect();
     object

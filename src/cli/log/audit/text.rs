@@ -37,8 +37,9 @@ pub(super) fn report(report: &Report, total: &Total, options: &Options<'_>) -> S
 
 /// A row for each kind. Places that hold nothing at all have no column.
 fn table(report: &Report, total: &Total) -> String {
-    let is_shown =
-        |(n, (_, count)): &(usize, (&str, u64))| *n == 0 || *count > 0 || matches!(n, 6 | 7);
+    let is_shown = |(_, (name, count)): &(usize, (&str, u64))| {
+        *count > 0 || ["stored", "twice", "missing"].contains(name)
+    };
     let columns: Vec<usize> =
         total.places().into_iter().enumerate().filter(is_shown).map(|(n, _)| n).collect();
     let row = |name: &str, total: &Total| {
@@ -137,13 +138,28 @@ fn cures(report: &Report, total: &Total) -> Vec<String> {
         let count = report.dead_letters;
         cures.push(format!("{count} dead letters: `lbproxy log resend` sends them again"));
     }
+    if total.failure_store > 0 {
+        cures.push(format!(
+            "{} in the failure store: kept, and in no search of the streams; \
+             `GET STREAM::failures/_search` says why, docs/shipping.md, \"Proof and repair\", what to do",
+            total.failure_store
+        ));
+    }
+    if report.is_failure_store_unread && total.missing > 0 {
+        cures.push(
+            "the failure store may hold some that are missing: grant the user `read_failure_store` on \
+             *-lbproxy.*, as `lbproxy setup` does"
+                .to_owned(),
+        );
+    }
     if total.waiting > 0 {
         cures.push(format!("{} waiting: the proxy ships them while it runs", total.waiting));
     }
     if total.missing > 0 {
         cures.push(
-            "missing: neither stored, waiting, refused, dropped nor old; docs/shipping.md, \"Proof and \
-             repair\", says what may have happened and what the journal can still give"
+            "missing: neither stored, waiting, refused, in the failure store, dropped nor old; \
+             docs/shipping.md, \"Proof and repair\", says what may have happened and what the journal \
+             can still give"
                 .to_owned(),
         );
     }

@@ -152,7 +152,10 @@ fn the_failure_store_is_beside_the_stream() {
     assert_eq!(answer, (200, want));
     assert_eq!(ids(&mock), ["b"]);
     let parked = mock.failure_store(STREAM);
-    assert_eq!((parked.len(), &parked[0].source["n"]), (1, &"a".into()));
+    let document =
+        json!({ "id": "a", "index": STREAM, "source": parked[0].source["document"]["source"] });
+    assert_eq!((parked.len(), &parked[0].source["document"]), (1, &document));
+    assert_eq!(document["source"]["n"], "a");
     assert!(parked[0].index.starts_with(&format!(".fs-{STREAM}-")), "{}", parked[0].index);
 }
 

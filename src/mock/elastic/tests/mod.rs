@@ -5,6 +5,7 @@
 //! 8.19.21 and OpenSearch 2.19.4 to the same requests, taken down by hand.
 
 mod faults;
+mod queries;
 mod truth;
 
 use std::io::{ErrorKind, Read as _, Write as _};

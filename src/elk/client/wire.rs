@@ -1,0 +1,151 @@
+//! Below the client: the connections to one node, and answers read up to a bound.
+//!
+//! The transport of the `elasticsearch` crate gives out an answer whole or not at all
+//! (elasticsearch-rs#246), so that nothing could stop one without an end. So requests go through the
+//! `reqwest` below it, which unpacks answers: what is counted is what is kept in memory.
+//! Not here: what is asked (`client`), what an answer means (`problem`).
+
+use std::path::Path;
+
+use elasticsearch::cert::Certificate;
+use elasticsearch::http::Method;
+use reqwest::{Identity, Proxy, RequestBuilder, Response};
+use url::Url;
+
+use super::super::problem::{Fault, Problem};
+use super::ClientError;
+use crate::config::Elasticsearch;
+
+/// Largest answer that is read, in bytes, unpacked. A bulk of 100 000 refusals stays below.
+pub(super) const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// The connections to one node.
+#[derive(Debug)]
+pub(super) struct Wire {
+    /// What paths stand below; ends with a slash.
+    base: Url,
+    /// The connections.
+    http: reqwest::Client,
+}
+
+impl Wire {
+    /// To a node of a configuration; connects to nothing.
+    ///
+    /// # Errors
+    /// A certificate that cannot be read or used.
+    pub(super) fn new(config: &Elasticsearch, url: &Url) -> Result<Self, ClientError> {
+        let mut base = url.clone();
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("lbproxy/", env!("CARGO_PKG_VERSION")))
+            .timeout(config.timeout);
+        builder = match &config.proxy {
+            Some(proxy) => builder.proxy(
+                Proxy::all(proxy.clone()).map_err(|error| wrong("proxy", error, "name a URL"))?,
+            ),
+            None => builder.no_proxy(),
+        };
+        let tls = &config.tls;
+        if !tls.verify {
+            builder = builder.danger_accept_invalid_certs(true);
+        } else if let Some(path) = &tls.ca_file {
+            let all = Certificate::from_pem(&read(path, "tls.ca_file")?).map_err(|error| {
+                let what = format!("{}: {error}", path.display());
+                wrong("tls.ca_file", what, "name a PEM file with certificates")
+            })?;
+            builder = all.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
+        }
+        let unfit = |error| wrong("tls", error, "check ca_file, cert_file and key_file");
+        if let Some(cert) = &tls.cert_file {
+            let mut pem = read(cert, "tls.cert_file")?;
+            if let Some(key) = &tls.key_file {
+                pem.push(b'\n');
+                pem.extend_from_slice(&read(key, "tls.key_file")?);
+            }
+            builder = builder.identity(Identity::from_pem(&pem).map_err(unfit)?);
+        }
+        Ok(Self { base, http: builder.build().map_err(unfit)? })
+    }
+
+    /// A request for what is at `path`.
+    ///
+    /// # Errors
+    /// A path that no URL can have.
+    pub(super) fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, Problem> {
+        let method = match method {
+            Method::Get => reqwest::Method::GET,
+            Method::Put => reqwest::Method::PUT,
+            Method::Post => reqwest::Method::POST,
+            Method::Delete => reqwest::Method::DELETE,
+            Method::Head => reqwest::Method::HEAD,
+        };
+        // With the dot, what stands before a colon is no scheme.
+        let url = self.base.join(&format!("./{}", path.trim_start_matches('/')));
+        let url = url.map_err(|error| {
+            Problem::new(Fault::Refused, format!("HTTP cannot ask for {path}: {error}"))
+        })?;
+        Ok(self.http.request(method, url))
+    }
+}
+
+/// The body of an answer, unpacked.
+///
+/// # Errors
+/// [`Fault::Unknown`]: it breaks off, or is longer than [`ANSWER_BYTES_MAX`].
+pub(super) async fn read_body(mut answer: Response) -> Result<Vec<u8>, Problem> {
+    check_length(answer.content_length().unwrap_or(0))?;
+    let mut body = Vec::new();
+    // An answer with 2xx and half a body is no answer.
+    let broken_off = |error| Problem { fault: Fault::Unknown, ..lost(&error) };
+    while let Some(part) = answer.chunk().await.map_err(broken_off)? {
+        check_length((body.len() + part.len()) as u64)?;
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
+}
+
+/// Whether so much is read of an answer.
+///
+/// # Errors
+/// When it is more.
+fn check_length(bytes: u64) -> Result<(), Problem> {
+    if bytes <= ANSWER_BYTES_MAX as u64 {
+        return Ok(());
+    }
+    let most = ANSWER_BYTES_MAX >> 20;
+    let reason = format!(
+        "the answer is longer than {most} MiB; look at what answers at this address: lbproxy asks \
+         for nothing of that size"
+    );
+    Err(Problem::new(Fault::Unknown, reason))
+}
+
+/// A request without an answer.
+pub(super) fn lost(error: &reqwest::Error) -> Problem {
+    let fault = if error.is_connect() { Fault::NotSent } else { Fault::Unknown };
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    let reason =
+        if error.is_timeout() { "no answer in time".to_owned() } else { innermost.to_string() };
+    Problem::new(fault, reason)
+}
+
+/// A key whose value cannot be used, why, and what helps.
+fn wrong(key: &str, what: impl std::fmt::Display, cure: &str) -> ClientError {
+    ClientError { key: key.into(), problem: format!("{what}; {cure}") }
+}
+
+/// A file that the configuration names.
+///
+/// # Errors
+/// When it cannot be read.
+fn read(path: &Path, key: &str) -> Result<Vec<u8>, ClientError> {
+    std::fs::read(path).map_err(|error| ClientError {
+        key: key.into(),
+        problem: format!("{} cannot be read: {error}", path.display()),
+    })
+}
