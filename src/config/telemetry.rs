@@ -335,8 +335,7 @@ fn client_tls(map: Option<Map<'_, '_>>) -> ClientTls {
 
 /// `batch` of shipping.
 fn batch(map: Option<Map<'_, '_>>) -> Batch {
-    let mut batch =
-        Batch { bytes: 2 * 1024 * 1024, documents: 10_000, wait: seconds(1), in_flight: 2 };
+    let mut batch = Batch { bytes: 1024 * 1024, documents: 10_000, wait: seconds(1), in_flight: 2 };
     if let Some(map) = map {
         let mut map = map.means(Batch::DOCS);
         let bytes = map.bytes("bytes", batch.bytes as u64, 64 * KIB, 64 * 1024 * KIB);
