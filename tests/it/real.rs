@@ -17,6 +17,9 @@ use crate::server::{PASSWORD, RealServer, Stored};
 use crate::support::*;
 use crate::traffic::{Traffic, access, endpoint, generate, options};
 
+/// Requests a second beside crashes: what a busy machine ships as fast, so that waiting has an end.
+const RATE: f64 = 400.0;
+
 /// Runs a test against both products at once; the thread's name says which one failed.
 pub(crate) fn on_both(test: impl Fn(Product) + Sync) {
     std::thread::scope(|scope| {
@@ -255,7 +258,7 @@ fn a_crash_under_traffic_loses_nothing_and_doubles_nothing() {
         let mut runs = Vec::new();
         for cycle in 0..3 {
             let proxy = Proxy::start_in(dir, &service, &telemetry);
-            let traffic = Traffic::start(&proxy, &format!("/{cycle}"), 1_500.0);
+            let traffic = Traffic::start(&proxy, &format!("/{cycle}"), RATE);
             // Some are stored, some are on their way, some are not sent yet.
             proxy.await_figure("lbproxy_ship_acknowledged_total", |stored| stored >= 300);
             traffic.await_answers(100);
@@ -283,7 +286,7 @@ fn rollovers_and_crashes_lose_nothing_and_double_nothing() {
         let mut rollovers = 0;
         for cycle in 0..4 {
             let proxy = Proxy::start_in(dir, &service, &telemetry);
-            let traffic = Traffic::start(&proxy, &format!("/{cycle}"), 1_500.0);
+            let traffic = Traffic::start(&proxy, &format!("/{cycle}"), RATE);
             proxy.await_figure("lbproxy_ship_acknowledged_total", |stored| stored >= 200);
             for _ in 0..3 {
                 server.post(&rollover, &Value::Null);
