@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::{Connection, Expired};
-use super::limit::{Deadline, Timer};
+use super::limit::{Pause, Timer};
 
 /// Where a stream is left that hyper has let go of.
 pub(super) type Leftover<S> = Rc<Cell<Option<S>>>;
@@ -28,9 +28,7 @@ pub(super) struct Watched<S> {
     /// What is known of the connection.
     connection: Rc<Connection>,
     /// Passes when the downstream takes nothing for too long.
-    write_deadline: Deadline,
-    /// Whether `write_deadline` is armed.
-    is_write_armed: bool,
+    write_pause: Pause,
     /// A head was refused; hyper gets nothing more to read.
     is_refused: bool,
     /// hyper was given one more turn after that, to hand over what it has to write.
@@ -45,12 +43,12 @@ impl<S> Watched<S> {
         timer: &Rc<Timer>,
         leftover: &Leftover<S>,
     ) -> Self {
+        let write_pause = Pause::new(connection.listener.timeouts.idle, timer);
         Self {
             inner: Some(inner),
             leftover: Rc::clone(leftover),
             connection,
-            write_deadline: Deadline::new(timer),
-            is_write_armed: false,
+            write_pause,
             is_refused: false,
             has_yielded: false,
         }
@@ -59,7 +57,7 @@ impl<S> Watched<S> {
     /// A head was refused: reading fails, but not before earlier exchanges have ended and their
     /// bytes are gone.
     fn refuse(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        if self.connection.in_flight.get() > 0 || self.is_write_armed {
+        if self.connection.in_flight.get() > 0 || self.write_pause.is_on() {
             return Poll::Pending; // the end of the exchange, or the socket, wakes hyper
         }
         if !self.has_yielded {
@@ -78,22 +76,17 @@ impl<S> Watched<S> {
     ) -> Poll<io::Result<usize>> {
         match result {
             Poll::Pending => {
-                if !self.is_write_armed {
-                    self.is_write_armed = true;
-                    self.connection.is_sending.set(true);
-                    self.write_deadline.set(self.connection.listener.timeouts.idle);
-                }
-                if self.write_deadline.poll(cx).is_ready() {
+                self.connection.is_sending.set(true);
+                if self.write_pause.poll(cx).is_ready() {
                     self.connection.expired.set(Some(Expired::Write));
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
                 Poll::Pending
             }
             Poll::Ready(result) => {
-                if self.is_write_armed {
-                    self.is_write_armed = false;
+                if self.write_pause.is_on() {
                     self.connection.is_sending.set(false);
-                    self.write_deadline.clear();
+                    self.write_pause.end();
                 }
                 if let Ok(bytes) = result {
                     self.connection.on_write(bytes);
@@ -165,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         let this = self.get_mut();
         let flushed = Pin::new(inner(&mut this.inner)?).poll_flush(cx);
         // A TLS session may hold what a write has given it.
-        this.connection.is_sending.set(flushed.is_pending() || this.is_write_armed);
+        this.connection.is_sending.set(flushed.is_pending() || this.write_pause.is_on());
         flushed
     }
 

@@ -214,7 +214,7 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Parkable + Unpin + 'static>(
 
 /// How hyper and a connection parted.
 enum Spoken<S> {
-    /// One of the three has ended it.
+    /// hyper, the downstream or a limit has ended it.
     Ended(Option<S>, Option<Fault>),
     /// It is idle and goes on.
     Silence(S),

@@ -33,6 +33,11 @@ impl Pause {
         self.deadline.poll(cx)
     }
 
+    /// Whether there is one now.
+    pub(in crate::proxy) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     /// Something came.
     pub(in crate::proxy) fn end(&mut self) {
         if self.is_on {
