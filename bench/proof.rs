@@ -10,10 +10,6 @@
     clippy::print_stderr,
     reason = "a check that fails by panicking and prints what it saw"
 )]
-#![expect(
-    clippy::missing_docs_in_private_items,
-    reason = "fields of what it shares with the tests"
-)]
 
 #[path = "../tests/it/audit.rs"]
 mod audit;
