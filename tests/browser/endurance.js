@@ -78,7 +78,8 @@ test('a page that stays open does not grow', async () => {
     await page.goto(`${base}/${hash}`);
     await page.reload();
     await page.locator(READY[name]).first().waitFor();
-    await until('the stream to be in hand', () => page.evaluate(() => Boolean(window.fed.live)));
+    const streams = name === 'requests' ? ['live', 'requests'] : ['live'];
+    await until('the streams to be in hand', () => page.evaluate((all) => all.every((one) => window.fed[one]), streams));
     await rounds(page, WARM);
     const before = await held(page, devtools);
     await rounds(page, MORE);

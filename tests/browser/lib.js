@@ -36,11 +36,18 @@ export async function cleanUp() {
   await Promise.all([...running].map((one) => stop(one)));
 }
 
-/// Ends one program and waits for it.
+/// Ends one program and waits for it; one that does not end is killed, and that is a failure.
 export function stop(child, signal = 'SIGTERM') {
   if (!running.has(child)) return Promise.resolve();
-  return new Promise((resolve) => {
-    child.once('exit', resolve);
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => {
+      child.kill('SIGKILL');
+      reject(new Error(`${child.spawnargs.join(' ')} did not end on ${signal}`));
+    }, PATIENCE);
+    child.once('exit', () => {
+      clearTimeout(late);
+      resolve();
+    });
     child.kill(signal);
   });
 }

@@ -76,7 +76,7 @@ async function serve(route) {
 
 /// A page that notes everything that a page should not do.
 export async function open(width, theme, path = '', at = base) {
-  const context = await browser.newContext({ viewport: { width, height: width > 500 ? 860 : 800 }, colorScheme: theme, permissions: ['clipboard-read', 'clipboard-write'] });
+  const context = await browser.newContext({ viewport: { width, height: width > 500 ? 860 : 800 }, colorScheme: theme, reducedMotion: 'reduce', permissions: ['clipboard-read', 'clipboard-write'] });
   if (fromDisk) await context.route(/\/([\w-]+\.(js|css))?$/, serve);
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
@@ -93,13 +93,21 @@ export async function open(width, theme, path = '', at = base) {
     if (!request.url().startsWith(at) && !request.url().startsWith('data:')) page.complaints.push(`asked for ${request.url()}`);
   });
   await page.goto(`${at}/${path}`);
+  await started(page);
   return page;
 }
+
+/// Waits until a page that was loaded knows whose it is, or asks for the token: before that it has no
+/// ranges, and a request that is opened has no link to other tools.
+export const started = (page) => page.locator('#instance:not(:empty), #login[open]').first().waitFor({ state: 'attached' });
 
 /// Nothing went wrong on a page but what a browser notes of answers that were wanted; closes it.
 export async function close(page, noted = /^$/) {
   check(await page.evaluate(() => window.harmed ?? null), null, 'harm done by a hostile string');
   check(page.complaints.filter((text) => !noted.test(text)), [], 'complaints of the browser');
+  // An answer that is on its way through a handler when the page closes is nobody's.
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  await page.context().unrouteAll({ behavior: 'ignoreErrors' });
   await page.context().close();
 }
 
@@ -118,13 +126,28 @@ export const shows = (page, selector, wanted) => until(`${selector} to show ${wa
   throw new Error(`${selector} shows ${JSON.stringify(text.slice(0, 300))}`);
 });
 
-/// Cells of a table's row by its head.
-export async function row(page, table, head) {
+/// Waits until a table's row has these cells, by the names of their columns; gives all of them.
+export const shown = (page, table, head, wanted) => until(`${head} in ${table} to show ${JSON.stringify(wanted)}`, async () => {
+  const found = await row(page, table, head);
+  const fits = (name) => (wanted[name] instanceof RegExp ? wanted[name].test(found[name] ?? '') : wanted[name] === found[name]);
+  if (!Object.keys(wanted).every(fits)) throw new Error(`it shows ${JSON.stringify(found)}`);
+  return found;
+});
+
+/// Cells of a table's row by its head, as they are now.
+async function row(page, table, head) {
   const line = page.locator(`${table} tbody tr`).filter({ has: page.locator('th', { hasText: new RegExp(`^${head}$`) }) }).first();
   const cells = await line.locator('th, td').allInnerTexts();
   const names = await page.locator(`${table} thead th`).allInnerTexts();
   return Object.fromEntries(names.map((name, i) => [name.trim(), cells[i]?.replaceAll('\u202f', ' ').replace(/[▲■●] ?/g, '').trim()]));
 }
 
-/// Whatever the page shows once figures are there.
+/// Waits until a page shows what it has: figures, and a point in each chart. Charts take the Tab key from
+/// their first point on, and those of Shipping have none before the page's second look at the counters.
+export async function ready(page, name) {
+  await page.locator(READY[name]).first().waitFor();
+  await until(`a point in each chart of ${name}`, async () => (await page.locator('.plot:not([role="slider"])').count()) === 0);
+}
+
+/// What a page shows once figures are there.
 export const READY = { overview: '.overview table tbody tr', services: '.services tr.head', requests: 'table.requests tbody tr', process: '.process .facts div', shipping: '.way li' };

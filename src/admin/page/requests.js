@@ -326,6 +326,8 @@ export function make({ state, get, go }, words) {
       get('/api/v1/fields').then((answer) => {
         fields = answer.fields;
         meanings = new Map(fields.map((field) => [field.path, field]));
+        // A name may be half typed by now.
+        if (document.activeElement === box) suggest();
       }, () => {});
       begin();
       document.addEventListener('asleep', asleep);
