@@ -41,10 +41,13 @@ race: ## Race nginx, HAProxy, Envoy and nginx + rsyslog; writes bench/RESULTS.md
 bench: ## Micro-benchmarks of a record's way
 	cargo bench --locked --bench record_path
 
-check: ## Format, lints and quick tests; run before each commit
+check: ## Format, lints, docs, dependencies, quick tests; run before each commit
+	scripts/parts check
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
-	cargo test --locked --lib
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	$$(scripts/parts where cargo-deny) --locked check licenses bans sources
+	cargo test --locked --lib --test tidy
 
 proof: ## 100 000 requests through crashes and outages, each found once in a real server
 	scripts/parts test

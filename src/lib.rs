@@ -4,7 +4,7 @@
 //! listener ─► worker ─► exchange ─► one record ─► journal lane ─► readers: ship, log, demo …
 //! ```
 //!
-//! Layers, arrows down only (`tests/it/layers.rs` holds them):
+//! Layers, arrows down only (`tests/tidy/layers.rs` holds them):
 //!
 //! ```text
 //! L4   cli

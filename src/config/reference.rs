@@ -9,7 +9,7 @@ use crate::base::units;
 const HEAD: &str = "\
 # proxy.yaml
 
-<!-- Generated from what the reader asks for (src/config/read.rs); `UPDATE=1 cargo test --test it generated` rewrites it. -->
+<!-- Generated from what the reader asks for (src/config/read.rs); `UPDATE=1 cargo test --test tidy` rewrites it. -->
 
 Every key, with its type, its default and its meaning. A key that is not here is a mistake, and
 `lbproxy check` names the nearest one that is. For editors there is a JSON Schema:

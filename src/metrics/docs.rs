@@ -11,7 +11,7 @@ use super::{
 const HEAD: &str = "\
 # Metrics
 
-<!-- Generated from src/metrics/table.rs; `UPDATE=1 cargo test --test it generated` rewrites it. -->
+<!-- Generated from src/metrics/table.rs; `UPDATE=1 cargo test --test tidy` rewrites it. -->
 
 `GET /metrics` on the admin address gives these in Prometheus text format. Counters start at 0 with the
 process; add up over `worker` for the whole. A gauge that cannot be read is left out, never 0. Without a unit,

@@ -1,6 +1,6 @@
 //! Counters and gauges that only memory knows, and their Prometheus text.
 //!
-//! Every name stands once, in [`table`]; a metric is an [`Cell64`] in a plain struct, so that adding
+//! Every name stands once, in `table.rs`; a metric is an [`Cell64`] in a plain struct, so that adding
 //! one is one row there and one call where it happens. Counters of a worker are written by that
 //! worker alone and read by the admin thread. [`Ledger`] is what they say of records.
 //!

@@ -2,7 +2,7 @@
 //! written, so that servers can be asked for what they cannot work out themselves.
 //!
 //! One table per kind, from which templates, documentation, boards' checker and filters know them; none
-//! has a number, as none is in the binary form. To add one: its row, and the arm of [`write`] and
+//! has a number, as none is in the binary form. To add one: its row, and the arm of [`write()`] and
 //! [`value`] that works it out. Not here: fields that are measured (the tables of the kinds).
 
 use super::document::{Stream, Values};

@@ -11,7 +11,7 @@ use super::termination::{Outcome, Phase, Reason, Who};
 const HEAD: &str = "\
 # Records
 
-<!-- Generated from the tables in src/record; `UPDATE=1 cargo test --test it generated` rewrites it. -->
+<!-- Generated from the tables in src/record; `UPDATE=1 cargo test --test tidy` rewrites it. -->
 
 Everything lbproxy tells leaves it as a record: one for each request, one for each connection that ended
 without a request that could be read, one for each gap, each check of the heartbeat, each sample of the

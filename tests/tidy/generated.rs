@@ -71,7 +71,7 @@ fn committed_artefacts_say_what_the_tables_say() {
     }
     assert!(
         stale.is_empty(),
-        "stale: {stale:?}; `UPDATE=1 cargo test --test it generated` rewrites them, then look at the diff"
+        "stale: {stale:?}; `UPDATE=1 cargo test --test tidy` rewrites them, then look at the diff"
     );
     let known: Vec<_> = artefacts().into_iter().map(|(path, _)| rooted(&path)).collect();
     for folder in std::fs::read_dir(rooted(FOLDER)).unwrap() {
