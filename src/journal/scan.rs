@@ -25,8 +25,10 @@ const PAGE_BYTES: usize = 4096;
 /// A stretch of one file, read with `pread`.
 #[derive(Debug, Default)]
 pub(super) struct Window {
-    /// The bytes; empty until something is read.
+    /// As long as the longest read so far: it is not filled with zeros again for the next one.
     bytes: Vec<u8>,
+    /// How many of them were read.
+    held: usize,
     /// Offset in the file of the first of them.
     start: usize,
 }
@@ -34,22 +36,26 @@ pub(super) struct Window {
 impl Window {
     /// Forgets what was read: it belongs to another file, or may have changed.
     pub(super) fn clear(&mut self) {
-        self.bytes.clear();
+        self.held = 0;
     }
 
     /// Offset after the last byte held.
     pub(super) fn end(&self) -> usize {
-        self.start + self.bytes.len()
+        self.start + self.held
     }
 
     /// Reads `length` bytes (at most [`WINDOW_BYTES`]) at `at`.
     pub(super) fn load(&mut self, file: &File, at: usize, length: usize) {
         self.start = at;
-        self.bytes.resize(length.min(WINDOW_BYTES), 0);
-        if read_at(file, &mut self.bytes, at).is_ok() {
+        self.held = length.min(WINDOW_BYTES);
+        if self.bytes.len() < self.held {
+            self.bytes.resize(self.held, 0);
+        }
+        let bytes = &mut self.bytes[..self.held];
+        if read_at(file, bytes, at).is_ok() {
             return;
         }
-        for (index, page) in self.bytes.chunks_mut(PAGE_BYTES).enumerate() {
+        for (index, page) in bytes.chunks_mut(PAGE_BYTES).enumerate() {
             if read_at(file, page, at + index * PAGE_BYTES).is_err() {
                 page.fill(0);
             }
@@ -59,7 +65,7 @@ impl Window {
     /// The bytes at `at`, as far as they are held.
     pub(super) fn get(&self, at: usize, length: usize) -> Option<&[u8]> {
         let from = at.checked_sub(self.start)?;
-        self.bytes.get(from..from.checked_add(length)?)
+        self.bytes[..self.held].get(from..from.checked_add(length)?)
     }
 
     /// Whether the slot at `at` is held as a whole, as far as its length can be believed.
@@ -75,7 +81,7 @@ impl Window {
         if at + length > limit {
             return None;
         }
-        if at < self.start || at + length > self.end() || self.bytes.is_empty() {
+        if at < self.start || at + length > self.end() || self.held == 0 {
             self.load(file, at, WINDOW_BYTES.min(limit - at));
         }
         self.get(at, length)
