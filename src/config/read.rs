@@ -343,12 +343,21 @@ fn pool(map: Option<Map<'_, '_>>) -> Pool {
 
 /// `outlier` of a service.
 fn outlier(map: Option<Map<'_, '_>>) -> Outlier {
-    let mut outlier = Outlier { failures: 5, eject: seconds(1), eject_max: seconds(60) };
+    let mut outlier =
+        Outlier { failures: 5, eject: seconds(1), eject_max: seconds(60), max_ejected: 0.5 };
     if let Some(map) = map {
         let mut map = map.means(Outlier::DOCS);
         outlier.failures = map.number("failures", outlier.failures, 1, 1_000_000);
         outlier.eject = map.duration("eject", outlier.eject);
         outlier.eject_max = map.duration("eject_max", outlier.eject_max);
+        let max_ejected = map.get("max_ejected");
+        map.default("max_ejected", outlier.max_ejected);
+        let max_ejected = max_ejected.and_then(|item| {
+            item.parse("a share from 0 to 1", "one, such as 0.5 for half", |text| {
+                text.parse().ok().filter(|share| (0.0..=1.0).contains(share))
+            })
+        });
+        outlier.max_ejected = max_ejected.unwrap_or(outlier.max_ejected);
         map.end();
     }
     outlier

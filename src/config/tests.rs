@@ -148,6 +148,11 @@ fn each_mistake_names_place_key_and_cure() {
             &["telemetry.otlp.sample: `10` is not a share from 0 to 1"],
         ),
         (
+            "a share of endpoints in per cent",
+            SMALLEST.replace("hosts:", "outlier: {max_ejected: 50}\n      hosts:"),
+            &["max_ejected: `50` is not a share from 0 to 1"],
+        ),
+        (
             "another protocol",
             otlp("endpoint: http://h:1, protocol: http/json"),
             &["telemetry.otlp.protocol", "http/protobuf"],

@@ -134,7 +134,7 @@ documented! {
         pub limits: ServiceLimits,
         /// Upstream connections kept open.
         pub pool: Pool,
-        /// When an endpoint is set aside.
+        /// When an endpoint is ejected, and when it comes back.
         pub outlier: Outlier,
         /// Rules of HTTP.
         pub http: ServiceHttp,
@@ -216,15 +216,22 @@ documented! {
         pub idle_timeout: Duration,
     }
 
-    /// When an endpoint is set aside, and for how long.
+    /// When an endpoint is ejected, and when it comes back. No connection counts at once. Time-outs count
+    /// in a row while the endpoint answers nobody for 10s. Those, and answers that are cut or malformed,
+    /// count by their share of the endpoint's attempts in the last 2s or 10s, compared with the other
+    /// endpoints of the service. A status never counts. Back in rotation: by a connection that lbproxy
+    /// itself tries each second, where there was none, or by a trial request.
     #[derive(Debug, Clone, Copy)]
     pub struct Outlier {
-        /// Failures in a row after which it is set aside.
+        /// Failures in a row after which it is ejected; by share, the fewest that are judged.
         pub failures: u32,
-        /// First time aside; doubles with each time in a row.
+        /// Time until the first trial request; doubles with each trial that fails.
         pub eject: Duration,
-        /// Longest time aside.
+        /// Longest such time.
         pub eject_max: Duration,
+        /// Share of the service's endpoints that may be ejected at once, from 0 to 1: rounded down, but at
+        /// least one of several, unless it is 0. The last endpoint is never ejected.
+        pub max_ejected: f64,
     }
 
     /// Rules of HTTP for one service.

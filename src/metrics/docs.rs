@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::{
     AdminMetrics, ControlMetrics, EndpointMetrics, Family, JournalMetrics, Kind, MonitorMetrics,
-    ProcessMetrics, RollupMetrics, ServiceMetrics, ShipMetrics, ThreadMetrics, WorkerMetrics,
+    OutlierMetrics, ProcessMetrics, RollupMetrics, ServiceMetrics, ShipMetrics, ThreadMetrics,
+    WorkerMetrics,
 };
 
 /// The head of the page.
@@ -23,10 +24,11 @@ values; `docs/original.md` maps their names.
 ";
 
 /// The tables: title, labels beside constant ones, rows.
-const TABLES: [(&str, &str, &[Family]); 11] = [
+const TABLES: [(&str, &str, &[Family]); 12] = [
     ("Each worker", "`worker`", WorkerMetrics::FAMILIES),
     ("Each service", "`worker`, `service`", ServiceMetrics::FAMILIES),
     ("Each endpoint", "`worker`, `service`, `endpoint`", EndpointMetrics::FAMILIES),
+    ("Each endpoint, all workers together", "`service`, `endpoint`", OutlierMetrics::FAMILIES),
     ("Everything but exchanges", "", ControlMetrics::FAMILIES),
     ("Rollups, with `telemetry.rollup`", "", RollupMetrics::FAMILIES),
     ("Journal", "", JournalMetrics::FAMILIES),

@@ -77,7 +77,7 @@ metrics! {
         status_5xx: Counter "lbproxy_responses_total" "class=\"5xx\"" "Responses by class of status.";
         aborted: Counter "lbproxy_responses_total" "class=\"none\"" "Responses by class of status.";
         retries_total: Counter "lbproxy_retries_total" "" "Attempts after the first of an exchange.";
-        no_endpoint_total: Counter "lbproxy_no_endpoint_total" "" "Exchanges answered 503: every endpoint was set aside.";
+        no_endpoint_total: Counter "lbproxy_no_endpoint_total" "" "Exchanges answered 503: no endpoint could be chosen.";
         queue_places_taken: Gauge "lbproxy_queue_places_taken" "" "Exchanges under way now of a service that limits them.";
         queue_waiting: Gauge "lbproxy_queue_waiting" "" "Exchanges that wait now for one of those places.";
         queue_waits_total: Counter "lbproxy_queue_waits_total" "" "Exchanges that had to wait for one.";
@@ -87,6 +87,7 @@ metrics! {
     EndpointMetrics {
         in_flight: Gauge "lbproxy_endpoint_requests_in_flight" "" "Attempts under way now.";
         attempts_total: Counter "lbproxy_endpoint_attempts_total" "" "Attempts made.";
+        answers_total: Counter "lbproxy_endpoint_answers_total" "" "Attempts that got a response head.";
         failures_total: Counter "lbproxy_endpoint_failures_total" "" "Attempts that failed to connect, timed out or were cut.";
         connections_active: Gauge "lbproxy_pool_connections_active" "" "Upstream connections that carry an exchange now.";
         connections_idle: Gauge "lbproxy_pool_connections_idle" "" "Upstream connections waiting in the pool.";
@@ -94,6 +95,15 @@ metrics! {
         connections_reused_total: Counter "lbproxy_pool_connections_reused_total" "" "Attempts that rode a pooled connection.";
         received_bytes_total: Counter "lbproxy_upstream_received_bytes_total" "" "Bytes read from sockets to the endpoint.";
         sent_bytes_total: Counter "lbproxy_upstream_sent_bytes_total" "" "Bytes written to sockets to the endpoint.";
+    }
+    /// Written by whoever ejects an endpoint or lets it back.
+    OutlierMetrics {
+        ejected: Gauge "lbproxy_endpoint_ejected" "" "1 while the endpoint is out of rotation.";
+        kept: Gauge "lbproxy_endpoint_kept_in_rotation" "" "1 while the endpoint fails and stays in rotation, since as many of its service are ejected as may be (`outlier.max_ejected`).";
+        ejections_connect_total: Counter "lbproxy_endpoint_ejections_total" "cause=\"connect\"" "Times that the endpoint was ejected: no connection in a row, time-outs and no answer, or a far larger share of failures than its neighbours have.";
+        ejections_silence_total: Counter "lbproxy_endpoint_ejections_total" "cause=\"silence\"" "Times that the endpoint was ejected: no connection in a row, time-outs and no answer, or a far larger share of failures than its neighbours have.";
+        ejections_share_total: Counter "lbproxy_endpoint_ejections_total" "cause=\"share\"" "Times that the endpoint was ejected: no connection in a row, time-outs and no answer, or a far larger share of failures than its neighbours have.";
+        probes_total: Counter "lbproxy_endpoint_probes_total" "" "Connects of our own to the endpoint while it was ejected for want of a connection.";
     }
     /// Records of everything but exchanges, in the control lane.
     ControlMetrics {

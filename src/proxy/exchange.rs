@@ -15,7 +15,7 @@ use hyper::body::{Body as _, Incoming};
 
 use super::body::{Relay, RequestBody, ResponseBody, Upload};
 use super::connection::Connection;
-use super::endpoint::{self, Endpoint, Entry, Lease, Load};
+use super::endpoint::{self, Endpoint, Entry, FailureKind, Lease, Load};
 use super::headers;
 use super::limit::Deadline;
 use super::queue::Entered;
@@ -184,6 +184,7 @@ async fn attempt_all(
         let load = Load::new(&endpoint);
         match attempt(worker, service, &endpoint, request, watch).await {
             Ok((response, mut lease)) => {
+                endpoint.metrics.answers_total.add_owned(1);
                 endpoint.outlier.success(entry);
                 lease.carry(load); // until the response has ended
                 return Ok((response, lease));
@@ -207,19 +208,13 @@ async fn attempt_all(
     }
 }
 
-/// Tells the endpoint's shared state of a failure, unless the downstream was the cause.
+/// Tells the endpoint's shared state of a failure, and what kind it is.
 fn book_failure(worker: &Worker, endpoint: &Endpoint, entry: Entry, reason: Reason) {
-    if reason.blame() != crate::record::Blame::Endpoint {
-        return;
+    let kind = FailureKind::from(reason);
+    if kind != FailureKind::NotTheEndpoint {
+        endpoint.metrics.failures_total.add_owned(1);
     }
-    endpoint.metrics.failures_total.add_owned(1);
-    if endpoint.outlier.failure(entry, worker.millis_at(Instant::now())) {
-        tracing::warn!(
-            endpoint = endpoint.label,
-            reason = reason.as_str(),
-            "endpoint set aside after failures in a row; a trial request will let it back"
-        );
-    }
+    endpoint.outlier.failure(entry, kind, worker.millis_at(Instant::now()));
 }
 
 /// One attempt at one endpoint: connection from the pool or fresh, send, wait for the head.

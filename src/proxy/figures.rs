@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::endpoint::Outlier;
+use super::endpoint::{Count, Outlier};
 use super::queue::Places;
 use crate::base::clock::millis;
 use crate::metrics::{EndpointMetrics, Exposition, ServiceMetrics, WorkerMetrics};
@@ -26,7 +26,7 @@ pub struct Figures {
     pub(super) places: Vec<(String, Arc<Places>)>,
     /// Start of the data plane.
     pub(super) start: Instant,
-    /// Told when an endpoint is set aside or comes back.
+    /// Told when an endpoint is ejected or comes back.
     pub(super) changed: Arc<Notify>,
 }
 
@@ -130,6 +130,21 @@ impl Figures {
             let id = id.to_string();
             cells.expose(&[("worker", &id), ("service", service), ("endpoint", endpoint)], page);
         }
+        for (service, endpoint, outlier) in &self.outliers {
+            outlier.metrics().expose(&[("service", service), ("endpoint", endpoint)], page);
+        }
+    }
+
+    /// Attempts that ended, of each endpoint over all workers, in the order of [`Self::endpoints`].
+    pub(super) fn attempts(&self, totals: &mut [Count]) {
+        totals.fill(Count::default());
+        // Every worker has every endpoint, in the same order.
+        for chunk in self.endpoints.chunks(totals.len().max(1)) {
+            for (total, (.., cells)) in totals.iter_mut().zip(chunk) {
+                total.answers += cells.answers_total.value();
+                total.failures += cells.failures_total.value();
+            }
+        }
     }
 
     /// Every endpoint with its state.
@@ -161,8 +176,7 @@ impl Figures {
         self.places.iter().map(state).collect()
     }
 
-    /// Waits until an endpoint has been set aside or has come back since the last call. For one
-    /// waiter.
+    /// Waits until an endpoint has been ejected or has come back since the last call. For one waiter.
     pub async fn endpoint_changed(&self) {
         self.changed.notified().await;
     }

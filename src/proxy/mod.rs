@@ -20,6 +20,7 @@ mod endpoint;
 mod exchange;
 mod figures;
 mod headers;
+mod health;
 mod io;
 mod limit;
 mod listener;

@@ -13,8 +13,9 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, watch};
 
-use super::endpoint::Outlier;
+use super::endpoint::{Floor, Outlier};
 use super::figures::Figures;
+use super::health;
 use super::listener::{self, Shared, TlsAcceptorDebug};
 use super::queue::{Line, Places};
 use super::service::Service;
@@ -157,9 +158,9 @@ pub fn start(options: Options) -> Result<Running, StartError> {
     let open = Arc::new(AtomicUsize::new(0));
     let (drain, draining) = watch::channel(false);
     let (kill, killed) = watch::channel(false);
-    let mut threads = Vec::new();
+    let mut seeds = Vec::new();
     for ((id, lane), sockets) in (0_u8..).zip(lanes).zip(sockets) {
-        let seed = Seed {
+        seeds.push(Seed {
             id,
             lane,
             when_full,
@@ -173,16 +174,16 @@ pub fn start(options: Options) -> Result<Running, StartError> {
             open: Arc::clone(&open),
             draining: draining.clone(),
             killed: killed.clone(),
-        };
-        figures.workers.push(Arc::clone(&seed.metrics));
-        let thread = std::thread::Builder::new().name(format!("worker-{id}"));
-        threads.push(thread.spawn(move || {
-            if let Err(error) = seed.run() {
-                tracing::error!(%error, "a worker could not start; its connections are not served");
-            }
-        })?);
+            watches: None,
+        });
     }
-    Ok(Running { addresses, drain, kill, threads, open, figures: Arc::new(figures) })
+    figures.workers = seeds.iter().map(|seed| Arc::clone(&seed.metrics)).collect();
+    let figures = Arc::new(figures);
+    if let Some(first) = seeds.first_mut() {
+        first.watches = Some(Arc::clone(&figures));
+    }
+    let threads = seeds.into_iter().map(Seed::spawn).collect::<Result<_, _>>()?;
+    Ok(Running { addresses, drain, kill, threads, open, figures })
 }
 
 /// One socket per worker and listener.
@@ -224,9 +225,14 @@ struct ServiceState {
 impl ServiceState {
     /// All endpoints in rotation, all places free.
     fn new(service: &config::Service, workers: usize, changed: &Arc<Notify>) -> Self {
-        let outlier = || Arc::new(Outlier::new(service.outlier, Arc::clone(changed)));
+        let limits = service.outlier;
+        let floor = Arc::new(Floor::new(service.hosts.len(), limits.max_ejected));
+        let outlier = |host: &config::Endpoint| {
+            let names = (service.name.clone(), format!("{}:{}", host.address, host.port));
+            Arc::new(Outlier::new(names, limits, &floor, changed))
+        };
         Self {
-            outliers: service.hosts.iter().map(|_| outlier()).collect(),
+            outliers: service.hosts.iter().map(outlier).collect(),
             places: Places::new(&service.limits, workers),
         }
     }
@@ -294,9 +300,20 @@ struct Seed {
     draining: watch::Receiver<bool>,
     /// Becomes true when draining is over.
     killed: watch::Receiver<bool>,
+    /// The first worker watches what all of them count of endpoints.
+    watches: Option<Arc<Figures>>,
 }
 
 impl Seed {
+    /// Runs the worker on a thread of its own.
+    fn spawn(self) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name(format!("worker-{}", self.id)).spawn(move || {
+            if let Err(error) = self.run() {
+                tracing::error!(%error, "a worker could not start; its connections are not served");
+            }
+        })
+    }
+
     /// Runs the worker on this thread until drained or killed.
     fn run(self) -> std::io::Result<()> {
         let runtime =
@@ -328,6 +345,9 @@ impl Seed {
         runtime.block_on(async {
             tokio::task::spawn_local(Rc::clone(&worker.timer).run(Arc::clone(&worker.metrics)));
             tokio::task::spawn_local(Rc::clone(&worker).sweep());
+            if let Some(figures) = self.watches {
+                tokio::task::spawn_local(health::watch(Rc::clone(&worker), figures));
+            }
             for line in lines {
                 tokio::task::spawn_local(line.keep());
             }

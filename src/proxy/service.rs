@@ -64,7 +64,7 @@ impl Service {
             let index = self.balance.borrow_mut().pick(&view)?;
             let endpoint = self.endpoints.get(index)?;
             match endpoint.outlier.enter(now_ms) {
-                Entry::Aside => (),
+                Entry::Ejected => (),
                 entry => return Some((Rc::clone(endpoint), entry)),
             }
         }

@@ -52,7 +52,7 @@ record! {
         /// Status of the answer.
         20 status: Status => "http.response.status_code", "http.response.status_code";
         /// Which step failed: `connect`, `tls`, `write`, `read`, `status`, `timeout`; `outlier` for an
-        /// endpoint set aside.
+        /// endpoint that is ejected.
         21 error_type: Text<'a, 32> => "error.type", "error.type";
         /// What was said.
         22 error_message: Text<'a, 512> => "error.message", "error.message";

@@ -45,7 +45,7 @@ vocabulary! {
         AnsweredLocally = 1 "answered_locally";
         /// No service for the host: 404.
         NoRoute = 2 "no_route";
-        /// Every endpoint is set aside: 503.
+        /// No endpoint of the service could be chosen: 503.
         NoEndpoint = 3 "no_endpoint";
         /// Malformed or ambiguous: 400.
         BadRequest = 4 "bad_request";

@@ -1,8 +1,8 @@
 //! The heartbeat: checks at a fixed pace, changes of endpoints when they happen.
 //!
 //! Each beat sends a request through every listener and looks at the state of every endpoint; a
-//! record for each. An endpoint set aside between two beats wakes it for one more look. Nothing is
-//! sent to endpoints: traffic shows how they are. Not here: the request (`probe`), states
+//! record for each. An endpoint ejected between two beats wakes it for one more look. Nothing is
+//! sent to endpoints here: traffic shows how they are. Not here: the request (`probe`), states
 //! (`monitor`).
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -92,7 +92,7 @@ impl Heartbeat {
             let blame = |record: &mut HeartbeatRecord<'_>| {
                 if !is_up {
                     record.error_type = Some(Text(b"outlier"));
-                    record.error_message = Some(Text(b"set aside after failures in a row"));
+                    record.error_message = Some(Text(b"ejected after failures"));
                 }
             };
             let change = monitor.see(is_up, now_ms, is_beat);

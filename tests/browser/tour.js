@@ -38,7 +38,7 @@ try {
   const services = await open('#/services');
   await services.locator('.services tr.head').first().waitFor();
   // An endpoint that is away is what this page is for.
-  await until('an endpoint to be set aside', async () => (await services.locator('td.state.ejected').count()) > 0);
+  await until('an endpoint to be ejected', async () => (await services.locator('td.state.ejected').count()) > 0);
   await services.locator('.services tr.head td.state').first().click();
   await picture(services, 'services', { clip: { x: 0, y: 0, width: 1180, height: 620 } });
 

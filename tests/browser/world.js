@@ -23,7 +23,7 @@ proxy:
     - {name: slow, domain: slow.test, hosts: ["${slow.address}"], limits: {in_flight: 64}}
     - name: broken
       domain: broken.test
-      hosts: ["127.0.0.1:1"]
+      hosts: ["127.0.0.1:1", "127.0.0.1:2"]
       outlier: {failures: 3, eject: 10m, eject_max: 10m}
 admin: {listen: "127.0.0.1:${ports.admin}"${extra}}
 telemetry:

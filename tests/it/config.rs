@@ -43,7 +43,7 @@ proxy:
       retry: {attempts: 3}
       limits: {body_bytes: 10MiB}
       pool: {idle_max: 8, idle_timeout: 10s}
-      outlier: {failures: 3, eject: 1s, eject_max: 1m}
+      outlier: {failures: 3, eject: 1s, eject_max: 1m, max_ejected: 0.25}
       http: {path: reject}
     - {name: 1.10, domain: "*", hosts: ["[::1]:80"]}
 admin: {listen: "0.0.0.0:9901", token: x}

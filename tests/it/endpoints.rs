@@ -1,68 +1,12 @@
-//! Goal: endpoints are chosen, set aside and let back as the configuration says. Method: the real
-//! program with endpoints that fail and come back, counted from outside.
+//! Goal: endpoints are chosen and connected to as the configuration says. Method: the real program
+//! with endpoints that fail, counted from outside. Ejections are in `ejection`.
 
 use std::io::{BufReader, Read as _, Write as _};
-use std::net::SocketAddr;
 
 use crate::frames::{self, Frames};
 use crate::support::*;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-
-/// A port that refuses until it is opened.
-struct Later(socket2::Socket);
-
-impl Later {
-    fn new() -> Self {
-        use socket2::{Domain, Socket, Type};
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-        Self(socket)
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.0.local_addr().unwrap().as_socket().unwrap()
-    }
-
-    /// Serves from now on.
-    fn open(self) -> Upstream {
-        self.0.listen(128).unwrap();
-        Upstream::on(self.0.into(), |_, _| b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec())
-    }
-}
-
-/// The whole way: failures in a row, aside (503 without an attempt), longer after each failed trial,
-/// back through a trial that succeeds.
-#[test]
-fn an_endpoint_that_fails_is_set_aside_for_longer_each_time_and_comes_back_through_a_trial() {
-    let endpoint = Later::new();
-    let limits = ", outlier: {failures: 2, eject: 100ms, eject_max: 10s}";
-    let proxy = Proxy::start(&one_service(&[endpoint.address()], limits), "");
-    assert_eq!(proxy.send(GET).status, 502, "first failure");
-    assert_eq!(proxy.send(GET).status, 502, "second failure sets it aside");
-    for trial in ["first", "second", "third"] {
-        // While it is aside nothing is tried; when its time is over one request is.
-        let mut refused = 0;
-        wait_for(trial, || {
-            let status = proxy.send(GET).status;
-            assert!(matches!(status, 502 | 503), "{status}");
-            refused += usize::from(status == 503);
-            (status == 502).then_some(())
-        });
-        assert!(refused > 0, "{trial}: it was aside before");
-    }
-    let upstream = endpoint.open();
-    wait_for("the trial that lets it back", || (proxy.send(GET).status == 200).then_some(()));
-    assert_eq!(proxy.send(GET).status, 200);
-    assert!(upstream.seen().len() >= 2);
-    let documents = proxy.documents();
-    let of = |reason: &str| {
-        let all = documents.iter().filter(|d| d["lbproxy.termination.reason"] == reason);
-        all.map(|d| d["lbproxy.attempts"].as_u64().unwrap()).collect::<Vec<_>>()
-    };
-    assert_eq!(of("connect_refused"), [1; 5], "two, and one for each trial");
-    assert!(of("no_endpoint").iter().all(|&attempts| attempts == 0));
-}
 
 /// An endpoint that is busy with a response gets nothing more while another is idle; in turns it
 /// would get half.

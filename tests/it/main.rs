@@ -15,6 +15,7 @@ mod audit_real;
 mod boards;
 mod config;
 mod demo;
+mod ejection;
 mod endpoints;
 mod frames;
 mod h2spec;

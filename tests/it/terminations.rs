@@ -15,7 +15,8 @@ use serde_json::Value;
 use crate::support::*;
 
 /// Reasons that no row shows, and why.
-const ELSEWHERE: [(Reason, &str); 2] = [
+const ELSEWHERE: [(Reason, &str); 3] = [
+    (Reason::NoEndpoint, "the last endpoint of a service is never ejected, so there always is one"),
     (Reason::Internal, "stands for a fault of the proxy itself; one that is known is mended"),
     (Reason::JournalFull, "its own record finds no space either: see the test of the answer below"),
 ];
@@ -282,13 +283,13 @@ fn every_reason_is_produced_and_means_what_the_list_says() {
             Downstream,
         ),
         row(
-            "the only endpoint is set aside",
+            "the only endpoint is dead, and stays in rotation",
             || nobody().to_string(),
             ("", ", outlier: {failures: 1, eject: 1h, eject_max: 1h}"),
             |p| (get(p), get(p)).1,
-            Reason::NoEndpoint,
-            "DQ",
-            Some(503),
+            Reason::ConnectRefused,
+            "SC",
+            Some(502),
             Endpoint,
         ),
         row(

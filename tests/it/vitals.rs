@@ -3,7 +3,6 @@
 //! traffic of known size.
 
 use std::io::{BufReader, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use lbproxy::mock::elastic::{self, Options, Product};
 use serde_json::Value;
@@ -112,16 +111,14 @@ fn a_listener_with_tls_is_asked_over_tls() {
 }
 
 #[test]
-fn an_endpoint_set_aside_and_back_leaves_a_record_of_each_change_at_once() {
-    static IS_WELL: AtomicBool = AtomicBool::new(false);
-    let upstream = Upstream::start(|_, _| {
-        let answer: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-        if IS_WELL.load(Ordering::Relaxed) { answer.to_vec() } else { Vec::new() }
-    });
-    let outlier = ", outlier: {failures: 2, eject: 10ms, eject_max: 10ms}";
+fn an_endpoint_ejected_and_back_leaves_a_record_of_each_change_at_once() {
+    let (dead, port) = reserve();
+    let outlier = ", outlier: {failures: 2, eject: 1h, eject_max: 1h}";
     // The next regular beat is an hour away: what follows comes by itself.
-    let proxy =
-        Proxy::start(&one_service(&[upstream.address], outlier), "  heartbeat: {every: 1h}\n");
+    let proxy = Proxy::start(
+        &one_service(&[dead, Upstream::ok().address], outlier),
+        "  heartbeat: {every: 1h}\n",
+    );
     let changes = |count: usize| {
         wait_for("the change", || {
             let changes = with(&proxy.documents(), "event.action", "state_change");
@@ -130,11 +127,12 @@ fn an_endpoint_set_aside_and_back_leaves_a_record_of_each_change_at_once() {
     };
     // A change is one from what was seen before; a beat looks at endpoints first.
     wait_for("a first look", || (sum(&proxy, "lbproxy_monitor_up") > 0).then_some(()));
-    for _ in 0..2 {
-        assert_eq!(proxy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").status, 502);
-    }
+    wait_for("the ejection", || {
+        assert_eq!(proxy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").status, 200);
+        (sum(&proxy, "lbproxy_endpoint_ejected") == 1).then_some(())
+    });
     let down = &changes(1)[0];
-    assert_eq!(down["monitor.id"], format!("test/endpoint/web/{}", upstream.address));
+    assert_eq!(down["monitor.id"], format!("test/endpoint/web/{dead}"));
     assert_eq!(down["monitor.type"], "passive");
     assert_eq!((&down["monitor.status"], &down["state.status"]), (&"down".into(), &"down".into()));
     assert_eq!(down["lbproxy.health.previous"], "up");
@@ -142,11 +140,8 @@ fn an_endpoint_set_aside_and_back_leaves_a_record_of_each_change_at_once() {
     assert_eq!(down["lbproxy.service"], "web");
     assert!(down["summary.down"].is_null(), "a change is no check");
 
-    IS_WELL.store(true, Ordering::Relaxed);
-    wait_for("the trial", || {
-        let status = proxy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").status;
-        (status == 200).then_some(())
-    });
+    // No request and no trial: a probe finds it.
+    port.listen(8).unwrap();
     let all = changes(2);
     let up = all.last().unwrap();
     assert_eq!(
@@ -251,8 +246,9 @@ fn samples_of_the_process_agree_with_the_traffic() {
 #[test]
 fn all_of_them_are_shipped_and_stored_once_each() {
     let server = elastic::start(Options::local(Product::Elasticsearch)).unwrap();
-    // Nobody answers there: the endpoint is set aside, which is a change.
-    let service = one_service(&[nobody()], ", outlier: {failures: 1, eject: 1h, eject_max: 1h}");
+    // Nobody answers there: one of the two is ejected, which is a change.
+    let service =
+        one_service(&[nobody(), nobody()], ", outlier: {failures: 1, eject: 1h, eject_max: 1h}");
     let vitals = "  heartbeat: {every: 100ms}\n  process: {every: 100ms}\n";
     let proxy = Proxy::start(&service, &(vitals.to_owned() + &ship_to(&server.url(), "t", "")));
     // A change is one from what was seen before; a beat looks at endpoints first.

@@ -40,15 +40,15 @@ export function sentence(live, overview) {
     .map((one) => ({ ...one, failed: one.failure / Math.max(1, one.success + one.failure) }))
     .sort((a, b) => b.failed - a.failed);
   const worst = failing[0];
-  const aside = ejected.length
-    ? `${visible(ejected[0].endpoint)} of ${visible(ejected[0].service)} is set aside since ${clock(ejected[0].since_ms)}${ejected.length > 1 ? `, and ${ejected.length - 1} more` : ''}`
+  const out = ejected.length
+    ? `${visible(ejected[0].endpoint)} of ${visible(ejected[0].service)} is ejected since ${clock(ejected[0].since_ms)}${ejected.length > 1 ? `, and ${ejected.length - 1} more` : ''}`
     : '';
   if (worst && worst.failed >= FAILING_WARN) {
     const text = `${visible(worst.service)}: ${share(worst.failure, worst.success + worst.failure)} of requests failed since ${clock(overview.since_ms)}`;
     const link = requests(is('service', worst.service), 'outcome = failure', between(overview.since_ms));
-    return [worst.failed >= FAILING_BAD ? 'bad' : 'warn', `${text}${aside ? `; ${aside}` : ''}.`, link];
+    return [worst.failed >= FAILING_BAD ? 'bad' : 'warn', `${text}${out ? `; ${out}` : ''}.`, link];
   }
-  if (aside) return ['warn', `${aside}.`, '#/services'];
+  if (out) return ['warn', `${out}.`, '#/services'];
   const ship = live?.trust.shipping;
   if (ship?.state === 'unauthorized') return ['warn', 'Users are served, but Elasticsearch refuses the credentials; records wait in the journal.'];
   if (ship && ship.state !== 'off' && ship.oldest_pending_s > BEHIND_MAX) return ['warn', `Users are served, but shipping is behind by ${span(ship.oldest_pending_s)}.`];
@@ -127,7 +127,7 @@ export function make({ state, listen, go }) {
     open: (row) => go('services', { open: row.service }),
     columns: [
       { name: 'Service', head: true, text: (row) => visible(row.service), link: (row) => `#/services?${new URLSearchParams({ open: row.service })}`, sort: (row) => row.service },
-      { name: 'Endpoints', text: (row) => row.endpoints, class: (row) => row.aside ? 'warn' : '' },
+      { name: 'Endpoints', text: (row) => row.endpoints, class: (row) => row.ejected ? 'warn' : '' },
       { name: 'Rate', number: true, hint: 'Requests per second in this window', text: (row) => `${rate(row.rate)}/s`, link: (row) => to(row), sort: (row) => row.rate },
       { name: 'Success', number: true, text: (row) => share(row.success, row.success + row.failure), sort: (row) => -row.failed, class: (row) => level(row.failed), link: (row) => to(row, row.failure ? 'outcome = failure' : 'outcome = success') },
       { name: '4xx', number: true, text: (row) => share(row.classes[4], row.requests), link: (row) => to(row, statuses(4), row.classes[4]), sort: (row) => row.classes[4] },
@@ -234,7 +234,7 @@ export function make({ state, listen, go }) {
         ...one,
         rate: one.requests / seconds,
         failed: one.failure / Math.max(1, one.success + one.failure),
-        aside: own.length - up,
+        ejected: own.length - up,
         endpoints: own.length === up ? `${up} up` : `${up} of ${own.length} up`,
       };
     }).sort((a, b) => b.failed - a.failed || b.requests - a.requests));

@@ -14,8 +14,8 @@ const WORDS = { up: 'up', ejected: 'ejected', trial: 'trial due' };
 const MARKS = { up: '●', ejected: '■', trial: '▲' };
 const MEANINGS = {
   up: 'in rotation',
-  ejected: 'set aside after failures in a row; comes back through a trial',
-  trial: 'its time aside is over; the next request decides',
+  ejected: 'ejected after failures; comes back by a probe or a trial request',
+  trial: 'ejected for long enough; the next request decides',
 };
 
 export function make({ state, listen, go }, words) {
@@ -31,7 +31,7 @@ export function make({ state, listen, go }, words) {
   const theOther = () => (answer?.before ? named(answer.before) : '');
   const columns = [
     { name: 'Service / endpoint', head: true, hint: 'Endpoints stand below their service', node: () => name(), sort: (row) => row.name, class: (row) => (row.isHead ? 'service' : 'endpoint') },
-    { name: 'State, since', node: () => condition(), sort: (row) => row.state, class: (row) => `state ${row.state}`, hint: 'In rotation, set aside, or about to be tried; and for how long, as far as this process knows' },
+    { name: 'State, since', node: () => condition(), sort: (row) => row.state, class: (row) => `state ${row.state}`, hint: 'In rotation, ejected, or about to be tried; and for how long, as far as this process knows' },
     { name: 'Traffic', node: () => line(), hint: 'Requests in the last five minutes' },
     { name: 'Rate', number: true, text: (row) => `${rate(row.rate)}/s`, link: (row) => to(row), sort: (row) => row.rate, hint: 'Requests per second, last five seconds' },
     { name: 'Share', number: true, text: (row) => share(row.requests, row.whole), link: (row) => to(row), sort: (row) => row.requests / Math.max(1, row.whole), hint: 'Of the service (service: of everything), in this window' },

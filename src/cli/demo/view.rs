@@ -180,7 +180,7 @@ impl Picture<'_> {
             let (tone, state) = match state.map(|state| state.is_open) {
                 None => (Tone::Normal, ""),
                 Some(true) => (Tone::Normal, "in rotation"),
-                Some(false) => (Tone::Bad, "set aside"),
+                Some(false) => (Tone::Bad, "ejected"),
             };
             let line = place_name(place, 20).left(12, tone, state);
             let errors = errors(group);

@@ -66,7 +66,7 @@ fn status(figures: &Figures) -> (Tone, String) {
     if live.is_draining {
         return (Tone::Note, "Draining: no new connections are taken.".to_owned());
     }
-    let aside = aside(figures);
+    let ejected = ejected(figures);
     let failed = |place: &Place| place.totals.failed_share().unwrap_or(0.0);
     let services = figures.past.as_ref().map_or(&[][..], |past| &past.overview.services);
     let worst = services.iter().max_by(|a, b| failed(a).total_cmp(&failed(b)));
@@ -75,13 +75,13 @@ fn status(figures: &Figures) -> (Tone, String) {
     {
         let since =
             past.overview.since_ms.map_or_else(String::new, |ms| format!(" since {}", clock(ms)));
-        let more = aside.map_or_else(String::new, |aside| format!("; {aside}"));
+        let more = ejected.map_or_else(String::new, |ejected| format!("; {ejected}"));
         let part = percent(Some(failed(worst)));
         let tone = if failed(worst) >= FAILING_BAD { Tone::Bad } else { Tone::Warn };
         return (tone, format!("{}: {part} of requests failed{since}{more}.", worst.service));
     }
-    if let Some(aside) = aside {
-        return (Tone::Warn, format!("{aside}."));
+    if let Some(ejected) = ejected {
+        return (Tone::Warn, format!("{ejected}."));
     }
     let lost = live.trust.dropped + live.trust.damaged;
     if lost > 0 {
@@ -119,11 +119,11 @@ fn served(past: Option<&Past>) -> (Tone, String) {
 }
 
 /// What is out of rotation.
-fn aside(figures: &Figures) -> Option<String> {
-    let mut aside = figures.live.endpoints.iter().filter(|one| one.state.as_str() != "up");
-    let first = aside.next()?;
+fn ejected(figures: &Figures) -> Option<String> {
+    let mut ejected = figures.live.endpoints.iter().filter(|one| one.state.as_str() != "up");
+    let first = ejected.next()?;
     let since = first.since_ms.map_or_else(String::new, |ms| format!(" since {}", clock(ms)));
-    let more = aside.count();
+    let more = ejected.count();
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
     Some(format!("{} of {} is {}{since}{more}", first.name, first.service, first.state))
 }

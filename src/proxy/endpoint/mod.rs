@@ -1,6 +1,7 @@
 //! Endpoints of a worker: address, pool of open connections, load, and their shared state.
 
 mod connect;
+mod failure;
 mod outlier;
 mod pool;
 
@@ -10,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use connect::open;
-pub(super) use outlier::{Entry, Outlier};
+pub(super) use failure::FailureKind;
+pub(super) use outlier::{Count, Entry, Floor, Outlier, Watch};
 pub(super) use pool::{Lease, Load, Pool};
 
 use crate::config;

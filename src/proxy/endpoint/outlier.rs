@@ -1,182 +1,260 @@
-//! Setting aside an endpoint that keeps failing, and letting it back by one trial.
+//! Ejecting an endpoint that fails, and letting it back: the state that all workers share.
 //!
-//! ```text
-//! in rotation ──failures in a row──► aside until T ──T passes──► trial (one exchange)
-//!      ▲                                  ▲                          │
-//!      └──────────── success ─────────────┴───────── failure ────────┘  (next T twice as long)
-//! ```
-//! What counts as a failure: no connection, no first byte in time, cut before the response head. A
-//! status from the endpoint never counts, since it may be the right answer to that request.
+//! What moves an endpoint between its states is pure ([`state`]), and so is the comparison with its
+//! neighbours ([`share`], [`watch`]). A status from the endpoint never counts, since it may be the
+//! right answer to that request. Invariant: of the endpoints of a service at most
+//! [`Floor::ejected_max`] are ejected, and never the last.
 //!
-//! Shared by all workers; atomics, written only when something fails or comes back. Time comes in as
-//! milliseconds since the start of the data plane. Not here: active checks.
+//! Relaxed atomics, written only when something fails or comes back: a success in rotation is one
+//! load. Time comes in as milliseconds since the start of the data plane. Not here: counting
+//! attempts (cells of the workers), probing (`health`).
+
+mod share;
+mod state;
+mod watch;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use tokio::sync::Notify;
 
-use crate::config;
+pub(in crate::proxy) use share::Count;
+pub(in crate::proxy) use state::{Cause, Entry};
+pub(in crate::proxy) use watch::Watch;
 
-/// State of one endpoint.
+use super::FailureKind;
+use crate::config;
+use crate::metrics::OutlierMetrics;
+use state::{Setting, State};
+
+/// How many endpoints of a service may be ejected at once, and how many are.
 #[derive(Debug)]
-pub(in crate::proxy) struct Outlier {
-    /// Limits.
-    limits: config::Outlier,
-    /// Failures in a row while in rotation.
-    failures: AtomicU32,
-    /// Times in a row it was set aside.
-    ejections: AtomicU32,
-    /// When its time aside ends; 0 while in rotation.
-    until_ms: AtomicU64,
-    /// Told of every change between in rotation and aside.
-    changed: Arc<Notify>,
+pub(in crate::proxy) struct Floor {
+    ejected: AtomicU32,
+    ejected_max: u32,
 }
 
-/// What an exchange may do with an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::proxy) enum Entry {
-    /// In rotation.
-    Open,
-    /// This exchange is the trial.
-    Trial,
-    /// Set aside.
-    Aside,
+impl Floor {
+    /// Of a service of `endpoints`, of which the share `max_ejected` may be out: rounded down, but one
+    /// where there are two or more and the share is not 0, and never all.
+    pub(in crate::proxy) fn new(endpoints: usize, max_ejected: f64) -> Self {
+        let endpoints = u32::try_from(endpoints).unwrap_or(u32::MAX);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "0 to endpoints"
+        )]
+        let share = (f64::from(endpoints) * max_ejected) as u32;
+        let least = u32::from(max_ejected > 0.0);
+        let ejected_max = share.max(least).min(endpoints.saturating_sub(1));
+        Self { ejected: AtomicU32::new(0), ejected_max }
+    }
+
+    fn take(&self) -> bool {
+        let more = |ejected| (ejected < self.ejected_max).then_some(ejected + 1);
+        self.ejected.fetch_update(Relaxed, Relaxed, more).is_ok()
+    }
+
+    fn give_back(&self) {
+        self.ejected.fetch_sub(1, Relaxed);
+    }
+}
+
+/// One endpoint as all workers share it.
+#[derive(Debug)]
+pub(in crate::proxy) struct Outlier {
+    /// [`State`]; 0 while nothing is wrong.
+    state: AtomicU64,
+    /// Time-outs that [`Watch`] has not yet seen.
+    timeouts: AtomicU32,
+    /// Whether requests fail at the neighbours too; from [`Watch`].
+    neighbours_fail: AtomicBool,
+    limits: config::Outlier,
+    floor: Arc<Floor>,
+    /// Told of every change between in rotation and ejected.
+    changed: Arc<Notify>,
+    /// Its service and its address, for logs.
+    names: (String, String),
+    metrics: OutlierMetrics,
 }
 
 impl Outlier {
-    /// In rotation, nothing counted.
-    pub(in crate::proxy) fn new(limits: config::Outlier, changed: Arc<Notify>) -> Self {
+    /// In rotation, nothing counted. `names` are those of its service and of itself.
+    pub(in crate::proxy) fn new(
+        names: (String, String),
+        limits: config::Outlier,
+        floor: &Arc<Floor>,
+        changed: &Arc<Notify>,
+    ) -> Self {
         Self {
+            state: AtomicU64::new(0),
+            timeouts: AtomicU32::new(0),
+            neighbours_fail: AtomicBool::new(false),
             limits,
-            failures: AtomicU32::new(0),
-            ejections: AtomicU32::new(0),
-            until_ms: AtomicU64::new(0),
-            changed,
+            floor: Arc::clone(floor),
+            changed: Arc::clone(changed),
+            names,
+            metrics: OutlierMetrics::default(),
         }
     }
 
-    /// Whether it is in rotation: not aside, and no trial is due either.
+    fn state(&self) -> State {
+        State::from_bits(self.state.load(Relaxed))
+    }
+
+    /// Whether it is in rotation: not ejected, and no trial is due either.
     pub(in crate::proxy) fn is_in_rotation(&self) -> bool {
-        self.until_ms.load(Ordering::Relaxed) == 0
+        !self.state().is_ejected()
     }
 
     /// Whether [`Outlier::enter`] would let an exchange in.
     pub(in crate::proxy) fn is_open(&self, now_ms: u64) -> bool {
-        self.until_ms.load(Ordering::Relaxed) <= now_ms
+        self.state().is_open(now_ms)
     }
 
-    /// Asks to use the endpoint. Of several exchanges that ask when the time aside is over, one gets
-    /// the trial; the others find it aside for as long again.
+    /// Whether a connection would let it back.
+    pub(in crate::proxy) fn wants_probe(&self) -> bool {
+        matches!(self.state(), State::Ejected { cause: Cause::Connect, .. })
+    }
+
+    /// Its cells, as they are now.
+    pub(in crate::proxy) fn metrics(&self) -> &OutlierMetrics {
+        // Set here, since two changes on two threads may end in either order.
+        self.metrics.ejected.set(u64::from(!self.is_in_rotation()));
+        &self.metrics
+    }
+
+    /// Asks to use the endpoint. Of several exchanges that ask when its time out is over, one gets
+    /// the trial; the others find it ejected for as long again.
     pub(in crate::proxy) fn enter(&self, now_ms: u64) -> Entry {
-        match self.until_ms.load(Ordering::Relaxed) {
-            0 => Entry::Open,
-            until if until > now_ms => Entry::Aside,
-            until => {
-                let next = now_ms + self.span_ms();
-                let order = Ordering::Relaxed;
-                match self.until_ms.compare_exchange(until, next, order, order) {
-                    Ok(_) => Entry::Trial,
-                    Err(_) => Entry::Aside,
-                }
-            }
+        let bits = self.state.load(Relaxed);
+        let (next, entry) = State::from_bits(bits).entered(now_ms, self.limits);
+        if entry != Entry::Trial {
+            return entry;
+        }
+        match self.state.compare_exchange(bits, next.to_bits(), Relaxed, Relaxed) {
+            Ok(_) => Entry::Trial,
+            Err(_) => Entry::Ejected,
         }
     }
 
-    /// An attempt got a response head. A late one, from before it was set aside, changes nothing.
+    /// An attempt got a response head.
     pub(in crate::proxy) fn success(&self, entry: Entry) {
-        if entry == Entry::Trial {
-            self.ejections.store(0, Ordering::Relaxed);
-            self.until_ms.store(0, Ordering::Relaxed);
-            self.changed.notify_one();
-        }
-        if self.failures.load(Ordering::Relaxed) != 0 {
-            self.failures.store(0, Ordering::Relaxed);
+        if self.state.load(Relaxed) != 0 {
+            self.change("answered", |state, _| state.after_success(entry));
         }
     }
 
-    /// An attempt failed. Gives whether this set the endpoint aside.
-    pub(in crate::proxy) fn failure(&self, entry: Entry, now_ms: u64) -> bool {
-        let is_aside = self.until_ms.load(Ordering::Relaxed) != 0;
-        let ejects = match entry {
-            Entry::Trial => true,
-            Entry::Open | Entry::Aside if is_aside => false, // a late failure
-            Entry::Open | Entry::Aside => {
-                self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= self.limits.failures
-            }
-        };
-        if ejects {
-            self.until_ms.store(now_ms + self.span_ms(), Ordering::Relaxed);
-            self.ejections.fetch_add(1, Ordering::Relaxed);
-            self.failures.store(0, Ordering::Relaxed);
-            if !is_aside {
-                self.changed.notify_one();
-            }
+    /// An attempt failed.
+    pub(in crate::proxy) fn failure(&self, entry: Entry, kind: FailureKind, now_ms: u64) {
+        if kind == FailureKind::Silent {
+            self.timeouts.fetch_add(1, Relaxed);
         }
-        ejects
+        self.change("a trial got further than before", |state, may_eject| {
+            state.after_failure(entry, kind, self.setting(now_ms, may_eject))
+        });
     }
 
-    /// The next time aside: doubles with each time in a row, at least 1 ms.
-    fn span_ms(&self) -> u64 {
-        let doublings = self.ejections.load(Ordering::Relaxed).min(20);
-        let span = self.limits.eject.saturating_mul(1 << doublings).min(self.limits.eject_max);
-        u64::try_from(span.as_millis()).unwrap_or(u64::MAX / 2).max(1)
+    /// What it did over a while is enough to eject it. Gives whether the floor kept it in rotation.
+    fn verdict(&self, cause: Cause, now_ms: u64) -> bool {
+        self.change("", |state, may_eject| {
+            state.after_verdict(cause, self.setting(now_ms, may_eject))
+        });
+        self.is_in_rotation()
+    }
+
+    /// A probe of our own got a connection.
+    pub(in crate::proxy) fn probed(&self, is_connected: bool) {
+        self.metrics.probes_total.add(1);
+        if is_connected {
+            self.change("a probe connected", |state, _| state.after_probe());
+        }
+    }
+
+    /// Whether it fails to connect and stays in rotation all the same.
+    fn is_kept(&self) -> bool {
+        matches!(self.state(), State::Rotation { row } if row >= self.limits.failures)
+    }
+
+    fn setting(&self, now_ms: u64, may_eject: bool) -> Setting {
+        let neighbours_fail = self.neighbours_fail.load(Relaxed);
+        Setting { limits: self.limits, now_ms, may_eject, neighbours_fail }
+    }
+
+    /// Makes a transition, within the floor; `step` is told whether there is room to eject. `why` it
+    /// comes back, if it does, is for the log.
+    fn change(&self, why: &str, step: impl Fn(State, bool) -> State) {
+        let mut bits = self.state.load(Relaxed);
+        loop {
+            let from = State::from_bits(bits);
+            let mut to = step(from, true);
+            let takes = to.is_ejected() && !from.is_ejected();
+            if takes && !self.floor.take() {
+                to = step(from, false);
+            }
+            if to == from {
+                return; // only a late or a counted one: nothing to write
+            }
+            let takes = takes && to.is_ejected();
+            match self.state.compare_exchange(bits, to.to_bits(), Relaxed, Relaxed) {
+                Ok(_) => return self.tell(from, to, why),
+                Err(now) => bits = now,
+            }
+            if takes {
+                self.floor.give_back();
+            }
+        }
+    }
+
+    /// Says that it was ejected or came back; gives the room back then.
+    fn tell(&self, from: State, to: State, why: &str) {
+        let (service, endpoint) = (&self.names.0, &self.names.1);
+        match (from, to) {
+            (State::Rotation { .. }, State::Ejected { cause, .. }) => {
+                let cell = match cause {
+                    Cause::Connect => &self.metrics.ejections_connect_total,
+                    Cause::Silence => &self.metrics.ejections_silence_total,
+                    Cause::Share => &self.metrics.ejections_share_total,
+                };
+                cell.add(1);
+                let cause = cause.as_str();
+                tracing::warn!(
+                    service,
+                    endpoint,
+                    cause,
+                    "endpoint ejected; a probe or a trial request will let it back"
+                );
+            }
+            (State::Ejected { .. }, State::Rotation { .. }) => {
+                self.floor.give_back();
+                tracing::info!(service, endpoint, why, "endpoint is back in rotation");
+            }
+            _ => return,
+        }
+        self.changed.notify_one();
+    }
+
+    /// Says whether the floor keeps it in rotation, once for each change.
+    fn tell_kept(&self, is_kept: bool) {
+        if is_kept == (self.metrics.kept.value() != 0) {
+            return;
+        }
+        self.metrics.kept.set(u64::from(is_kept));
+        let (service, endpoint) = (&self.names.0, &self.names.1);
+        let ejected_max = self.floor.ejected_max;
+        if is_kept {
+            tracing::warn!(
+                service,
+                endpoint,
+                ejected_max,
+                "endpoint fails and stays in rotation: as many of its service are ejected as may be \
+                 (outlier.max_ejected; the last one never)"
+            );
+        } else {
+            tracing::info!(service, endpoint, "endpoint no longer needs to be kept in rotation");
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn outlier() -> Outlier {
-        let limits = config::Outlier {
-            failures: 3,
-            eject: Duration::from_millis(100),
-            eject_max: Duration::from_millis(300),
-        };
-        Outlier::new(limits, Arc::default())
-    }
-
-    /// Goal: every arrow of the picture. Method: a script of (time, success?, state after).
-    #[test]
-    fn is_set_aside_after_failures_in_a_row_and_returns_through_a_trial() {
-        let endpoint = outlier();
-        for (name, now_ms, is_success, want) in [
-            ("one failure", 0, false, Entry::Open),
-            ("a success clears the count", 0, true, Entry::Open),
-            ("first", 0, false, Entry::Open),
-            ("second", 0, false, Entry::Open),
-            ("third", 0, false, Entry::Aside),
-            ("the trial fails: twice as long", 100, false, Entry::Aside),
-            ("the trial fails: capped", 300, false, Entry::Aside),
-            ("the trial succeeds", 600, true, Entry::Open),
-        ] {
-            let entry = endpoint.enter(now_ms);
-            assert_ne!(entry, Entry::Aside, "{name}");
-            if is_success {
-                endpoint.success(entry);
-            } else {
-                endpoint.failure(entry, now_ms);
-            }
-            let is_open = endpoint.is_open(now_ms);
-            assert_eq!(is_open, want == Entry::Open, "{name}");
-            assert_eq!(endpoint.is_in_rotation(), is_open, "{name}");
-        }
-    }
-
-    #[test]
-    fn only_one_exchange_gets_the_trial_and_late_answers_change_nothing() {
-        let endpoint = outlier();
-        (0..3).for_each(|_| {
-            endpoint.failure(Entry::Open, 0);
-        });
-        endpoint.success(Entry::Open);
-        assert_eq!(endpoint.enter(50), Entry::Aside, "a late success does not let it back");
-        assert!(!endpoint.failure(Entry::Open, 60), "a late failure does not lengthen it");
-        assert!(endpoint.is_open(100) && !endpoint.is_in_rotation(), "a trial is due");
-        assert_eq!(endpoint.enter(100), Entry::Trial);
-        assert_eq!(endpoint.enter(100), Entry::Aside, "the second of two");
-    }
-}
+mod tests;

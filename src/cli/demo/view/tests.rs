@@ -76,8 +76,8 @@ fn a_full_picture_fits_80_columns_and_says_what_matters() {
     let (facts, tally, journal) = (facts(None), tally(), JournalMetrics::default());
     journal.appended_total.set(6_000);
     journal.dropped_full_total.set(7);
-    let text = "2026-11-24T18:00:00.1Z  WARN endpoint set aside after failures in a row; a trial \
-                request will let it back endpoint=\"b:2\" reason=\"upstream_closed\"";
+    let text = "2026-11-24T18:00:00.1Z  WARN endpoint ejected; a probe or a trial request will let \
+                it back service=\"shop\" endpoint=\"b:2\"";
     let log = Some((Instant::now(), text.to_owned()));
     let picture = Picture { log, ..picture(&facts, &tally, &journal) };
     let lines = shown(&picture, 80);
@@ -94,14 +94,14 @@ fn a_full_picture_fits_80_columns_and_says_what_matters() {
         "since start       6 000     75.0 %",
         "2xx 4 500   5xx 1 500   retried 1 500",
         "  a:1               in rotation    75.0 %    0.0 %",
-        "  b:2               set aside      25.0 %    100 %",
+        "  b:2               ejected        25.0 %    100 %",
         "upstream_closed 1 500",
         "lbproxy     cpu 21.5 %  mem 30.0 MiB  in 123 KiB/s  out 900 MiB/s  2/16 down",
         "6 000 appended",
         "7 dropped",
         "not configured: add --elasticsearch URL",
-        "WARN endpoint set aside",
-        "reason=\"upstream_closed\"",
+        "WARN endpoint ejected",
+        "endpoint=\"b:2\"",
     ] {
         assert!(text.contains(wanted), "{wanted:?} is not in\n{text}");
     }

@@ -1,4 +1,4 @@
-//! Board 3: endpoints, against each other. What they were set aside for stands on Heartbeat.
+//! Board 3: endpoints, against each other. Why they were ejected stands on Heartbeat.
 
 use super::super::model::{Board, Form, Metric, Term, Unit, Value, metric, panel, row, split};
 use super::{BAD_SHARE, FAILING, FAILURES, OF_ROLLUPS, P99, REQUESTS};

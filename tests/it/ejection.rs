@@ -1,0 +1,236 @@
+//! Goal: an endpoint that is broken is taken out of rotation and comes back; one URL takes nobody
+//! out. Method: the real program, endpoints that fail in each way, good users beside attackers.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use crate::support::*;
+
+const GOOD: &str = "GET /good HTTP/1.1\r\nHost: a\r\n\r\n";
+const BAD: &str = "GET /bad HTTP/1.1\r\nHost: a\r\n\r\n";
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// The sum of a metric over all its labels.
+fn figure(proxy: &Proxy, name: &str) -> u64 {
+    proxy.figures()[name]
+}
+
+/// What an endpoint does with `/bad`.
+#[derive(Clone, Copy)]
+enum Answer {
+    Closes,
+    Malformed,
+    TooManyFields,
+    Hangs,
+}
+
+impl Answer {
+    fn bytes(self) -> Vec<u8> {
+        match self {
+            Self::Closes => Vec::new(),
+            Self::Malformed => b"HTTP/1.1 2x0 OK\r\n\r\n".to_vec(),
+            Self::TooManyFields => {
+                let fields = "X-A: a\r\n".repeat(200);
+                format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n").into_bytes()
+            }
+            // Until the proxy has given up, which closes the connection.
+            Self::Hangs => loop {
+                std::thread::park();
+            },
+        }
+    }
+}
+
+/// Attackers that ask for `/bad`, each with a pause between two requests, and one good user.
+struct Attack {
+    name: &'static str,
+    endpoints: usize,
+    attackers: usize,
+    pause: Duration,
+    answer: Answer,
+}
+
+/// Good requests of an attack that are asked.
+const ASKED: usize = 100;
+
+impl Attack {
+    /// Good requests that were answered, of [`ASKED`].
+    fn answered(&self) -> usize {
+        let answer = self.answer;
+        let upstream =
+            || {
+                Upstream::start(move |head, _| {
+                    if head.starts_with("GET /bad") { answer.bytes() } else { OK.to_vec() }
+                })
+            };
+        let upstreams: Vec<_> = (0..self.endpoints).map(|_| upstream()).collect();
+        let addresses: Vec<_> = upstreams.iter().map(|upstream| upstream.address).collect();
+        let service = one_service(&addresses, ", timeouts: {first_byte: 200ms}");
+        let proxy = Proxy::start(&service, "");
+        let (is_over, attacks) = (AtomicBool::new(false), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..self.attackers {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        assert!(proxy.send(BAD).status >= 500);
+                        attacks.fetch_add(1, Ordering::Relaxed);
+                        pause(self.pause);
+                    }
+                });
+            }
+            // The good user comes when the harm has been done.
+            wait_for("the attack", || (attacks.load(Ordering::Relaxed) >= 20).then_some(()));
+            let asked = (0..ASKED).filter(|_| {
+                pause(Duration::from_millis(20));
+                proxy.send(GOOD).status == 200
+            });
+            let answered = asked.count();
+            is_over.store(true, Ordering::Relaxed);
+            answered
+        })
+    }
+}
+
+/// The pace of a client.
+fn pause(span: Duration) {
+    let (_open, nothing) = mpsc::channel::<()>();
+    let _ = nothing.recv_timeout(span);
+}
+
+/// One URL that every endpoint answers badly takes no service down, be it of one endpoint or three.
+#[test]
+fn good_users_are_answered_whatever_one_url_does_to_the_endpoints() {
+    let (calm, parallel) = (Duration::from_millis(50), Duration::from_millis(10));
+    let row = |name, endpoints, attackers, answer| {
+        let pause = if attackers == 1 { calm } else { parallel };
+        Attack { name, endpoints, attackers, pause, answer }
+    };
+    let rows = [
+        row("one attacker, closed", 1, 1, Answer::Closes),
+        row("one attacker, closed", 3, 1, Answer::Closes),
+        row("eight attackers, closed", 1, 8, Answer::Closes),
+        row("eight attackers, closed", 3, 8, Answer::Closes),
+        row("eight attackers, malformed", 1, 8, Answer::Malformed),
+        row("eight attackers, malformed", 3, 8, Answer::Malformed),
+        row("eight attackers, over 100 fields", 3, 8, Answer::TooManyFields),
+        row("one attacker, hangs", 3, 1, Answer::Hangs),
+        row("eight attackers, hangs", 1, 8, Answer::Hangs),
+        row("eight attackers, hangs", 3, 8, Answer::Hangs),
+    ];
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| {
+                while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let answered = row.answered();
+                    assert!(
+                        answered * 100 >= ASKED * 99,
+                        "{}, {} endpoint(s): {answered} of {ASKED}",
+                        row.name,
+                        row.endpoints
+                    );
+                }
+            });
+        }
+    });
+}
+
+/// A dead endpoint of three costs nobody an answer; it is out after five refusals, and back by a probe,
+/// without any traffic.
+#[test]
+fn a_dead_endpoint_of_three_is_ejected_and_comes_back_by_a_probe() {
+    let (dead, port) = reserve();
+    let others = [Upstream::ok(), Upstream::ok()];
+    // No trial could let it back in time.
+    let limits = ", outlier: {eject: 1h, eject_max: 1h}";
+    let service = one_service(&[dead, others[0].address, others[1].address], limits);
+    let proxy = Proxy::start(&service, "");
+    let mut requests = 0;
+    let died = Instant::now();
+    wait_for("the ejection", || {
+        requests += 1;
+        assert_eq!(proxy.send(GOOD).status, 200, "another endpoint answers");
+        (figure(&proxy, "lbproxy_endpoint_ejected") == 1).then_some(())
+    });
+    let out = died.elapsed();
+    assert!(requests <= 5 * 3 * 2, "{requests} requests until five in a row, in turns");
+    wait_for("a probe", || (figure(&proxy, "lbproxy_endpoint_probes_total") > 0).then_some(()));
+    assert_eq!(figure(&proxy, "lbproxy_endpoint_ejected"), 1, "nobody listens");
+    let returned = Instant::now();
+    port.listen(16).unwrap();
+    wait_for("its return", || (figure(&proxy, "lbproxy_endpoint_ejected") == 0).then_some(()));
+    eprintln!("out after {out:?} and {requests} requests, back after {:?}", returned.elapsed());
+    let refused = proxy.documents();
+    let refused = refused.iter().filter(|document| document["lbproxy.attempts"] == 2).count();
+    assert_eq!(refused, 5, "nobody was sent there while it was out");
+    let log = proxy.terminate();
+    for line in ["endpoint ejected; a probe or a trial", "endpoint is back in rotation"] {
+        assert_eq!(log.matches(line).count(), 1, "{line}: {log}");
+    }
+}
+
+/// What breaks every answer takes connections all the same: only a request shows that it is well again.
+#[test]
+fn an_endpoint_that_breaks_every_answer_is_found_by_its_share_and_comes_back_by_a_trial() {
+    let is_well = Arc::new(AtomicBool::new(false));
+    let answers = Arc::clone(&is_well);
+    let broken =
+        Upstream::start(
+            move |_, _| {
+                if answers.load(Ordering::Relaxed) { OK.to_vec() } else { Vec::new() }
+            },
+        );
+    let others = [Upstream::ok(), Upstream::ok()];
+    let addresses = [broken.address, others[0].address, others[1].address];
+    let proxy = Proxy::start(&one_service(&addresses, ", outlier: {eject: 100ms}"), "");
+    wait_for("the ejection", || {
+        proxy.send(GOOD);
+        (figure(&proxy, "lbproxy_endpoint_ejected") == 1).then_some(())
+    });
+    let page = String::from_utf8(proxy.admin("GET", "/metrics").body).unwrap();
+    let endpoint = format!("endpoint=\"{}\"", broken.address);
+    let is_named = |line: &str| {
+        line.starts_with("lbproxy_endpoint_ejections_total{")
+            && line.contains("cause=\"share\"")
+            && line.contains(&endpoint)
+            && line.ends_with(" 1")
+    };
+    assert!(page.lines().any(is_named), "{page}");
+    assert_eq!(figure(&proxy, "lbproxy_endpoint_ejections_total"), 1, "and no other endpoint");
+    let before = broken.seen().len();
+    wait_for("a trial that fails", || {
+        proxy.send(GOOD);
+        (broken.seen().len() > before).then_some(())
+    });
+    assert_eq!(figure(&proxy, "lbproxy_endpoint_probes_total"), 0, "a connect would say nothing");
+    assert_eq!(figure(&proxy, "lbproxy_endpoint_ejected"), 1);
+    is_well.store(true, Ordering::Relaxed);
+    wait_for("the trial that lets it back", || {
+        proxy.send(GOOD);
+        (figure(&proxy, "lbproxy_endpoint_ejected") == 0).then_some(())
+    });
+}
+
+/// Where the floor stops an ejection, that is said once for each change, not for each request.
+#[test]
+fn an_endpoint_that_the_floor_keeps_in_rotation_is_told_of_once() {
+    let (only, port) = reserve();
+    let proxy = Proxy::start(&one_service(&[only], ""), "");
+    wait_for("the metric", || {
+        assert_eq!(proxy.send(GOOD).status, 502, "and never 503");
+        (figure(&proxy, "lbproxy_endpoint_kept_in_rotation") == 1).then_some(())
+    });
+    (0..20).for_each(|_| assert_eq!(proxy.send(GOOD).status, 502));
+    assert_eq!(figure(&proxy, "lbproxy_endpoint_ejections_total"), 0);
+    port.listen(16).unwrap();
+    let _well = Upstream::on(port.into(), |_, _| OK.to_vec());
+    assert_eq!(proxy.send(GOOD).status, 200, "the next request finds it");
+    wait_for("the metric", || {
+        (figure(&proxy, "lbproxy_endpoint_kept_in_rotation") == 0).then_some(())
+    });
+    let log = proxy.terminate();
+    for line in ["endpoint fails and stays in rotation", "endpoint no longer needs to be kept"] {
+        assert_eq!(log.matches(line).count(), 1, "{line}: {log}");
+    }
+}
