@@ -378,6 +378,9 @@ fn relay(
         return refuse(watch, answer_to(Reason::UpstreamBadResponse));
     }
     let survey = headers::to_downstream(&mut parts.headers);
+    if survey.has_other_coding {
+        return refuse(watch, answer_to(Reason::UpstreamBadResponse));
+    }
     let is_empty = body.is_end_stream();
     if parts.status == StatusCode::NO_CONTENT {
         parts.headers.remove(CONTENT_LENGTH); // RFC 9110 §8.6

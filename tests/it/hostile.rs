@@ -64,6 +64,25 @@ fn nothing_is_smuggled() {
             post("Transfer-Encoding: chunked\r\n", &format!("0;\n\r\n{HIDDEN}")),
         ),
         (
+            "trailer line ended by LF alone",
+            post("Transfer-Encoding: chunked\r\n", &format!("0\r\nX: a\n\n{HIDDEN}")),
+        ),
+        (
+            "trailer ended by LF alone",
+            post("Transfer-Encoding: chunked\r\n", &format!("0\r\n\n{HIDDEN}")),
+        ),
+        (
+            "a head that only the scanner sees, then two lengths",
+            post(
+                "Transfer-Encoding: chunked\r\n",
+                &format!(
+                    "0\r\nX: a\n\nGET /ghost HTTP/1.1\r\n\r\n\
+                     POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\
+                     Transfer-Encoding: chunked\r\n\r\n{chunk}"
+                ),
+            ),
+        ),
+        (
             "chunk longer than its size",
             post("Transfer-Encoding: chunked\r\n", &format!("1\r\nxx\r\n{HIDDEN}")),
         ),
@@ -103,6 +122,9 @@ fn nothing_is_smuggled() {
     let codings = [
         "xchunked",
         "chunked, identity",
+        "gzip, chunked",
+        "chunked, chunked",
+        "chunked\r\nTransfer-Encoding: chunked",
         "identity, chunked, identity",
         "chunked;q=1",
         "\"chunked\"",
