@@ -1,5 +1,6 @@
 //! What everything stands on: units and instants with their text forms, the wall clock, threads beside
-//! the traffic, trace contexts, text from strangers, names mistyped, sums that must agree.
+//! the traffic, trace contexts, text from strangers, names mistyped, sums that must agree,
+//! trouble that is told once.
 //!
 //! Standard library and small crates only; no I/O, no async.
 
@@ -10,5 +11,6 @@ pub mod histogram;
 pub mod instant;
 pub mod nearest;
 pub mod trace;
+pub mod trouble;
 pub mod units;
 pub mod visible;

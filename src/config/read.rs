@@ -331,11 +331,12 @@ fn service_limits(map: Option<Map<'_, '_>>) -> ServiceLimits {
 
 /// `pool` of a service.
 fn pool(map: Option<Map<'_, '_>>) -> Pool {
-    let mut pool = Pool { idle_max: 64, idle_timeout: seconds(30) };
+    let mut pool = Pool { idle_max: 64, idle_timeout: seconds(30), age_max: seconds(300) };
     if let Some(map) = map {
         let mut map = map.means(Pool::DOCS);
         pool.idle_max = map.number("idle_max", pool.idle_max, 0, 100_000);
         pool.idle_timeout = map.duration("idle_timeout", pool.idle_timeout);
+        pool.age_max = map.duration("age_max", pool.age_max);
         map.end();
     }
     pool

@@ -214,6 +214,9 @@ documented! {
         pub idle_max: usize,
         /// A connection idle for longer is closed instead of reused.
         pub idle_timeout: Duration,
+        /// A connection older than this, or up to a quarter less, is closed instead of reused; its name
+        /// is looked up again.
+        pub age_max: Duration,
     }
 
     /// When an endpoint is ejected, and when it comes back. No connection counts at once. Time-outs count

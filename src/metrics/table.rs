@@ -56,6 +56,10 @@ metrics! {
         connections_total: Counter "lbproxy_connections_total" "" "Downstream connections accepted.";
         connections_refused_total: Counter "lbproxy_connections_refused_total" "" "Connections closed at once: the limit was reached.";
         accept_errors_total: Counter "lbproxy_accept_errors_total" "" "Failures of accept(2), such as no file descriptor left.";
+        shortage_descriptors_total: Counter "lbproxy_shortages_total" "kind=\"descriptors\"" "Connections not accepted or not opened because the system refused us something, by what.";
+        shortage_local_ports_total: Counter "lbproxy_shortages_total" "kind=\"local_ports\"" "Connections not accepted or not opened because the system refused us something, by what.";
+        shortage_memory_total: Counter "lbproxy_shortages_total" "kind=\"memory\"" "Connections not accepted or not opened because the system refused us something, by what.";
+        shortage_permission_total: Counter "lbproxy_shortages_total" "kind=\"permission\"" "Connections not accepted or not opened because the system refused us something, by what.";
         requests_in_flight: Gauge "lbproxy_requests_in_flight" "" "Exchanges under way now.";
         requests_total: Counter "lbproxy_requests_total" "" "Exchanges ended.";
         probes_total: Counter "lbproxy_probes_total" "" "Requests of the heartbeat, answered here; not among the exchanges.";

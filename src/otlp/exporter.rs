@@ -16,6 +16,7 @@ use super::answer::Answer;
 use super::batch::{Batch, Choice};
 use super::client::{Client, Plan};
 use super::control::ControlPlane;
+use crate::base::trouble::Trouble;
 use crate::journal::{Positions, Reader};
 use crate::metrics::OtlpMetrics;
 use crate::record::Constants;
@@ -49,6 +50,10 @@ pub(super) struct Exporter<'a> {
     pub(super) metrics: Arc<OtlpMetrics>,
     /// When trouble was told of last; `None` when there is none.
     pub(super) told: Option<Instant>,
+    /// The journal cannot be read.
+    pub(super) unreadable: Trouble,
+    /// The cursor cannot be written: the same spans are sent once more after a restart.
+    pub(super) unwritable: Trouble,
 }
 
 /// The order to stop came before a batch was settled.
@@ -74,13 +79,9 @@ impl Exporter<'_> {
             }
             let mut batch = Batch::default();
             batch.add_control(self.control.take(), self.constants, self.host);
-            let is_at_end = match batch.fill(self.reader, self.choice, self.host) {
-                Ok(is_at_end) => is_at_end,
-                Err(error) => {
-                    tracing::warn!(%error, "traces: the journal cannot be read");
-                    true
-                }
-            };
+            let filled = batch.fill(self.reader, self.choice, self.host);
+            self.unreadable.note(&filled);
+            let is_at_end = filled.unwrap_or(true);
             self.metrics.unreadable_total.add(batch.unreadable);
             let (upto, has_read) = (self.reader.positions(), batch.has_read());
             self.show();
@@ -231,12 +232,9 @@ impl Exporter<'_> {
         }
     }
 
-    /// Everything up to here is settled. Should that fail, it is sent once more after a restart: the
-    /// same spans.
+    /// Everything up to here is settled.
     fn acknowledge(&mut self, upto: &Positions) {
-        if let Err(error) = self.reader.acknowledge(upto, "") {
-            tracing::warn!(%error, "traces: the cursor cannot be written; it is tried again");
-        }
+        self.unwritable.note(&self.reader.acknowledge(upto, ""));
     }
 
     /// Tells of trouble, now and then.

@@ -34,6 +34,7 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 
 use crate::base::background::{Background, RESTART_PAUSE};
+use crate::base::trouble::Trouble;
 use crate::config::Otlp;
 use crate::journal::Reader;
 use crate::record::Constants;
@@ -150,6 +151,8 @@ fn once(
             metrics: Arc::clone(&options.control.metrics),
             control: &options.control,
             told: None,
+            unreadable: Trouble::new("traces: the journal cannot be read"),
+            unwritable: Trouble::new("traces: the cursor cannot be written; it is tried again"),
         };
         exporter.run(stopping).await;
     });

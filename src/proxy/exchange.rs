@@ -247,9 +247,9 @@ async fn attempt(
     // Whatever was seen of a pooled connection is not what this exchange rides.
     watch.stale = watch.sent.take().map_or(Duration::ZERO, |sent| sent.elapsed());
     (watch.phase, watch.reused) = (Phase::Connect, None);
-    let opened = match endpoint::open(endpoint, &worker.timer).await {
+    let opened = match endpoint::open(endpoint, &worker.timer, &worker.shortages).await {
         Ok(opened) => opened,
-        Err(error) => return Err(Failure { reason: error.reason, request: Some(request) }),
+        Err(reason) => return Err(Failure { reason, request: Some(request) }),
     };
     (watch.dns, watch.connect) = (opened.dns, Some(opened.connect));
     watch.reused = Some((false, 1));
@@ -352,6 +352,9 @@ fn answer_to(reason: Reason) -> Refusal {
         Reason::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
         Reason::BadBody | Reason::DownstreamClosed => StatusCode::BAD_REQUEST,
         Reason::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Reason::NoDescriptor | Reason::NoLocalPort | Reason::NoMemory | Reason::ConnectDenied => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         _ => StatusCode::BAD_GATEWAY,
     };
     Refusal::new(status, reason)
@@ -373,6 +376,9 @@ fn relay(
         return refuse(watch, answer_to(Reason::UpstreamBadResponse));
     }
     let survey = headers::to_downstream(&mut parts.headers);
+    if survey.has_other_coding {
+        return refuse(watch, answer_to(Reason::UpstreamBadResponse));
+    }
     let is_empty = body.is_end_stream();
     if parts.status == StatusCode::NO_CONTENT {
         parts.headers.remove(CONTENT_LENGTH); // RFC 9110 §8.6

@@ -154,6 +154,9 @@ impl Survey {
     }
 }
 
+/// Bit of `Transfer-Encoding` in [`HOP_BY_HOP`].
+const TRANSFER_ENCODING_BIT: u8 = 1 << 6;
+
 /// Bit of `name` in [`HOP_BY_HOP`], or 0.
 fn hop_by_hop_bit(name: &str) -> u8 {
     match name {
@@ -163,10 +166,15 @@ fn hop_by_hop_bit(name: &str) -> u8 {
         "proxy-authorization" => 1 << 3,
         "te" => 1 << 4,
         "trailer" => 1 << 5,
-        "transfer-encoding" => 1 << 6,
+        "transfer-encoding" => TRANSFER_ENCODING_BIT,
         "upgrade" => 1 << 7,
         _ => 0,
     }
+}
+
+/// Whether a value of `Transfer-Encoding` is the one coding that is read here: `chunked`, once.
+pub(super) fn is_chunked(value: &[u8]) -> bool {
+    value.trim_ascii().eq_ignore_ascii_case(b"chunked")
 }
 
 /// Whether `token` stands in a value, in any case.
@@ -375,6 +383,8 @@ pub(super) struct ResponseSurvey {
     has_length: bool,
     /// `Date` is present.
     has_date: bool,
+    /// A transfer coding is named that is not exactly one `chunked`: nobody here undoes it.
+    pub(super) has_other_coding: bool,
 }
 
 /// Bytes of `date: Tue, 24 Nov 2026 00:00:00 GMT` with its line end, which hyper adds if missing.
@@ -389,9 +399,20 @@ pub(super) fn to_downstream(headers: &mut HeaderMap) -> ResponseSurvey {
             "content-type" => found.mime = Some(value.clone()),
             "content-length" => found.has_length = true,
             "date" => found.has_date = true,
+            "transfer-encoding" => {
+                let is_second = found.hop_by_hop & TRANSFER_ENCODING_BIT != 0;
+                found.has_other_coding |= is_second || !is_chunked(value.as_bytes());
+                found.hop_by_hop |= TRANSFER_ENCODING_BIT;
+            }
             _ => found.hop_by_hop |= hop_by_hop_bit(name),
         }
         found.fields_bytes += (name.len() + value.len() + 4) as u64;
+    }
+    if found.hop_by_hop & TRANSFER_ENCODING_BIT != 0 && found.has_length {
+        // The coding is what counts, and whoever sends the response on takes the length off, or the
+        // next reader would go by it (RFC 9112 §6.3).
+        headers.remove(header::CONTENT_LENGTH);
+        found.has_length = false;
     }
     if found.hop_by_hop != 0 {
         strip(headers, found.hop_by_hop);

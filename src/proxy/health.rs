@@ -79,7 +79,7 @@ fn probe(worker: &Rc<Worker>, targets: &[Target], from: usize) -> usize {
             (Rc::clone(&target.endpoint), Rc::clone(&target.is_under_way));
         let worker = Rc::clone(worker);
         tokio::task::spawn_local(async move {
-            let opening = endpoint::open(&endpoint, &worker.timer);
+            let opening = endpoint::open(&endpoint, &worker.timer, &worker.shortages);
             let opened = tokio::time::timeout(PROBE_TIMEOUT, opening).await;
             endpoint.outlier.probed(matches!(opened, Ok(Ok(_))));
             is_under_way.set(false);

@@ -29,7 +29,7 @@ pub(super) struct Watched<S> {
     connection: Rc<Connection>,
     /// Passes when the downstream takes nothing for too long.
     write_pause: Pause,
-    /// A head was refused; hyper gets nothing more to read.
+    /// A head or a body was refused; hyper gets nothing more to read.
     is_refused: bool,
     /// hyper was given one more turn after that, to hand over what it has to write.
     has_yielded: bool,
@@ -55,8 +55,11 @@ impl<S> Watched<S> {
     }
 
     /// A head was refused: reading fails, but not before earlier exchanges have ended and their
-    /// bytes are gone.
+    /// bytes are gone. In a body it fails at once.
     fn refuse(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        if self.connection.scanner.borrow().is_body_bad() {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into())); // its exchange waits for more
+        }
         if self.connection.in_flight.get() > 0 || self.write_pause.is_on() {
             return Poll::Pending; // the end of the exchange, or the socket, wakes hyper
         }

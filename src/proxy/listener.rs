@@ -28,6 +28,7 @@ use super::counted::Counted;
 use super::ending::{self, Fault, record};
 use super::exchange;
 use super::io::{Leftover, Watched};
+use super::shortage::Shortage;
 use super::silence::{self, Parkable};
 use super::streams::OnWorker;
 use super::tls;
@@ -40,6 +41,8 @@ use crate::record::Reason;
 const BACKLOG: i32 = 4096;
 /// More than the longest head that hyper holds, so that the scanner refuses a head before hyper does.
 const HEAD_ROOM_BYTES: usize = 1024;
+/// Most bytes of a response that wait in an HTTP/2 stream to be read.
+const STREAM_BUFFER_BYTES: usize = 32 * 1024;
 /// Pause after a failed accept, so that a lack of descriptors does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -123,12 +126,10 @@ async fn take(
     let (stream, peer) = match accepted {
         Ok(accepted) => accepted,
         Err(error) => {
-            worker.metrics.accept_errors_total.add_owned(1);
-            tracing::debug!(%error, "a connection could not be accepted; pausing");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            return;
+            return refused(worker, &error).await;
         }
     };
+    worker.shortages.accepted();
     let id = worker.next_connection();
     let config = Arc::clone(&shared.config);
     let connection = Connection::new(id, peer, config, Arc::clone(&worker.metrics));
@@ -149,6 +150,20 @@ async fn take(
         serve(&worker, &connection, stream, tls, drain).await;
         worker.open.fetch_sub(1, Ordering::Relaxed);
     });
+}
+
+/// A connection could not be accepted: that is counted, and told if the fault is here. It waits where
+/// it is, or its peer has left.
+async fn refused(worker: &Worker, error: &io::Error) {
+    worker.metrics.accept_errors_total.add_owned(1);
+    if let Some(kind) = Shortage::of(error) {
+        worker.shortages.failed(kind, error, format_args!("accepting a connection"));
+    } else {
+        tracing::debug!(%error, "a connection could not be accepted");
+    }
+    if error.kind() != io::ErrorKind::ConnectionAborted {
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
 }
 
 /// Handshake if any, then HTTP until the end.
@@ -278,6 +293,7 @@ fn builder(worker: &Worker, connection: &Rc<Connection>) -> auto::Builder<OnWork
     builder
         .http2()
         .max_concurrent_streams(limits.streams)
+        .max_send_buf_size(STREAM_BUFFER_BYTES)
         .max_header_list_size(u32::try_from(limits.head_bytes * 2).unwrap_or(u32::MAX));
     // What was parked has spoken HTTP/1.
     let is_http1 = !listener.http2 || connection.requests.get() > 0;

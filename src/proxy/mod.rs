@@ -31,6 +31,7 @@ mod rules;
 mod running;
 mod scan;
 mod service;
+mod shortage;
 mod silence;
 mod stopwatch;
 mod streams;

@@ -48,7 +48,7 @@ pub(super) fn check(
     head: Option<&Head>,
     limits: &config::ListenerLimits,
 ) -> Result<HeaderValue, Refusal> {
-    if head.is_some_and(|head| head.has_fragment || head.has_two_lengths) {
+    if head.is_some_and(|head| head.has_fragment || head.is_ambiguous) {
         return Err(BAD_REQUEST); // RFC 9112 §3.2, §6.3
     }
     if matches!(parts.method, Method::CONNECT | Method::TRACE) {

@@ -19,6 +19,7 @@ use super::health;
 use super::listener::{self, Shared, TlsAcceptorDebug};
 use super::queue::{Line, Places};
 use super::service::Service;
+use super::shortage::Shortages;
 use super::tls;
 use super::worker::{Parts, Worker};
 use crate::base::trace::Share;
@@ -156,6 +157,7 @@ pub fn start(options: Options) -> Result<Running, StartError> {
         changed,
     };
     let open = Arc::new(AtomicUsize::new(0));
+    let shortages = Shortages::new(figures.start);
     let (drain, draining) = watch::channel(false);
     let (kill, killed) = watch::channel(false);
     let mut seeds = Vec::new();
@@ -172,6 +174,7 @@ pub fn start(options: Options) -> Result<Running, StartError> {
             metrics: Arc::new(WorkerMetrics::default()),
             start: figures.start,
             open: Arc::clone(&open),
+            shortages: shortages.clone(),
             draining: draining.clone(),
             killed: killed.clone(),
             watches: None,
@@ -296,6 +299,8 @@ struct Seed {
     start: Instant,
     /// Connections open over all workers.
     open: Arc<AtomicUsize>,
+    /// What the system refuses this process.
+    shortages: Shortages,
     /// Becomes true when draining begins.
     draining: watch::Receiver<bool>,
     /// Becomes true when draining is over.
@@ -340,6 +345,7 @@ impl Seed {
             metrics: Arc::clone(&self.metrics),
             start: self.start,
             open: self.open,
+            shortages: self.shortages,
         });
         let mut killed = self.killed;
         runtime.block_on(async {

@@ -2,7 +2,8 @@
 //!
 //! hyper calls the service with a parsed head; by then it is gone *when* the first byte came, how
 //! many bytes a head had, and what the parser tidied away although RFC 9112 asks to refuse it
-//! (`Content-Length` beside `Transfer-Encoding`, §6.3; a fragment in the target, §3.2). A head over a
+//! (`Content-Length` beside `Transfer-Encoding`, a coding that nobody undoes, §6.3; a fragment in the
+//! target, §3.2). A head over a
 //! limit never gets that far: hyper would answer it by itself, without a word. This scanner sees the
 //! same bytes first, finds line ends with SIMD search, hands over one [`Head`] per request, and holds
 //! back a head that is over a limit ([`Scanner::feed`]), so that the answer is ours.
@@ -44,8 +45,9 @@ pub(super) struct Head {
     pub(super) bytes: u64,
     /// The target has a fragment.
     pub(super) has_fragment: bool,
-    /// Both `Content-Length` and `Transfer-Encoding` are present.
-    pub(super) has_two_lengths: bool,
+    /// The length of the body can be read in two ways: `Content-Length` beside `Transfer-Encoding`, or a
+    /// transfer coding that is not exactly one `chunked`.
+    pub(super) is_ambiguous: bool,
 }
 
 /// Where in a request the next byte belongs.
@@ -67,6 +69,8 @@ enum State {
     Trailer,
     /// In a head that is over a limit.
     Refused(Reason),
+    /// In a body whose framing is none.
+    BadBody,
     /// HTTP/2, or something hyper is about to refuse.
     Off,
 }
@@ -141,15 +145,20 @@ impl Scanner {
         }
     }
 
-    /// Follows `bytes`, read just now. Gives how many of them hyper may see: all, unless a head is
-    /// refused in them.
+    /// Whether the body being read has no valid framing. Nothing on the connection is read any more.
+    pub(super) fn is_body_bad(&self) -> bool {
+        self.state == State::BadBody
+    }
+
+    /// Follows `bytes`, read just now. Gives how many of them hyper may see: all, unless a head
+    /// or a body is refused in them.
     #[must_use]
     pub(super) fn feed(&mut self, bytes: &[u8]) -> usize {
         let mut seen = 0;
         while let Some(rest) = bytes.get(seen..).filter(|rest| !rest.is_empty()) {
             let used = match self.state {
                 State::Off => return bytes.len(),
-                State::Refused(_) => return seen,
+                State::Refused(_) | State::BadBody => return seen,
                 State::Start => self.start(rest),
                 State::Skip(left) => self.skip(rest, left, State::Skip),
                 State::Chunk(left) => self.skip(rest, left, State::Chunk),
@@ -176,7 +185,7 @@ impl Scanner {
             first_byte: Instant::now(),
             bytes: 0,
             has_fragment: false,
-            has_two_lengths: false,
+            is_ambiguous: false,
         });
         (self.length, self.is_chunked, self.wants_json) = (None, false, false);
         (self.fields, self.empty_lines) = (0, 0);
@@ -205,6 +214,12 @@ impl Scanner {
             return 0;
         }
         let part = bytes.get(..end.unwrap_or(used)).unwrap_or_default();
+        // In a body hyper ends a line at CR LF alone: what looks like a head behind a bare LF is none.
+        let is_body = matches!(self.state, State::ChunkLine | State::Trailer);
+        if is_body && end.is_some() && part.last().or(self.line.last()) != Some(&b'\r') {
+            self.state = State::BadBody;
+            return 0;
+        }
         if end.is_some() && self.line.is_empty() {
             self.line_done(part.strip_suffix(b"\r").unwrap_or(part));
             return used;
@@ -252,7 +267,7 @@ impl Scanner {
             State::ChunkLine => match chunk_length(line) {
                 Some(0) => self.state = State::Trailer,
                 Some(length) => self.state = State::Chunk(length.saturating_add(2)),
-                None => self.state = State::Off,
+                None => self.state = State::BadBody,
             },
             State::Trailer if line.is_empty() => self.state = State::Start,
             _ => (),
@@ -271,7 +286,14 @@ impl Scanner {
                         Some(value.and_then(|text| text.trim().parse().ok()).unwrap_or(0));
                 }
             }
-            Some(b't') => self.is_chunked |= value_of(line, b"transfer-encoding:").is_some(),
+            Some(b't') => {
+                if let Some(value) = value_of(line, b"transfer-encoding:") {
+                    if let Some(head) = &mut self.head {
+                        head.is_ambiguous |= self.is_chunked || !super::headers::is_chunked(value);
+                    }
+                    self.is_chunked = true;
+                }
+            }
             Some(b'a') => {
                 self.wants_json |= value_of(line, b"accept:").is_some_and(super::headers::is_json);
             }
@@ -282,7 +304,7 @@ impl Scanner {
     /// The empty line after the fields.
     fn head_done(&mut self) {
         if let Some(mut head) = self.head.take() {
-            head.has_two_lengths = self.is_chunked && self.length.is_some();
+            head.is_ambiguous |= self.is_chunked && self.length.is_some();
             if self.ready.len() == READY_MAX {
                 self.state = State::Refused(Reason::BadRequest);
                 return;

@@ -15,13 +15,14 @@ use super::headers::Via;
 use super::limit::Timer;
 use super::route::Routes;
 use super::service::Service;
+use super::shortage::Shortages;
 use crate::base::trace::Share;
 use crate::config::WhenFull;
 use crate::journal::{Appended, Lane};
 use crate::metrics::WorkerMetrics;
 use crate::record::Stream;
 
-/// How often pools are swept.
+/// How often pools are swept, and shortages looked at.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// The state of one worker.
@@ -55,6 +56,8 @@ pub(super) struct Worker {
     connections: Cell<u64>,
     /// Connections open now, over all workers.
     pub(super) open: Arc<AtomicUsize>,
+    /// What the system refuses this process.
+    pub(super) shortages: Shortages,
     /// Set when the drain's deadline has passed: what is dropped now was cut by us.
     pub(super) is_killed: Cell<bool>,
 }
@@ -81,6 +84,8 @@ pub(super) struct Parts {
     pub(super) start: Instant,
     /// Connections open over all workers.
     pub(super) open: Arc<AtomicUsize>,
+    /// Those of the process.
+    pub(super) shortages: Shortages,
 }
 
 impl Worker {
@@ -97,6 +102,7 @@ impl Worker {
             routes,
             services: parts.services,
             via: Via::new(&parts.pseudonym),
+            shortages: parts.shortages.of_worker(&parts.metrics),
             probe_token: parts.probe_token,
             traces: parts.traces,
             metrics: parts.metrics,
@@ -137,10 +143,11 @@ impl Worker {
         self.is_journal_full.set(appended == Appended::Dropped);
     }
 
-    /// Sweeps the pools for ever.
+    /// Sweeps the pools for ever, and tells of shortages that are over.
     pub(super) async fn sweep(self: Rc<Self>) {
         loop {
             tokio::time::sleep(SWEEP_EVERY).await;
+            self.shortages.settle();
             let now = Instant::now();
             for endpoint in self.services.iter().flat_map(|service| &service.endpoints) {
                 endpoint.pool.sweep(endpoint, now);

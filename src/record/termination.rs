@@ -107,6 +107,14 @@ vocabulary! {
         QueueFull = 32 "queue_full";
         /// No place in flight of the service became free in time: 503.
         QueueTimeout = 33 "queue_timeout";
+        /// The proxy had no file descriptor left to connect with: 503.
+        NoDescriptor = 34 "no_descriptor";
+        /// The proxy had no local port left to connect from: 503.
+        NoLocalPort = 35 "no_local_port";
+        /// The proxy's system had no memory for a connection: 503.
+        NoMemory = 36 "no_memory";
+        /// The proxy's system did not permit the connection: 503.
+        ConnectDenied = 37 "connect_denied";
     }
 }
 
@@ -185,7 +193,11 @@ impl Reason {
             | Self::DrainTimeout
             | Self::Internal
             | Self::QueueFull
-            | Self::QueueTimeout => Blame::Proxy,
+            | Self::QueueTimeout
+            | Self::NoDescriptor
+            | Self::NoLocalPort
+            | Self::NoMemory
+            | Self::ConnectDenied => Blame::Proxy,
         }
     }
 
@@ -218,9 +230,14 @@ impl Reason {
             | Self::ExpectationFailed
             | Self::LoopDetected
             | Self::BadBody => Who::Rule,
-            Self::ConnectionLimit | Self::JournalFull | Self::QueueFull | Self::QueueTimeout => {
-                Who::Resource
-            }
+            Self::ConnectionLimit
+            | Self::JournalFull
+            | Self::QueueFull
+            | Self::QueueTimeout
+            | Self::NoDescriptor
+            | Self::NoLocalPort
+            | Self::NoMemory
+            | Self::ConnectDenied => Who::Resource,
             Self::NoEndpoint => Who::NoEndpoint,
             Self::Internal => Who::Internal,
             Self::DrainTimeout => Who::Killed,
@@ -287,7 +304,7 @@ axis! {
         Rule = b'P';
         /// Answered here.
         Local = b'L';
-        /// A resource ran out.
+        /// A resource of the proxy ran out, or its system refused one.
         Resource = b'R';
         /// No endpoint in rotation.
         NoEndpoint = b'D';
@@ -412,6 +429,10 @@ mod tests {
             ("idle_timeout", Downstream),
             ("queue_full", Proxy),
             ("queue_timeout", Proxy),
+            ("no_descriptor", Proxy),
+            ("no_local_port", Proxy),
+            ("no_memory", Proxy),
+            ("connect_denied", Proxy),
         ];
         let texts: Vec<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
         assert_eq!(&texts[..want.len()], want.map(|(text, _)| text), "append only");
@@ -454,6 +475,7 @@ mod tests {
             (Reason::NoRoute, Phase::Request, Some(404), "PR", Success),
             (Reason::NoEndpoint, Phase::Queue, Some(503), "DQ", Failure),
             (Reason::QueueTimeout, Phase::Queue, Some(503), "RQ", Failure),
+            (Reason::NoDescriptor, Phase::Connect, Some(503), "RC", Failure),
             (Reason::DrainTimeout, Phase::Data, Some(200), "KD", Failure),
         ] {
             assert_eq!(State::new(reason, phase).as_str(), state, "{reason:?}");

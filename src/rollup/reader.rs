@@ -21,6 +21,7 @@ use super::history::History;
 use super::recent::Recent;
 use crate::base::background::{Background, RESTART_PAUSE};
 use crate::base::clock::{millis, wall_ms};
+use crate::base::trouble::Trouble;
 use crate::journal::{Entry, Identity, Reader};
 use crate::metrics::RollupMetrics;
 use crate::record::Stream;
@@ -130,12 +131,26 @@ pub(super) struct Service<'o> {
     shown: Counted,
     /// Makes slots for the history.
     recent: Recent,
+    troubles: Troubles,
+}
+
+/// What may go wrong each second.
+#[derive(Debug)]
+struct Troubles {
+    read: Trouble,
+    state: Trouble,
+    cursor: Trouble,
 }
 
 impl<'o> Service<'o> {
     /// Goes on from the state, if there is one.
     pub(super) fn new(options: &'o mut Options, now_ms: u64) -> Self {
         let core = load(options, now_ms);
+        let folder = options.folder.display();
+        let state = format!(
+            "rollups: the state in {folder} cannot be written; until it can, a crash costs the open \
+             windows"
+        );
         Self {
             written: (core.pending_count() > 0).then(HashSet::new),
             core,
@@ -147,6 +162,11 @@ impl<'o> Service<'o> {
             append_after: None,
             shown: Counted::default(),
             recent: Recent::default(),
+            troubles: Troubles {
+                read: Trouble::new("rollups: the journal cannot be read"),
+                state: Trouble::new(state),
+                cursor: Trouble::new("rollups: the cursor cannot be written"),
+            },
         }
     }
 
@@ -215,13 +235,11 @@ impl<'o> Service<'o> {
                 *held += entry.payload.len() as u64;
                 visit(core, written.as_mut(), metrics, &entry, now_ms);
             });
+            self.troubles.read.note(&read);
             match read {
                 Ok(0) => return true,
                 Ok(_) => (),
-                Err(error) => {
-                    tracing::warn!(%error, "rollups: the journal cannot be read");
-                    return false;
-                }
+                Err(_) => return false,
             }
             let is_settled = self.last_append.is_none_or(|at| at.elapsed() >= self.options.settle);
             if self.held_bytes >= self.options.held_bytes_max && is_settled {
@@ -238,20 +256,16 @@ impl<'o> Service<'o> {
             self.core.forget_written(written);
         }
         let positions = self.options.reader.positions();
-        if let Err(error) = write_state(&self.options.folder, &self.core.save()) {
-            self.options.metrics.state_errors_total.add(1);
-            let folder = self.options.folder.display();
-            tracing::warn!(
-                %error, %folder,
-                "rollups: the state cannot be written; until it can, a crash costs the open windows"
-            );
-        }
+        let written = write_state(&self.options.folder, &self.core.save());
+        self.options.metrics.state_errors_total.add(u64::from(written.is_err()));
+        self.troubles.state.note(&written);
         self.rows_saved = self.core.rows_closed();
         self.last_save = Instant::now();
         let note = format!("{NOTE}{}", self.core.generation());
-        match self.options.reader.acknowledge(&positions, &note) {
-            Ok(()) => self.held_bytes = 0,
-            Err(error) => tracing::warn!(%error, "rollups: the cursor cannot be written"),
+        let acknowledged = self.options.reader.acknowledge(&positions, &note);
+        self.troubles.cursor.note(&acknowledged);
+        if acknowledged.is_ok() {
+            self.held_bytes = 0;
         }
     }
 

@@ -41,6 +41,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
 use crate::base::background::{Background, RESTART_PAUSE};
+use crate::base::trouble::Trouble;
 use crate::config::Elasticsearch;
 use crate::elk::Product;
 use crate::elk::client::Client;
@@ -182,6 +183,8 @@ fn once(
         suspicion,
         limits,
         next_number: 0,
+        unreadable: Trouble::new("shipping: the journal cannot be read"),
+        unwritable: Trouble::new("shipping: the cursor cannot be written; it is tried again"),
     };
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     Ok(runtime.block_on(shipper.run(stopping.clone())))

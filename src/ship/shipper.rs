@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 use super::batch::Filler;
 use super::deliver::{Context, Tally, Unfinished, deliver, greet};
 use super::suspects::{self, Suspicion};
+use crate::base::trouble::Trouble;
 use crate::config::Batch as Limits;
 use crate::journal::{Positions, Reader};
 
@@ -53,6 +54,11 @@ pub(super) struct Shipper<'a> {
     pub(super) limits: Limits,
     /// Number of the next batch.
     pub(super) next_number: u64,
+    /// The journal cannot be read.
+    pub(super) unreadable: Trouble,
+    /// The cursor cannot be written: the records are sent once more after a restart, and found to be
+    /// there.
+    pub(super) unwritable: Trouble,
 }
 
 impl Shipper<'_> {
@@ -102,13 +108,9 @@ impl Shipper<'_> {
     /// Reads one batch and sends it on its way. `None` when there is nothing.
     fn fill(&mut self) -> Option<(Sent, bool)> {
         let limit_bytes = self.context.body_bytes_max.get();
-        let filled = match self.filler.fill(self.reader, &mut self.suspicion, limit_bytes) {
-            Ok(filled) => filled,
-            Err(error) => {
-                tracing::warn!(%error, "shipping: the journal cannot be read");
-                return None;
-            }
-        };
+        let filled = self.filler.fill(self.reader, &mut self.suspicion, limit_bytes);
+        self.unreadable.note(&filled);
+        let filled = filled.ok()?;
         if filled.batch.is_empty() && filled.broken.is_empty() {
             return None;
         }
@@ -163,12 +165,9 @@ impl Shipper<'_> {
         self.show(None);
     }
 
-    /// Writes the cursor. Should that fail, the records are sent once more after a restart, and
-    /// found to be there.
+    /// Writes the cursor.
     fn store(&mut self, upto: &Positions, note: &str) {
-        if let Err(error) = self.reader.acknowledge(upto, note) {
-            tracing::warn!(%error, "shipping: the cursor cannot be written; it is tried again");
-        }
+        self.unwritable.note(&self.reader.acknowledge(upto, note));
     }
 
     /// Brings the gauges up to date.

@@ -97,6 +97,73 @@ fn the_time_of_a_failed_attempt_is_not_the_proxys_own() {
     assert!(own_us < failed_us, "{document:#}");
 }
 
+/// A connection that is too old is not used again: its name may stand for somebody else by now. One
+/// that is not goes on.
+#[test]
+fn a_pooled_connection_has_a_greatest_age() {
+    let upstream = Upstream::ok();
+    for (keys, is_reused) in [(", pool: {age_max: 1ms}", false), (", pool: {age_max: 1h}", true)] {
+        let proxy = Proxy::start(&one_service(&[upstream.address], keys), "");
+        // One connection, so that one worker sees it all.
+        let mut client = Frames::connect(&proxy, &[]);
+        let mut stream = 1;
+        let mut get = || {
+            client.send(&frames::request(stream, &frames::GET));
+            assert_eq!(client.outcome(stream), Some(200));
+            stream += 2;
+        };
+        get();
+        if is_reused {
+            (0..20).for_each(|_| get());
+            assert_eq!(proxy.figures()["lbproxy_pool_connections_opened_total"], 1);
+        } else {
+            wait_for("connections that were not used again", || {
+                get();
+                (proxy.figures()["lbproxy_pool_connections_opened_total"] >= 3).then_some(())
+            });
+        }
+    }
+}
+
+/// Goal: what the system refuses this process is told and counted as its own, by one line when it
+/// begins and one when it is over; the endpoint stays in rotation, and nothing spins. Method: the
+/// limit of descriptors is taken away from the running program, and given back.
+#[test]
+fn a_shortage_of_our_own_is_no_failure_of_an_endpoint() {
+    let upstream = Upstream::ok();
+    let limits = ", outlier: {failures: 1, eject: 1h, eject_max: 1h}, pool: {idle_max: 0}";
+    let proxy = Proxy::start(&one_service(&[upstream.address], limits), "");
+    let mut stream = connect(proxy.address);
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut get = || {
+        stream.write_all(GET.as_bytes()).unwrap();
+        read_response(&mut reader, false).unwrap().status
+    };
+    assert_eq!(get(), 200);
+    proxy.limit_descriptors(Some(0));
+    for _ in 0..5 {
+        assert_eq!(get(), 503);
+    }
+    let waits = connect(proxy.address); // in the queue of the socket: nobody can accept it
+    let told = |what: &str| proxy.log().matches(what).count();
+    assert_eq!(told("refuses connections to this process"), 1, "{}", proxy.log());
+    assert!(proxy.log().contains("the limit of open files is 0"), "{}", proxy.log());
+    proxy.limit_descriptors(None);
+    assert_eq!(get(), 200, "it was never set aside");
+    wait_for("the end of the shortage", || {
+        assert_eq!(get(), 200);
+        (told("gives this process connections again") == 1).then_some(())
+    });
+    assert_eq!(proxy.send(GET).status, 200, "and connections are accepted again");
+    drop(waits);
+    let figures = proxy.figures();
+    assert_eq!(figures["lbproxy_endpoint_failures_total"], 0);
+    let short = figures["lbproxy_shortages_total"];
+    assert_eq!(short, 5 + figures["lbproxy_accept_errors_total"], "{figures:#?}");
+    assert!(short < 5_000, "a failed accept pauses: {short}");
+    assert_eq!(told("refuses connections to this process"), 1, "{}", proxy.log());
+}
+
 /// A name is looked up, and its time stands apart from the time to connect.
 #[test]
 fn an_endpoint_may_be_a_name() {

@@ -64,6 +64,25 @@ fn nothing_is_smuggled() {
             post("Transfer-Encoding: chunked\r\n", &format!("0;\n\r\n{HIDDEN}")),
         ),
         (
+            "trailer line ended by LF alone",
+            post("Transfer-Encoding: chunked\r\n", &format!("0\r\nX: a\n\n{HIDDEN}")),
+        ),
+        (
+            "trailer ended by LF alone",
+            post("Transfer-Encoding: chunked\r\n", &format!("0\r\n\n{HIDDEN}")),
+        ),
+        (
+            "a head that only the scanner sees, then two lengths",
+            post(
+                "Transfer-Encoding: chunked\r\n",
+                &format!(
+                    "0\r\nX: a\n\nGET /ghost HTTP/1.1\r\n\r\n\
+                     POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\
+                     Transfer-Encoding: chunked\r\n\r\n{chunk}"
+                ),
+            ),
+        ),
+        (
             "chunk longer than its size",
             post("Transfer-Encoding: chunked\r\n", &format!("1\r\nxx\r\n{HIDDEN}")),
         ),
@@ -103,6 +122,9 @@ fn nothing_is_smuggled() {
     let codings = [
         "xchunked",
         "chunked, identity",
+        "gzip, chunked",
+        "chunked, chunked",
+        "chunked\r\nTransfer-Encoding: chunked",
         "identity, chunked, identity",
         "chunked;q=1",
         "\"chunked\"",
@@ -452,6 +474,68 @@ fn floods_over_http2_end_the_connection_and_nothing_else() {
         drop(client);
         let log = proxy.terminate();
         assert!(log.contains("(holds)"), "{name}: {log}");
+    }
+}
+
+/// An endpoint that goes on sending one response for as long as anybody takes it.
+fn endless() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let _ = stream.read(&mut [0; 4096]);
+                let length = u64::MAX / 2;
+                let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+                while stream.write_all(&[b'x'; 16 * 1024]).is_ok() {}
+            });
+        }
+    });
+    address
+}
+
+/// What nobody reads waits at the endpoint. Goal: a client that reads nothing holds no more than some
+/// buffers of memory a response. Method: what came from the endpoint, less what went to the client,
+/// once neither grows any more.
+#[test]
+fn what_a_client_does_not_read_is_not_held_here() {
+    const RESPONSE_BYTES_MAX: u64 = 256 * 1024;
+    let windows = |frames: &mut Frames| {
+        frames.send(&frame(WINDOW_UPDATE, 0, 0, &(i32::MAX - 65_535).to_be_bytes()));
+    };
+    for (name, connections, streams) in [("HTTP/1", 10, 1), ("HTTP/2", 1, 60)] {
+        let proxy = Proxy::start(&one_service(&[endless()], ""), "");
+        let _clients: Vec<_> = (0..connections)
+            .map(|_| {
+                if streams == 1 {
+                    let mut stream = connect(proxy.address);
+                    stream.write_all(PLAIN.as_bytes()).unwrap();
+                    return stream;
+                }
+                let mut client = Frames::connect(&proxy, &[(4, i32::MAX.cast_unsigned())]);
+                windows(&mut client);
+                for stream in 0..streams {
+                    client.send(&request(2 * stream + 1, &GET));
+                }
+                client.0
+            })
+            .collect();
+        let responses = u64::from(connections * streams);
+        let (mut last, mut same) = ((0, 0), 0);
+        let (received, sent) = wait_for(name, || {
+            let figures = proxy.figures();
+            let now = (
+                figures["lbproxy_upstream_received_bytes_total"],
+                figures["lbproxy_downstream_sent_bytes_total"],
+            );
+            let is_all = figures["lbproxy_requests_in_flight"] == responses;
+            same = if is_all && now == last { same + 1 } else { 0 };
+            last = now;
+            (same == 50).then_some(now)
+        });
+        let held = (received - sent) / responses;
+        assert!(held <= RESPONSE_BYTES_MAX, "{name}: {held} bytes a response");
+        assert!(received > sent, "{name}: the endpoint would send more");
     }
 }
 

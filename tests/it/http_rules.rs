@@ -1,5 +1,6 @@
 //! Goal: the proxy is a correct intermediary. Method: raw sockets on both sides, named rows.
 
+use crate::frames::{self, Frames};
 use crate::support::*;
 
 /// Each request that proxies are known to treat differently, and the answer we stand for.
@@ -22,12 +23,29 @@ fn questionable_requests_get_one_strict_answer() {
         ("two lengths", head("Content-Length: 2\r\nContent-Length: 3\r\n") + "abc", 400),
         ("list of lengths", head("Content-Length: 2, 2\r\n") + "ab", 400),
         ("unknown coding", head("Transfer-Encoding: xchunked\r\n") + "0\r\n\r\n", 400),
+        ("a second coding", head("Transfer-Encoding: gzip, chunked\r\n") + "0\r\n\r\n", 400),
+        ("chunked twice", head("Transfer-Encoding: chunked, chunked\r\n") + "0\r\n\r\n", 400),
         (
             "chunks in HTTP/1.0",
             "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into(),
             400,
         ),
         ("bare LF in chunk", head("Transfer-Encoding: chunked\r\n") + "2\nab\r\n0\r\n\r\n", 400),
+        (
+            "bare LF in extension",
+            head("Transfer-Encoding: chunked\r\n") + "2;x\nab\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "bare LF in trailer",
+            head("Transfer-Encoding: chunked\r\n") + "2\r\nab\r\n0\r\nX: a\n\r\n",
+            400,
+        ),
+        (
+            "bare LF after trailer",
+            head("Transfer-Encoding: chunked\r\n") + "2\r\nab\r\n0\r\n\n",
+            400,
+        ),
         ("no host", "GET / HTTP/1.1\r\n\r\n".into(), 400),
         ("two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".into(), 400),
         ("host with a path", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n".into(), 400),
@@ -149,6 +167,62 @@ fn responses_lose_the_fields_of_the_connection_and_keep_the_rest() {
     let response = proxy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!((response.field("x-hop"), response.field("keep-alive")), (None, None));
     assert!(response.head.contains("X-MiXed: v"), "{}", response.head);
+}
+
+/// Old application servers send both. The chunks are what counts, and whoever sends the response on
+/// takes the length off (RFC 9112 §6.3), or the next reader would go by a length that is false.
+#[test]
+fn a_length_beside_chunks_is_taken_off_responses() {
+    const BODY: &str = "8\r\nabcdefgh\r\n0\r\n\r\n";
+    let upstream = Upstream::start(|head, _| {
+        let fields = head.split(' ').nth(1).unwrap()[1..].replace('_', ": ").replace('/', "\r\n");
+        format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n{BODY}").into_bytes()
+    });
+    let proxy = Proxy::start(&one_service(&[upstream.address], ", outlier: {failures: 1000}"), "");
+    for (fields, status) in [
+        ("Transfer-Encoding_chunked", 200),
+        ("Transfer-Encoding_Chunked", 200),
+        ("Content-Length_8/Transfer-Encoding_chunked", 200),
+        ("Content-Length_3/Transfer-Encoding_chunked", 200),
+        ("Content-Length_0/Transfer-Encoding_chunked", 200),
+        ("Content-Length_20/Transfer-Encoding_chunked", 200),
+        ("Transfer-Encoding_chunked/Content-Length_3", 200),
+        ("Content-Length_x/Transfer-Encoding_chunked", 200),
+        ("Transfer-Encoding_gzip,chunked", 502),
+        ("Transfer-Encoding_chunked,chunked", 502),
+        ("Transfer-Encoding_chunked/Transfer-Encoding_chunked", 502),
+        ("Transfer-Encoding_gzip", 502),
+        ("Transfer-Encoding_identity/Content-Length_8", 502),
+    ] {
+        let response = proxy.send(format!("GET /{fields} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!(response.status, status, "{fields}: {}", response.head);
+        let path = format!("/{fields}");
+        let mut client = Frames::connect(&proxy, &[]);
+        let request = frames::GET
+            .map(|(name, value)| (name, if name == ":path" { path.as_str() } else { value }));
+        client.send(&frames::request(1, &request));
+        if status != 200 {
+            assert_eq!(client.outcome(1), None, "{fields} over HTTP/2: 502 is in no static table");
+            continue;
+        }
+        assert_eq!(response.body, b"abcdefgh", "{fields}: {}", response.head);
+        assert_eq!(response.field("content-length"), None, "{fields}");
+        assert_eq!(client.outcome(1), Some(200), "{fields} over HTTP/2");
+        let mut body: Vec<u8> = Vec::new();
+        while let Some(came) = client.next_of(frames::DATA) {
+            body.extend(&came.payload);
+            if came.flags & frames::END_STREAM != 0 {
+                break;
+            }
+        }
+        assert_eq!(body, b"abcdefgh", "{fields} over HTTP/2");
+    }
+    let documents = proxy.documents();
+    for document in &documents {
+        let is_good = document["http.response.status_code"] == 200;
+        let reason = if is_good { "complete" } else { "upstream_bad_response" };
+        assert_eq!(document["lbproxy.termination.reason"], reason, "{document:#}");
+    }
 }
 
 #[test]

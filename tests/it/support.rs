@@ -207,6 +207,15 @@ impl Proxy {
         })
     }
 
+    /// Lets it open descriptors below this number only; `None` for as many as before.
+    pub(crate) fn limit_descriptors(&self, below: Option<u64>) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let pid = Some(Pid::from_child(&self.child));
+        let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+        let current = below.or(maximum);
+        prlimit(pid, Resource::Nofile, Rlimit { current, maximum }).unwrap();
+    }
+
     /// Most memory it has held at once so far, in bytes.
     pub(crate) fn resident_bytes_max(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

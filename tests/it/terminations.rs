@@ -15,7 +15,10 @@ use serde_json::Value;
 use crate::support::*;
 
 /// Reasons that no row shows, and why.
-const ELSEWHERE: [(Reason, &str); 3] = [
+const ELSEWHERE: [(Reason, &str); 6] = [
+    (Reason::NoLocalPort, "needs a network of its own: see the tests of `proxy::shortage`"),
+    (Reason::NoMemory, "the same"),
+    (Reason::ConnectDenied, "the same"),
     (Reason::NoEndpoint, "the last endpoint of a service is never ejected, so there always is one"),
     (Reason::Internal, "stands for a fault of the proxy itself; one that is known is mended"),
     (Reason::JournalFull, "its own record finds no space either: see the test of the answer below"),
@@ -597,6 +600,26 @@ fn every_reason_is_produced_and_means_what_the_list_says() {
             Reason::ConnectionLimit,
             "RR",
             None,
+            Us,
+        ),
+        row(
+            "no descriptor left to call the endpoint with",
+            ok,
+            ("", ""),
+            |p| {
+                let mut stream = connect(p.address);
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                stream
+                    .write_all(b"OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n")
+                    .unwrap();
+                read_response(&mut reader, false).unwrap(); // it is accepted
+                p.limit_descriptors(Some(0));
+                stream.write_all(GET.as_bytes()).unwrap();
+                assert_eq!(read_response(&mut reader, false).unwrap().status, 503);
+            },
+            Reason::NoDescriptor,
+            "RC",
+            Some(503),
             Us,
         ),
         row(

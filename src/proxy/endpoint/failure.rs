@@ -54,7 +54,11 @@ impl From<Reason> for FailureKind {
             | Reason::ClosedWithoutRequest
             | Reason::IdleTimeout
             | Reason::QueueFull
-            | Reason::QueueTimeout => Self::NotTheEndpoint,
+            | Reason::QueueTimeout
+            | Reason::NoDescriptor
+            | Reason::NoLocalPort
+            | Reason::NoMemory
+            | Reason::ConnectDenied => Self::NotTheEndpoint,
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Last in, first out, so that surplus connections age and close. A connection goes back only when
 //! its response body has ended; one whose request body has not is never reused. Bounded by
-//! `pool.idle_max`. Not here: opening (`connect`).
+//! `pool.idle_max`, and in age by `pool.age_max`: whoever a name stands for now is found by the next
+//! connect. Not here: opening (`connect`).
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -32,6 +33,8 @@ struct Idle {
     since: Instant,
     /// Requests it has carried.
     requests: u64,
+    /// When it is too old.
+    retires: Instant,
 }
 
 impl Pool {
@@ -40,11 +43,12 @@ impl Pool {
         Self { config, idle: RefCell::default() }
     }
 
-    /// Closes connections that have waited too long or were closed by the endpoint.
+    /// Closes connections that have waited too long, are too old or were closed by the endpoint.
     pub(in crate::proxy) fn sweep(&self, endpoint: &Endpoint, now: Instant) {
         let mut idle = self.idle.borrow_mut();
         idle.retain(|idle| {
             !idle.sender.is_closed()
+                && now < idle.retires
                 && now.saturating_duration_since(idle.since) < self.config.idle_timeout
         });
         endpoint.metrics.connections_idle.set(idle.len() as u64);
@@ -85,16 +89,20 @@ pub(in crate::proxy) struct Lease {
     pub(in crate::proxy) waited: Option<Duration>,
     /// The attempt, from the response head to the end of the response.
     load: Option<Load>,
+    /// When the connection is too old to be reused.
+    retires: Instant,
 }
 
 impl Lease {
-    /// A connection opened for this attempt.
+    /// A connection opened for this attempt. Its age is drawn, so that connections that were opened
+    /// together do not end together.
     pub(in crate::proxy) fn opened(
         endpoint: &Rc<Endpoint>,
         sender: SendRequest<RequestBody>,
     ) -> Self {
         endpoint.metrics.connections_opened_total.add_owned(1);
-        Self::new(endpoint, sender, 1, None)
+        let age = endpoint.pool.config.age_max.mul_f64(1.0 - fastrand::f64() / 4.0);
+        Self::new(endpoint, sender, Instant::now() + age, 1, None)
     }
 
     /// The idle connection used last that is still good, if any.
@@ -102,11 +110,13 @@ impl Lease {
         let mut pool = endpoint.pool.idle.borrow_mut();
         while let Some(idle) = pool.pop() {
             let waited = now.saturating_duration_since(idle.since);
-            if idle.sender.is_closed() || waited >= endpoint.pool.config.idle_timeout {
+            let is_over = waited >= endpoint.pool.config.idle_timeout || now >= idle.retires;
+            if is_over || idle.sender.is_closed() {
                 continue;
             }
             endpoint.metrics.connections_idle.set(pool.len() as u64);
-            return Some(Self::new(endpoint, idle.sender, idle.requests + 1, Some(waited)));
+            let Idle { sender, requests, retires, .. } = idle;
+            return Some(Self::new(endpoint, sender, retires, requests + 1, Some(waited)));
         }
         endpoint.metrics.connections_idle.set(0);
         None
@@ -116,11 +126,13 @@ impl Lease {
     fn new(
         endpoint: &Rc<Endpoint>,
         sender: SendRequest<RequestBody>,
+        retires: Instant,
         requests: u64,
         waited: Option<Duration>,
     ) -> Self {
         endpoint.metrics.connections_active.add_owned(1);
-        Self { sender: Some(sender), endpoint: Rc::clone(endpoint), requests, waited, load: None }
+        let endpoint = Rc::clone(endpoint);
+        Self { sender: Some(sender), endpoint, requests, waited, load: None, retires }
     }
 
     /// The connection itself, until it is given back.
@@ -138,7 +150,8 @@ impl Lease {
         let Some(sender) = self.sender.take() else { return };
         let mut pool = self.endpoint.pool.idle.borrow_mut();
         if !sender.is_closed() && pool.len() < self.endpoint.pool.config.idle_max {
-            pool.push(Idle { sender, since: now, requests: self.requests });
+            let (requests, retires) = (self.requests, self.retires);
+            pool.push(Idle { sender, since: now, requests, retires });
         }
         self.endpoint.metrics.connections_idle.set(pool.len() as u64);
     }

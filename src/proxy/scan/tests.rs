@@ -11,12 +11,14 @@ const LIMITS: Limits = Limits { head_bytes: 200, fields: 4 };
 /// What a scanner made of some bytes.
 #[derive(Debug, PartialEq)]
 struct Seen {
-    /// Heads as (bytes, fragment, two lengths).
+    /// Heads as (bytes, fragment, ambiguous).
     heads: Vec<(u64, bool, bool)>,
     /// Bytes that hyper may see.
     passed: usize,
     /// Why a head was refused.
     refused: Option<Reason>,
+    /// Whether a body was.
+    is_body_bad: bool,
     /// Whether the refused or unfinished head asked for JSON.
     wants_json: bool,
 }
@@ -28,15 +30,22 @@ fn scan<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Seen {
     for part in parts {
         let used = scanner.feed(part);
         assert!(used <= part.len());
-        assert!(used == part.len() || scanner.refused().is_some(), "held back without a reason");
+        let is_refused = scanner.refused().is_some() || scanner.is_body_bad();
+        assert!(used == part.len() || is_refused, "held back without a reason");
         assert!(scanner.line.len() <= LINE_BYTES_MAX);
         passed += used;
         heads.extend(
             std::iter::from_fn(|| scanner.take_head())
-                .map(|head| (head.bytes, head.has_fragment, head.has_two_lengths)),
+                .map(|head| (head.bytes, head.has_fragment, head.is_ambiguous)),
         );
     }
-    Seen { heads, passed, refused: scanner.refused(), wants_json: scanner.wants_json() }
+    Seen {
+        heads,
+        passed,
+        refused: scanner.refused(),
+        is_body_bad: scanner.is_body_bad(),
+        wants_json: scanner.wants_json(),
+    }
 }
 
 /// Heads found, fed whole and then in small reads.
@@ -76,6 +85,20 @@ fn finds_every_head_whatever_the_reads() {
         b"POST / HTTP/1.1\r\nTRANSFER-ENCODING: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n",
         &[(66, false, true)],
     );
+    for (coding, is_ambiguous) in [
+        ("chunked", false),
+        (" \tCHUNKED ", false),
+        ("gzip, chunked", true),
+        ("chunked, chunked", true),
+        ("chunked\r\nTransfer-Encoding: chunked", true),
+        ("identity", true),
+        ("chunked;q=1", true),
+        ("", true),
+    ] {
+        let post = format!("POST / HTTP/1.1\r\nTransfer-Encoding:{coding}\r\n\r\n");
+        let head = (post.len() as u64, false, is_ambiguous);
+        check(coding, (post + "0\r\n\r\n").as_bytes(), &[head]);
+    }
     check("h2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[]);
     let fields = b"GET / HTTP/1.1\r\nA: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\n\r\n";
     check("as many fields as allowed", fields, &[(42, false, false)]);
@@ -117,6 +140,36 @@ fn a_head_over_a_limit_is_held_back_before_the_parser_would_refuse_it() {
             assert!(shown.len() as u64 <= LIMITS.head_bytes, "{name}, {step} bytes a read");
             let fields = String::from_utf8_lossy(shown).matches(':').count();
             assert!(fields <= LIMITS.fields, "{name}: the parser would count {fields} fields");
+        }
+    }
+}
+
+/// Of each row, what stands after the first `|` is held back: hyper ends a line of a body at CR LF
+/// alone, so a head that the scanner finds behind a bare LF is one that hyper will never see.
+#[test]
+fn a_line_of_a_body_that_ends_in_a_bare_lf_is_held_back() {
+    let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let ghost = "GET /ghost HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (name, body) in [
+        ("size line", "|2\nab\r\n0\r\n\r\n"),
+        ("extension", "|2;x\nab\r\n0\r\n\r\n"),
+        ("last size line", "2\r\nab\r\n|0\n\r\n"),
+        ("end of the trailer", "0\r\n|\n"),
+        ("trailer line", "0\r\n|X: a\n\r\n"),
+        ("end after a trailer line", "0\r\nX: a\r\n|\n"),
+        ("trailer line and end", "0\r\n|X: a\n\n"),
+    ] {
+        let (good, bad) = body.split_once('|').unwrap();
+        let bytes = format!("{head}{good}{bad}{ghost}");
+        let head = (head.len() as u64, false, false);
+        for step in [bytes.len(), 1, 7] {
+            let seen = scan(bytes.as_bytes().chunks(step));
+            assert_eq!(seen.heads, [head], "{name}, {step} bytes a read: no ghost");
+            assert!(seen.is_body_bad && seen.refused.is_none(), "{name}: {seen:?}");
+            let shown = &bytes[..seen.passed];
+            assert!(!shown.contains("ghost"), "{name}, {step} bytes a read: {shown:?}");
+            let bare = shown.replace("\r\n", "");
+            assert!(!bare.contains('\n'), "{name}, {step} bytes a read: {shown:?}");
         }
     }
 }
@@ -166,9 +219,10 @@ proptest! {
         let pieces = scan(parts);
         prop_assert_eq!(&pieces.heads, &whole.heads);
         prop_assert_eq!(pieces.refused, whole.refused);
+        prop_assert_eq!(pieces.is_body_bad, whole.is_body_bad);
         prop_assert_eq!(pieces.wants_json, whole.wants_json);
         prop_assert!(pieces.passed >= whole.passed);
-        if whole.refused.is_none() {
+        if whole.refused.is_none() && !whole.is_body_bad {
             prop_assert_eq!(whole.passed, bytes.len());
         }
     }
