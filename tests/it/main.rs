@@ -13,6 +13,7 @@ mod audit;
 mod audit_failures;
 mod audit_real;
 mod boards;
+mod check;
 mod config;
 mod demo;
 mod endpoints;
