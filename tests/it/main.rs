@@ -38,6 +38,7 @@ mod setup;
 mod setup_dashboards;
 mod setup_real;
 mod shipping;
+mod signals;
 mod support;
 mod terminations;
 mod top;
