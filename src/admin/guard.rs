@@ -6,20 +6,47 @@
 //! `localhost` are answered. Health and readiness are open: they say nothing that a connection does
 //! not. Not here: TLS.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use http_body::Body as _;
+
 use super::Sources;
+use super::host::{self, Authority};
+
+/// Largest body that is let through; none is read.
+const BODY_BYTES_MAX: u64 = 64 * 1024;
 
 /// How a browser says whose page sent a request.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// And what for.
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// Whom a request asks for; `None` when it does not say.
+#[derive(Debug, Clone)]
+struct Asked(Option<Authority>);
+
+/// Lets through what is a whole request for this listener, and not too long: before anything else.
+pub(super) async fn request(mut request: Request, next: Next) -> Response {
+    let refuse = |status: StatusCode, text: String| (status, text).into_response();
+    match host::asked(request.version(), request.uri(), request.headers()) {
+        Ok(asked) => request.extensions_mut().insert(Asked(asked)),
+        Err(problem) => {
+            let text = format!("the Host of this request cannot be used: {problem}\n");
+            return refuse(StatusCode::BAD_REQUEST, text);
+        }
+    };
+    // Nothing here takes a body; one of unknown length is never read, and ends its connection.
+    if request.body().size_hint().lower() > BODY_BYTES_MAX {
+        let text = format!("this body is longer than {BODY_BYTES_MAX} bytes, and none is needed\n");
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, text);
+    }
+    next.run(request).await
+}
 
 /// Lets through what has the token, if there is one, and comes from no other site.
 pub(super) async fn data(
@@ -27,7 +54,7 @@ pub(super) async fn data(
     request: Request,
     next: Next,
 ) -> Response {
-    if let Some(refusal) = foreign(request.headers(), sources.token.is_some()) {
+    if let Some(refusal) = foreign(&request, sources.token.is_some()) {
         return refusal;
     }
     match refuse_token(&sources, request.headers()) {
@@ -42,7 +69,7 @@ pub(super) async fn shell(
     request: Request,
     next: Next,
 ) -> Response {
-    match foreign(request.headers(), sources.token.is_some()) {
+    match foreign(&request, sources.token.is_some()) {
         Some(refusal) => refusal,
         None => next.run(request).await,
     }
@@ -71,31 +98,32 @@ fn is_same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |all, (x, y)| all | (x ^ y)) == 0
 }
 
-/// Refuses what a page of another site sent.
-fn foreign(headers: &HeaderMap, has_token: bool) -> Option<Response> {
+/// Refuses what a page of another site sent. Only a link to here is nothing of the kind: it reads, and
+/// who follows it sees the answer, not that page.
+fn foreign(request: &Request, has_token: bool) -> Option<Response> {
     let refuse = |text: &'static str| Some((StatusCode::FORBIDDEN, text).into_response());
-    let host = text(headers, &header::HOST);
-    if let Some(host) = host
+    let headers = request.headers();
+    let asked = request.extensions().get::<Asked>().and_then(|Asked(asked)| asked.as_ref());
+    if let Some(asked) = asked
         && !has_token
-        && !is_literal(host)
+        && !asked.is_literal()
     {
         return refuse(
             "ask by address or as localhost; another name would let any web page read this \
              (or set admin.token_file)\n",
         );
     }
-    let origin = headers.contains_key(header::ORIGIN);
-    let is_own = || {
-        let origin = text(headers, &header::ORIGIN)?;
-        let origin = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))?;
-        Some(origin.eq_ignore_ascii_case(host?))
+    let is_own = |origin: &HeaderValue| {
+        let origin = origin.to_str().ok();
+        origin.zip(asked).is_some_and(|(origin, asked)| host::is_same_origin(origin, asked))
     };
-    if origin && is_own() != Some(true) {
-        return refuse("this request comes from a page of another site\n");
-    }
-    let site = text(headers, &SEC_FETCH_SITE);
-    let is_other = matches!(site, Some("cross-site" | "same-site"));
-    if is_other && text(headers, &SEC_FETCH_MODE) != Some("navigate") {
+    let is_link = request.method().is_safe()
+        && text(headers, &SEC_FETCH_MODE).is_some_and(|mode| mode == "navigate");
+    // A value that is not known counts as that of another site.
+    let is_site = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
+    let is_foreign = !headers.get_all(header::ORIGIN).iter().all(is_own)
+        || !(headers.get_all(SEC_FETCH_SITE).iter().all(is_site) || is_link);
+    if is_foreign {
         return refuse("this request comes from a page of another site\n");
     }
     None
@@ -106,49 +134,91 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Whether a `Host` cannot be a name of somebody else: an address, or `localhost`.
-fn is_literal(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or(""),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
-    };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::http::Version;
+
     use super::*;
 
     /// Goal: no page of another site is answered, every tool is. Method: a row per kind of asker.
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
     fn other_sites_are_refused_and_tools_are_not() {
         let own = "127.0.0.1:9901";
-        for (name, fields, has_token, want) in [
-            ("curl", &[("host", own)][..], false, true),
-            ("HTTP/1.0 without a host", &[], false, true),
-            ("localhost", &[("host", "localhost:9901")], false, true),
-            ("IPv6", &[("host", "[::1]:9901")], false, true),
-            ("a name", &[("host", "evil.example:9901")], false, false),
-            ("an address within a name", &[("host", "127.0.0.1.evil.example")], false, false),
-            ("a name, with a token", &[("host", "lb.internal:9901")], true, true),
-            ("our page", &[("host", own), ("origin", "http://127.0.0.1:9901")], false, true),
-            ("through TLS", &[("host", "lb"), ("origin", "https://lb")], true, true),
-            ("their page", &[("host", own), ("origin", "http://evil.example")], false, false),
-            ("another port", &[("host", own), ("origin", "http://127.0.0.1:80")], false, false),
-            ("a sandboxed frame", &[("host", own), ("origin", "null")], false, false),
-            ("their script", &[("host", own), ("sec-fetch-site", "cross-site")], false, false),
+        let both = &["GET", "POST"][..];
+        for (name, methods, fields, has_token, want) in [
+            ("curl", both, &[("host", own)][..], false, true),
+            ("HTTP/1.0 without a host", both, &[], false, true),
+            ("localhost", both, &[("host", "localhost:9901")], false, true),
+            ("IPv6", both, &[("host", "[::1]:9901")], false, true),
+            ("a name", both, &[("host", "evil.example:9901")], false, false),
+            ("an address within a name", both, &[("host", "127.0.0.1.evil.example")], false, false),
+            ("a name, with a token", both, &[("host", "lb.internal:9901")], true, true),
+            ("our page", both, &[("host", own), ("origin", "http://127.0.0.1:9901")], false, true),
+            ("through TLS", both, &[("host", "lb"), ("origin", "https://lb")], true, true),
+            ("their page", both, &[("host", own), ("origin", "http://evil.example")], false, false),
+            (
+                "another port",
+                both,
+                &[("host", own), ("origin", "http://127.0.0.1:80")],
+                false,
+                false,
+            ),
+            ("a sandboxed frame", both, &[("host", own), ("origin", "null")], false, false),
+            (
+                "their script",
+                both,
+                &[("host", own), ("sec-fetch-site", "cross-site")],
+                false,
+                false,
+            ),
             (
                 "a link",
+                &["GET", "HEAD"][..],
                 &[("host", own), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
                 false,
                 true,
             ),
+            (
+                "a form of theirs",
+                &["POST", "PUT", "DELETE"][..],
+                &[("host", own), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
+                false,
+                false,
+            ),
+            (
+                "a form of the same host's other port",
+                &["POST"][..],
+                &[("host", own), ("sec-fetch-site", "same-site"), ("sec-fetch-mode", "navigate")],
+                false,
+                false,
+            ),
+            ("an unknown relation", both, &[("host", own), ("sec-fetch-site", "x")], false, false),
+            ("typed by hand", both, &[("host", own), ("sec-fetch-site", "none")], false, true),
+            (
+                "theirs beside ours",
+                both,
+                &[
+                    ("host", own),
+                    ("origin", "http://127.0.0.1:9901"),
+                    ("origin", "http://evil.example"),
+                ],
+                false,
+                false,
+            ),
         ] {
-            let mut headers = HeaderMap::new();
+            let mut asked = Request::builder();
             for (name, value) in fields {
-                headers.insert(HeaderName::from_static(name), value.parse().unwrap());
+                asked = asked.header(*name, *value);
             }
-            assert_eq!(foreign(&headers, has_token).is_none(), want, "{name}");
+            let mut request = asked.body(axum::body::Body::empty()).unwrap();
+            let host = host::asked(Version::HTTP_10, request.uri(), request.headers()).unwrap();
+            request.extensions_mut().insert(Asked(host));
+            for method in methods {
+                *request.method_mut() = method.parse().unwrap();
+                let is_answered = foreign(&request, has_token).is_none();
+                assert_eq!(is_answered, want, "{method}: {name}");
+            }
         }
     }
 }

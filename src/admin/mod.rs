@@ -1,4 +1,4 @@
-//! The admin listener (axum): the live page and its API, health, readiness, metrics, drain.
+//! The admin listener (axum on hyper): the live page and its API, health, readiness, metrics, drain.
 //!
 //! ```text
 //! /             page    files, embedded               guard: Host, Origin
@@ -6,7 +6,7 @@
 //! /metrics              Prometheus text               guard, and the token
 //! /healthz /readyz                                    open
 //! ```
-//! Loopback by default; elsewhere everything with figures asks for the bearer token. Readiness says
+//! Every request has to name its host rightly; connections are bounded (`listener`). Loopback by default; elsewhere everything with figures asks for the bearer token. Readiness says
 //! whether the proxy accepts; it is never tied to Elasticsearch. Not here: traffic.
 
 mod api;
@@ -14,6 +14,8 @@ mod before;
 mod discover;
 mod events;
 mod guard;
+mod host;
+mod listener;
 mod live;
 mod page;
 mod picture;
@@ -145,10 +147,7 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 }
 
 /// Serves until the task is dropped.
-///
-/// # Errors
-/// When accepting fails for good.
-pub async fn serve(listener: TcpListener, sources: Arc<Sources>) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, sources: Arc<Sources>) {
     let live = Arc::new(live::Live::new());
     let sampler = Arc::clone(&live).run(Arc::clone(&sources));
     let with = || Arc::clone(&sources);
@@ -166,10 +165,14 @@ pub async fn serve(listener: TcpListener, sources: Arc<Sources>) -> std::io::Res
         sources.admin.requests_total.add(1);
         next.run(request).await
     };
-    let router = open.merge(data).merge(shell).layer(middleware::from_fn_with_state(with(), count));
+    let router = open
+        .merge(data)
+        .merge(shell)
+        .layer(middleware::from_fn(guard::request))
+        .layer(middleware::from_fn_with_state(with(), count));
     tokio::select! {
-        result = axum::serve(listener, router) => result,
-        () = sampler => Ok(()),
+        () = listener::serve(listener, router, sources) => (),
+        () = sampler => (),
     }
 }
 

@@ -1,4 +1,6 @@
-//! `lbproxy check`: every mistake of a configuration, or what it means.
+//! `lbproxy check`: every mistake of a configuration and of what it names, or what it means.
+
+mod here;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -10,7 +12,7 @@ use crate::config::{self, Config};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// Configuration; default /etc/lbproxy/proxy.yaml, then ./proxy.yaml.
+    /// Configuration, `-` for standard input; default /etc/lbproxy/proxy.yaml, then ./proxy.yaml.
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -20,24 +22,29 @@ const EXAMPLES: &str = "\
 Examples:
   lbproxy check                           /etc/lbproxy/proxy.yaml, else ./proxy.yaml
   lbproxy check -c proxy.yaml && systemctl restart lbproxy
-Exit code 0: it can be used. 2: it has mistakes, each on a line with file, line, column, key and cure.";
+  envsubst <proxy.tmpl | lbproxy check -c -
+Looks as the user who runs it, on this machine: files, certificates and keys, the journal's folder,
+ports. Nothing is bound, made or connected. Exit code 0: it can be used, maybe with warnings. 2: it has
+mistakes, each on a line with file, line, column, key and cure.";
 
 /// Prints findings and exits with 2, or prints a summary.
 ///
 /// # Errors
 /// When standard output is closed.
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let path = match config::find(args.config) {
-        Ok(path) => path,
+    let config = match config::find(args.config).and_then(|path| config::load(&path)) {
+        Ok(config) => config,
         Err(report) => return Ok(refuse(&report)),
     };
-    match config::load(&path) {
-        Ok(config) => {
-            summary(&config, &mut std::io::stdout().lock())?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(report) => Ok(refuse(&report)),
+    for warning in &config.warnings {
+        let _ = writeln!(std::io::stderr(), "warning: {warning}");
     }
+    let findings = here::look(&config);
+    if !findings.is_empty() {
+        return Ok(refuse(&config::Report { findings }));
+    }
+    summary(&config, &mut std::io::stdout().lock())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints findings to standard error.
@@ -60,8 +67,7 @@ fn summary(config: &Config, out: &mut impl std::io::Write) -> std::io::Result<()
         writeln!(out, "listen   {scheme}://{socket}  ({} workers)", config.proxy.workers)?;
     }
     for service in &config.proxy.services {
-        let hosts: Vec<_> =
-            service.hosts.iter().map(|host| format!("{}:{}", host.address, host.port)).collect();
+        let hosts: Vec<_> = service.hosts.iter().map(ToString::to_string).collect();
         let domains: Vec<_> = service
             .domains
             .iter()

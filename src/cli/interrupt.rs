@@ -1,12 +1,14 @@
-//! Ctrl-C and SIGTERM as something to wait for, so that a command ends by its own hand.
+//! Ctrl-C, SIGTERM and the like as something to wait for, so that a command ends by its own hand.
 //!
-//! The second signal ends the process at once, as if nothing was watched.
+//! The second signal ends the process at once, as if nothing was watched. Not here: which signals
+//! (`signals`).
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use tokio::signal::unix::{SignalKind, signal};
+
+use super::signals::{Hangup, Signals};
 
 /// Whether a signal has come, and who waits for it.
 #[derive(Debug, Default)]
@@ -17,7 +19,7 @@ struct Shared {
     changed: Condvar,
 }
 
-/// Waits for Ctrl-C or SIGTERM. The first signal is noticed, the second ends the process.
+/// Waits for a signal that ends the program. The first is noticed, the second ends the process.
 #[derive(Debug, Clone)]
 pub(super) struct Interrupt {
     /// With the thread that listens.
@@ -33,23 +35,15 @@ impl Interrupt {
         let interrupt = Self { shared: Arc::default() };
         let shared = Arc::clone(&interrupt.shared);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (mut int, mut term) = {
+        let mut signals = {
             let _entered = runtime.enter();
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+            Signals::install(Hangup::Ends)?
         };
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            let mut next = || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        _ = int.recv() => {}
-                        _ = term.recv() => {}
-                    }
-                });
-            };
-            next();
+            runtime.block_on(signals.end());
             *shared.has_come.lock().unwrap_or_else(PoisonError::into_inner) = true;
             shared.changed.notify_all();
-            next();
+            runtime.block_on(signals.end());
             // The handlers are ours now, so that only this signal still ends the process.
             let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::KILL);
         })?;

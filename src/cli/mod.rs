@@ -19,6 +19,7 @@ mod process;
 mod run;
 mod schema;
 mod setup;
+mod signals;
 mod top;
 mod upstream;
 

@@ -53,7 +53,7 @@ pub(super) struct Process {
     /// What the admin listener shows.
     sources: Arc<admin::Sources>,
     /// The admin listener.
-    admin_task: JoinHandle<std::io::Result<()>>,
+    admin_task: JoinHandle<()>,
     /// Where it listens.
     admin_address: std::net::SocketAddr,
 }

@@ -1,5 +1,6 @@
 //! What is wrong with a configuration file: where, what, and what to write instead.
 
+use std::collections::HashMap;
 use std::fmt;
 
 /// One mistake.
@@ -29,6 +30,34 @@ impl fmt::Display for Finding {
             write!(f, ": {}", self.key)?;
         }
         write!(f, ": {}; {}", self.problem, self.cure)
+    }
+}
+
+/// Where the keys of a file stand, to say of one what is found out later.
+#[derive(Clone, Default)]
+pub struct Places {
+    pub(super) file: String,
+    /// Line and column of each key that is written.
+    pub(super) keys: HashMap<String, (usize, usize)>,
+}
+
+impl fmt::Debug for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Places")
+    }
+}
+
+impl Places {
+    /// Whether a key is written in the file.
+    pub fn has(&self, key: &str) -> bool {
+        self.keys.contains_key(key)
+    }
+
+    /// A finding about a key, at its place; about one that is not written, at what it would stand in.
+    pub fn finding(&self, key: &str, problem: String, cure: String) -> Finding {
+        let mut around = std::iter::successors(Some(key), |key| Some(key.rsplit_once('.')?.0));
+        let (line, column) = around.find_map(|key| self.keys.get(key).copied()).unwrap_or((0, 0));
+        Finding { file: self.file.clone(), line, column, key: key.to_owned(), problem, cure }
     }
 }
 

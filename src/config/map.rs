@@ -86,7 +86,9 @@ impl<'s, 'n> Map<'s, 'n> {
             Node::Yaml(_) => Node::Yaml(self.entries().find(|(name, ..)| *name == key)?.2),
             Node::Anything => Node::Anything,
         };
-        Some(Item { source, path, node })
+        let item = Item { source, path, node };
+        source.stands(&item.path, item.place());
+        Some(item)
     }
 
     /// The node of a key; notes that it is missing.

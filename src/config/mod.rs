@@ -2,8 +2,10 @@
 //!
 //! [`load`] gives a [`Config`] that can be used without further thought, or a [`Report`] with file,
 //! line, column, key, problem and cure of each mistake. Secrets never stand in a finding, in `Debug`
-//! or in the hash. No network, no clock.
+//! or in the hash. No network; the clock only tells whether certificates are out of date.
 
+pub mod certificates;
+mod file;
 mod finding;
 mod keys;
 mod map;
@@ -12,19 +14,18 @@ mod read;
 mod reference;
 mod schema;
 mod telemetry;
+mod tls;
 mod tree;
 mod types;
 
 use std::path::{Path, PathBuf};
 
-pub use finding::{Finding, Report};
+pub use finding::{Finding, Places, Report};
 pub use reference::reference_markdown;
 pub use schema::json_schema;
 pub use tree::Environment;
 pub use types::*;
 
-/// Largest file that is read.
-const FILE_BYTES_MAX: u64 = 8 << 20;
 /// Where the journal is when the configuration does not say.
 pub const JOURNAL_PATH: &str = "data/journal";
 /// Where a file is looked for when none is named.
@@ -43,12 +44,13 @@ pub fn find(named: Option<PathBuf>) -> Result<PathBuf, Report> {
     )
 }
 
-/// Reads and checks a file with the environment of this process.
+/// Reads and checks a file with the environment of this process; `-` is standard input, as are the
+/// names that the system has for it. Blocks until a pipe ends.
 ///
 /// # Errors
 /// Every mistake.
 pub fn load(path: &Path) -> Result<Config, Report> {
-    let (name, text) = read_file(path)?;
+    let (name, text) = read(path)?;
     parse(&name, &text, &|variable| std::env::var(variable).ok())
 }
 
@@ -58,7 +60,7 @@ pub fn load(path: &Path) -> Result<Config, Report> {
 /// # Errors
 /// When the file cannot be read, or this key.
 pub fn journal_path(path: &Path) -> Result<PathBuf, Report> {
-    let (name, text) = read_file(path)?;
+    let (name, text) = read(path)?;
     let environment = |variable: &str| std::env::var(variable).ok();
     let source = tree::Source::new(&name, &text, &environment);
     let path = match source.parse() {
@@ -76,30 +78,11 @@ pub fn journal_path(path: &Path) -> Result<PathBuf, Report> {
 ///
 /// # Errors
 /// When it cannot be read.
-fn read_file(path: &Path) -> Result<(String, String), Report> {
-    let name = path.display().to_string();
-    let fail = |problem: &str, cure: &str| whole_file(&name, problem, cure);
-    let facts = std::fs::metadata(path).map_err(|error| {
-        fail(&format!("cannot be read: {error}"), "correct the path or its mode")
-    })?;
-    if !facts.is_file() {
-        return Err(fail("is not a file", "name the YAML file itself"));
-    }
-    if facts.len() > FILE_BYTES_MAX {
-        return Err(fail(
-            "is larger than 8 MiB",
-            "is it the right file? remove what is not needed",
-        ));
-    }
-    let bytes = std::fs::read(path).map_err(|error| {
-        fail(&format!("cannot be read: {error}"), "correct the path or its mode")
-    })?;
-    let text = String::from_utf8(bytes)
-        .map_err(|error| fail(&format!("is not UTF-8: {error}"), "save it as UTF-8"))?;
-    Ok((name, text))
+fn read(path: &Path) -> Result<(String, String), Report> {
+    file::configuration(path).map_err(|(name, (problem, cure))| whole_file(&name, &problem, cure))
 }
 
-/// Checks the text of a file.
+/// Checks the text of a file, and the files that it names.
 ///
 /// # Errors
 /// Every mistake.
@@ -114,6 +97,8 @@ pub fn parse(name: &str, text: &str, environment: &Environment<'_>) -> Result<Co
         Some(mut config) if source.is_clean() => {
             // Debug leaves secrets out, so the hash cannot tell anything about them.
             config.hash = format!("{:08x}", crc32c::crc32c(format!("{config:?}").as_bytes()));
+            // Not hashed: they are about the file and this moment.
+            (config.warnings, config.places) = source.into_rest();
             Ok(config)
         }
         _ => Err(source.report()),

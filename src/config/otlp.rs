@@ -1,11 +1,11 @@
 //! `telemetry.otlp` of the configuration: where spans go.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::map::Map;
 use super::read::seconds;
 use super::telemetry::secret;
+use super::tls;
 use super::tree::Item;
 use super::types::{Otlp, OtlpHeader, OtlpProtocol, OtlpTls, Secret};
 use crate::base::trace::Share;
@@ -40,7 +40,7 @@ pub(super) fn section(map: Map<'_, '_>) -> Option<Otlp> {
     });
     let logs = map.flag("logs", false);
     let headers = map.list("headers").into_iter().filter_map(|item| header(item.map()?)).collect();
-    let tls = map.map("tls").map_or_else(OtlpTls::default, tls);
+    let tls = map.map("tls").map_or_else(OtlpTls::default, tls::otlp);
     let timeout = map.duration("timeout", seconds(10));
     map.end();
     Some(Otlp {
@@ -101,18 +101,4 @@ fn header(map: Map<'_, '_>) -> Option<OtlpHeader> {
     }
     map.end();
     Some(OtlpHeader { name: name?, value: value? })
-}
-
-/// `tls`.
-fn tls(map: Map<'_, '_>) -> OtlpTls {
-    let mut map = map.means(OtlpTls::DOCS);
-    let [ca_file, cert_file, key_file] =
-        ["ca_file", "cert_file", "key_file"].map(|key| map.file(key).map(PathBuf::from));
-    match (&cert_file, &key_file) {
-        (Some(_), None) => map.missing("key_file", "write the key that belongs to cert_file"),
-        (None, Some(_)) => map.missing("cert_file", "write the certificate of key_file"),
-        _ => (),
-    }
-    map.end();
-    OtlpTls { ca_file, cert_file, key_file }
 }

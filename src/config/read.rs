@@ -4,19 +4,19 @@
 //! where the mapping is read. Not here: positions and messages of the tree (`tree`, `map`).
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::finding::Places;
 use super::map::Map;
 use super::telemetry;
+use super::tls;
 use super::tree::Item;
 use super::types::{
     Admin, BalanceKind, Config, Domain, Endpoint, Listener, ListenerLimits, ListenerTimeouts,
-    ListenerTls, Outlier, PathPolicy, Pool, Proxy, Retry, Service, ServiceHttp, ServiceLimits,
-    ServiceTimeouts,
+    Outlier, PathPolicy, Pool, Proxy, Retry, Service, ServiceHttp, ServiceLimits, ServiceTimeouts,
 };
 
 /// One KiB.
@@ -34,11 +34,20 @@ pub(super) fn config(root: Item<'_, '_>, hostname: &str) -> Option<Config> {
     let mut map = root.map()?.means(Config::DOCS);
     let proxy = map.required("proxy", "write `proxy:` with `listen` and `services`");
     let proxy = proxy.and_then(Item::map).and_then(proxy_section);
-    let admin = map.map("admin").map_or_else(default_admin, admin_section);
+    let listeners = proxy.as_ref().map_or(&[][..], |proxy| &proxy.listeners);
+    let admin = map.map("admin");
+    let admin = admin.map_or_else(default_admin, |admin| admin_section(admin, listeners));
     let workers = proxy.as_ref().map_or(1, |proxy| proxy.workers.get());
     let telemetry = telemetry::section(map.map("telemetry"), hostname, workers);
     map.end();
-    Some(Config { proxy: proxy?, admin, telemetry, hash: String::new() })
+    Some(Config {
+        proxy: proxy?,
+        admin,
+        telemetry,
+        hash: String::new(),
+        warnings: Vec::new(),
+        places: Places::default(),
+    })
 }
 
 /// `proxy`.
@@ -51,12 +60,15 @@ fn proxy_section(map: Map<'_, '_>) -> Option<Proxy> {
     let workers = map.number_if_given("workers", cores, 1, 250).unwrap_or(cores);
     let cure = "write `listen: {address: 0.0.0.0, port: 8080}`";
     let (single, several) = map.either("listen", "listeners", Some(cure));
-    let single = single.and_then(|item| listener(item.map()?, "default"));
+    let mut seen = HashMap::new();
+    let single = single.and_then(|item| listener(item.map()?, "default", &mut seen));
     let several = several.map(|item| item.filled_list(cure)).unwrap_or_default();
     let several = several.into_iter().enumerate();
-    let several =
-        several.filter_map(|(index, item)| listener(item.map()?, &format!("listener-{index}")));
-    let listeners: Vec<_> = single.into_iter().chain(several).collect();
+    let mut listeners: Vec<_> = single.into_iter().collect();
+    for (index, item) in several {
+        let name = format!("listener-{index}");
+        listeners.extend(item.map().and_then(|map| listener(map, &name, &mut seen)));
+    }
     let cure = "write at least one, with `name`, `domain` and `hosts`";
     let items = map.required_list("services", cure);
     let mut names = HashMap::new();
@@ -75,13 +87,26 @@ fn proxy_section(map: Map<'_, '_>) -> Option<Proxy> {
 }
 
 /// `proxy.listen` or an item of `proxy.listeners`.
-fn listener(map: Map<'_, '_>, name: &str) -> Option<Listener> {
+fn listener(
+    map: Map<'_, '_>,
+    name: &str,
+    seen: &mut HashMap<SocketAddr, String>,
+) -> Option<Listener> {
     let mut map = map.means(Listener::DOCS);
     let name = map.text("name").unwrap_or_else(|| name.to_owned());
     let address = map.address("address", Ipv4Addr::UNSPECIFIED.into());
     let port = map.required("port", "write one, such as 8080; 0 takes any free port");
-    let port = port.and_then(|item| item.port(0));
-    let tls = map.map("tls").and_then(listener_tls);
+    let port = port.and_then(|item| {
+        let port = item.port(0)?;
+        // Any number of sockets may share one: without this, both would get some of the connections.
+        if let Some(address) = address.filter(|_| port != 0)
+            && let Some(first) = seen.insert((address, port).into(), item.path.clone())
+        {
+            item.note(&format!("is also that of {first}"), "give each listener its own address");
+        }
+        Some(port)
+    });
+    let tls = map.map("tls").and_then(tls::listener);
     let http2 = map.flag("http2", true);
     let trusted_proxies = map
         .list("trusted_proxies")
@@ -97,32 +122,6 @@ fn listener(map: Map<'_, '_>, name: &str) -> Option<Listener> {
     map.end();
     let (address, port) = (address?, port?);
     Some(Listener { name, address, port, tls, http2, trusted_proxies, timeouts, limits })
-}
-
-/// `tls` of a listener.
-fn listener_tls(map: Map<'_, '_>) -> Option<ListenerTls> {
-    let mut map = map.means(ListenerTls::DOCS);
-    let cert_file = readable(&mut map, "cert_file", "certificate chain");
-    let key_file = readable(&mut map, "key_file", "private key");
-    map.end();
-    Some(ListenerTls { cert_file: cert_file?, key_file: key_file? })
-}
-
-/// The path of a PEM file that can be read now.
-fn readable(map: &mut Map<'_, '_>, key: &'static str, what: &str) -> Option<PathBuf> {
-    let item = map.required(key, &format!("write the path of the {what} (PEM)"))?;
-    let path = PathBuf::from(item.file()?);
-    match std::fs::read(&path) {
-        Ok(bytes) if bytes.windows(11).any(|part| part == b"-----BEGIN ") => Some(path),
-        Ok(_) => {
-            item.note("is not a PEM file", &format!("write the path of the {what} (PEM)"));
-            None
-        }
-        Err(error) => {
-            item.note(&format!("cannot be read: {error}"), "correct the path or the file's mode");
-            None
-        }
-    }
 }
 
 /// `timeouts` of a listener.
@@ -258,7 +257,7 @@ fn domain(text: &str) -> Option<Domain> {
         return is_name(rest).then(|| Domain::Suffix(format!(".{rest}")));
     }
     let is_v6 = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let is_v6 = is_v6.is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok());
+    let is_v6 = is_v6.is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok());
     (is_v6 || is_name(&name)).then_some(Domain::Exact(name))
 }
 
@@ -271,9 +270,7 @@ fn endpoint(item: Item<'_, '_>) -> Option<Endpoint> {
     };
     let address = map.required("address", "write an IP address or a host name");
     let address = address.and_then(|item| {
-        item.parse("an IP address or a host name", "it without scheme and port", |text| {
-            is_host(text).then(|| text.to_owned())
-        })
+        item.parse("an IP address or a host name", "it without scheme and port", host)
     });
     let port = map.required("port", "write the TCP port of the endpoint");
     let port = port.and_then(|item| item.port(1));
@@ -285,14 +282,21 @@ fn endpoint(item: Item<'_, '_>) -> Option<Endpoint> {
 /// `address:port`
 fn short_endpoint(text: &str) -> Option<Endpoint> {
     let (address, port) = text.rsplit_once(':')?;
-    let address = address.trim_start_matches('[').trim_end_matches(']');
     let port = port.parse().ok().filter(|&port| port > 0)?;
-    is_host(address).then(|| Endpoint { address: address.to_owned(), port, weight: 1 })
+    // Of `2001:db8::1:80` nobody knows where the address ends.
+    let address = host(address).filter(|_| !address.contains(':') || address.starts_with('['))?;
+    Some(Endpoint { address, port, weight: 1 })
 }
 
-/// Whether `text` is an IP address or a host name.
-fn is_host(text: &str) -> bool {
-    text.parse::<IpAddr>().is_ok() || matches!(domain(text), Some(Domain::Exact(_)))
+/// An IP address, in brackets or not, in its canonical form; or a host name.
+fn host(text: &str) -> Option<String> {
+    if let Some(inside) = text.strip_prefix('[') {
+        return inside.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(|ip| ip.to_string());
+    }
+    match text.parse::<IpAddr>() {
+        Ok(ip) => Some(ip.to_string()),
+        Err(_) => matches!(domain(text), Some(Domain::Exact(_))).then(|| text.to_owned()),
+    }
 }
 
 /// `timeouts` of a service.
@@ -370,7 +374,7 @@ fn default_admin() -> Admin {
 }
 
 /// `admin`.
-fn admin_section(map: Map<'_, '_>) -> Admin {
+fn admin_section(map: Map<'_, '_>, listeners: &[Listener]) -> Admin {
     let mut map = map.means(Admin::DOCS).means(&[(
         "token_file",
         "File that holds the token; read again at each use, so that it can be rotated.",
@@ -383,6 +387,12 @@ fn admin_section(map: Map<'_, '_>) -> Admin {
         admin.listen = item
             .parse("an address with port", "one, such as 127.0.0.1:9901", read)
             .unwrap_or(admin.listen);
+        let is_same = |other: &Listener| {
+            (other.address, other.port) == (admin.listen.ip(), admin.listen.port())
+        };
+        if admin.listen.port() != 0 && listeners.iter().any(is_same) {
+            item.note("is also the address of a listener", "give it a port of its own");
+        }
     }
     admin.token = telemetry::secret(&mut map, "token", "token_file");
     if !admin.listen.ip().is_loopback()

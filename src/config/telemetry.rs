@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::file;
 use super::map::Map;
 use super::otlp;
 use super::read::{GIB, KIB, seconds};
+use super::tls;
 use super::tree::Item;
 use super::types::{
-    Auth, Batch, ClientTls, Compression, Dashboards, Docs, Elasticsearch, Journal, Keep, Retention,
-    Rollup, Secret, Setup, Telemetry, WhenFull,
+    Auth, Batch, Compression, Dashboards, Docs, Elasticsearch, Journal, Keep, Retention, Rollup,
+    Secret, Setup, Telemetry, WhenFull,
 };
 use crate::base::units;
 
@@ -160,7 +162,7 @@ fn elasticsearch(map: Map<'_, '_>) -> Option<Elasticsearch> {
         .filter_map(|item| bare_url(&item, "http://host:9200 or https://host:9200"))
         .collect();
     let auth = auth(&mut map);
-    let tls = client_tls(map.map("tls"));
+    let tls = tls::client(map.map("tls"));
     let choices =
         [("auto", Compression::Auto), ("gzip", Compression::Gzip), ("none", Compression::None)];
     let compression = map.choice("compression", Compression::Auto, &choices);
@@ -311,26 +313,16 @@ pub(super) fn secret(
 /// A secret in a file that can be read now.
 fn secret_file(item: &Item<'_, '_>) -> Option<Secret> {
     let path = PathBuf::from(item.file()?);
-    if let Err(error) = std::fs::read(&path) {
-        let problem = format!("{} cannot be read: {error}", path.display());
-        item.note(&problem, "correct the path or the file's mode");
-        return None;
+    let note = |problem: &str, cure: &str| {
+        item.note(&format!("{} {problem}", path.display()), cure);
+        None
+    };
+    match file::regular(&path) {
+        Err((problem, cure)) => note(&problem, cure),
+        Ok(bytes) if std::str::from_utf8(&bytes).is_err() => note("is not UTF-8", "write text"),
+        Ok(bytes) if bytes.trim_ascii().is_empty() => note("is empty", "write the secret into it"),
+        Ok(_) => Some(Secret::File(path)),
     }
-    Some(Secret::File(path))
-}
-
-/// `tls` towards Elasticsearch.
-fn client_tls(map: Option<Map<'_, '_>>) -> ClientTls {
-    let mut tls = ClientTls { ca_file: None, cert_file: None, key_file: None, verify: true };
-    if let Some(map) = map {
-        let mut map = map.means(ClientTls::DOCS);
-        tls.ca_file = map.file("ca_file").map(PathBuf::from);
-        tls.cert_file = map.file("cert_file").map(PathBuf::from);
-        tls.key_file = map.file("key_file").map(PathBuf::from);
-        tls.verify = map.flag("verify", true);
-        map.end();
-    }
-    tls
 }
 
 /// `batch` of shipping.

@@ -68,6 +68,29 @@ fn each_mistake_names_place_key_and_cure() {
             with("10.0.0.1", "\"${NOT_SET}\""),
             &["variable NOT_SET is not set", "${NOT_SET:-default}"],
         ),
+        (
+            "an address that ends nobody knows where",
+            with("{address: 10.0.0.1, port: 9090}", "\"2001:db8::1:80\""),
+            &["hosts[0]: `2001:db8::1:80` is not an endpoint"],
+        ),
+        (
+            "a bracket too many",
+            with("{address: 10.0.0.1, port: 9090}", "\"[[::1]:80\""),
+            &["hosts[0]: `[[::1]:80` is not an endpoint"],
+        ),
+        (
+            "two listeners at one address",
+            with(
+                "listen: {address: 127.0.0.1, port: 0}",
+                "listeners: [{port: 80}, {port: 81}, {address: 0.0.0.0, port: 80}]",
+            ),
+            &["listeners[2].port: is also that of proxy.listeners[0].port"],
+        ),
+        (
+            "the admin at a listener's address",
+            with("port: 0", "port: 80") + "admin: {listen: \"127.0.0.1:80\"}\n",
+            &["admin.listen: is also the address of a listener"],
+        ),
         ("no services", "proxy: {listen: {port: 1}}".to_owned(), &["proxy.services: is missing"]),
         (
             "no listeners",
@@ -192,6 +215,33 @@ fn all_mistakes_come_at_once_in_the_order_of_lines() {
     let lines: Vec<_> = found.lines().collect();
     assert_eq!(lines.len(), 3, "{found}");
     assert!(lines[0].starts_with("f.yaml:2:") && lines[1].starts_with("f.yaml:7:"), "{found}");
+}
+
+/// Goal: an endpoint is named in one way, however it is written. Method: named rows.
+#[test]
+fn an_endpoint_has_one_name() {
+    for (written, want) in [
+        ("10.0.0.1:9090", "10.0.0.1:9090"),
+        ("shop.internal:80", "shop.internal:80"),
+        ("[::1]:80", "[::1]:80"),
+        ("[0:0:0:0:0:0:0:1]:80", "[::1]:80"),
+        ("[2001:DB8:0:0:1:0:0:1]:443", "[2001:db8::1:0:0:1]:443"),
+        ("[::FFFF:10.0.0.1]:80", "[::ffff:10.0.0.1]:80"),
+    ] {
+        let (address, port) = written.rsplit_once(':').unwrap();
+        let bare = address.trim_matches(['[', ']']);
+        for text in [
+            format!("\"{written}\""),
+            format!("{{address: \"{address}\", port: {port}}}"),
+            format!("{{address: \"{bare}\", port: {port}}}"),
+        ] {
+            let config = read(&SMALLEST.replace("{address: 10.0.0.1, port: 9090}", &text)).unwrap();
+            let endpoint = &config.proxy.services[0].hosts[0];
+            assert_eq!(endpoint.to_string(), want, "{text}");
+            let is_address = endpoint.address.parse::<std::net::IpAddr>().is_ok();
+            assert_eq!(is_address, written != "shop.internal:80", "{text} is looked up");
+        }
+    }
 }
 
 #[test]

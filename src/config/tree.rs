@@ -5,10 +5,11 @@
 //! which keys there are (`read`).
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
 
-use super::finding::{Finding, Report};
+use super::finding::{Finding, Places, Report};
 use super::keys::{Key, Keys, Shape};
 use super::map::Map;
 
@@ -25,6 +26,10 @@ pub(super) struct Source<'s> {
     environment: &'s Environment<'s>,
     /// What was found so far.
     findings: RefCell<Vec<Finding>>,
+    /// What is worth a word and no mistake.
+    warnings: RefCell<Vec<Finding>>,
+    /// Where the keys stand that were asked for.
+    places: RefCell<HashMap<String, (usize, usize)>>,
     /// What was asked for, when there is no file.
     keys: Option<Keys>,
 }
@@ -41,7 +46,15 @@ pub(super) struct Place {
 impl<'s> Source<'s> {
     /// A file with nothing found.
     pub(super) fn new(file: &'s str, text: &'s str, environment: &'s Environment<'s>) -> Self {
-        Self { file, text, environment, findings: RefCell::default(), keys: None }
+        Self {
+            file,
+            text,
+            environment,
+            findings: RefCell::default(),
+            warnings: RefCell::default(),
+            places: RefCell::default(),
+            keys: None,
+        }
     }
 
     /// No file, but a record of everything that is asked for.
@@ -63,14 +76,30 @@ impl<'s> Source<'s> {
 
     /// Notes a problem.
     pub(super) fn note(&self, place: Place, key: &str, problem: &str, cure: &str) {
-        self.findings.borrow_mut().push(Finding {
+        self.findings.borrow_mut().push(self.finding(place, key, problem, cure));
+    }
+
+    fn finding(&self, place: Place, key: &str, problem: &str, cure: &str) -> Finding {
+        Finding {
             file: self.file.to_owned(),
             line: place.line,
             column: place.column,
             key: key.to_owned(),
             problem: problem.to_owned(),
             cure: cure.to_owned(),
-        });
+        }
+    }
+
+    /// Notes where a key stands.
+    pub(super) fn stands(&self, key: &str, place: Place) {
+        self.places.borrow_mut().insert(key.to_owned(), (place.line, place.column));
+    }
+
+    /// What is worth a word, in the order of its lines, and where the keys stand.
+    pub(super) fn into_rest(self) -> (Vec<Finding>, Places) {
+        let mut warnings = self.warnings.into_inner();
+        warnings.sort_by_key(|finding| (finding.line, finding.column));
+        (warnings, Places { file: self.file.to_owned(), keys: self.places.into_inner() })
     }
 
     /// Whether nothing was found.
@@ -212,6 +241,12 @@ impl<'s, 'n> Item<'s, 'n> {
     /// Notes a problem with it.
     pub(super) fn note(&self, problem: &str, cure: &str) {
         self.source.note(self.place(), &self.path, problem, cure);
+    }
+
+    /// Says what is worth a word and no mistake.
+    pub(super) fn warn(&self, problem: &str, cure: &str) {
+        let warning = self.source.finding(self.place(), &self.path, problem, cure);
+        self.source.warnings.borrow_mut().push(warning);
     }
 
     /// Writes down what it is read as.

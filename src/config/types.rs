@@ -3,13 +3,15 @@
 //! What stands above a field is also what schema and reference say about the key that fills it.
 //! Not here: how it is read, and with which defaults (`read`).
 
+use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::finding::{Finding, Places};
 use crate::base::trace::Share;
 
 /// What keys mean: name, meaning.
@@ -43,6 +45,10 @@ documented! {
         pub telemetry: Telemetry,
         /// Eight hex digits over the effective configuration; secrets are left out.
         pub hash: String,
+        /// What is no mistake and worth a word, in the order of the file's lines.
+        pub warnings: Vec<Finding>,
+        /// Where its keys stand in the file.
+        pub places: Places,
     }
 
     /// `proxy`: the data plane.
@@ -162,6 +168,17 @@ documented! {
         pub port: u16,
         /// Share of attempts relative to the other endpoints; 1 or more.
         pub weight: u32,
+    }
+}
+
+/// How records, metrics, pages and messages name it: `host:port`, an IPv6 address in brackets and in
+/// its canonical form (RFC 3986 §3.2.2, RFC 5952).
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address.parse::<Ipv6Addr>() {
+            Ok(address) => write!(f, "[{address}]:{}", self.port),
+            Err(_) => write!(f, "{}:{}", self.address, self.port),
+        }
     }
 }
 
@@ -527,8 +544,8 @@ impl Secret {
     }
 }
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
 }

@@ -25,12 +25,22 @@ use wire::{Wire, lost, read_body};
 
 /// Why the client cannot be made: certificates.
 #[derive(Debug, thiserror::Error)]
-#[error("telemetry.elasticsearch.{key}: {problem}")]
+#[error("telemetry.elasticsearch.{key}: {problem}; {cure}")]
 pub struct ClientError {
-    /// The key at fault.
-    key: String,
-    /// What is wrong, and how to mend it.
-    problem: String,
+    /// The key at fault, below `telemetry.elasticsearch`.
+    pub key: &'static str,
+    /// What is wrong.
+    pub problem: String,
+    /// How to mend it.
+    pub cure: String,
+}
+
+/// Whether a client can be made of a configuration; connects to nothing.
+///
+/// # Errors
+/// Why not.
+pub fn check(config: &Elasticsearch) -> Result<(), ClientError> {
+    Client::new(config).map(drop)
 }
 
 /// An answer that can be used.

@@ -236,6 +236,8 @@ metrics! {
     /// The admin listener.
     AdminMetrics {
         requests_total: Counter "lbproxy_admin_requests_total" "" "Requests to the admin address.";
+        connections: Gauge "lbproxy_admin_connections" "" "Connections to the admin address open now.";
+        connections_refused_total: Counter "lbproxy_admin_connections_refused_total" "" "Connections to the admin address closed because too many were open: of those without a request the oldest, or else the new one.";
         streams: Gauge "lbproxy_admin_streams" "" "Live pages that listen now.";
         streams_refused_total: Counter "lbproxy_admin_streams_refused_total" "" "Live pages and tails refused: too many were open.";
         tails: Gauge "lbproxy_admin_tails" "" "Tails of requests that are shown now.";

@@ -2,7 +2,6 @@
 //!
 //! Nothing is repeated here; every end is an [`Answer`]. Secrets are read at each use.
 
-use std::path::Path;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -19,6 +18,7 @@ use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
 use super::answer::Answer;
+use crate::config::certificates::{self, Unusable};
 use crate::config::{Otlp, OtlpHeader, OtlpProtocol};
 
 /// How the generated clients begin when they have no connection to send on.
@@ -28,12 +28,39 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// Why there can be no connection.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot export to telemetry.otlp ({key}): {problem}")]
+#[error("cannot export to telemetry.otlp ({key}): {problem}; {cure}")]
 pub struct ClientError {
-    /// The key at fault.
-    key: &'static str,
-    /// What is wrong and how to mend it.
-    problem: String,
+    /// The key at fault, below `telemetry.otlp`.
+    pub key: &'static str,
+    /// What is wrong.
+    pub problem: String,
+    /// How to mend it.
+    pub cure: String,
+}
+
+impl ClientError {
+    /// A file that cannot be used.
+    fn unusable(key: &'static str) -> impl FnOnce(Unusable) -> Self {
+        move |Unusable { file, problem, cure }| Self {
+            key,
+            problem: format!("{} {problem}", file.display()),
+            cure,
+        }
+    }
+
+    /// What the client does not take, for whatever reason.
+    fn unfit(key: &'static str, error: &dyn std::error::Error) -> Self {
+        let cure = "check endpoint, ca_file, cert_file and key_file".to_owned();
+        Self { key, problem: chain(error), cure }
+    }
+}
+
+/// Whether a client can be made of a configuration; connects to nothing.
+///
+/// # Errors
+/// Why not.
+pub fn check(config: &Otlp) -> Result<(), ClientError> {
+    Plan::new(config).map(drop)
 }
 
 /// What is needed to connect; nothing is connected yet.
@@ -107,8 +134,7 @@ impl Plan {
 /// # Errors
 /// As for [`Plan::new`].
 fn endpoint(config: &Otlp) -> Result<Endpoint, ClientError> {
-    let wrong =
-        |key| move |error: tonic::transport::Error| ClientError { key, problem: chain(&error) };
+    let wrong = |key| move |error: tonic::transport::Error| ClientError::unfit(key, &error);
     let endpoint = Endpoint::from_shared(config.endpoint.to_string())
         .and_then(|endpoint| endpoint.user_agent(AGENT))
         .map_err(wrong("endpoint"))?
@@ -119,13 +145,14 @@ fn endpoint(config: &Otlp) -> Result<Endpoint, ClientError> {
     let mut tls = ClientTlsConfig::new();
     tls = match &config.tls.ca_file {
         Some(path) => {
-            tls.ca_certificate(tonic::transport::Certificate::from_pem(read(path, "tls.ca_file")?))
+            let roots = certificates::roots(path).map_err(ClientError::unusable("tls.ca_file"))?;
+            tls.ca_certificate(tonic::transport::Certificate::from_pem(roots.pem))
         }
         None => tls.with_webpki_roots(),
     };
-    if let (Some(cert), Some(key)) = (&config.tls.cert_file, &config.tls.key_file) {
-        let (cert, key) = (read(cert, "tls.cert_file")?, read(key, "tls.key_file")?);
-        tls = tls.identity(tonic::transport::Identity::from_pem(cert, key));
+    if let Some(pem) = identity(config)? {
+        // Each takes from it what it looks for.
+        tls = tls.identity(tonic::transport::Identity::from_pem(&pem, &pem));
     }
     endpoint.tls_config(tls).map_err(wrong("tls"))
 }
@@ -135,22 +162,21 @@ fn endpoint(config: &Otlp) -> Result<Endpoint, ClientError> {
 /// # Errors
 /// As for [`Plan::new`].
 fn http_client(config: &Otlp) -> Result<reqwest::Client, ClientError> {
-    let wrong = |key| move |error: reqwest::Error| ClientError { key, problem: chain(&error) };
+    let wrong = |key| move |error: reqwest::Error| ClientError::unfit(key, &error);
     let mut builder = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(AGENT)
         .connect_timeout(config.timeout);
     if let Some(path) = &config.tls.ca_file {
-        let pem = read(path, "tls.ca_file")?;
-        let all = reqwest::Certificate::from_pem_bundle(&pem).map_err(wrong("tls.ca_file"))?;
+        let roots = certificates::roots(path).map_err(ClientError::unusable("tls.ca_file"))?;
         builder = builder.tls_built_in_root_certs(false);
-        builder = all.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
+        for root in roots.certificates {
+            let root = reqwest::Certificate::from_der(&root).map_err(wrong("tls.ca_file"))?;
+            builder = builder.add_root_certificate(root);
+        }
     }
-    if let (Some(cert), Some(key)) = (&config.tls.cert_file, &config.tls.key_file) {
-        let mut pem = read(cert, "tls.cert_file")?;
-        pem.push(b'\n');
-        pem.extend(read(key, "tls.key_file")?);
+    if let Some(pem) = identity(config)? {
         let identity = reqwest::Identity::from_pem(&pem).map_err(wrong("tls.cert_file"))?;
         builder = builder.identity(identity);
     }
@@ -167,15 +193,15 @@ fn below(endpoint: &url::Url, path: &str) -> url::Url {
     url
 }
 
-/// A file that the configuration names.
+/// Certificate and key of this side, if they are configured.
 ///
 /// # Errors
-/// When it cannot be read.
-fn read(path: &Path, key: &'static str) -> Result<Vec<u8>, ClientError> {
-    std::fs::read(path).map_err(|error| ClientError {
-        key,
-        problem: format!("{} cannot be read: {error}", path.display()),
-    })
+/// When they cannot be used.
+fn identity(config: &Otlp) -> Result<Option<Vec<u8>>, ClientError> {
+    let Some(cert) = &config.tls.cert_file else { return Ok(None) };
+    certificates::identity_pem(cert, config.tls.key_file.as_deref())
+        .map(Some)
+        .map_err(ClientError::unusable("tls.cert_file"))
 }
 
 /// An error with its causes.

@@ -23,7 +23,7 @@ mod sample;
 mod span;
 
 pub use batch::{Batch, Choice};
-pub use client::ClientError;
+pub use client::{ClientError, check};
 pub use control::ControlPlane;
 
 use std::panic::AssertUnwindSafe;

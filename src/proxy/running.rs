@@ -1,7 +1,6 @@
 //! Starting and stopping the data plane: one thread per worker.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -45,13 +44,8 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// Certificate or key cannot be used.
-    #[error("cannot use {} (proxy.listeners[].tls): {problem}", file.display())]
-    Tls {
-        /// At fault.
-        file: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
+    #[error("cannot speak TLS (proxy.listeners[].tls): {0}")]
+    Tls(#[from] config::certificates::Unusable),
     /// A thread or its runtime cannot be had.
     #[error("cannot start a worker: {0}; raise the limit of threads or descriptors")]
     Thread(#[from] std::io::Error),
@@ -261,7 +255,7 @@ fn cells(
         }
         let mut endpoints = Vec::new();
         for (host, outlier) in service.hosts.iter().zip(&state.outliers) {
-            let label = format!("{}:{}", host.address, host.port);
+            let label = host.to_string();
             let cells = Arc::new(EndpointMetrics::default());
             let entry = (id, service.name.clone(), label.clone(), Arc::clone(&cells));
             figures.endpoints.push(entry);

@@ -1,35 +1,27 @@
 //! TLS of listeners: certificates read once at start, ALPN for HTTP/2.
 //!
-//! Not here: TLS towards endpoints.
+//! Not here: what makes a file usable (`config::certificates`), TLS towards endpoints.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::sign::SingleCertAndKey;
 use tokio_rustls::rustls::{HandshakeKind, ServerConfig, ServerConnection};
 
 use super::StartError;
 use super::connection::TlsFacts;
-use crate::config;
+use crate::config::{self, certificates};
 
 /// The acceptor of a listener.
 ///
 /// # Errors
 /// [`StartError::Tls`] with the file at fault.
 pub(super) fn acceptor(tls: &config::ListenerTls, http2: bool) -> Result<TlsAcceptor, StartError> {
-    let fail = |file: &Path, problem: String| StartError::Tls { file: file.to_owned(), problem };
-    let chain: Vec<_> = CertificateDer::pem_file_iter(&tls.cert_file)
-        .and_then(Iterator::collect)
-        .map_err(|error| fail(&tls.cert_file, error.to_string()))?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key_file)
-        .map_err(|error| fail(&tls.key_file, error.to_string()))?;
+    let identity = certificates::identity(&tls.cert_file, &tls.key_file)?;
     let mut server = ServerConfig::builder()
         .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|error| fail(&tls.cert_file, error.to_string()))?;
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
     server.alpn_protocols =
         if http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
     Ok(TlsAcceptor::from(Arc::new(server)))

@@ -345,3 +345,94 @@ fn the_live_stream_tells_every_second_with_rising_numbers_and_ends_with_its_read
     drop(live);
     proxy.await_figure("lbproxy_admin_streams", |count| count == 0);
 }
+
+/// Status and body of the answer to these bytes; nothing when there is none.
+fn raw(address: SocketAddr, bytes: &[u8]) -> Option<(u16, String)> {
+    let mut stream = connect(address);
+    stream.write_all(bytes).unwrap();
+    let answer = read_response(&mut BufReader::new(stream), false)?;
+    Some((answer.status, String::from_utf8(answer.body).unwrap()))
+}
+
+#[test]
+fn a_request_that_is_not_whole_is_refused_on_every_path() {
+    let proxy = Proxy::start(&one_service(&[nobody()], ""), "");
+    for (name, fields, want) in [
+        ("localhost", &b"Host: localhost\r\n"[..], None),
+        ("IPv6", b"Host: [::1]:9901\r\n", None),
+        ("no Host", b"", Some("there is none")),
+        ("two", b"Host: localhost\r\nHost: evil.example\r\n", Some("there are two")),
+        ("the same twice", b"Host: localhost\r\nHost: localhost\r\n", Some("there are two")),
+        ("a name behind an address", b"Host: [::1]evil.example\r\n", Some("behind the address")),
+        ("bytes over 127", b"Host: localhost\xc3\xa9\r\n", Some("characters that no host has")),
+        ("empty", b"Host:\r\n", Some("names no host")),
+        ("a user", b"Host: evil@localhost\r\n", Some("characters that no host has")),
+        ("no port", b"Host: localhost:x\r\n", Some("no number from 1 to 65535")),
+    ] {
+        for path in ["/", "/healthz", "/readyz", "/metrics", "/api/v1/about", "/none"] {
+            let head = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n");
+            let bytes = [head.as_bytes(), fields, b"\r\n"].concat();
+            let (status, body) = raw(proxy.admin, &bytes).unwrap();
+            let Some(want) = want else {
+                assert_ne!(status, 400, "{name}: {path}: {body}");
+                continue;
+            };
+            assert_eq!(status, 400, "{name}: {path}: {body}");
+            assert!(body.contains(want), "{name}: {path}: {body}");
+        }
+    }
+    for (name, bytes, want) in [
+        ("HTTP/1.0 without a Host", "GET /healthz HTTP/1.0\r\n\r\n".to_owned(), 200),
+        (
+            "a long body",
+            "POST /api/v1/drain HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n"
+                .to_owned(),
+            413,
+        ),
+        (
+            "a long head",
+            format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(200_000)),
+            431,
+        ),
+        (
+            "a form of another site",
+            "POST /api/v1/drain HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n\
+             Sec-Fetch-Mode: navigate\r\nContent-Length: 0\r\n\r\n"
+                .to_owned(),
+            403,
+        ),
+    ] {
+        let status = raw(proxy.admin, bytes.as_bytes()).map(|(status, _)| status);
+        assert_eq!(status, Some(want), "{name}");
+    }
+    assert_eq!(proxy.admin("GET", "/readyz").status, 200, "it does not drain");
+}
+
+/// Goal: whatever holds connections open, probes and pages are answered and memory stays. Method: four
+/// times as many half heads as there are places, beside ten open pages.
+#[test]
+fn half_heads_hold_neither_probes_nor_pages_up() {
+    let proxy = Proxy::start(&one_service(&[nobody()], ""), "");
+    let open = || Events::open(proxy.admin, "/api/v1/live").ok().unwrap();
+    let mut pages: Vec<_> = (0..10).map(|_| open()).collect();
+    let first: Vec<_> = pages.iter_mut().map(|page| page.next("live").0).collect();
+    let mut half = Vec::new();
+    for count in 0..1_024 {
+        let mut stream = connect(proxy.admin);
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: loc").unwrap();
+        half.push(stream);
+        if count % 128 == 0 {
+            assert_eq!(proxy.admin("GET", "/healthz").status, 200, "beside {count}");
+        }
+    }
+    proxy.await_figure("lbproxy_admin_connections_refused_total", |count| count >= 700);
+    let open = proxy.figures()["lbproxy_admin_connections"];
+    assert!((11..=256).contains(&open), "{open} open");
+    for (page, first) in pages.iter_mut().zip(first) {
+        // It goes on: numbers rise with the seconds.
+        while page.next("live").0 <= first {}
+    }
+    // What is left gives up its place by itself.
+    proxy.await_figure("lbproxy_admin_connections", |count| count <= 11);
+    drop(half);
+}

@@ -140,10 +140,20 @@ impl Proxy {
         Arc::clone(&self.dir)
     }
 
-    /// SIGTERM; waits for its end and gives what it logged.
-    pub(crate) fn terminate(mut self) -> String {
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// SIGTERM; waits for its end and gives what it logged.
+    pub(crate) fn terminate(self) -> String {
+        self.signal(rustix::process::Signal::TERM);
+        self.ended()
+    }
+
+    /// Waits for its end, which has to be in order, and gives what it logged.
+    pub(crate) fn ended(mut self) -> String {
         let status = wait_for("the end", || self.child.try_wait().unwrap());
         assert!(status.success(), "{status}\n{}", self.log.lock().unwrap());
         wait_for("the last line", || {

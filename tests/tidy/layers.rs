@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 5] = [
 /// Crates that stay in some folders: (crate, folders that may name it).
 const CRATES: [(&str, &[&str]); 13] = [
     ("tokio", &["proxy", "admin", "ship", "otlp", "vitals", "elk", "mock", "cli"]),
-    ("hyper", &["proxy", "mock"]),
+    ("hyper", &["proxy", "mock", "admin"]),
     ("http", &["proxy", "mock", "admin", "ship", "otlp"]),
     ("axum", &["admin"]),
     ("opentelemetry_proto", &["otlp"]),

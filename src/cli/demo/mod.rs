@@ -15,10 +15,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::process::Process;
+use super::signals::{Hangup, Signals};
 use super::upstream::duration;
 use super::{kept_log, output};
 use crate::mock::story::Story;
@@ -116,7 +117,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// When something cannot be started, or the output is closed.
 async fn demo(args: &Args) -> anyhow::Result<()> {
-    let mut ends = Ends::install().context("cannot watch for Ctrl-C")?;
+    let mut signals = Signals::install(Hangup::Ends).context("cannot watch for Ctrl-C")?;
     let folder = Folder::open(args.journal.clone())?;
     let story = Story::start().context("cannot start the upstreams of the demo")?;
     let config = setup::configure(args, &story, folder.path())?;
@@ -144,11 +145,11 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
         Clients::start(facts.proxy, args.rate, length).context("cannot start the clients")?;
     let mut demo = Demo { facts, follower, story, process, start };
     // An output that fails ends the demo as Ctrl-C does: in order.
-    let watched = demo.watch(&mut ends, length).await;
+    let watched = demo.watch(&mut signals, length).await;
     let summary = tokio::select! {
         biased;
         summary = demo.end(clients) => summary?,
-        () = ends.next() => anyhow::bail!("ended at once, without a summary"),
+        () = signals.end() => anyhow::bail!("ended at once, without a summary"),
     };
     folder.remove();
     watched?;
@@ -177,7 +178,7 @@ impl Demo {
     ///
     /// # Errors
     /// When the output is closed.
-    async fn watch(&mut self, ends: &mut Ends, length: Duration) -> io::Result<()> {
+    async fn watch(&mut self, signals: &mut Signals, length: Duration) -> io::Result<()> {
         let mut output = Output::open(&self.picture())?;
         let mut resized = signal(SignalKind::window_change())?;
         let mut tick = tokio::time::interval_at(self.start + TICK, TICK);
@@ -192,7 +193,7 @@ impl Demo {
         loop {
             tokio::select! {
                 biased;
-                () = ends.next() => return Ok(()),
+                () = signals.end() => return Ok(()),
                 () = self.process.drain_asked() => return Ok(()),
                 () = &mut end => return Ok(()),
                 _ = tick.tick() => {
@@ -293,31 +294,6 @@ impl Output {
         match self {
             Self::Screen(screen) => screen.draw(|columns| picture.lines(columns)),
             Self::Lines(_) => Ok(()),
-        }
-    }
-}
-
-/// The signals that end the demo: Ctrl-C, SIGTERM, and a terminal that was closed.
-struct Ends([Signal; 3]);
-
-impl Ends {
-    /// Watches from now on.
-    ///
-    /// # Errors
-    /// When the system gives no signal watch.
-    fn install() -> io::Result<Self> {
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        let [interrupt, terminate, hangup] = kinds.map(signal);
-        Ok(Self([interrupt?, terminate?, hangup?]))
-    }
-
-    /// Waits for the next.
-    async fn next(&mut self) {
-        let Self([interrupt, terminate, hangup]) = self;
-        tokio::select! {
-            _ = interrupt.recv() => (),
-            _ = terminate.recv() => (),
-            _ = hangup.recv() => (),
         }
     }
 }

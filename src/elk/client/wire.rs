@@ -5,9 +5,6 @@
 //! `reqwest` below it, which unpacks answers: what is counted is what is kept in memory.
 //! Not here: what is asked (`client`), what an answer means (`problem`).
 
-use std::path::Path;
-
-use elasticsearch::cert::Certificate;
 use elasticsearch::http::Method;
 use reqwest::{Identity, Proxy, RequestBuilder, Response};
 use url::Url;
@@ -15,6 +12,7 @@ use url::Url;
 use super::super::problem::{Fault, Problem};
 use super::ClientError;
 use crate::config::Elasticsearch;
+use crate::config::certificates::{self, Unusable};
 
 /// Largest answer that is read, in bytes, unpacked. A bulk of 100 000 refusals stays below.
 pub(super) const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -42,31 +40,34 @@ impl Wire {
             .user_agent(concat!("lbproxy/", env!("CARGO_PKG_VERSION")))
             .timeout(config.timeout);
         builder = match &config.proxy {
-            Some(proxy) => builder.proxy(
-                Proxy::all(proxy.clone()).map_err(|error| wrong("proxy", error, "name a URL"))?,
-            ),
+            Some(proxy) => {
+                builder.proxy(Proxy::all(proxy.clone()).map_err(|error| ClientError {
+                    key: "proxy",
+                    problem: error.to_string(),
+                    cure: "name a URL".to_owned(),
+                })?)
+            }
             None => builder.no_proxy(),
         };
         let tls = &config.tls;
         if !tls.verify {
             builder = builder.danger_accept_invalid_certs(true);
         } else if let Some(path) = &tls.ca_file {
-            let all = Certificate::from_pem(&read(path, "tls.ca_file")?).map_err(|error| {
-                let what = format!("{}: {error}", path.display());
-                wrong("tls.ca_file", what, "name a PEM file with certificates")
-            })?;
-            builder = all.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
-        }
-        let unfit = |error| wrong("tls", error, "check ca_file, cert_file and key_file");
-        if let Some(cert) = &tls.cert_file {
-            let mut pem = read(cert, "tls.cert_file")?;
-            if let Some(key) = &tls.key_file {
-                pem.push(b'\n');
-                pem.extend_from_slice(&read(key, "tls.key_file")?);
+            let roots =
+                certificates::roots(path).map_err(|error| unusable("tls.ca_file", error))?;
+            builder = builder.tls_built_in_root_certs(false);
+            for root in roots.certificates {
+                let root = reqwest::Certificate::from_der(&root);
+                builder = builder.add_root_certificate(root.map_err(|error| unfit(&error))?);
             }
-            builder = builder.identity(Identity::from_pem(&pem).map_err(unfit)?);
         }
-        Ok(Self { base, http: builder.build().map_err(unfit)? })
+        if let Some(cert) = &tls.cert_file {
+            let pem = certificates::identity_pem(cert, tls.key_file.as_deref())
+                .map_err(|error| unusable("tls.cert_file", error))?;
+            builder = builder.identity(Identity::from_pem(&pem).map_err(|error| unfit(&error))?);
+        }
+        let http = builder.build().map_err(|error| unfit(&error))?;
+        Ok(Self { base, http })
     }
 
     /// A request for what is at `path`.
@@ -134,18 +135,17 @@ pub(super) fn lost(error: &reqwest::Error) -> Problem {
     Problem::new(fault, reason)
 }
 
-/// A key whose value cannot be used, why, and what helps.
-fn wrong(key: &str, what: impl std::fmt::Display, cure: &str) -> ClientError {
-    ClientError { key: key.into(), problem: format!("{what}; {cure}") }
+/// A file that cannot be used.
+fn unusable(key: &'static str, Unusable { file, problem, cure }: Unusable) -> ClientError {
+    ClientError { key, problem: format!("{} {problem}", file.display()), cure }
 }
 
-/// A file that the configuration names.
-///
-/// # Errors
-/// When it cannot be read.
-fn read(path: &Path, key: &str) -> Result<Vec<u8>, ClientError> {
-    std::fs::read(path).map_err(|error| ClientError {
-        key: key.into(),
-        problem: format!("{} cannot be read: {error}", path.display()),
-    })
+/// Certificates that the client does not take, for whatever reason.
+fn unfit(error: &reqwest::Error) -> ClientError {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    let cure = "check ca_file, cert_file and key_file".to_owned();
+    ClientError { key: "tls", problem: innermost.to_string(), cure }
 }

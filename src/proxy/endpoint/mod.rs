@@ -21,7 +21,7 @@ use crate::metrics::EndpointMetrics;
 /// One endpoint as one worker sees it.
 #[derive(Debug)]
 pub(super) struct Endpoint {
-    /// `address:port`, as records and metrics name it.
+    /// As records and metrics name it.
     pub(super) label: String,
     /// Host part of the address.
     pub(super) host: String,
@@ -50,12 +50,8 @@ impl Endpoint {
         metrics: Arc<EndpointMetrics>,
     ) -> Self {
         let ip = address.address.parse().ok();
-        let label = match ip {
-            Some(IpAddr::V6(v6)) => format!("[{v6}]:{}", address.port),
-            _ => format!("{}:{}", address.address, address.port),
-        };
         Self {
-            label,
+            label: address.to_string(),
             host: address.address.clone(),
             ip,
             port: address.port,
