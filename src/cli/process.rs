@@ -208,6 +208,14 @@ impl Process {
                     tracing::warn!("traces did not end in time; the rest stays in the journal");
                 }
             }
+            let records = journal.figures().pending_unfindable(ship::READER);
+            if records > 0 {
+                tracing::warn!(
+                    records,
+                    "of what is pending are in journal files that were removed or moved: the next start \
+                     cannot find them"
+                );
+            }
             journal.close();
             account.ledger()
         })

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FallocateFlags;
 
+use super::folder::Folder;
 use super::format::{HEADER_BYTES, Key, VERSION, u16_at, u32_at, u64_at};
 use super::segment::Segment;
 
@@ -128,6 +129,10 @@ pub(super) struct CursorFiles {
     generation: u64,
     /// Both files, once opened for writing.
     files: [Option<File>; 2],
+    /// Marks that there is room for.
+    lanes: usize,
+    /// [`Folder::generation`] that the files are in.
+    folder: u64,
 }
 
 impl CursorFiles {
@@ -139,7 +144,10 @@ impl CursorFiles {
             .filter_map(|number| decode(&std::fs::read(numbered(&stem, number)).ok()?))
             .max_by_key(|(generation, _)| *generation);
         let generation = newest.as_ref().map_or(0, |(generation, _)| *generation);
-        (Self { stem, generation, files: [None, None] }, newest.map(|(_, cursor)| cursor))
+        (
+            Self { stem, generation, files: [None, None], lanes: 0, folder: 0 },
+            newest.map(|(_, cursor)| cursor),
+        )
     }
 
     /// Names of the cursors of `dir`, each once.
@@ -181,6 +189,7 @@ impl CursorFiles {
     /// # Errors
     /// What the system says, such as no space.
     pub(super) fn reserve(&mut self, lanes: usize) -> io::Result<()> {
+        self.lanes = lanes;
         let bytes = HEAD_BYTES + lanes * MARK_BYTES + NOTE_BYTES_MAX;
         for number in [0, 1] {
             let path = numbered(&self.stem, number);
@@ -189,6 +198,19 @@ impl CursorFiles {
             self.files[number] = Some(file);
         }
         super::identity::sync_directory(&self.stem)
+    }
+
+    /// Makes both files again where a new folder has taken the place of a removed one.
+    ///
+    /// # Errors
+    /// As for [`CursorFiles::reserve`].
+    pub(super) fn follow(&mut self, folder: &Folder) -> io::Result<()> {
+        let generation = folder.generation();
+        if self.folder != generation {
+            self.reserve(self.lanes)?;
+            self.folder = generation;
+        }
+        Ok(())
     }
 
     /// Stores `cursor` as the newest. With `sync`, it is on the disk afterwards.

@@ -145,23 +145,28 @@ impl IdentityFile {
             || Identity { instance: random.u64(1..1 << INSTANCE_BITS), epoch: 1 },
             |last| Identity { epoch: last.epoch + 1, ..last },
         );
-        self.store(identity)
+        write(&self.path, identity)
             .map_err(|source| OpenError::File { path: self.path.clone(), source })?;
         Ok(identity)
     }
+}
 
-    /// Writes both slots, one after the other, each to the disk.
-    ///
-    /// # Errors
-    /// What the system says.
-    fn store(&self, identity: Identity) -> io::Result<()> {
-        let file = open_in_place(&self.path)?;
-        for at in SLOTS {
-            file.write_all_at(&encode(identity), at)?;
-            file.sync_all()?;
-        }
-        sync_directory(&self.path)
+/// Makes the folder `dir` that of `identity`, on the disk.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn store(dir: &Path, identity: Identity) -> io::Result<()> {
+    write(&dir.join("identity"), identity)
+}
+
+/// Writes both slots, one after the other.
+fn write(path: &Path, identity: Identity) -> io::Result<()> {
+    let file = open_in_place(path)?;
+    for at in SLOTS {
+        file.write_all_at(&encode(identity), at)?;
+        file.sync_all()?;
     }
+    sync_directory(path)
 }
 
 /// Brings the entry of `path` in its directory to the disk.
@@ -246,7 +251,7 @@ mod tests {
         assert_eq!(restored.epoch, 1);
 
         let spent = Identity { epoch: u16::MAX, ..first };
-        file.store(spent).unwrap();
+        store(dir.path(), spent).unwrap();
         assert_ne!(next(dir.path()).instance, first.instance, "the last epoch is used");
 
         std::fs::write(dir.path().join("identity"), [0xff; 5000]).unwrap();

@@ -211,9 +211,12 @@ impl Lane {
 
     /// A prepared segment: from the slot, or made here and now when the preparing thread is late.
     fn next_prepared(&self) -> Option<Prepared> {
-        if let Some(prepared) = self.slot().ready.pop() {
+        while let Some(prepared) = self.slot().ready.pop() {
             self.shared.wake_preparer();
-            return Some(prepared);
+            if !prepared.segment.is_failed() {
+                return Some(prepared);
+            }
+            lock(&self.shared.registry).release(&prepared.segment);
         }
         if self.slot().is_full.load(Ordering::Acquire) { None } else { self.prepare_here() }
     }

@@ -19,6 +19,7 @@
 mod cursor;
 mod directory;
 mod error;
+mod folder;
 mod format;
 mod gap;
 mod identity;
@@ -38,6 +39,7 @@ mod tests;
 
 pub use cursor::NOTE_BYTES_MAX;
 pub use error::{OpenError, ReadError};
+pub use folder::FolderFault;
 pub use format::{FRAME_BYTES_MAX, PREAMBLE_BYTES_MAX, STREAMS_MAX};
 pub use gap::{Gap, Teller};
 pub use identity::Identity;
@@ -125,7 +127,7 @@ impl Journal {
     /// files cannot be created.
     pub fn reader(&self, name: &str) -> Result<Reader, OpenError> {
         check_name(name)?;
-        let dir = &self.shared.dir;
+        let dir = self.shared.folder.path();
         let (mut files, _) = CursorFiles::load(dir, name);
         let lanes = usize::try_from(self.shared.bytes_max / u64::from(self.shared.segment_bytes));
         let cursor = {
@@ -171,9 +173,9 @@ impl Journal {
         registry.durable.remove(name);
         drop(registry);
         self.shared.wake_preparer();
-        let path = self.shared.dir.join(format!("cursor-{name}"));
-        CursorFiles::remove(&self.shared.dir, name)
-            .map_err(|source| OpenError::File { path, source })
+        let dir = self.shared.folder.path();
+        let path = dir.join(format!("cursor-{name}"));
+        CursorFiles::remove(dir, name).map_err(|source| OpenError::File { path, source })
     }
 
     /// A reader that holds nothing back: what is overwritten before it comes by is counted in
@@ -238,6 +240,18 @@ impl Figures {
     /// See [`Journal::follower`].
     pub fn follower(&self, from: From) -> Reader {
         Reader::follower(Arc::clone(&self.shared), from)
+    }
+
+    /// What is wrong with the folder, seen within a second.
+    pub fn folder_fault(&self) -> Option<FolderFault> {
+        self.shared.folder.fault()
+    }
+
+    /// Those of [`Figures::pending`] that the next start would not find, since their files were removed
+    /// or are elsewhere. Looks at each file.
+    pub fn pending_unfindable(&self, name: &str) -> u64 {
+        let registry = lock(&self.shared.registry);
+        registry.durable.get(name).map_or(0, |reader| registry.unfindable_behind(&reader.acked))
     }
 
     /// Records journaled and not acknowledged by the durable reader `name`; 0 when there is none.

@@ -3,18 +3,18 @@
 //! Invariant: whatever fails, the directory is no worse than before.
 
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crossbeam_queue::ArrayQueue;
 
 use super::error::OpenError;
+use super::folder::{Folder, Opened, segment_path};
 use super::format::{PREAMBLE_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use super::identity::{self, Identity, IdentityFile, Lock};
 use super::recovery::{self, Found};
 use super::registry::FreeFile;
-use super::shared::{Shared, Slot, segment_path};
+use super::shared::{Shared, Slot};
 use super::{CONTROL_LANE, Journal, Lane, Options, prepare, sync};
 
 /// Smallest segment that a tight `bytes_max` leads to, so that long records still fit.
@@ -43,8 +43,10 @@ pub(super) fn open(options: Options) -> Result<(Journal, Vec<Lane>), OpenError> 
         .map_err(|source| OpenError::Directory { path: dir.to_owned(), source })?;
     let directory_lock = Lock::take(dir)?;
     let identity_file = IdentityFile::load(dir)?;
-    let mut found = recovery::recover(dir)?;
-    reserve(dir, options.bytes_max, segment_bytes, &mut found)?;
+    let folder = Folder::new(options.dir.clone())
+        .map_err(|source| OpenError::Directory { path: dir.to_owned(), source })?;
+    let mut found = recovery::recover(dir, &folder.opened())?;
+    reserve(&folder, options.bytes_max, segment_bytes, &mut found)?;
     let mut random = identity::random();
     let used = recovery::keys(&found.registry)
         .map(|key| Identity { instance: key.instance, epoch: key.epoch });
@@ -56,7 +58,7 @@ pub(super) fn open(options: Options) -> Result<(Journal, Vec<Lane>), OpenError> 
     metrics.damaged_segments_total.add(found.damaged_segments);
     let ahead = if options.bytes_max / u64::from(segment_bytes) < lanes as u64 * 6 { 1 } else { 2 };
     let shared = Arc::new(Shared {
-        dir: options.dir,
+        folder,
         bytes_max: options.bytes_max,
         segment_bytes,
         sync_every: options.sync_every,
@@ -73,6 +75,7 @@ pub(super) fn open(options: Options) -> Result<(Journal, Vec<Lane>), OpenError> 
         preparer: OnceLock::new(),
         is_stopping: AtomicBool::new(false),
         live_lanes: AtomicUsize::new(lanes),
+        retry: Mutex::default(),
         directory_lock: Mutex::new(Some(directory_lock)),
     });
     prepare::fill_slots(&shared);
@@ -90,10 +93,10 @@ fn start(shared: &Arc<Shared>) -> Result<Journal, OpenError> {
     let runs = [("journal-prepare", prepare::run as Run), ("journal-sync", sync::run)];
     for (name, run) in runs {
         let shared = Arc::clone(shared);
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || run(&shared))
-            .map_err(|source| OpenError::File { path: journal.shared.dir.clone(), source })?;
+        let thread =
+            std::thread::Builder::new().name(name.to_owned()).spawn(move || run(&shared)).map_err(
+                |source| OpenError::File { path: journal.shared.folder.path().to_owned(), source },
+            )?;
         if name == "journal-prepare" {
             // Set once: this is the only place.
             let _ = journal.shared.preparer.set(thread.thread().clone());
@@ -138,29 +141,29 @@ fn segment_bytes(options: &Options, lanes: usize) -> Result<u32, OpenError> {
 /// # Errors
 /// [`OpenError::NoSpace`], [`OpenError::File`].
 fn reserve(
-    dir: &Path,
+    folder: &Folder,
     bytes_max: u64,
     segment_bytes: u32,
     found: &mut Found,
 ) -> Result<(), OpenError> {
+    let (dir, opened): (_, Arc<Opened>) = (folder.path(), folder.opened());
     let registry = &mut found.registry;
     let missing = bytes_max.saturating_sub(registry.file_bytes) / u64::from(segment_bytes);
     let mut created: Vec<FreeFile> = Vec::new();
     for index in 0..missing {
         let Ok(number) = u32::try_from(u64::from(found.file_max) + 1 + index) else { break };
-        let path = segment_path(dir, number);
-        let Err(fault) = prepare::reserve(&path, segment_bytes) else {
+        let Err(fault) = opened.reserve(number, segment_bytes) else {
             created.push(FreeFile { number, bytes: segment_bytes });
             continue;
         };
         for number in created.iter().map(|file| file.number).chain([number]) {
-            let _ = std::fs::remove_file(segment_path(dir, number)); // the first fault is told
+            let _ = opened.remove(number); // the first fault is told
         }
         return Err(if fault.kind() == io::ErrorKind::StorageFull {
             let left = (missing - index) * u64::from(segment_bytes);
             OpenError::NoSpace { path: dir.to_owned(), needed_bytes: left, source: fault }
         } else {
-            OpenError::File { path, source: fault }
+            OpenError::File { path: segment_path(dir, number), source: fault }
         });
     }
     registry.file_bytes += created.len() as u64 * u64::from(segment_bytes);

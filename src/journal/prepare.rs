@@ -5,26 +5,62 @@
 //! first slot. Runs on `journal-prepare` at nice 10, asleep unless woken or at a coarse tick;
 //! on a lane only when the thread is late, and then counted.
 
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
-use std::time::Duration;
-
-use rustix::fs::FallocateFlags;
+use std::time::{Duration, Instant};
 
 use super::CONTROL_LANE;
+use super::folder::{Look, segment_path};
 use super::format::{COPY_BYTES, FRAME_HEAD_BYTES, HEADER_BYTES, Header, STREAMS_MAX, State};
 use super::lock;
 use super::mapping::Mapping;
 use super::registry::FreeFile;
 use super::segment::Segment;
-use super::shared::{Prepared, Shared, Slot, segment_path};
+use super::shared::{Prepared, Shared, Slot};
 
 use crate::base::background::give_way;
 
-/// Longest sleep of the thread: what it does unasked is refresh gauges.
+/// Longest sleep of the thread: what it does unasked is refresh gauges, and look at the folder.
 const TICK: Duration = Duration::from_millis(500);
+/// Span from a segment that could not be prepared to the next try: doubles up to [`TICK`].
+const RETRY_FIRST: Duration = Duration::from_millis(25);
+
+/// Waiting after a segment that could not be prepared.
+#[derive(Debug, Default)]
+pub(super) struct Retry {
+    /// Not before, and the span that led there.
+    next: Option<(Instant, Duration)>,
+}
+
+impl Retry {
+    /// Whether the last try failed.
+    pub(super) const fn is_failing(&self) -> bool {
+        self.next.is_some()
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.next.is_none_or(|(next, _)| next <= now)
+    }
+
+    /// Takes note of a failure; says whether it is the first.
+    fn failed(&mut self, now: Instant) -> bool {
+        let was_failing = self.is_failing();
+        let span = self.next.map_or(RETRY_FIRST, |(_, span)| (span * 2).min(TICK));
+        self.next = Some((now + span, span));
+        !was_failing
+    }
+
+    /// Takes note of a success; says whether failures came before it.
+    fn worked(&mut self) -> bool {
+        self.next.take().is_some()
+    }
+
+    /// How long to sleep.
+    fn sleep(&self, now: Instant) -> Duration {
+        self.next.map_or(TICK, |(next, _)| next.saturating_duration_since(now).min(TICK))
+    }
+}
 
 /// Whether the pages of a prepared segment are brought into memory at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,13 +82,45 @@ impl Pages {
 /// Runs until the journal stops.
 pub(super) fn run(shared: &Shared) {
     give_way();
+    let mut looked = Instant::now();
     while !shared.is_stopping.load(Ordering::SeqCst) {
         unmap(shared);
+        if looked.elapsed() >= TICK {
+            looked = Instant::now();
+            look(shared);
+        }
         fill_slots(shared);
         shared.refresh_metrics();
-        std::thread::park_timeout(TICK);
+        let sleep = lock(&shared.retry).sleep(Instant::now());
+        std::thread::park_timeout(sleep);
     }
     unmap(shared);
+}
+
+/// Looks at the folder, and at the files of segments that are open.
+pub(super) fn look(shared: &Shared) {
+    let path = shared.folder.path().display();
+    match shared.folder.look(shared.identity, &shared.directory_lock) {
+        Look::Same => (),
+        Look::Fault(fault) => tracing::warn!(%path, "{}", fault.text()),
+        Look::Back => tracing::info!(%path, "the journal folder is as it should be again"),
+        Look::MadeAnew => {
+            shared.metrics.folders_removed_total.add(1);
+            tracing::warn!(
+                %path,
+                "the journal folder was removed; a new one takes what follows, and what was in the \
+                 old one and is not shipped cannot be found after a restart: see what removes it"
+            );
+        }
+    }
+    let segments: Vec<Arc<Segment>> = lock(&shared.registry).segments.clone();
+    for segment in segments {
+        if let Some(fault) = segment.look() {
+            shared.metrics.segments_removed_total.add(1);
+            let path = segment.path.display();
+            tracing::warn!(%path, "journal segment {fault}; its lane goes on in another");
+        }
+    }
 }
 
 /// Unmaps what lanes are done with.
@@ -94,23 +162,54 @@ fn fill_slot(shared: &Shared, slot: &Slot) -> bool {
 }
 
 /// Makes a segment ready for the lane of `slot`. `None`, with the slot marked full, when every
-/// file still holds something a reader needs. A file that fails is given up and counted.
+/// file still holds something a reader needs, and when one could not be opened or mapped: that one
+/// stays free and is tried again after a while.
 pub(super) fn prepare(shared: &Shared, slot: &Slot, pages: Pages) -> Option<Prepared> {
-    loop {
-        let claimed = claim(shared, slot)?;
-        match build(shared, slot.lane, claimed, pages) {
-            Ok(prepared) => {
-                let mut registry = lock(&shared.registry);
-                registry.file_bytes += u64::from(shared.segment_bytes);
-                registry.segments.push(Arc::clone(&prepared.segment));
-                return Some(prepared);
+    if !lock(&shared.retry).is_due(Instant::now()) {
+        slot.is_full.store(true, Ordering::Release);
+        return None;
+    }
+    let claimed = claim(shared, slot)?;
+    match build(shared, slot.lane, claimed, pages) {
+        Ok(prepared) => {
+            let mut registry = lock(&shared.registry);
+            registry.file_bytes += u64::from(shared.segment_bytes);
+            registry.segments.push(Arc::clone(&prepared.segment));
+            drop(registry);
+            if lock(&shared.retry).worked() {
+                tracing::info!("journal segments can be prepared again");
             }
-            Err(error) => {
-                shared.metrics.prepare_errors_total.add(1);
-                let path = segment_path(&shared.dir, claimed.number);
-                tracing::warn!(%error, path = %path.display(), "journal segment given up");
-            }
+            Some(prepared)
         }
+        Err(error) => {
+            slot.is_full.store(true, Ordering::Release);
+            lock(&shared.registry).give_back(claimed);
+            shared.metrics.prepare_errors_total.add(1);
+            if lock(&shared.retry).failed(Instant::now()) {
+                let path = segment_path(shared.folder.path(), claimed.number);
+                let cure = cure(&error);
+                tracing::warn!(
+                    %error,
+                    path = %path.display(),
+                    "journal segment cannot be prepared; it is tried again, and what finds no space \
+                     meanwhile is dropped and counted{cure}"
+                );
+            }
+            None
+        }
+    }
+}
+
+/// What helps against an error of [`build`], as the end of a message.
+fn cure(error: &io::Error) -> &'static str {
+    use rustix::io::Errno;
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE) => ": raise the limit of open files (ulimit -n, LimitNOFILE=)",
+        Some(Errno::NFILE) => ": raise fs.file-max",
+        Some(Errno::NOSPC | Errno::DQUOT) => ": make room on the disk of telemetry.journal.path",
+        Some(Errno::NOMEM) => ": raise the memory limit or vm.max_map_count",
+        Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => ": make telemetry.journal.path writable",
+        _ => "",
     }
 }
 
@@ -129,7 +228,7 @@ fn claim(shared: &Shared, slot: &Slot) -> Option<FreeFile> {
             return Some(claimed);
         }
         drop(registry);
-        if let Err(error) = std::fs::remove_file(segment_path(&shared.dir, claimed.number)) {
+        if let Err(error) = shared.folder.opened().remove(claimed.number) {
             tracing::warn!(%error, number = claimed.number, "surplus journal segment not removed");
         }
     }
@@ -140,16 +239,12 @@ fn claim(shared: &Shared, slot: &Slot) -> Option<FreeFile> {
 /// # Errors
 /// What the system says; the file is not usable then.
 fn build(shared: &Shared, lane: u8, free: FreeFile, pages: Pages) -> io::Result<Prepared> {
-    let path = segment_path(&shared.dir, free.number);
-    let bytes = shared.segment_bytes;
+    let (folder, bytes) = (shared.folder.opened(), shared.segment_bytes);
     if free.bytes == 0 {
         // A sync of this file failed: nothing about it is believed any more.
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => (),
-        }
+        folder.remove(free.number)?;
     }
-    let file = reserve(&path, bytes)?;
+    let file = folder.reserve(free.number, bytes)?;
     let mut mapping = Mapping::new(&file, bytes)?;
     if pages == Pages::Populated {
         // Refused before Linux 5.14; then the lane meets the page faults.
@@ -167,21 +262,9 @@ fn build(shared: &Shared, lane: u8, free: FreeFile, pages: Pages) -> io::Result<
     };
     write_header(&mut mapping, &header);
     mapping.bytes_mut()[HEADER_BYTES..HEADER_BYTES + FRAME_HEAD_BYTES].fill(0);
-    let segment = Arc::new(Segment::prepared(free.number, path, &header, file));
+    let path = segment_path(shared.folder.path(), free.number);
+    let segment = Arc::new(Segment::prepared(free.number, path, folder, &header, file));
     Ok(Prepared { mapping, segment })
-}
-
-/// Opens or creates a segment file of exactly `bytes`, every block allocated.
-///
-/// # Errors
-/// What the system says, such as no space.
-pub(super) fn reserve(path: &std::path::Path, bytes: u32) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-    if file.metadata()?.len() > u64::from(bytes) {
-        file.set_len(u64::from(bytes))?;
-    }
-    rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, u64::from(bytes))?;
-    Ok(file)
 }
 
 /// Writes both header copies, one after the other: whenever the process ends, one is whole.

@@ -218,6 +218,7 @@ impl Reader {
             registry.prune(&mut cursor.marks, |key| shared.is_current(key));
             registry.passes_more(&durable.cursor.marks, &cursor.marks)
         };
+        durable.files.follow(&shared.folder)?;
         durable.files.store(&cursor, frees)?;
         drop(held);
         durable.cursor = cursor;
@@ -377,7 +378,7 @@ impl Reader {
                 return Ok(None);
             };
             self.missed += lane.go_to(&segment);
-            match File::open(&segment.path) {
+            match segment.open() {
                 Ok(file) => lane.segment = Some((segment, file)),
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(ReadError { path: segment.path.clone(), source: error });

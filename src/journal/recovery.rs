@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::cursor::{Cursor, CursorFiles, Mark};
 use super::error::OpenError;
+use super::folder::Opened;
 use super::format::{
     HEADER_BYTES, Header, HeaderFault, Key, PerStream, SEGMENT_BYTES_MAX, State, VERSION,
     next_offset, stream_index,
@@ -95,7 +96,7 @@ pub(super) fn read_header(file: &File) -> Result<Header, HeaderFault> {
 ///
 /// # Errors
 /// [`OpenError::Newer`], [`OpenError::Directory`]; damage is none.
-pub(super) fn recover(dir: &Path) -> Result<Found, OpenError> {
+pub(super) fn recover(dir: &Path, folder: &Arc<Opened>) -> Result<Found, OpenError> {
     let mut found = Found::default();
     load_cursors(dir, &mut found.registry)?;
     let mut taken = Vec::new();
@@ -135,7 +136,7 @@ pub(super) fn recover(dir: &Path) -> Result<Found, OpenError> {
         if previous.is_none_or(|(_, _, previous)| previous.key != header.key) {
             found.damaged_records += missing_before(&found.registry, header);
         }
-        measure_segment(dir, *number, path, header, next, &mut window, &mut found);
+        measure_segment(dir, folder, *number, path, header, next, &mut window, &mut found);
     }
     Ok(found)
 }
@@ -167,6 +168,7 @@ fn missing_before(registry: &Registry, first: &Header) -> u64 {
 /// Measures one segment and registers it.
 fn measure_segment(
     dir: &Path,
+    folder: &Arc<Opened>,
     number: u32,
     path: &Path,
     header: &Header,
@@ -188,7 +190,8 @@ fn measure_segment(
         || measured.lost(),
         |next| next.base().saturating_sub(header.base()).saturating_sub(records),
     );
-    let segment = Segment::recovered(number, path.to_owned(), header, measured.progress);
+    let segment =
+        Segment::recovered(number, path.to_owned(), Arc::clone(folder), header, measured.progress);
     let (mut unread, mut lost_unread) = (0, 0);
     for reader in durable.values_mut() {
         let shipped =

@@ -83,6 +83,18 @@ impl Registry {
         Some(free_file(&segment))
     }
 
+    /// Gives back a file that could not be prepared: behind the others, so that one that never can be
+    /// stands in nobody's way.
+    pub(super) fn give_back(&mut self, free: FreeFile) {
+        self.file_bytes += u64::from(free.bytes);
+        self.free.push_back(free);
+    }
+
+    /// Bytes of segments that are open: prepared or taken.
+    pub(super) fn open_bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| u64::from(segment.bytes)).sum()
+    }
+
     /// Gives back a prepared segment that its lane never took.
     pub(super) fn release(&mut self, segment: &Arc<Segment>) {
         self.segments.retain(|other| !Arc::ptr_eq(other, segment));
@@ -106,6 +118,19 @@ impl Registry {
             .iter()
             .filter(|segment| segment.taken().is_some())
             .map(|segment| marks.get(&segment.key).unwrap_or(&Mark::START).left_in(segment))
+            .sum()
+    }
+
+    /// Of [`Registry::records_behind`], those in files that are not at their path.
+    pub(super) fn unfindable_behind(&self, marks: &Marks) -> u64 {
+        let left = |segment: &Arc<Segment>| {
+            marks.get(&segment.key).unwrap_or(&Mark::START).left_in(segment)
+        };
+        self.segments
+            .iter()
+            .filter(|segment| segment.taken().is_some())
+            .filter(|segment| left(segment) > 0 && !segment.is_findable())
+            .map(left)
             .sum()
     }
 

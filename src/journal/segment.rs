@@ -6,10 +6,12 @@
 //! Not here: the bytes (`format`, `mapping`), which segments exist (`registry`).
 
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::folder::Opened;
 use super::format::{HEADER_BYTES, Header, Key, PerStream, State};
 use super::lock;
 
@@ -64,8 +66,13 @@ pub(super) struct Segment {
     sealed: AtomicBool,
     /// The file is about to be overwritten.
     retired: AtomicBool,
-    /// A sync failed: nothing more may be appended, and the file is not used again.
+    /// A sync failed, or the file was removed or cut: nothing more may be appended, and the file is
+    /// made anew before its next use.
     failed: AtomicBool,
+    /// The file was removed: `to_sync` is the last way to its bytes.
+    removed: AtomicBool,
+    /// The folder that the file is in; by `path` where another process may be writing.
+    folder: Option<Arc<Opened>>,
     /// Offset up to which the bytes are on the disk.
     synced: AtomicU32,
     /// Records found damaged and counted.
@@ -77,13 +84,29 @@ pub(super) struct Segment {
 
 impl Segment {
     /// A segment prepared for a lane.
-    pub(super) fn prepared(file: u32, path: PathBuf, header: &Header, opened: File) -> Self {
-        Self { to_sync: Mutex::new(Some(Arc::new(opened))), ..Self::new(file, path, header, true) }
+    pub(super) fn prepared(
+        file: u32,
+        path: PathBuf,
+        folder: Arc<Opened>,
+        header: &Header,
+        opened: File,
+    ) -> Self {
+        Self {
+            to_sync: Mutex::new(Some(Arc::new(opened))),
+            folder: Some(folder),
+            ..Self::new(file, path, header, true)
+        }
     }
 
     /// A segment of an earlier run, measured by recovery: it will not grow.
-    pub(super) fn recovered(file: u32, path: PathBuf, header: &Header, found: Progress) -> Self {
-        let segment = Self::new(file, path, header, true);
+    pub(super) fn recovered(
+        file: u32,
+        path: PathBuf,
+        folder: Arc<Opened>,
+        header: &Header,
+        found: Progress,
+    ) -> Self {
+        let segment = Self { folder: Some(folder), ..Self::new(file, path, header, true) };
         segment.set_progress(found);
         segment.sealed.store(true, Ordering::Release);
         segment.synced.store(found.end, Ordering::Relaxed);
@@ -110,6 +133,8 @@ impl Segment {
             sealed: AtomicBool::new(false),
             retired: AtomicBool::new(false),
             failed: AtomicBool::new(false),
+            removed: AtomicBool::new(false),
+            folder: None,
             synced: AtomicU32::new(Progress::EMPTY.end),
             lost: AtomicU64::new(0),
             to_sync: Mutex::new(None),
@@ -174,7 +199,42 @@ impl Segment {
         self.retired.load(Ordering::SeqCst)
     }
 
-    /// Whether a sync failed.
+    /// Opens the file for reading: also a removed one, as long as it is kept open.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn open(&self) -> io::Result<File> {
+        if let Some(file) = &*lock(&self.to_sync) {
+            return file.try_clone();
+        }
+        self.folder.as_ref().map_or_else(|| File::open(&self.path), |dir| dir.open(self.file))
+    }
+
+    /// Looks whether the file that is kept open is still whole and in the folder; what is wrong is told
+    /// once, and nothing more is appended then.
+    pub(super) fn look(&self) -> Option<&'static str> {
+        let file = lock(&self.to_sync).clone()?;
+        let stat = rustix::fs::fstat(&file).ok()?;
+        if self.is_failed() {
+            return None;
+        }
+        let is_removed = stat.st_nlink == 0;
+        if !is_removed
+            && u64::try_from(stat.st_size).is_ok_and(|size| size >= u64::from(self.bytes))
+        {
+            return None;
+        }
+        self.removed.store(is_removed, Ordering::Relaxed);
+        self.failed.store(true, Ordering::Relaxed);
+        Some(if is_removed { "was removed" } else { "was cut" })
+    }
+
+    /// Whether the next start would find the file.
+    pub(super) fn is_findable(&self) -> bool {
+        !self.removed.load(Ordering::Relaxed) && self.path.exists()
+    }
+
+    /// Whether a sync failed, or the file was removed or cut.
     pub(super) fn is_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
     }
@@ -211,7 +271,8 @@ impl Segment {
 
     /// Closes the descriptor kept for syncing when there is nothing left to sync.
     pub(super) fn close_when_synced(&self) {
-        if self.is_sealed() && self.progress().end <= self.synced.load(Ordering::Relaxed) {
+        let is_synced = self.progress().end <= self.synced.load(Ordering::Relaxed);
+        if self.is_sealed() && is_synced && !self.removed.load(Ordering::Relaxed) {
             *lock(&self.to_sync) = None;
         }
     }

@@ -2,7 +2,6 @@
 //!
 //! Invariant: a lane touches only its own [`Slot`] and atomics on its common path.
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::Thread;
@@ -10,11 +9,13 @@ use std::time::Duration;
 
 use crossbeam_queue::ArrayQueue;
 
+use super::folder::Folder;
 use super::format::Key;
 use super::gap::Teller;
 use super::identity::{Identity, Lock};
 use super::lock;
 use super::mapping::Mapping;
+use super::prepare::Retry;
 use super::registry::Registry;
 use super::segment::Segment;
 use crate::metrics::JournalMetrics;
@@ -51,8 +52,7 @@ pub(super) struct Slot {
 /// Everything that an open journal's parts share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// The directory.
-    pub(super) dir: PathBuf,
+    pub(super) folder: Folder,
     /// Most bytes of segment files.
     pub(super) bytes_max: u64,
     /// Length of new segments.
@@ -85,6 +85,8 @@ pub(super) struct Shared {
     pub(super) is_stopping: AtomicBool,
     /// Lanes not yet dropped.
     pub(super) live_lanes: AtomicUsize,
+    /// When segments are prepared again after one could not be.
+    pub(super) retry: Mutex<Retry>,
     /// Held until the journal is closed and no lane is left.
     pub(super) directory_lock: Mutex<Option<Lock>>,
 }
@@ -114,10 +116,14 @@ impl Shared {
         };
         self.metrics.appended_total.set(total(|slot| &slot.appended));
         self.metrics.dropped_full_total.set(total(|slot| &slot.dropped));
+        let is_failing = lock(&self.retry).is_failing();
+        self.metrics.folder_fault.set(u64::from(self.folder.fault().is_some()));
         let registry = lock(&self.registry);
         self.metrics.segments.set((registry.segments.len() + registry.free.len()) as u64);
         self.metrics.used_bytes.set(registry.used_bytes());
-        self.metrics.capacity_bytes.set(self.bytes_max.max(registry.file_bytes));
+        // A file that cannot be opened or mapped holds nothing until it can.
+        let usable = if is_failing { registry.open_bytes() } else { registry.file_bytes };
+        self.metrics.capacity_bytes.set(usable);
     }
 
     /// Counts records of a segment that turned out to be damaged: `lost` altogether.
@@ -134,9 +140,4 @@ impl Shared {
             *lock(&self.directory_lock) = None;
         }
     }
-}
-
-/// Path of the segment file with this number.
-pub(super) fn segment_path(dir: &Path, number: u32) -> PathBuf {
-    dir.join(format!("segment-{number:08}"))
 }

@@ -172,11 +172,14 @@ metrics! {
         damaged_records_total: Counter "lbproxy_journal_damaged_records_total" "" "Records lost to damage on disk, by their numbers.";
         damaged_segments_total: Counter "lbproxy_journal_damaged_segments_total" "" "Segments kept aside because of damage.";
         late_preparations_total: Counter "lbproxy_journal_late_preparations_total" "" "Times a worker had to wait for a prepared segment and found none.";
-        prepare_errors_total: Counter "lbproxy_journal_prepare_errors_total" "" "Segment files given up because they could not be reserved or mapped.";
+        prepare_errors_total: Counter "lbproxy_journal_prepare_errors_total" "" "Times a segment file could not be opened, reserved or mapped; it is tried again.";
         sync_errors_total: Counter "lbproxy_journal_sync_errors_total" "" "Failures of fdatasync(2).";
+        folder_fault: Gauge "lbproxy_journal_folder_fault" "" "1 while the journal folder is moved, removed, replaced or cannot be written.";
+        folders_removed_total: Counter "lbproxy_journal_folders_removed_total" "" "Times the folder was removed under the running process and made anew.";
+        segments_removed_total: Counter "lbproxy_journal_segments_removed_total" "" "Segment files removed or cut by somebody else while they were written.";
         segments: Gauge "lbproxy_journal_segments" "" "Segment files on disk.";
         used_bytes: Gauge "lbproxy_journal_used_bytes" "" "Bytes of segments that a reader still needs.";
-        capacity_bytes: Gauge "lbproxy_journal_capacity_bytes" "" "Most bytes the journal may take.";
+        capacity_bytes: Gauge "lbproxy_journal_capacity_bytes" "" "Bytes of segment files that can be used now: lower than `journal.size` while some cannot be opened or mapped.";
     }
     /// Shipping: right side of the second equation.
     ShipMetrics {

@@ -205,8 +205,8 @@ export function make({ state, listen, go }) {
     set(made.value, count(now.created));
     set(made.note, 'records since the start');
     set(kept.value, count(now.journaled));
-    set(kept.note, lost ? `${count(now.dropped)} dropped, ${count(now.damaged)} damaged` : `no gap; ${bytes(now.journal_used_bytes)} of ${bytes(now.journal_capacity_bytes)} in use`);
-    attr(kept.node, 'class', lost ? 'bad' : 'good');
+    set(kept.note, now.journal_fault ? now.journal_fault : lost ? `${count(now.dropped)} dropped, ${count(now.damaged)} damaged` : `no gap; ${bytes(now.journal_used_bytes)} of ${bytes(now.journal_capacity_bytes)} in use`);
+    attr(kept.node, 'class', lost || now.journal_fault ? 'bad' : 'good');
     const ship = now.shipping;
     if (ship.state === 'off') {
       set(sent.value, 'not configured');

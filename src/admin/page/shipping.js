@@ -60,7 +60,7 @@ export function make({ listen }) {
     set(advice, what);
     const values = [
       [count(trust.created), 'records made'],
-      [count(trust.journaled), trust.dropped ? `${count(trust.dropped)} found no space` : `${share(trust.journal_used_bytes, trust.journal_capacity_bytes)} of ${bytes(trust.journal_capacity_bytes)} in use`],
+      [count(trust.journaled), trust.journal_fault ? trust.journal_fault : trust.dropped ? `${count(trust.dropped)} found no space` : `${share(trust.journal_used_bytes, trust.journal_capacity_bytes)} of ${bytes(trust.journal_capacity_bytes)} in use`],
       is_off ? ['–', 'not configured'] : [count(ship.pending), `pending; behind by ${span(ship.oldest_pending_s)}`],
       is_off ? ['–', 'not configured'] : [count(ship.batches), `${count(ship.batches_in_flight)} of ${count(ship.batches_in_flight_max)} under way; ${count(ship.batch_errors)} failed`],
       is_off ? ['–', 'not configured'] : [count(ship.acknowledged + ship.duplicate), `stored; ${bytes(ship.sent_bytes)} sent`],
@@ -69,7 +69,7 @@ export function make({ listen }) {
       set(station.value, values[i][0]);
       set(station.note, values[i][1]);
     });
-    attr(stations[1].node, 'class', trust.dropped + trust.damaged ? 'bad' : null);
+    attr(stations[1].node, 'class', trust.dropped + trust.damaged || trust.journal_fault ? 'bad' : null);
     attr(stations[4].node, 'class', is_off ? 'none' : kind);
     outcomes.replaceChildren(...(is_off
       ? [h('tr', {}, h('td', { class: 'empty' }, 'Not configured: nothing is shipped.'))]

@@ -173,6 +173,8 @@ pub(super) struct Trust {
     pub(super) dropped: u64,
     /// Lost: they could not be read.
     pub(super) damaged: u64,
+    /// What is wrong with the journal folder, and the cure.
+    pub(super) journal_fault: Option<Shown>,
     /// Bytes that readers still need.
     pub(super) journal_used_bytes: u64,
     /// Bytes that there are.

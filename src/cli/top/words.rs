@@ -270,6 +270,9 @@ pub(super) fn trust(trust: &Trust) -> Vec<Piece> {
     if let Some(rows) = trust.rollup_lost.filter(|&rows| rows > 0) {
         pieces.push(Piece::new(Tone::Warn, format!("{} rollup rows lost", count(rows))));
     }
+    if let Some(fault) = &trust.journal_fault {
+        pieces.push(Piece::new(Tone::Bad, fault.to_string()));
+    }
     let used = share(trust.journal_used_bytes, trust.journal_capacity_bytes);
     pieces
         .push(Piece::labelled("journal", Tone::Normal, percent(used)).and(Tone::Quiet, " in use"));

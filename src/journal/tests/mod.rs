@@ -1,6 +1,7 @@
 //! The journal as its users see it.
 
 mod basic;
+mod folder;
 
 use std::path::Path;
 use std::sync::Arc;

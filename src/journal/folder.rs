@@ -1,0 +1,236 @@
+//! The folder of an open journal: segment files by a descriptor of it, and whether it is still what
+//! stands at the configured path.
+//!
+//! ```text
+//! at the path ──renamed, unmounted, covered──► away      files are made and read in it all the same
+//!      ▲      ──removed──────────────────────► removed   nothing can be made in it
+//!      │      ──read-only, rights taken──────► unwritable
+//!      └───────────── it is back, or a new one was made after a removal
+//! ```
+//! Invariants: nothing is ever made in a folder whose lock this process does not hold; a folder of
+//! another journal is left alone. Not here: when to look (`prepare`), which files are in use
+//! (`registry`).
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rustix::fs::{Access, AtFlags, CWD, FallocateFlags, Mode, OFlags};
+
+use super::identity::{self, Identity, Lock};
+use super::{lock, recovery};
+
+/// What is wrong with the folder of a running journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum FolderFault {
+    /// It was renamed or unmounted, or something else stands at its path. Records go on into it.
+    Away = 1,
+    /// It was removed, and no other could be made yet.
+    Removed,
+    /// No file can be made in it: read-only, or the rights were taken.
+    Unwritable,
+}
+
+impl FolderFault {
+    /// What it means and the cure, for people.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Away => {
+                "the journal folder was moved, unmounted or replaced; records go on into it, but a \
+                 restart would not find them: bring it back to its path"
+            }
+            Self::Removed => {
+                "the journal folder was removed and no new one can be made; records go on into \
+                 memory of removed files until these are full: make the folder, with room and rights"
+            }
+            Self::Unwritable => {
+                "the journal folder cannot be written; records go on into the segments that are \
+                 open: make it writable"
+            }
+        }
+    }
+
+    const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Away),
+            2 => Some(Self::Removed),
+            3 => Some(Self::Unwritable),
+            _ => None,
+        }
+    }
+}
+
+/// A folder, open: names in it mean the same wherever it is moved.
+#[derive(Debug)]
+pub(super) struct Opened {
+    file: OwnedFd,
+    /// Device and inode.
+    id: (u64, u64),
+}
+
+impl Opened {
+    /// # Errors
+    /// What the system says.
+    pub(super) fn new(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let file = rustix::fs::open(path, flags, Mode::empty())?;
+        let stat = rustix::fs::fstat(&file)?;
+        Ok(Self { file, id: (stat.st_dev, stat.st_ino) })
+    }
+
+    /// Opens a segment file for reading.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn open(&self, number: u32) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(&self.file, segment_name(number), flags, Mode::empty())?.into())
+    }
+
+    /// Opens or creates a segment file of exactly `bytes`, every block allocated.
+    ///
+    /// # Errors
+    /// What the system says, such as no space.
+    pub(super) fn reserve(&self, number: u32, bytes: u32) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o666);
+        let file: File = rustix::fs::openat(&self.file, segment_name(number), flags, mode)?.into();
+        if file.metadata()?.len() > u64::from(bytes) {
+            file.set_len(u64::from(bytes))?;
+        }
+        rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, u64::from(bytes))?;
+        Ok(file)
+    }
+
+    /// Removes a segment file.
+    ///
+    /// # Errors
+    /// What the system says; a file that is not there is none.
+    pub(super) fn remove(&self, number: u32) -> io::Result<()> {
+        match rustix::fs::unlinkat(&self.file, segment_name(number), AtFlags::empty()) {
+            Err(rustix::io::Errno::NOENT) => Ok(()),
+            result => Ok(result?),
+        }
+    }
+
+    /// Whether the folder itself is gone for good.
+    fn is_removed(&self) -> bool {
+        rustix::fs::fstat(&self.file).is_ok_and(|stat| stat.st_nlink == 0)
+    }
+
+    fn is_writable(&self) -> bool {
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        rustix::fs::accessat(&self.file, ".", access, AtFlags::EACCESS).is_ok()
+    }
+}
+
+/// The folder of the journal of this process.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    opened: Mutex<Arc<Opened>>,
+    /// Rises when a new folder takes the place of a removed one.
+    generation: AtomicU64,
+    /// [`FolderFault`], 0 for none.
+    fault: AtomicU8,
+}
+
+/// What a look at the folder found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// As at the look before.
+    Same,
+    /// Something is wrong since.
+    Fault(FolderFault),
+    /// What was wrong is over.
+    Back,
+    /// It was removed, and a new one stands at the path, locked by this process.
+    MadeAnew,
+}
+
+impl Folder {
+    /// The folder at `path`, whose lock the caller holds.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn new(path: PathBuf) -> io::Result<Self> {
+        let opened = Mutex::new(Arc::new(Opened::new(&path)?));
+        Ok(Self { path, opened, generation: AtomicU64::new(0), fault: AtomicU8::new(0) })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder as it is open now.
+    pub(super) fn opened(&self) -> Arc<Opened> {
+        Arc::clone(&lock(&self.opened))
+    }
+
+    /// Rises when a new folder takes the place of a removed one.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// What is wrong with it, at the last look.
+    pub(super) fn fault(&self) -> Option<FolderFault> {
+        FolderFault::from_code(self.fault.load(Ordering::Relaxed))
+    }
+
+    /// Looks whether it is still what stands at the path; makes a new one after a removal, under the
+    /// same `identity` and with `held` as its lock. A few system calls.
+    pub(super) fn look(&self, identity: Identity, held: &Mutex<Option<Lock>>) -> Look {
+        let opened = self.opened();
+        let is_removed = opened.is_removed();
+        if is_removed && self.make_anew(identity, held).is_ok() {
+            self.fault.store(0, Ordering::Relaxed);
+            self.generation.fetch_add(1, Ordering::Release);
+            return Look::MadeAnew;
+        }
+        let is_here = rustix::fs::statat(CWD, &self.path, AtFlags::empty())
+            .is_ok_and(|stat| (stat.st_dev, stat.st_ino) == opened.id);
+        let fault = match (is_removed, is_here) {
+            (true, _) => Some(FolderFault::Removed),
+            (false, false) => Some(FolderFault::Away),
+            (false, true) => (!opened.is_writable()).then_some(FolderFault::Unwritable),
+        };
+        let code = fault.map_or(0, |fault| fault as u8);
+        if self.fault.swap(code, Ordering::Relaxed) == code {
+            return Look::Same;
+        }
+        fault.map_or(Look::Back, Look::Fault)
+    }
+
+    /// Makes and locks a folder at the path, unless a journal is there.
+    ///
+    /// # Errors
+    /// What the system says, or that somebody else's journal is there.
+    fn make_anew(&self, identity: Identity, held: &Mutex<Option<Lock>>) -> io::Result<()> {
+        let mut held = lock(held);
+        if held.is_none() {
+            return Err(io::Error::other("the journal is closed"));
+        }
+        std::fs::create_dir_all(&self.path)?;
+        let taken = Lock::take(&self.path).map_err(io::Error::other)?;
+        if recovery::list(&self.path).map_err(io::Error::other)?.is_empty() {
+            identity::store(&self.path, identity)?;
+            *lock(&self.opened) = Arc::new(Opened::new(&self.path)?);
+            *held = Some(taken);
+            return Ok(());
+        }
+        Err(io::Error::other("another journal stands at the path"))
+    }
+}
+
+fn segment_name(number: u32) -> String {
+    format!("segment-{number:08}")
+}
+
+/// Path of the segment file with this number, for people.
+pub(super) fn segment_path(dir: &Path, number: u32) -> PathBuf {
+    dir.join(segment_name(number))
+}
