@@ -225,7 +225,7 @@ impl ServiceState {
         let limits = service.outlier;
         let floor = Arc::new(Floor::new(service.hosts.len(), limits.max_ejected));
         let outlier = |host: &config::Endpoint| {
-            let names = (service.name.clone(), format!("{}:{}", host.address, host.port));
+            let names = (service.name.clone(), host.to_string());
             Arc::new(Outlier::new(names, limits, &floor, changed))
         };
         Self {
