@@ -40,4 +40,5 @@ mod terminations;
 mod top;
 mod traces;
 mod traffic;
+mod upgrade;
 mod vitals;
