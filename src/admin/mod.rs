@@ -17,6 +17,7 @@ mod guard;
 mod live;
 mod page;
 mod picture;
+mod seen;
 mod summary;
 mod tail;
 

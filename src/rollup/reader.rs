@@ -23,7 +23,7 @@ use crate::base::background::{Background, RESTART_PAUSE};
 use crate::base::clock::{millis, wall_ms};
 use crate::journal::{Entry, Identity, Reader};
 use crate::metrics::RollupMetrics;
-use crate::record::Stream;
+use crate::record::{Stream, timestamp_ms};
 
 /// Name of the durable reader in the journal.
 pub const READER: &str = "rollup";
@@ -136,6 +136,10 @@ impl<'o> Service<'o> {
     /// Goes on from the state, if there is one.
     pub(super) fn new(options: &'o mut Options, now_ms: u64) -> Self {
         let core = load(options, now_ms);
+        // Of a window that went on nobody knows more than its bounds.
+        for span in core.open.keys() {
+            options.history.counted_earlier(span.start_ms, span.end_ms());
+        }
         Self {
             written: (core.pending_count() > 0).then(HashSet::new),
             core,
@@ -210,11 +214,21 @@ impl<'o> Service<'o> {
     fn read(&mut self, now_ms: u64) -> bool {
         for _ in 0..SLICES_MAX {
             let (core, written, held) = (&mut self.core, &mut self.written, &mut self.held_bytes);
-            let metrics = &self.options.metrics;
+            let (metrics, own) = (&self.options.metrics, self.options.identity);
+            let mut earlier: Option<(u64, u64)> = None;
             let read = self.options.reader.read(SLICE_BYTES, &mut |entry| {
                 *held += entry.payload.len() as u64;
+                if (entry.instance, entry.epoch) != (own.instance, own.epoch)
+                    && let Ok(time_ms) = timestamp_ms(entry.payload)
+                {
+                    let (first, last) = earlier.unwrap_or((time_ms, time_ms));
+                    earlier = Some((first.min(time_ms), last.max(time_ms)));
+                }
                 visit(core, written.as_mut(), metrics, &entry, now_ms);
             });
+            if let Some((first_ms, last_ms)) = earlier {
+                self.options.history.counted_earlier(first_ms, last_ms);
+            }
             match read {
                 Ok(0) => return true,
                 Ok(_) => (),
