@@ -15,8 +15,8 @@ use lbproxy::journal::{Appended, From, Journal, Lane, Options, Reader};
 use lbproxy::metrics::JournalMetrics;
 use lbproxy::otlp::{Batch, Choice};
 use lbproxy::record::{
-    AccessRecord, Bytes, Constants, Count, EcsNanos, Flag, Ip, Micros, Origin, Outcome, Phase,
-    Port, Reason, State, Status, Stream, Text, TimestampMs, write_document, write_id,
+    AccessRecord, Bytes, Constants, Count, EcsNanos, Flag, IdForm, Ip, Micros, Origin, Outcome,
+    Phase, Port, Reason, State, Status, Stream, Text, TimestampMs, write_document, write_id,
 };
 use lbproxy::rollup::{Core, Rules};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -84,6 +84,7 @@ fn constants() -> Constants {
         node_name: "node".to_owned(),
         version: "0.1.0".to_owned(),
         config_hash: "01234567".to_owned(),
+        ids: IdForm::default(),
     }
 }
 

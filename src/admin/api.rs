@@ -28,6 +28,7 @@ use tokio::sync::mpsc;
 use super::before::{self, Before};
 use super::events::{self, Seat};
 use super::live::Live;
+use super::seen::Seen;
 use super::summary::{self, Span};
 use super::{Discover, Sources, picture, tail};
 use crate::base::clock::wall_ms;
@@ -183,10 +184,12 @@ impl Shared {
         let past = history.map(|history| history.since(before::since_ms(span)));
         let age_ms = u64::try_from(self.sources.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         let value = past.map_or(Value::Null, |past| {
-            let before = Before::new(&past, span, span.now_ms.saturating_sub(age_ms));
+            let start_ms = span.now_ms.saturating_sub(age_ms);
+            let before = Before::new(&past, span, start_ms);
+            let seen = Seen::of(&past, start_ms);
             match key.0 {
-                Page::Overview => summary::overview(&past, span, before.as_ref()),
-                Page::Services => summary::services(&past, span, before.as_ref()),
+                Page::Overview => summary::overview(&past, span, seen, before.as_ref()),
+                Page::Services => summary::services(&past, span, seen, before.as_ref()),
             }
         });
         let text: Arc<str> = Arc::from(value.to_string());

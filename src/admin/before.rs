@@ -132,7 +132,14 @@ mod tests {
             }
         }
         let windows = core.close_all().into_iter().map(Arc::new).collect();
-        Past { windows, open: Arc::default(), open_ms: 0, slots: Vec::new(), forgotten_ms: 0 }
+        Past {
+            windows,
+            open: Arc::default(),
+            open_ms: 0,
+            slots: Vec::new(),
+            forgotten_ms: 0,
+            earlier_ms: None,
+        }
     }
 
     /// The last five minutes, asked for in the middle of minute 100.

@@ -19,6 +19,7 @@ mod listener;
 mod live;
 mod page;
 mod picture;
+mod seen;
 mod summary;
 mod tail;
 

@@ -1,7 +1,7 @@
 //! What was: figures of a span of time from rollups, as JSON for charts and tables.
 //!
 //! Totals are exact sums over the windows that touch the span, the open one included; `since_ms` says
-//! where they really begin. Charts of up to a quarter of an hour have a point every five seconds,
+//! where they really begin, `seen_s` what rates of them divide by (`seen`). Charts of up to a quarter of an hour have a point every five seconds,
 //! longer ones a point per window. With them come the figures of the period before (`before`). Not
 //! here: counters (`picture`).
 
@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::before::Before;
+use super::seen::Seen;
 use crate::record::{Outcome, Reason};
 use crate::rollup::{Past, SLOT_MS, SlotRow, Sum, Totals, Window};
 
@@ -126,7 +127,7 @@ fn reasons(totals: &Totals) -> Value {
 }
 
 /// The Overview page.
-pub(super) fn overview(past: &Past, span: Span, before: Option<&Before>) -> Value {
+pub(super) fn overview(past: &Past, span: Span, seen: Seen, before: Option<&Before>) -> Value {
     let (places, since_ms) = totals(past, span);
     let (all, services) = by_service(&places);
     let services = services.iter().filter(|(service, _)| service.is_some());
@@ -144,16 +145,17 @@ pub(super) fn overview(past: &Past, span: Span, before: Option<&Before>) -> Valu
         "now_ms": span.now_ms,
         "since_ms": since_ms,
         "until_ms": past.open_ms,
+        "seen_s": since_ms.map(|since_ms| seen.seconds(since_ms, past.open_ms)),
         "totals": figures(&all),
         "before": before.map(Before::overall),
         "reasons": reasons(&all),
         "services": services,
-        "series": series(past, span),
+        "series": series(past, span, seen),
     })
 }
 
 /// The Services page: every place with its figures and a small chart of its rate.
-pub(super) fn services(past: &Past, span: Span, before: Option<&Before>) -> Value {
+pub(super) fn services(past: &Past, span: Span, seen: Seen, before: Option<&Before>) -> Value {
     let (places, since_ms) = totals(past, span);
     let (all, services) = by_service(&places);
     let mut sparks = sparks(past);
@@ -183,6 +185,7 @@ pub(super) fn services(past: &Past, span: Span, before: Option<&Before>) -> Valu
         "now_ms": span.now_ms,
         "since_ms": since_ms,
         "until_ms": past.open_ms,
+        "seen_s": since_ms.map(|since_ms| seen.seconds(since_ms, past.open_ms)),
         "requests": all.requests,
         "before": before.map(Before::overall),
         "rows": rows,
@@ -221,9 +224,9 @@ struct Dot {
 }
 
 /// Lines over time, column by column; the first column of each is the oldest.
-fn series(past: &Past, span: Span) -> Value {
+fn series(past: &Past, span: Span, seen: Seen) -> Value {
     let is_fine = span.length_ms <= SLOTS_SPAN_MS;
-    let dots = if is_fine { slot_dots(past, span) } else { window_dots(past, span) };
+    let dots = if is_fine { slot_dots(past, span, seen) } else { window_dots(past, span, seen) };
     let column = |of: &dyn Fn(&Dot) -> Value| -> Value { dots.iter().map(of).collect() };
     let quantile = |index: usize| {
         column(&|dot: &Dot| dot.quantiles_us.map_or(Value::Null, |all| all[index].into()))
@@ -245,12 +248,13 @@ fn series(past: &Past, span: Span) -> Value {
 }
 
 /// Points of the last minutes.
-fn slot_dots(past: &Past, span: Span) -> Vec<Dot> {
+fn slot_dots(past: &Past, span: Span, seen: Seen) -> Vec<Dot> {
+    let seen = seen.by_this_process();
     let slots = past.slots.iter().filter(|slot| slot.start_ms + SLOT_MS > span.since_ms());
     let all = slots.filter_map(|slot| Some((slot.start_ms, slot.rows.first()?)));
     let dot = |(time_ms, row): (u64, &SlotRow)| Dot {
         time_ms,
-        seconds: seconds(SLOT_MS),
+        seconds: seen.seconds(time_ms, time_ms + SLOT_MS),
         classes: row.classes,
         outcomes: [row.success, row.failure],
         bytes: [row.request_bytes, row.response_bytes],
@@ -260,32 +264,22 @@ fn slot_dots(past: &Past, span: Span) -> Vec<Dot> {
 }
 
 /// A point per window; parts of one window are one point.
-fn window_dots(past: &Past, span: Span) -> Vec<Dot> {
+fn window_dots(past: &Past, span: Span, seen: Seen) -> Vec<Dot> {
     let mut sums: BTreeMap<u64, (u64, Sum)> = BTreeMap::new();
     for window in windows(past, span) {
         let (_, sum) =
             sums.entry(window.span.start_ms).or_insert((window.span.end_ms(), Sum::default()));
         window.rows.iter().for_each(|(_, totals)| sum.add_all(totals));
     }
-    let dot = |(time_ms, (end_ms, sum)): (u64, (u64, Sum))| {
-        // What is open has not lasted its whole length.
-        let end_ms = end_ms.min(past.open_ms.max(time_ms + 1_000));
-        Dot {
-            time_ms,
-            seconds: seconds(end_ms.saturating_sub(time_ms).max(1_000)),
-            classes: sum.classes,
-            outcomes: [sum.success, sum.failure],
-            bytes: [sum.request_bytes, sum.response_bytes],
-            quantiles_us: sum.quantiles_us(),
-        }
+    let dot = |(time_ms, (end_ms, sum)): (u64, (u64, Sum))| Dot {
+        time_ms,
+        seconds: seen.seconds(time_ms, end_ms),
+        classes: sum.classes,
+        outcomes: [sum.success, sum.failure],
+        bytes: [sum.request_bytes, sum.response_bytes],
+        quantiles_us: sum.quantiles_us(),
     };
     sums.into_iter().map(dot).collect()
-}
-
-/// Milliseconds in seconds.
-#[expect(clippy::cast_precision_loss, reason = "spans are short")]
-fn seconds(ms: u64) -> f64 {
-    ms as f64 / 1_000.0
 }
 
 /// A rate with three decimals at most: it is for eyes.

@@ -21,7 +21,7 @@ use crate::journal::{self, Journal, Lane};
 use crate::metrics::{AdminMetrics, JournalMetrics, Ledger, RollupMetrics, ShipMetrics};
 use crate::otlp;
 use crate::proxy;
-use crate::record::{Constants, Stream};
+use crate::record::{Constants, IdForm, Stream};
 use crate::rollup;
 use crate::ship;
 use crate::vitals;
@@ -243,6 +243,7 @@ fn constants(config: &Config) -> Constants {
         node_name: config.telemetry.instance.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         config_hash: config.hash.clone(),
+        ids: IdForm::default(),
     }
 }
 

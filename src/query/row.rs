@@ -115,11 +115,15 @@ impl<'a> Row<'a> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::record::{AccessRecord, Constants, ORIGIN_FIELDS, TimestampMs};
+    use crate::record::{AccessRecord, Constants, IdForm, ORIGIN_FIELDS, TimestampMs};
 
     /// Constants of the samples.
-    pub(in super::super) static CONSTANTS: Constants =
-        Constants { node_name: String::new(), version: String::new(), config_hash: String::new() };
+    pub(in super::super) static CONSTANTS: Constants = Constants {
+        node_name: String::new(),
+        version: String::new(),
+        config_hash: String::new(),
+        ids: IdForm::Bytes,
+    };
 
     /// Calls `check` with the row of a record.
     pub(in super::super) fn with_row<T>(
@@ -140,6 +144,7 @@ pub(super) mod tests {
             node_name: "n".to_owned(),
             version: "v".to_owned(),
             config_hash: "h".to_owned(),
+            ids: IdForm::Bytes,
         };
         let origin = Origin { instance: 0xab, epoch: 7, worker: 1, seq: 42, constants: &constants };
         let record = AccessRecord { timestamp: Some(TimestampMs(5)), ..AccessRecord::default() };

@@ -1,16 +1,10 @@
-//! From a record's binary form to its document, its `_id` and its values.
-//!
-//! `_id` is 26 characters of unpadded base64url over
-//! `time_ms(48) ‖ instance(40) ‖ epoch(16) ‖ lane(8) ‖ seq(40) ‖ kind(4)`: ordered by time, and the
-//! same after any replay, since all of it stands in the journal. A time past the year 10889 or a sequence number
-//! past 2^40 (a million a second for 12 days without a restart) would wrap. Rollups have the fingerprint
-//! of their window and key in place of epoch, lane and seq: written twice, they are stored once.
+//! From a record's binary form to its document and its values. Not here: its `_id` (`id`).
 
 use super::schema::{DecodeError, take_bitmap};
 use super::value::{Count, Field, FieldKind, Text, TimestampMs, Value, cut};
 use super::{
-    AccessRecord, ConnectionRecord, Dataset, FieldSpec, GapRecord, HeartbeatRecord, ProcessRecord,
-    RollupRecord, derived, json,
+    AccessRecord, ConnectionRecord, Dataset, FieldSpec, GapRecord, HeartbeatRecord, IdForm,
+    ProcessRecord, RollupRecord, derived, json,
 };
 use crate::journal::Entry;
 
@@ -104,7 +98,7 @@ impl Stream {
 }
 
 /// What is constant for a run; stands in the journal's segment headers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Constants {
     /// Name of the process: `service.node.name`.
     pub node_name: String,
@@ -112,10 +106,12 @@ pub struct Constants {
     pub version: String,
     /// Hash of the configuration: `lbproxy.config.hash`.
     pub config_hash: String,
+    /// How the `_id`s of its records are made.
+    pub ids: IdForm,
 }
 
 impl Constants {
-    /// The bytes for a segment header: three texts with their lengths.
+    /// The bytes for a segment header: three texts with their lengths, then the form of `_id`s.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for text in [&self.node_name, &self.version, &self.config_hash] {
@@ -123,13 +119,15 @@ impl Constants {
             bytes.push(u8::try_from(kept.len()).unwrap_or(0));
             bytes.extend_from_slice(kept);
         }
+        bytes.push(self.ids as u8);
         bytes
     }
 
-    /// From the bytes of a segment header.
+    /// From the bytes of a segment header; those that end with the texts are of a version that made
+    /// `_id`s as [`IdForm::Text`].
     ///
     /// # Errors
-    /// When they are cut.
+    /// When a text is cut, or the form of `_id`s is a later version's.
     pub fn decode(mut bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut next = || {
             let (&count, rest) = bytes.split_first()?;
@@ -138,7 +136,10 @@ impl Constants {
             Some(String::from_utf8_lossy(text).into_owned())
         };
         let mut field = || next().ok_or(DecodeError::Damaged);
-        Ok(Self { node_name: field()?, version: field()?, config_hash: field()? })
+        let (node_name, version, config_hash) = (field()?, field()?, field()?);
+        let ids = bytes.first().map_or(Some(IdForm::Text), |&number| IdForm::from_u8(number));
+        let ids = ids.ok_or(DecodeError::Newer)?;
+        Ok(Self { node_name, version, config_hash, ids })
     }
 }
 
@@ -325,45 +326,6 @@ fn write_origin(origin: &Origin<'_>, out: &mut Vec<u8>) {
     json::integer(u64::from(origin.epoch), out);
     out.extend_from_slice(b",\"lbproxy.seq\":");
     json::integer(origin.seq, out);
-}
-
-/// Length of an `_id`.
-pub const ID_BYTES: usize = 26;
-
-/// Appends the `_id` of a record: [`ID_BYTES`] characters. Every kind has its timestamp as field 0.
-///
-/// # Errors
-/// When the payload has no timestamp.
-pub fn write_id(
-    stream: Stream,
-    payload: &[u8],
-    origin: &Origin<'_>,
-    out: &mut Vec<u8>,
-) -> Result<(), DecodeError> {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let time_ms = timestamp_ms(payload)?;
-    // 18 bytes fill 24 characters; the last byte and the kind fill two.
-    let mut raw = [0_u8; 21];
-    raw[0..6].copy_from_slice(&time_ms.to_be_bytes()[2..]);
-    raw[6..11].copy_from_slice(&origin.instance.to_be_bytes()[3..]);
-    if stream == Stream::Rollup {
-        let record = RollupRecord::decode(payload)?;
-        raw[11..19].copy_from_slice(&record.fingerprint().to_be_bytes());
-    } else {
-        raw[11..13].copy_from_slice(&origin.epoch.to_be_bytes());
-        raw[13] = origin.worker;
-        raw[14..19].copy_from_slice(&origin.seq.to_be_bytes()[3..]);
-    }
-    raw[19] = (stream as u8) << 4;
-    let mut id = [0_u8; 28];
-    for (group, four) in raw.chunks_exact(3).zip(id.chunks_exact_mut(4)) {
-        let bits = group.iter().fold(0_usize, |bits, &byte| bits << 8 | usize::from(byte));
-        for (place, character) in four.iter_mut().rev().enumerate() {
-            *character = ALPHABET[bits >> (6 * place) & 63];
-        }
-    }
-    out.extend_from_slice(&id[..ID_BYTES]);
-    Ok(())
 }
 
 /// Wall time of a record in milliseconds: every kind has its timestamp as field 0.

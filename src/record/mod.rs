@@ -13,6 +13,7 @@ mod docs;
 mod document;
 mod gap;
 mod heartbeat;
+mod id;
 mod json;
 mod process;
 mod rollup;
@@ -28,11 +29,11 @@ pub use connection::ConnectionRecord;
 pub use dataset::{Dataset, KIND_FIELD};
 pub use docs::records_markdown;
 pub use document::{
-    Constants, ID_BYTES, ORIGIN_FIELDS, Origin, Stream, Values, timestamp_ms, write_document,
-    write_id,
+    Constants, ORIGIN_FIELDS, Origin, Stream, Values, timestamp_ms, write_document,
 };
 pub use gap::GapRecord;
 pub use heartbeat::HeartbeatRecord;
+pub use id::{IdForm, write_id};
 pub use json::timestamp as write_timestamp;
 pub use process::ProcessRecord;
 pub use rollup::RollupRecord;

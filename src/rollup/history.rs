@@ -37,6 +37,8 @@ struct Kept {
     slots: VecDeque<Arc<Slot>>,
     /// Their rows.
     slot_rows: usize,
+    /// See [`Past::earlier_ms`].
+    earlier_ms: Option<(u64, u64)>,
 }
 
 /// What was, as far as it is kept; the parts belong to one instant.
@@ -52,6 +54,8 @@ pub struct Past {
     pub slots: Vec<Arc<Slot>>,
     /// Windows that ended up to then may be missing; 0 when none is.
     pub forgotten_ms: u64,
+    /// From when to when an earlier process counted what is in the windows; `None` when none did.
+    pub earlier_ms: Option<(u64, u64)>,
 }
 
 impl History {
@@ -66,7 +70,15 @@ impl History {
             open_ms: kept.open_ms,
             slots: slots.cloned().collect(),
             forgotten_ms: kept.forgotten_ms,
+            earlier_ms: kept.earlier_ms,
         }
+    }
+
+    /// An earlier process counted from then to then.
+    pub(super) fn counted_earlier(&self, from_ms: u64, to_ms: u64) {
+        let mut kept = self.lock();
+        let (first, last) = kept.earlier_ms.unwrap_or((from_ms, to_ms));
+        kept.earlier_ms = Some((first.min(from_ms), last.max(to_ms)));
     }
 
     /// Start of the newest slot; 0 without one.

@@ -24,7 +24,7 @@ use crate::base::clock::{millis, wall_ms};
 use crate::base::trouble::Trouble;
 use crate::journal::{Entry, Identity, Reader};
 use crate::metrics::RollupMetrics;
-use crate::record::Stream;
+use crate::record::{Stream, timestamp_ms};
 
 /// Name of the durable reader in the journal.
 pub const READER: &str = "rollup";
@@ -151,6 +151,10 @@ impl<'o> Service<'o> {
             "rollups: the state in {folder} cannot be written; until it can, a crash costs the open \
              windows"
         );
+        // Of a window that went on nobody knows more than its bounds.
+        for span in core.open.keys() {
+            options.history.counted_earlier(span.start_ms, span.end_ms());
+        }
         Self {
             written: (core.pending_count() > 0).then(HashSet::new),
             core,
@@ -230,12 +234,22 @@ impl<'o> Service<'o> {
     fn read(&mut self, now_ms: u64) -> bool {
         for _ in 0..SLICES_MAX {
             let (core, written, held) = (&mut self.core, &mut self.written, &mut self.held_bytes);
-            let metrics = &self.options.metrics;
+            let (metrics, own) = (&self.options.metrics, self.options.identity);
+            let mut earlier: Option<(u64, u64)> = None;
             let read = self.options.reader.read(SLICE_BYTES, &mut |entry| {
                 *held += entry.payload.len() as u64;
+                if (entry.instance, entry.epoch) != (own.instance, own.epoch)
+                    && let Ok(time_ms) = timestamp_ms(entry.payload)
+                {
+                    let (first, last) = earlier.unwrap_or((time_ms, time_ms));
+                    earlier = Some((first.min(time_ms), last.max(time_ms)));
+                }
                 visit(core, written.as_mut(), metrics, &entry, now_ms);
             });
             self.troubles.read.note(&read);
+            if let Some((first_ms, last_ms)) = earlier {
+                self.options.history.counted_earlier(first_ms, last_ms);
+            }
             match read {
                 Ok(0) => return true,
                 Ok(_) => (),

@@ -24,6 +24,23 @@ test('the overview shows what the traffic was', async () => {
   await close(page);
 });
 
+test('rates are over the time that was seen', async () => {
+  const page = await open(1280, 'light', '#/process');
+  // As in the first minute: ten seconds of the process in a window that began long before it.
+  const seen = async (route) => {
+    const answer = await (await route.fetch()).json();
+    await route.fulfill({ json: { ...answer, since_ms: answer.until_ms - 300_000, seen_s: 10 } });
+  };
+  await page.route('**/api/v1/overview*', seen);
+  await page.goto(`${base}/#/overview`);
+  await shows(page, '.overview .top .since', `${all()} requests since`);
+  for (const [name, count] of [['quick', truth.quick], ['slow', truth.slow]]) {
+    const rate = (await row(page, '.overview', name)).Rate;
+    check(Math.abs(Number(rate.replace('/s', '')) - count / 10) < 0.06, true, `the rate of ${name}: ${count} requests in 10 s, shown as ${rate}`);
+  }
+  await close(page);
+});
+
 test('services show states in words and counts of each endpoint', async () => {
   const page = await open(1280, 'light', '#/services');
   await shows(page, '.services tr.head', /quick/);
@@ -130,7 +147,7 @@ test('figures stand beside those of the period before', async () => {
   const change = async (route) => {
     const answer = await (await route.fetch()).json();
     const until_ms = 1_700_000_300_000;
-    const times = { since_ms: until_ms, until_ms: until_ms + 300_000, now_ms: until_ms + 300_000 };
+    const times = { since_ms: until_ms, until_ms: until_ms + 300_000, now_ms: until_ms + 300_000, seen_s: 300 };
     const was = before && { since_ms: until_ms - before.seconds * 1000, until_ms, is_whole: true, ...before };
     await route.fulfill({ json: {
       ...answer, ...times, before: was ?? null,

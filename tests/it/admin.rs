@@ -93,6 +93,37 @@ impl Events {
     }
 }
 
+/// Goal: rates of the first minute are those of the traffic. Method: a window of an hour, almost all of
+/// it before the process began; what was seen of it cannot be more than the time since its start, nor
+/// can a rate be less than the known traffic over that time.
+#[test]
+fn rates_of_the_first_minute_are_over_the_time_since_the_start() {
+    let upstream = by_path();
+    let begun = std::time::Instant::now();
+    let rollups = "  rollup: {every: 1h}\n";
+    let proxy = Proxy::start(&one_service(&[upstream.address], EJECTED), rollups);
+    for _ in 0..40 {
+        assert_eq!(proxy.send("GET /200 HTTP/1.1\r\nHost: a\r\n\r\n").status, 200);
+    }
+    for (page, sum) in [("overview", "/totals/requests"), ("services", "/requests")] {
+        for range in ["5m", "1h"] {
+            let answer = wait_for("every request to be counted", || {
+                let answer = json(&proxy, &format!("/api/v1/{page}?range={range}"));
+                (answer.pointer(sum)? == 40).then_some(answer)
+            });
+            let seen_s = answer["seen_s"].as_f64().unwrap();
+            let most_s = begun.elapsed().as_secs_f64().max(1.0);
+            assert!((1.0..=most_s).contains(&seen_s), "{page} of {range}: {seen_s} of {most_s} s");
+        }
+    }
+    // A point of a long chart is a whole window: the same traffic over the same time.
+    let long = json(&proxy, "/api/v1/overview?range=1h");
+    let points = long["series"]["classes"][2].as_array().unwrap();
+    let rate: f64 = points.iter().map(|rate| rate.as_f64().unwrap()).sum();
+    let least = 40.0 / begun.elapsed().as_secs_f64().max(1.0);
+    assert!(rate >= least - 0.001, "{rate} requests per second, at least {least}");
+}
+
 #[test]
 fn figures_of_the_api_are_those_of_the_traffic() {
     let upstream = by_path();

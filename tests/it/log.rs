@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lbproxy::journal::{Appended, Journal, Lane, Options};
 use lbproxy::record::{
-    AccessRecord, Bytes, Constants, EcsNanos, Flag, Outcome, Reason, Status, Stream, Text,
+    AccessRecord, Bytes, Constants, EcsNanos, Flag, IdForm, Outcome, Reason, Status, Stream, Text,
     TimestampMs,
 };
 use serde_json::Value;
@@ -114,6 +114,7 @@ fn journal(dir: &Path, segment_bytes: u32) -> (Journal, Lane, Lane) {
         node_name: "n\x1b[31m".to_owned(),
         version: "1".to_owned(),
         config_hash: "h".to_owned(),
+        ids: IdForm::default(),
     };
     let options = Options {
         dir: dir.join("journal"),

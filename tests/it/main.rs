@@ -43,4 +43,5 @@ mod terminations;
 mod top;
 mod traces;
 mod traffic;
+mod upgrade;
 mod vitals;

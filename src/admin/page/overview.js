@@ -222,7 +222,6 @@ export function make({ state, listen, go }) {
   }
 
   function rows() {
-    const seconds = Math.max(1, (overview.until_ms - overview.since_ms) / 1000);
     // Services without traffic have a state all the same.
     const idle = [...new Set((state.live?.endpoints ?? []).map((end) => end.service))]
       .filter((service) => overview.services.every((one) => one.service !== service))
@@ -232,7 +231,7 @@ export function make({ state, listen, go }) {
       const up = own.filter((end) => end.state === 'up').length;
       return {
         ...one,
-        rate: one.requests / seconds,
+        rate: overview.seen_s ? one.requests / overview.seen_s : 0,
         failed: one.failure / Math.max(1, one.success + one.failure),
         ejected: own.length - up,
         endpoints: own.length === up ? `${up} up` : `${up} of ${own.length} up`,
@@ -300,12 +299,11 @@ export function make({ state, listen, go }) {
   function compare() {
     const { before, totals } = overview;
     const name = before ? named(before) : '';
-    const seconds = before ? (overview.until_ms - before.until_ms) / 1000 : 0;
     const than = (value) => before && { value, seconds: before.seconds };
     success.before.update(failures(totals, before, name));
     latency.before.update(slower(totals, before, name));
-    rates.before.update(amount(totals.requests, seconds, than(before?.requests), name));
-    traffic.before.update(amount(totals.response_bytes, seconds, than(before?.response_bytes), name));
+    rates.before.update(amount(totals.requests, overview.seen_s, than(before?.requests), name));
+    traffic.before.update(amount(totals.response_bytes, overview.seen_s, than(before?.response_bytes), name));
   }
 
   async function refresh() {

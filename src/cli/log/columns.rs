@@ -126,11 +126,7 @@ mod tests {
         };
         let mut payload = [0; 1024];
         let used = record.encode(&mut payload).unwrap();
-        let constants = Constants {
-            node_name: String::new(),
-            version: String::new(),
-            config_hash: String::new(),
-        };
+        let constants = Constants::default();
         let origin = Origin { instance: 1, epoch: 1, worker: 0, seq: 1, constants: &constants };
         let row = Row::read(Stream::Access, &payload[..used], origin).unwrap();
         let names = "status,duration,path,query,attempt_endpoints,route,stream";

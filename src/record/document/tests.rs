@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::super::sample::Source;
 use super::super::*;
-use super::{Stream, write_document, write_id};
+use super::{Stream, write_document};
 
 const ORIGIN: Origin<'static> = Origin {
     instance: 0x12_3456_789a,
@@ -15,6 +15,7 @@ const ORIGIN: Origin<'static> = Origin {
         node_name: String::new(),
         version: String::new(),
         config_hash: String::new(),
+        ids: IdForm::Bytes,
     },
 };
 
@@ -59,102 +60,11 @@ fn document(stream: Stream, payload: &[u8]) -> serde_json::Map<String, serde_jso
     serde_json::from_slice(out.strip_prefix(b"before").unwrap()).unwrap()
 }
 
-/// The `_id` of an access record of that time and place, and the bytes it stands for.
-fn id(time_ms: u64, origin: Origin<'_>) -> (String, Vec<u8>) {
-    id_of(Stream::Access, time_ms, origin)
-}
-
-/// The same for any kind; its four bits are left out of the bytes.
-fn id_of(stream: Stream, time_ms: u64, origin: Origin<'_>) -> (String, Vec<u8>) {
-    let record = AccessRecord { timestamp: Some(TimestampMs(time_ms)), ..AccessRecord::default() };
-    let mut out = Vec::new();
-    write_id(stream, &encoded(&record), &origin, &mut out).unwrap();
-    let text = String::from_utf8(out).unwrap();
-    let mut bits = 0_u32;
-    let mut raw = Vec::new();
-    for (at, character) in text.bytes().enumerate() {
-        let six = match character {
-            b'A'..=b'Z' => character - b'A',
-            b'a'..=b'z' => character - b'a' + 26,
-            b'0'..=b'9' => character - b'0' + 52,
-            b'-' => 62,
-            b'_' => 63,
-            other => panic!("{other} is not in the base64url alphabet"),
-        };
-        bits = bits << 6 | u32::from(six);
-        if at % 4 > 0 {
-            raw.push(u8::try_from(bits >> (6 - 2 * (at % 4)) & 0xff).unwrap());
-        }
-    }
-    (text, raw)
-}
-
 #[test]
-fn ids_hold_time_and_place_and_are_ordered_by_time() {
-    let (text, raw) = id(0x0102_0304_0506, ORIGIN);
-    assert_eq!(text.len(), ID_BYTES);
-    let want = [1, 2, 3, 4, 5, 6, 0x12, 0x34, 0x56, 0x78, 0x9a, 0, 7, 1, 0, 0, 0, 0, 42];
-    assert_eq!(raw, want);
-    let zero = Origin { instance: 0, epoch: 0, worker: 0, seq: 0, ..ORIGIN };
-    assert_eq!(id(0, zero).0, "A".repeat(ID_BYTES - 1) + "B", "the last four bits are the kind");
-    let kinds: std::collections::HashSet<_> =
-        Stream::ALL.iter().map(|stream| id_of(*stream, 1, ORIGIN).0).collect();
-    assert_eq!(kinds.len(), Stream::ALL.len(), "kinds are numbered for themselves");
-
-    let ids = [
-        id(1, ORIGIN),
-        id(2, ORIGIN),
-        id(1, Origin { instance: 1, ..ORIGIN }),
-        id(1, Origin { epoch: 1, ..ORIGIN }),
-        id(1, Origin { worker: 2, ..ORIGIN }),
-        id(1, Origin { seq: 43, ..ORIGIN }),
-    ];
-    let unique: std::collections::HashSet<_> = ids.iter().collect();
-    assert_eq!(unique.len(), ids.len());
-}
-
-/// Goal: kinds that share a data stream never share an id. Method: a gap, a check, the change it found
-/// and a sample, all of one millisecond and lane; numbers of each kind start at 1.
-#[test]
-fn kinds_of_one_lane_and_time_have_ids_of_their_own() {
-    let now = Some(TimestampMs(1_795_479_268_123));
-    let mut room = [[0_u8; 256]; 4];
-    let [gap, check, change, process] = &mut room;
-    let gap_bytes = GapRecord { timestamp: now, ..GapRecord::default() }.encode(gap).unwrap();
-    let record = HeartbeatRecord { timestamp: now, ..HeartbeatRecord::default() };
-    let check_bytes = record.encode(check).unwrap();
-    let record = HeartbeatRecord { action: Some(Text(b"state_change")), ..record };
-    let change_bytes = record.encode(change).unwrap();
-    let record = ProcessRecord { timestamp: now, ..ProcessRecord::default() };
-    let process_bytes = record.encode(process).unwrap();
-    let mut ids = std::collections::HashSet::new();
-    for (stream, seq, payload, want) in [
-        (Stream::Gap, 1, &gap[..gap_bytes], Some("gap")),
-        (Stream::Heartbeat, 1, &check[..check_bytes], Some("heartbeat")),
-        (Stream::Heartbeat, 2, &change[..change_bytes], Some("heartbeat")),
-        (Stream::Process, 1, &process[..process_bytes], None),
-    ] {
-        let origin = Origin { seq, ..ORIGIN };
-        let mut id = Vec::new();
-        write_id(stream, payload, &origin, &mut id).unwrap();
-        let mut again = Vec::new();
-        write_id(stream, payload, &origin, &mut again).unwrap();
-        assert_eq!(id, again, "{stream:?}: the same after a replay");
-        assert!(ids.insert(id), "{stream:?} {seq} has the id of another");
-        let mut document = Vec::new();
-        write_document(stream, payload, &origin, &mut document).unwrap();
-        let document: serde_json::Value = serde_json::from_slice(&document).unwrap();
-        assert_eq!(document["lbproxy.kind"].as_str(), want, "{stream:?}");
-    }
-}
-
-#[test]
-fn a_payload_without_a_time_has_no_id_and_leaves_the_buffer_alone() {
+fn damage_leaves_the_buffer_alone() {
     let mut out = b"before".to_vec();
-    let without = encoded(&AccessRecord { status: Some(Status(200)), ..AccessRecord::default() });
-    let written = write_id(Stream::Access, &without, &ORIGIN, &mut out);
-    assert_eq!(written, Err(DecodeError::Damaged));
-    let cut = &without[..without.len() - 1];
+    let whole = encoded(&AccessRecord { status: Some(Status(200)), ..AccessRecord::default() });
+    let cut = &whole[..whole.len() - 1];
     let written = write_document(Stream::Access, cut, &ORIGIN, &mut out);
     assert_eq!(written, Err(DecodeError::Damaged));
     assert_eq!(out, b"before");
@@ -190,13 +100,24 @@ fn constants_come_back_and_a_cut_is_damage() {
         node_name: "proxy-1".to_owned(),
         version: "0.1.0".to_owned(),
         config_hash: "\u{e9}".repeat(200),
+        ids: IdForm::Bytes,
     };
     let bytes = constants.encode();
     let read = Constants::decode(&bytes).unwrap();
     assert_eq!((read.node_name, read.version), (constants.node_name, constants.version));
     assert_eq!(read.config_hash, "\u{e9}".repeat(127), "255 bytes at most, whole characters");
-    for cut in 0..bytes.len() {
-        assert_eq!(Constants::decode(&bytes[..cut]), Err(DecodeError::Damaged), "cut at {cut}");
+    let (form, texts) = bytes.split_last().unwrap();
+    for cut in 0..texts.len() {
+        assert_eq!(Constants::decode(&texts[..cut]), Err(DecodeError::Damaged), "cut at {cut}");
+    }
+    let ids = |bytes: &[u8]| Constants::decode(bytes).map(|constants| constants.ids);
+    for (name, last, want) in [
+        ("a version that says nothing of ids", &[][..], Ok(IdForm::Text)),
+        ("this version", &[*form][..], Ok(IdForm::Bytes)),
+        ("a later version that adds something", &[*form, 9][..], Ok(IdForm::Bytes)),
+        ("a later version with ids of its own", &[2][..], Err(DecodeError::Newer)),
+    ] {
+        assert_eq!(ids(&[texts, last].concat()), want, "{name}");
     }
 }
 
@@ -391,7 +312,7 @@ proptest! {
         for stream in Stream::ALL {
             for payload in [&payload[..], &bytes] {
                 let mut out = Vec::new();
-                let _ = write_id(stream, payload, &ORIGIN, &mut out);
+                let _ = super::super::write_id(stream, payload, &ORIGIN, &mut out);
                 out.clear();
                 if write_document(stream, payload, &ORIGIN, &mut out).is_ok() {
                     let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
@@ -400,18 +321,5 @@ proptest! {
             }
         }
         let _ = Constants::decode(&bytes);
-    }
-
-    #[test]
-    fn ids_compare_as_their_times(
-        (early, late) in (0..1_u64 << 47, 0..1_u64 << 47),
-        (epoch, worker) in any::<(u16, u8)>(),
-        seq in 1..1_u64 << 40,
-    ) {
-        let (_, first) = id(early, ORIGIN);
-        let (_, second) = id(late, Origin { epoch, worker, seq, ..ORIGIN });
-        if early != late {
-            prop_assert_eq!(first < second, early < late);
-        }
     }
 }

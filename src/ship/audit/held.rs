@@ -144,14 +144,13 @@ pub(super) fn ids(
     most: usize,
 ) -> Result<Vec<(Lane, u64, String)>, AuditError> {
     let mut found = Vec::new();
-    let constants =
-        Constants { node_name: String::new(), version: String::new(), config_hash: String::new() };
     each(Reader::open_directory(folder, journal::From::Oldest)?, &mut |entry| {
         let Some((lane, stream)) = lane_of(entry) else { return };
         let is_wanted = wanted.get(&lane).is_some_and(|runs| runs.contains(entry.seq));
         if !is_wanted || found.len() >= most {
             return;
         }
+        let Ok(constants) = Constants::decode(entry.preamble) else { return };
         let origin = Origin::of(entry, &constants);
         let mut id = Vec::new();
         if record::write_id(stream, entry.payload, &origin, &mut id).is_ok() {

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 
 use lbproxy::record::{
     AccessRecord, Bytes, ConnectionRecord, Constants, Count, Dataset, EcsNanos, Flag, GapRecord,
-    HeartbeatRecord, Ip, Micros, Origin, Outcome, Phase, ProcessRecord, Ratio, Reason, State,
-    Status, Stream, Text, TimestampMs, write_document, write_id,
+    HeartbeatRecord, IdForm, Ip, Micros, Origin, Outcome, Phase, ProcessRecord, Ratio, Reason,
+    State, Status, Stream, Text, TimestampMs, write_document, write_id,
 };
 use lbproxy::rollup::{Core, Rules};
 use serde_json::{Value, json};
@@ -186,6 +186,7 @@ impl<'s> Maker<'s> {
             node_name: "edge-1".to_owned(),
             version: "0.1.0".to_owned(),
             config_hash: "c0ffee".to_owned(),
+            ids: IdForm::default(),
         };
         let seq = self.seq.entry(stream).or_default();
         *seq += 1;

@@ -8,8 +8,7 @@ use crate::record::{
 
 /// What `ask` says of the row of an encoded record.
 fn row<T>(stream: Stream, payload: &[u8], ask: impl FnOnce(&Row<'_>) -> T) -> T {
-    let constants =
-        Constants { node_name: String::new(), version: String::new(), config_hash: String::new() };
+    let constants = Constants::default();
     let origin = Origin { instance: 1, epoch: 1, worker: 0, seq: 1, constants: &constants };
     ask(&Row::read(stream, payload, origin).unwrap())
 }
