@@ -332,13 +332,13 @@ fn a_reader_that_stops_on_http2_is_cut_after_the_idle_limit() {
 /// A slow but steady reader is no reason to cut.
 #[test]
 fn a_reader_that_goes_on_slowly_over_http2_is_served_to_the_end() {
-    const LENGTH: usize = 100_000;
+    const LENGTH: usize = 60_000; // less than the window of the connection
     let upstream = Upstream::start(|_, _| {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n");
         [head.as_bytes(), &b"x".repeat(LENGTH)].concat()
     });
     let proxy = start(&upstream, ", timeouts: {idle: 5s}");
-    let mut client = Frames::connect(&proxy, &[(4, 4_000)]);
+    let mut client = Frames::connect(&proxy, &[(4, 2_000)]);
     client.send(&request(1, &GET));
     let mut length = 0;
     // Each window is opened only after a pause far shorter than the limit, all together longer.
@@ -353,7 +353,7 @@ fn a_reader_that_goes_on_slowly_over_http2_is_served_to_the_end() {
                 }
             }
         }
-        client.send(&frame(WINDOW_UPDATE, 0, 1, &4_000_u32.to_be_bytes()));
+        client.send(&frame(WINDOW_UPDATE, 0, 1, &2_000_u32.to_be_bytes()));
         None
     });
     assert_eq!(length, LENGTH);
