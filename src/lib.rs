@@ -10,7 +10,7 @@
 //! L4   cli
 //! L3   admin  ship  otlp  vitals  elk  mock
 //! L2   proxy  control  rollup  query
-//! L1   record  journal  config  metrics
+//! L1   record  journal  config  metrics  web
 //! L0   base
 //! ```
 //! The map with every folder's purpose is `ARCHITECTURE.md`.
@@ -21,6 +21,7 @@ pub mod config;
 pub mod journal;
 pub mod metrics;
 pub mod record;
+pub mod web;
 
 pub mod control;
 pub mod proxy;

@@ -144,12 +144,14 @@ fn shipping(sources: &Sources, shipped: Option<Shipped>) -> Value {
         return json!({ "state": "off" });
     };
     let cells = &ship.metrics;
-    let is = |cell: &Cell64| cell.value() == 1;
-    let state = match (is(&cells.connected), is(&cells.unauthorized)) {
-        (true, _) => "shipping",
-        (false, true) => "unauthorized",
-        (false, false) => "waiting",
-    };
+    let states = [
+        ("shipping", &cells.connected),
+        ("unauthorized", &cells.unauthorized),
+        ("blocked", &cells.blocked),
+        ("dead_letters_full", &cells.dead_letters_full),
+    ];
+    let state = states.into_iter().find(|(_, cell)| cell.value() == 1);
+    let state = state.map_or("waiting", |(word, _)| word);
     json!({
         "state": state,
         "recovered": shipped.recovered,
@@ -157,7 +159,6 @@ fn shipping(sources: &Sources, shipped: Option<Shipped>) -> Value {
         "duplicate": shipped.duplicate,
         "failure_store": shipped.failure_store,
         "dead_letter": shipped.dead_letter,
-        "dead_letter_lost": cells.dead_letter_lost_total.value(),
         "pending": shipped.pending,
         "oldest_pending_s": cells.oldest_pending_seconds.value(),
         "batches": cells.batches_total.value(),

@@ -4,6 +4,7 @@
 //! line, column, key, problem and cure of each mistake. Secrets never stand in a finding, in `Debug`
 //! or in the hash. No network; the clock only tells whether certificates are out of date.
 
+pub mod address;
 pub mod certificates;
 mod file;
 mod finding;

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use super::map::Map;
 use super::read::seconds;
-use super::telemetry::secret;
+use super::telemetry::{bare_url, secret};
 use super::tls;
-use super::tree::Item;
 use super::types::{Otlp, OtlpHeader, OtlpProtocol, OtlpTls, Secret};
 use crate::base::trace::Share;
 use crate::base::units;
@@ -22,7 +21,10 @@ const OWN_FIELDS: [&str; 4] = ["host", "content-type", "content-length", "te"];
 pub(super) fn section(map: Map<'_, '_>) -> Option<Otlp> {
     let mut map = map.means(Otlp::DOCS);
     let cure = "write one, such as `endpoint: http://localhost:4317`";
-    let endpoint = map.required("endpoint", cure).and_then(|item| url(&item));
+    let endpoint = map.required("endpoint", cure).and_then(|item| {
+        let example = "http://host:4317 or https://host:4317";
+        bare_url(&item, example, "write them as `headers`, with `value_file`")
+    });
     let choices = [("grpc", OtlpProtocol::Grpc), ("http/protobuf", OtlpProtocol::Http)];
     let protocol = map.choice("protocol", OtlpProtocol::Grpc, &choices);
     let sample = map.get("sample");
@@ -59,17 +61,6 @@ pub(super) fn section(map: Map<'_, '_>) -> Option<Otlp> {
 fn share(text: &str) -> Option<Share> {
     let ratio = text.parse::<f64>().ok().filter(|ratio| (0.0..=1.0).contains(ratio))?;
     Some(Share::new(ratio))
-}
-
-/// Where to; credentials stand in `headers`.
-fn url(item: &Item<'_, '_>) -> Option<url::Url> {
-    item.parse("a URL of a collector", "http://host:4317 or https://host:4317", |text| {
-        let url = url::Url::parse(text).ok()?;
-        let is_bare = url.username().is_empty() && url.password().is_none();
-        let is_plain = url.query().is_none() && url.fragment().is_none();
-        let is_good = matches!(url.scheme(), "http" | "https") && url.has_host();
-        (is_good && is_bare && is_plain).then_some(url)
-    })
 }
 
 /// An item of `headers`.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::address::{self, Unfit};
 use super::file;
 use super::map::Map;
 use super::otlp;
@@ -152,6 +153,13 @@ const AUTH_DOCS: Docs = &[
     ("bearer_file", "File that holds it; read again at each use."),
 ];
 
+/// Where credentials of a URL belong.
+const CREDENTIALS: &str = "use `username` and `password_file` instead";
+/// Bytes of dead letters that are kept.
+const DEAD_LETTERS: u64 = 16 << 20;
+/// Most bytes that can be asked for.
+const DEAD_LETTERS_MOST: u64 = 1 << 40;
+
 /// `telemetry.elasticsearch`.
 fn elasticsearch(map: Map<'_, '_>) -> Option<Elasticsearch> {
     let mut map = map.means(Elasticsearch::DOCS).means(AUTH_DOCS);
@@ -159,7 +167,7 @@ fn elasticsearch(map: Map<'_, '_>) -> Option<Elasticsearch> {
     let urls: Vec<_> = map
         .required_list("urls", cure)
         .into_iter()
-        .filter_map(|item| bare_url(&item, "http://host:9200 or https://host:9200"))
+        .filter_map(|item| bare_url(&item, "http://host:9200 or https://host:9200", CREDENTIALS))
         .collect();
     let auth = auth(&mut map);
     let tls = tls::client(map.map("tls"));
@@ -168,9 +176,8 @@ fn elasticsearch(map: Map<'_, '_>) -> Option<Elasticsearch> {
     let compression = map.choice("compression", Compression::Auto, &choices);
     let batch = batch(map.map("batch"));
     let timeout = map.duration("timeout", seconds(30));
-    let proxy = map.get("proxy").and_then(|item| {
-        item.parse("a URL", "http://host:3128", |text| url::Url::parse(text).ok())
-    });
+    let dead_letters = map.bytes("dead_letters", DEAD_LETTERS, 64 << 10, DEAD_LETTERS_MOST);
+    let proxy = map.get("proxy").and_then(|item| proxy_url(&item));
     let choices = [("on_start", Setup::OnStart), ("off", Setup::Off)];
     let setup = map.choice("setup", Setup::OnStart, &choices);
     let retention = retention(map.map("retention"));
@@ -182,6 +189,7 @@ fn elasticsearch(map: Map<'_, '_>) -> Option<Elasticsearch> {
         tls,
         compression,
         batch,
+        dead_letters,
         timeout,
         proxy,
         setup,
@@ -190,24 +198,50 @@ fn elasticsearch(map: Map<'_, '_>) -> Option<Elasticsearch> {
     })
 }
 
-/// A URL of `http` or `https` without credentials in it.
-fn bare_url(item: &Item<'_, '_>, example: &str) -> Option<url::Url> {
-    let url = item.parse("a URL", example, |text| {
-        let url = url::Url::parse(text).ok()?;
-        (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
-    })?;
-    let is_bare = url.username().is_empty() && url.password().is_none();
-    if !is_bare {
-        item.note("holds credentials", "use `username` and `password_file` instead");
+/// An address; credentials stand in keys of their own, which `cure` names.
+pub(super) fn bare_url(item: &Item<'_, '_>, example: &str, cure: &str) -> Option<url::Url> {
+    let url = any_url(item, example)?;
+    match address::check(&url) {
+        Ok(()) => return Some(url),
+        Err(Unfit::NoAddress) => item.note("is not a URL of HTTP", &format!("write {example}")),
+        Err(unfit @ Unfit::Credentials) => item.note(unfit.problem(), cure),
+        Err(unfit) => item.note(unfit.problem(), unfit.cure()),
     }
-    is_bare.then_some(url)
+    None
+}
+
+/// A URL. A text that is none is shown only if it can hold no secret.
+fn any_url(item: &Item<'_, '_>, example: &str) -> Option<url::Url> {
+    let read = |text: &str| match url::Url::parse(text) {
+        Ok(url) => Some(Some(url)),
+        Err(_) if address::is_harmless(text) => None,
+        Err(_) => Some(None),
+    };
+    let url = item.parse("a URL", example, read)?;
+    if url.is_none() {
+        item.note("is not a URL", &format!("write {example}"));
+    }
+    url
+}
+
+/// An HTTP proxy. It may have credentials, for they have no other place; nothing shows them.
+fn proxy_url(item: &Item<'_, '_>) -> Option<url::Url> {
+    let url = any_url(item, "http://host:3128")?;
+    let mut bare = url.clone();
+    let _ = bare.set_username("").and_then(|()| bare.set_password(None)); // neither where there is no host
+    if let Err(unfit) = address::check(&bare) {
+        item.note(unfit.problem(), unfit.cure());
+        return None;
+    }
+    Some(url)
 }
 
 /// `telemetry.elasticsearch.dashboards`.
 fn dashboards(map: Map<'_, '_>) -> Option<Dashboards> {
     let mut map = map.means(Dashboards::DOCS).means(AUTH_DOCS);
     let url = map.required("url", "write it, such as `url: http://localhost:5601`");
-    let url = url.and_then(|item| bare_url(&item, "http://host:5601 or https://host:5601"));
+    let url =
+        url.and_then(|item| bare_url(&item, "http://host:5601 or https://host:5601", CREDENTIALS));
     let space = map.get("space").and_then(|item| {
         let what = "a name of letters, digits, - and _";
         item.parse(what, "the space as its URL has it, such as `operations`", Dashboards::space)

@@ -36,6 +36,8 @@ fn the_first_block_alone_is_a_complete_file() {
 fn each_mistake_names_place_key_and_cure() {
     let with = |from: &str, to: &str| SMALLEST.replace(from, to);
     let otlp = |keys: &str| format!("{SMALLEST}telemetry: {{otlp: {{{keys}}}}}\n");
+    let elasticsearch =
+        |keys: &str| format!("{SMALLEST}telemetry: {{elasticsearch: {{{keys}}}}}\n");
     for (name, text, wants) in [
         (
             "unknown key",
@@ -156,8 +158,48 @@ fn each_mistake_names_place_key_and_cure() {
         ),
         (
             "credentials in URL",
-            format!("{SMALLEST}telemetry: {{elasticsearch: {{urls: [\"http://u:p@h:1\"]}}}}\n"),
-            &["holds credentials", "password_file"],
+            elasticsearch("urls: [\"http://u:hidden@h:1\"]"),
+            &["telemetry.elasticsearch.urls[0]", "holds credentials", "password_file"],
+        ),
+        (
+            "query in URL",
+            elasticsearch("urls: [\"http://h:1\", \"http://h:1/es/?key=hidden\"]"),
+            &["telemetry.elasticsearch.urls[1]", "has a query", "leave it out"],
+        ),
+        (
+            "fragment in URL",
+            elasticsearch("urls: [\"http://h:1/#hidden\"]"),
+            &["has a fragment", "leave it out"],
+        ),
+        (
+            "a secret in what is no URL",
+            elasticsearch("urls: [\"//u:hidden@h:1\"]"),
+            &["is not a URL; write http://host:9200"],
+        ),
+        (
+            "no URL",
+            elasticsearch("urls: [\"//h:1\"]"),
+            &["`//h:1` is not a URL; write http://host:9200"],
+        ),
+        (
+            "query in the URL of boards",
+            elasticsearch("urls: [\"http://h:1\"], dashboards: {url: \"http://h/?k=hidden\"}"),
+            &["telemetry.elasticsearch.dashboards.url", "has a query"],
+        ),
+        (
+            "query in the URL of a proxy",
+            elasticsearch("urls: [\"http://h:1\"], proxy: \"http://u:p@h/?k=hidden\""),
+            &["telemetry.elasticsearch.proxy", "has a query"],
+        ),
+        (
+            "query in the URL of a collector",
+            otlp("endpoint: \"http://h:1/?key=hidden\""),
+            &["telemetry.otlp.endpoint", "has a query"],
+        ),
+        (
+            "credentials in the URL of a collector",
+            otlp("endpoint: \"http://u:hidden@h:1\""),
+            &["telemetry.otlp.endpoint", "holds credentials", "`headers`"],
         ),
         (
             "a collector without scheme",

@@ -348,6 +348,8 @@ documented! {
         pub compression: Compression,
         /// When a bulk request is sent: whichever limit is reached first.
         pub batch: Batch,
+        /// Most bytes of `dead-letters.ndjson`, which holds documents that a server refuses for good, beside the journal. When it is full, records wait until `lbproxy log resend` has made room.
+        pub dead_letters: u64,
         /// Limit of one request.
         pub timeout: Duration,
         /// HTTP proxy; environment variables are not consulted.

@@ -21,6 +21,7 @@ use url::Url;
 
 use super::problem::{Fault, Problem, problem};
 use crate::config::{Auth, Compression, Elasticsearch, Secret};
+use crate::web;
 use wire::{Wire, lost, read_body};
 
 /// Why the client cannot be made: certificates.
@@ -123,7 +124,8 @@ impl Client {
     /// Sends a request to the node in use.
     ///
     /// # Errors
-    /// A [`Problem`]: no connection, no whole answer in time, or an answer other than 2xx and 404.
+    /// A [`Problem`]: no connection, no whole answer in time, or an answer other than 2xx and 404; a
+    /// redirect is not followed.
     pub(crate) async fn call(
         &self,
         method: Method,
@@ -145,6 +147,11 @@ impl Client {
             request = request.body(body);
         }
         let answer = request.send().await.map_err(|error| lost(&error))?;
+        if let Some(redirect) = web::redirect(&answer) {
+            let cure = "name the address that answers itself in telemetry.elasticsearch";
+            let status = answer.status().as_u16();
+            return Err(Problem { status, cure, ..Problem::new(Fault::Refused, redirect) });
+        }
         let status = answer.status().as_u16();
         let is_elastic = answer.headers().contains_key("x-elastic-product");
         let body = read_body(answer).await?;

@@ -221,7 +221,7 @@ pub(super) fn simulated(template: &Artefact, stream: &str, answer: &Value) -> Op
 }
 
 /// Whether `name` fits `pattern`, in which `*` stands for any text.
-fn fits(pattern: &str, name: &str) -> bool {
+pub(super) fn fits(pattern: &str, name: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(name) = name.strip_prefix(start) else { return false };
     // What the star stands for may end at any place.

@@ -112,7 +112,7 @@ async fn ask(client: &Client, request: &Request) -> Result<(Reply, Value), Probl
 ///
 /// # Errors
 /// When there is no answer at all, or the credentials are refused.
-async fn ask_if_there(client: &Client, path: &str) -> Result<Value, Problem> {
+pub(super) async fn ask_if_there(client: &Client, path: &str) -> Result<Value, Problem> {
     match ask(client, &Request::new("GET", path)).await {
         Ok((reply, answer)) if reply.status != 404 => Ok(answer),
         Ok(_) => Ok(Value::Null),

@@ -15,6 +15,7 @@ pub mod boards;
 pub mod client;
 mod findings;
 pub mod installer;
+pub(crate) mod mapping;
 pub mod plan;
 pub mod problem;
 pub mod retention;

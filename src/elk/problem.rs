@@ -11,8 +11,10 @@ pub(crate) enum Fault {
     NotSent,
     /// The answer was lost or cannot be understood: anything may have happened.
     Unknown,
-    /// The server asks for less (429, 503, blocks): nothing was stored.
+    /// The server asks for less (429, 503): nothing was stored.
     Overloaded,
+    /// A block, or a stream that takes nothing: nothing was stored, and a person has to act.
+    Blocked,
     /// The body is too large (413): nothing was stored.
     TooLarge,
     /// The credentials are refused (401).
@@ -21,6 +23,8 @@ pub(crate) enum Fault {
     Forbidden,
     /// The server does not want such a request at all: a person has to act.
     Refused,
+    /// Not the server's: the file of dead letters is full, or cannot be written.
+    DeadLetters,
 }
 
 /// A fault and its reason in words, without anything of a document.
@@ -32,12 +36,14 @@ pub(crate) struct Problem {
     pub(crate) reason: String,
     /// Status of the answer; 0 without one.
     pub(crate) status: u16,
+    /// What a person can do, where it is known more exactly than by the fault; else empty.
+    pub(crate) cure: &'static str,
 }
 
 impl Problem {
     /// A problem without an answer.
     pub(crate) fn new(fault: Fault, reason: impl Into<String>) -> Self {
-        Self { fault, reason: reason.into(), status: 0 }
+        Self { fault, reason: reason.into(), status: 0, cure: "" }
     }
 
     /// Whether the server has nothing at this path: a build without that part.
@@ -53,7 +59,7 @@ pub(crate) fn problem(status: u16, body: &[u8]) -> Option<Problem> {
     let fault = match status {
         200..=299 | 404 => return None,
         401 => Fault::Unauthorized,
-        403 if kind == "cluster_block_exception" => Fault::Overloaded,
+        403 | 429 if kind == "cluster_block_exception" => Fault::Blocked,
         403 => Fault::Forbidden,
         413 => Fault::TooLarge,
         429 | 503 => Fault::Overloaded,
@@ -66,15 +72,20 @@ pub(crate) fn problem(status: u16, body: &[u8]) -> Option<Problem> {
         reason.push_str(&kind);
     }
     // A person has to act and needs the server's own words; no document is in such an answer.
-    if matches!(fault, Fault::Refused | Fault::Forbidden) && !words.is_empty() {
-        reason.push_str(": ");
-        reason.extend(words.chars().take(WORDS_MAX));
+    if matches!(fault, Fault::Refused | Fault::Forbidden | Fault::Blocked) {
+        reason.push_str(&in_short(&words));
     }
-    Some(Problem { fault, reason, status })
+    Some(Problem { status, ..Problem::new(fault, reason) })
 }
 
 /// Most characters of a server's own words in a reason.
 const WORDS_MAX: usize = 400;
+
+/// A server's own words, to follow what they explain.
+pub(crate) fn in_short(words: &str) -> String {
+    let start = if words.is_empty() { "" } else { ": " };
+    start.chars().chain(words.chars().take(WORDS_MAX)).collect()
+}
 
 /// `error` of an error body, if it has one. Kibana and OpenSearch Dashboards have a `message` beside it.
 fn error(body: &[u8]) -> Error {
@@ -109,14 +120,16 @@ mod tests {
     #[test]
     fn each_status_of_a_request_has_its_fault() {
         let block = br#"{"error":{"type":"cluster_block_exception","reason":"x"},"status":403}"#;
-        let rows: [(&str, u16, &[u8], Option<Fault>); 13] = [
+        let rows: [(&str, u16, &[u8], Option<Fault>); 15] = [
             ("fine", 200, b"", None),
             ("not there", 404, b"", None),
             ("moved", 302, b"", Some(Fault::Refused)),
             ("not understood", 400, b"", Some(Fault::Refused)),
             ("who are you", 401, b"", Some(Fault::Unauthorized)),
             ("you may not", 403, b"{}", Some(Fault::Forbidden)),
-            ("write block", 403, block, Some(Fault::Overloaded)),
+            ("write block", 403, block, Some(Fault::Blocked)),
+            ("flood stage", 429, block, Some(Fault::Blocked)),
+            ("no master yet", 503, block, Some(Fault::Overloaded)),
             ("too slow", 408, b"", Some(Fault::Unknown)),
             ("too large", 413, b"<html>", Some(Fault::TooLarge)),
             ("too much", 429, b"", Some(Fault::Overloaded)),

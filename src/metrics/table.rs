@@ -187,7 +187,6 @@ metrics! {
         duplicate_total: Counter "lbproxy_ship_duplicate_total" "" "Records that were already stored (409).";
         failure_store_total: Counter "lbproxy_ship_failure_store_total" "" "Records that the server put into its failure store.";
         dead_letter_total: Counter "lbproxy_ship_dead_letter_total" "" "Records refused for good and written to the dead-letter file.";
-        dead_letter_lost_total: Counter "lbproxy_ship_dead_letter_lost_total" "" "Dead letters that found the file full: counted, not kept.";
         recovered: Gauge "lbproxy_ship_recovered" "" "Records of earlier runs that waited at start.";
         pending: Gauge "lbproxy_ship_pending" "" "Records journaled and not yet settled.";
         oldest_pending_seconds: Gauge "lbproxy_ship_oldest_pending_seconds" "" "Age of the oldest record not yet settled.";
@@ -201,6 +200,8 @@ metrics! {
         restarts_total: Counter "lbproxy_ship_restarts_total" "" "Times the shipper was started again after a fault.";
         connected: Gauge "lbproxy_ship_connected" "" "1 while Elasticsearch or OpenSearch takes records.";
         unauthorized: Gauge "lbproxy_ship_unauthorized" "" "1 while the credentials are refused.";
+        blocked: Gauge "lbproxy_ship_blocked" "" "1 while the server answers and takes no records: a block, a limit, a missing template or pipeline, a right; the log says which.";
+        dead_letters_full: Gauge "lbproxy_ship_dead_letters_full" "" "1 while records wait because the file of dead letters is full or cannot be written.";
     }
     /// Rollups. The sum of requests in all rows written is `records_total`, less what is open, pending
     /// or lost.

@@ -20,6 +20,7 @@ use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use super::answer::Answer;
 use crate::config::certificates::{self, Unusable};
 use crate::config::{Otlp, OtlpHeader, OtlpProtocol};
+use crate::web;
 
 /// How the generated clients begin when they have no connection to send on.
 const NOT_READY: &str = "Service was not ready";
@@ -136,7 +137,7 @@ impl Plan {
 fn endpoint(config: &Otlp) -> Result<Endpoint, ClientError> {
     let wrong = |key| move |error: tonic::transport::Error| ClientError::unfit(key, &error);
     let endpoint = Endpoint::from_shared(config.endpoint.to_string())
-        .and_then(|endpoint| endpoint.user_agent(AGENT))
+        .and_then(|endpoint| endpoint.user_agent(web::AGENT))
         .map_err(wrong("endpoint"))?
         .connect_timeout(config.timeout);
     if config.endpoint.scheme() != "https" {
@@ -163,11 +164,7 @@ fn endpoint(config: &Otlp) -> Result<Endpoint, ClientError> {
 /// As for [`Plan::new`].
 fn http_client(config: &Otlp) -> Result<reqwest::Client, ClientError> {
     let wrong = |key| move |error: reqwest::Error| ClientError::unfit(key, &error);
-    let mut builder = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .user_agent(AGENT)
-        .connect_timeout(config.timeout);
+    let mut builder = web::client().connect_timeout(config.timeout);
     if let Some(path) = &config.tls.ca_file {
         let roots = certificates::roots(path).map_err(ClientError::unusable("tls.ca_file"))?;
         builder = builder.tls_built_in_root_certs(false);
@@ -182,9 +179,6 @@ fn http_client(config: &Otlp) -> Result<reqwest::Client, ClientError> {
     }
     builder.build().map_err(wrong("tls"))
 }
-
-/// Who asks.
-const AGENT: &str = concat!("lbproxy/", env!("CARGO_PKG_VERSION"));
 
 /// A place below the endpoint's path.
 fn below(endpoint: &url::Url, path: &str) -> url::Url {
@@ -333,6 +327,10 @@ impl Client {
             Ok(answer) => answer,
             Err(error) => return Answer::none(&chain(&error.without_url())),
         };
+        if let Some(redirect) = web::redirect(&answer) {
+            let cure = "name the address that answers itself in telemetry.otlp.endpoint";
+            return Answer::Refused { reason: format!("HTTP {redirect}; {cure}") };
+        }
         let body = match read_body(&mut answer).await {
             Ok(body) => body,
             Err(error) => return Answer::none(&chain(&error.without_url())),

@@ -1,16 +1,17 @@
 //! Records that a server refused for good: a file of JSON lines beside the journal.
 //!
-//! A line holds stream, `_id`, the server's answer and the document. It is written before its record
-//! is acknowledged, so that none is lost; a crash in between leaves a line twice, with the same
-//! `_id`. The file is bounded: what finds no room is counted, not kept. Each letter is written under
-//! the file's lock and only into the file that stands at the path, for `resend` may replace it.
+//! A line holds stream, `_id`, the server's answer and the document. The letters of a batch are written
+//! together, as the last thing before it is acknowledged, so that the file holds what is counted; a crash
+//! in between leaves lines twice, with the same `_id`. The file is bounded: what finds no room waits, and
+//! with it all that was made later. Letters are written under the file's lock and only into the file that
+//! stands at the path, for `resend` may replace it.
 
 mod read;
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
@@ -22,25 +23,32 @@ pub(super) use read::{Fresh, Letter as Known, Turn, each, place};
 
 /// Name of the file, below the folder of the journal.
 pub const FILE_NAME: &str = "dead-letters.ndjson";
-/// Most bytes of the file.
-const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Writes dead letters.
 #[derive(Debug)]
 pub(super) struct DeadLetters {
     /// The file.
     path: PathBuf,
+    /// Most bytes of the file, unless the letters of one batch alone are more.
+    bytes_max: u64,
     /// Open once there is a letter.
     file: Option<File>,
 }
 
-/// Whether a letter was kept.
+/// Whether letters were kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kept {
-    /// It is in the file.
+    /// They are in the file.
     Yes,
-    /// The file is full.
+    /// None is: the file is full.
     NoRoom,
+}
+
+/// Letters that are to be written together.
+#[derive(Debug, Default)]
+pub(super) struct Letters {
+    lines: Vec<u8>,
+    pub(super) count: u64,
 }
 
 /// One line.
@@ -61,45 +69,16 @@ struct Letter<'a> {
     document: &'a RawValue,
 }
 
-impl DeadLetters {
-    /// In the folder of the journal; nothing is created before there is a letter.
-    pub(super) fn new(folder: &Path) -> Self {
-        Self { path: folder.join(FILE_NAME), file: None }
-    }
-
-    /// Where they are.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
+impl Letters {
     /// A document that was refused.
-    ///
-    /// # Errors
-    /// When the file cannot be written; the record is then not to be acknowledged.
-    pub(super) fn refused(
-        &mut self,
-        stream: &str,
-        id: &str,
-        refusal: &Refusal,
-        document: &[u8],
-    ) -> io::Result<Kept> {
-        let document = serde_json::from_slice(document).map_err(io::Error::other)?;
+    pub(super) fn refused(&mut self, stream: &str, id: &str, refusal: &Refusal, document: &[u8]) {
         let Refusal { status, kind, reason } = refusal;
-        self.write(&Letter {
-            stream,
-            id,
-            status: *status,
-            error_type: kind,
-            error_reason: reason,
-            document,
-        })
+        let text = String::from_utf8_lossy(document);
+        self.add(stream, id, (*status, kind, reason), RawValue::from_string(text.into_owned()));
     }
 
     /// A record without a document.
-    ///
-    /// # Errors
-    /// As for [`DeadLetters::refused`].
-    pub(super) fn broken(&mut self, broken: &Broken) -> io::Result<Kept> {
+    pub(super) fn broken(&mut self, broken: &Broken) {
         let (instance, epoch, lane, seq) = broken.place;
         let hex = broken.payload.iter().fold(String::new(), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}"); // a String takes everything
@@ -108,26 +87,50 @@ impl DeadLetters {
         let document = serde_json::value::to_raw_value(&serde_json::json!({
             "lbproxy.instance": format!("{instance:010x}"), "lbproxy.epoch": epoch,
             "lbproxy.worker": lane, "lbproxy.seq": seq, "stream": broken.stream, "bytes_hex": hex,
-        }))?;
-        self.write(&Letter {
-            stream: "",
-            id: "",
-            status: 0,
-            error_type: "unreadable_record",
-            error_reason: &broken.reason,
-            document: &document,
-        })
+        }));
+        self.add("", "", (0, "unreadable_record", &broken.reason), document);
     }
 
-    /// Appends one line with one write.
+    /// Adds a line. What is no JSON is a fault of lbproxy, and no reason to stop all others.
+    fn add(
+        &mut self,
+        stream: &str,
+        id: &str,
+        (status, error_type, error_reason): (u16, &str, &str),
+        document: serde_json::Result<Box<RawValue>>,
+    ) {
+        let document = document.unwrap_or_default();
+        let letter = Letter { stream, id, status, error_type, error_reason, document: &document };
+        let start = self.lines.len();
+        match serde_json::to_writer(&mut self.lines, &letter) {
+            Ok(()) => self.lines.push(b'\n'),
+            Err(error) => {
+                self.lines.truncate(start);
+                tracing::error!(%error, stream, id, "shipping: a dead letter cannot be written");
+            }
+        }
+        self.count += 1;
+    }
+}
+
+impl DeadLetters {
+    /// In the folder of the journal; nothing is created before there is a letter.
+    pub(super) fn new(folder: &Path, bytes_max: u64) -> Self {
+        Self { path: folder.join(FILE_NAME), bytes_max, file: None }
+    }
+
+    /// Where they are.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends all of the letters, or none.
     ///
     /// # Errors
-    /// What the system says.
-    fn write(&mut self, letter: &Letter<'_>) -> io::Result<Kept> {
-        let mut line = serde_json::to_vec(letter)?;
-        line.push(b'\n');
+    /// When the file cannot be written; their records are then not to be acknowledged.
+    pub(super) fn write(&mut self, letters: &Letters) -> io::Result<Kept> {
         let mut file = self.held()?;
-        let written = Self::append(&mut file, &line);
+        let written = self.append(&mut file, &letters.lines);
         rustix::fs::flock(&file, FlockOperation::Unlock)?;
         self.file = Some(file);
         written
@@ -141,7 +144,7 @@ impl DeadLetters {
         loop {
             let file = match self.file.take() {
                 Some(file) => file,
-                None => OpenOptions::new().create(true).append(true).open(&self.path)?,
+                None => OpenOptions::new().create(true).read(true).append(true).open(&self.path)?,
             };
             hold(&file)?;
             let own = file.metadata()?;
@@ -155,16 +158,22 @@ impl DeadLetters {
         }
     }
 
-    /// Appends a line to a locked file.
+    /// Appends lines to a locked file. The first of a file always have room, or they would wait for ever.
     ///
     /// # Errors
-    /// What the system says; no half line stays.
-    fn append(file: &mut File, line: &[u8]) -> io::Result<Kept> {
+    /// What the system says; none of the lines stays then.
+    fn append(&self, file: &mut File, lines: &[u8]) -> io::Result<Kept> {
         let bytes = file.metadata()?.len();
-        if bytes + line.len() as u64 > FILE_BYTES_MAX {
+        if bytes > 0 && bytes + lines.len() as u64 > self.bytes_max {
             return Ok(Kept::NoRoom);
         }
-        if let Err(error) = file.write_all(line) {
+        let mut last = [b'\n'];
+        if bytes > 0 {
+            file.read_exact_at(&mut last, bytes - 1)?;
+        }
+        // A process that was killed while it wrote has left half a line; it is to stay one by itself.
+        let end: &[u8] = if last == [b'\n'] { b"" } else { b"\n" };
+        if let Err(error) = file.write_all(end).and_then(|()| file.write_all(lines)) {
             // No half line stays, or the next letter would be part of it.
             let _ = file.set_len(bytes);
             return Err(error);
@@ -185,26 +194,62 @@ fn hold(file: &File) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    const REFUSAL: fn() -> Refusal =
+        || Refusal { status: 400, kind: "k".into(), reason: "r\n\"".into() };
+
     #[test]
-    fn letters_are_lines_of_json_and_the_file_is_bounded() {
+    fn letters_are_lines_of_json() {
         let dir = tempfile::tempdir().unwrap();
-        let mut letters = DeadLetters::new(dir.path());
-        let refusal = Refusal { status: 400, kind: "k".into(), reason: "r\n\"".into() };
-        assert!(!letters.path().exists(), "nothing to say, no file");
-        assert_eq!(letters.refused("s", "id", &refusal, b"{\"a\":1}").unwrap(), Kept::Yes);
+        let mut file = DeadLetters::new(dir.path(), 1 << 20);
+        assert!(!file.path().exists(), "nothing to say, no file");
+        let mut letters = Letters::default();
+        letters.refused("s", "id", &REFUSAL(), b"{\"a\":1}");
         let broken =
             Broken { stream: 9, place: (1, 2, 3, 4), reason: "new".into(), payload: vec![0xab] };
-        assert_eq!(letters.broken(&broken).unwrap(), Kept::Yes);
-        let text = std::fs::read_to_string(letters.path()).unwrap();
+        letters.broken(&broken);
+        letters.refused("s", "id", &REFUSAL(), b"no JSON");
+        assert_eq!((file.write(&letters).unwrap(), letters.count), (Kept::Yes, 3));
+        let text = std::fs::read_to_string(file.path()).unwrap();
         let lines: Vec<serde_json::Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines[0]["document"]["a"], 1);
         assert_eq!(lines[0]["error_reason"], "r\n\"");
         assert_eq!(lines[1]["document"]["bytes_hex"], "ab");
+        assert!(lines[2]["document"].is_null() && lines[2]["_id"] == "id");
+    }
 
-        File::options().write(true).open(letters.path()).unwrap().set_len(FILE_BYTES_MAX).unwrap();
-        let mut again = DeadLetters::new(dir.path());
-        assert_eq!(again.refused("s", "id", &refusal, b"{}").unwrap(), Kept::NoRoom);
-        assert_eq!(std::fs::metadata(again.path()).unwrap().len(), FILE_BYTES_MAX);
+    #[test]
+    fn all_letters_of_a_batch_are_kept_or_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = DeadLetters::new(dir.path(), 1_000);
+        let of = |count: usize| {
+            let mut letters = Letters::default();
+            (0..count).for_each(|_| letters.refused("s", "id", &REFUSAL(), b"{}"));
+            letters
+        };
+        let one = of(1).lines.len();
+        let lines =
+            |file: &DeadLetters| std::fs::read_to_string(file.path()).unwrap().lines().count();
+        for (name, count, kept, want) in [
+            ("room", 3, Kept::Yes, 3),
+            ("too many", 1_000 / one, Kept::NoRoom, 3),
+            ("what still fits", 1, Kept::Yes, 4),
+        ] {
+            assert_eq!((file.write(&of(count)).unwrap(), lines(&file)), (kept, want), "{name}");
+        }
+        // Sent again meanwhile: another file stands there, and the largest batch has room in it.
+        std::fs::remove_file(file.path()).unwrap();
+        let large = 2_000 / one;
+        assert_eq!((file.write(&of(large)).unwrap(), lines(&file)), (Kept::Yes, large));
+        assert_eq!(file.write(&of(1)).unwrap(), Kept::NoRoom);
+        // A process was killed while it wrote.
+        std::fs::write(file.path(), "whole\nhal").unwrap();
+        assert_eq!(file.write(&of(1)).unwrap(), Kept::Yes);
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        assert!(text.starts_with("whole\nhal\n{") && text.ends_with("}\n"), "{text}");
+        // A folder stands in its place.
+        std::fs::remove_file(file.path()).unwrap();
+        std::fs::create_dir(file.path()).unwrap();
+        assert!(file.write(&of(1)).is_err());
     }
 }

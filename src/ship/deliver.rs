@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! ready? ─► suspects looked up ─► gate ─► _bulk ─► answers ─► settled
-//!   ▲                                                │ again, blocked, suspect, halves
+//!   ▲                                                │ again, held, unclear, halves
 //!   └───────────────── wait (jitter) ◄───────────────┘
 //! ```
 //! Invariants: a document is settled once; nothing is given up but by the server's own word of that
-//! document; no wait outlives the order to stop.
+//! document, and then it is a dead letter; dead letters are written last, together, and in the order of
+//! batches, so that the file holds none of a batch that is not acknowledged; no wait outlives the order
+//! to stop.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,16 +18,18 @@ use std::time::Duration;
 use elasticsearch::http::Method;
 use tokio::sync::watch;
 
-use super::answer::{Outcome, Refusal, outcomes};
+use super::answer::{Cause, Outcome, Refusal, outcomes};
 use super::batch::{Batch, Broken};
-use super::dead_letter::{DeadLetters, Kept};
+use super::dead_letter::{DeadLetters, Kept, Letters};
+use super::doubt::{Doubt, Taken, Unclear};
 use super::gate::{Backoff, Gate};
 use super::lookup::{self, Found, OpaqueIds, path_stream};
 use super::session::Session;
-use super::status::Status;
+use super::status::{NOBODY_YET, Status, Who};
 use crate::elk::client::{Call, Client};
-use crate::elk::problem::{Fault, Problem};
+use crate::elk::problem::{Fault, Problem, in_short};
 use crate::metrics::ShipMetrics;
+use crate::record::Dataset;
 
 /// Keeps of an answer only what is looked at.
 pub(super) const FILTER: &str = "errors,items.*.status,items.*.error.type,items.*.error.reason,\
@@ -44,6 +48,12 @@ pub(super) struct Context {
     pub(super) status: Status,
     /// Where refused documents go.
     pub(super) dead_letters: RefCell<DeadLetters>,
+    /// Batches acknowledged so far: the number of the oldest that is not.
+    pub(super) acknowledged: watch::Sender<u64>,
+    /// Number of the request that was sent last.
+    pub(super) request: Cell<u64>,
+    /// Which streams take documents.
+    pub(super) taken: Taken,
     /// Last part of the streams' names.
     pub(super) namespace: String,
     /// Names of requests.
@@ -53,7 +63,18 @@ pub(super) struct Context {
     /// Becomes true when shipping is to end.
     pub(super) stopping: watch::Receiver<bool>,
     /// Largest body that the server takes, as it was learnt.
-    pub(super) body_bytes_max: std::cell::Cell<usize>,
+    pub(super) body_bytes_max: Cell<usize>,
+}
+
+impl Context {
+    /// Sees to it that documents of these datasets can be sent.
+    ///
+    /// # Errors
+    /// Why not.
+    async fn ready(&self, datasets: impl Iterator<Item = Dataset>) -> Result<(), Problem> {
+        self.session.ready(&self.client).await?;
+        self.session.mapped(&self.client, datasets).await
+    }
 }
 
 /// How the documents of a batch ended; counted when the batch is acknowledged.
@@ -65,18 +86,8 @@ pub(super) struct Tally {
     pub(super) duplicate: u64,
     /// In the failure store.
     pub(super) failure_store: u64,
-    /// Dead letters, kept or not.
+    /// In the file of dead letters.
     pub(super) dead_letter: u64,
-    /// Of these, those that found no room.
-    pub(super) dead_letter_lost: u64,
-}
-
-impl Tally {
-    /// Counts a dead letter.
-    fn bury(&mut self, kept: Kept) {
-        self.dead_letter += 1;
-        self.dead_letter_lost += u64::from(kept == Kept::NoRoom);
-    }
 }
 
 /// The order to stop came before everything was settled.
@@ -93,14 +104,10 @@ pub(super) async fn deliver(
     broken: Vec<Broken>,
     number: u64,
 ) -> Result<Tally, Unfinished> {
-    let mut delivery = Delivery {
-        own: format!("{}{number}", context.opaque_ids.run),
-        tally: Tally::default(),
-        backoff: Backoff::default(),
-        context,
-    };
+    let own = format!("{}{number}", context.opaque_ids.run);
+    let mut delivery = Delivery::new(context, number, own);
     for broken in &broken {
-        delivery.bury(|letters| letters.broken(broken)).await?;
+        delivery.letters.broken(broken);
     }
     // Parts wait here in order, the next one last; a part is halved at most once per bit of its
     // length.
@@ -111,19 +118,21 @@ pub(super) async fn deliver(
         }
         delivery.step(part, &mut parts).await?;
     }
+    delivery.bury().await?;
     Ok(delivery.tally)
 }
 
 /// Finds out about the server before there is anything to send, so that what is wrong is told at
 /// once. Ends when it answers, or with the order to stop.
 pub(super) async fn greet(context: Rc<Context>) {
-    let own = String::new();
-    let (tally, backoff) = (Tally::default(), Backoff::default());
-    let mut greeting = Delivery { context, own, tally, backoff };
+    let mut greeting = Delivery::new(context, NOBODY_YET, String::new());
     loop {
         let context = &greeting.context;
-        let Err(problem) = context.session.ready(&context.client).await else { return };
-        context.status.ill(context.client.url(), &problem);
+        let Err(problem) = context.ready([Dataset::Access].into_iter()).await else {
+            context.status.done(NOBODY_YET);
+            return;
+        };
+        context.status.ill(NOBODY_YET, context.client.url(), &problem);
         context.client.turn();
         if greeting.wait(problem.fault).await.is_err() {
             return;
@@ -133,17 +142,39 @@ pub(super) async fn greet(context: Rc<Context>) {
 
 /// One batch on its way.
 struct Delivery {
-    /// What all share.
     context: Rc<Context>,
+    number: Who,
     /// Name of its requests.
     own: String,
     /// What is settled.
     tally: Tally,
-    /// Waits.
+    /// What was refused for good.
+    letters: Letters,
+    doubt: Doubt,
     backoff: Backoff,
 }
 
+/// What a server says of each document.
+struct Answers {
+    /// Number of the request.
+    request: u64,
+    outcomes: Vec<Outcome>,
+}
+
+/// What one answer leaves to be done.
+struct Left {
+    batch: Batch,
+    /// Why it has to wait, when that is no passing matter.
+    problem: Option<Problem>,
+}
+
 impl Delivery {
+    fn new(context: Rc<Context>, number: Who, own: String) -> Self {
+        let (tally, letters) = (Tally::default(), Letters::default());
+        let (doubt, backoff) = (Doubt::default(), Backoff::default());
+        Self { context, number, own, tally, letters, doubt, backoff }
+    }
+
     /// Sends one part once; what is left of it goes back to `parts`.
     ///
     /// # Errors
@@ -173,18 +204,15 @@ impl Delivery {
         drop(permit);
         match result {
             Ok(answers) => {
-                context.status.well(context.client.url());
                 context.gate.widen();
-                let (left, wait) = self.settle(&part, answers).await?;
-                let is_progress = left.len() < part.len();
-                if is_progress && wait.is_none() {
-                    self.backoff = Backoff::default();
+                let left = self.settle(&part, answers);
+                let fault = left.problem.as_ref().map_or(Fault::Overloaded, |left| left.fault);
+                self.tell(&part, &left);
+                if !left.batch.is_empty() {
+                    context.metrics.retried_records_total.add(left.batch.len() as u64);
+                    self.wait(fault).await?;
                 }
-                if !left.is_empty() {
-                    context.metrics.retried_records_total.add(left.len() as u64);
-                    self.wait(wait.unwrap_or(Fault::Overloaded)).await?;
-                }
-                parts.push(left);
+                parts.push(left.batch);
                 Ok(())
             }
             Err(problem) => {
@@ -202,7 +230,8 @@ impl Delivery {
     /// The part as it was, and what the server says.
     async fn look_up(&mut self, part: Batch) -> Result<Batch, (Batch, Problem)> {
         let context = &self.context;
-        if let Err(problem) = context.session.ready(&context.client).await {
+        let datasets = part.items().iter().map(|item| item.stream.dataset());
+        if let Err(problem) = context.ready(datasets).await {
             return Err((part, problem));
         }
         let suspects = part.items().iter().filter(|item| item.is_suspect).count() as u64;
@@ -229,7 +258,7 @@ impl Delivery {
     ///
     /// # Errors
     /// Why there is no answer for every document.
-    async fn send(&self, part: &Batch) -> Result<Vec<Outcome>, Problem> {
+    async fn send(&self, part: &Batch) -> Result<Answers, Problem> {
         let context = &self.context;
         let path = format!("/{}/_bulk?filter_path={FILTER}", path_stream(&context.namespace));
         let call = Call {
@@ -238,6 +267,8 @@ impl Delivery {
             content: "application/x-ndjson",
             fields: &[],
         };
+        let request = context.request.get() + 1;
+        context.request.set(request);
         context.metrics.batches_total.add(1);
         context.metrics.sent_bytes_total.add(part.bytes() as u64);
         let reply = context.client.call(Method::Post, &path, call).await?;
@@ -245,50 +276,90 @@ impl Delivery {
             let reason = "the server has no _bulk; is it Elasticsearch or OpenSearch?";
             return Err(Problem::new(Fault::Refused, reason));
         }
-        outcomes(&reply.body, part.len())
+        Ok(Answers { request, outcomes: outcomes(&reply.body, part.len())? })
     }
 
-    /// Books every answer; gives what has to be sent again, and why if it is no passing matter.
-    ///
-    /// # Errors
-    /// [`Unfinished`].
-    async fn settle(
-        &mut self,
-        part: &Batch,
-        answers: Vec<Outcome>,
-    ) -> Result<(Batch, Option<Fault>), Unfinished> {
-        let mut blocked: Option<Refusal> = None;
+    /// Books every answer; gives what has to be sent again.
+    fn settle(&mut self, part: &Batch, answers: Answers) -> Left {
+        let Answers { request, outcomes } = answers;
+        let context = Rc::clone(&self.context);
+        let mut problem = None;
         let mut again: Vec<Option<bool>> = vec![None; part.len()];
-        for (index, answer) in answers.into_iter().enumerate() {
-            match answer {
-                Outcome::Stored => self.tally.acknowledged += 1,
-                Outcome::Duplicate => self.tally.duplicate += 1,
-                Outcome::FailureStore => self.tally.failure_store += 1,
-                Outcome::Again => again[index] = Some(false),
-                Outcome::Suspect => again[index] = Some(true),
-                Outcome::Blocked(refusal) => {
+        let mut unclear = Vec::new();
+        for (index, outcome) in outcomes.into_iter().enumerate() {
+            let stream = part.items()[index].stream;
+            let booked = match outcome {
+                Outcome::Stored => &mut self.tally.acknowledged,
+                Outcome::Duplicate => &mut self.tally.duplicate,
+                Outcome::FailureStore => &mut self.tally.failure_store,
+                Outcome::Again => {
                     again[index] = Some(false);
-                    blocked = Some(refusal);
+                    continue;
+                }
+                Outcome::Held(cause, refusal) => {
+                    again[index] = Some(false);
+                    let held = || held(&stream.data_stream(&context.namespace), cause, &refusal);
+                    problem.get_or_insert_with(held);
+                    continue;
+                }
+                Outcome::Unclear { refusal, is_suspect } => {
+                    let dataset = stream.dataset();
+                    unclear.push((index, Unclear { dataset, is_suspect }, refusal));
+                    continue;
                 }
                 Outcome::Dead(refusal) => {
-                    let item = part.items()[index];
-                    let stream = item.stream.data_stream(&self.context.namespace);
-                    let (id, document) = (part.id(item), part.document(index));
-                    self.bury(|letters| letters.refused(&stream, id, &refusal, document)).await?;
+                    self.refuse(part, index, &refusal);
+                    context.taken.note(stream.dataset(), request);
+                    continue;
                 }
+            };
+            *booked += 1;
+            context.taken.note(stream.dataset(), request);
+        }
+        let all: Vec<_> = unclear.iter().map(|(_, one, _)| *one).collect();
+        let own = self.doubt.judge(request, &all, &context.taken);
+        for ((index, one, refusal), is_own) in unclear.into_iter().zip(own) {
+            if is_own {
+                self.refuse(part, index, &refusal);
+                continue;
+            }
+            again[index] = Some(one.is_suspect);
+            // A fault of the server passes, or is told when it lasts.
+            if !one.is_suspect {
+                let stream = part.items()[index].stream.data_stream(&context.namespace);
+                problem.get_or_insert_with(|| undecided(&stream, &refusal));
             }
         }
-        let left = part.subset(|index, item| {
+        let batch = part.subset(|index, item| {
             item.is_suspect = again[index] == Some(true);
             again[index].is_some()
         });
-        let fault = blocked.map(|refusal| {
-            let fault = if refusal.status == 404 { Fault::Refused } else { Fault::Forbidden };
-            let problem = Problem::new(fault, format!("{} {}", refusal.status, refusal.kind));
-            self.context.status.ill(self.context.client.url(), &problem);
-            fault
-        });
-        Ok((left, fault))
+        Left { batch, problem }
+    }
+
+    /// Tells what an answer to `part` says of shipping.
+    fn tell(&mut self, part: &Batch, left: &Left) {
+        let Context { status, client, .. } = &*self.context;
+        let is_progress = left.batch.len() < part.len();
+        match &left.problem {
+            Some(problem) => status.ill(self.number, client.url(), problem),
+            None if is_progress || part.is_empty() => {
+                status.well(self.number, client.url());
+                self.backoff = Backoff::default();
+            }
+            None => {
+                let problem =
+                    Problem::new(Fault::Overloaded, "it takes no document: 429, 503 or a fault");
+                status.ill(self.number, client.url(), &problem);
+            }
+        }
+    }
+
+    /// Makes a dead letter of a document.
+    fn refuse(&mut self, part: &Batch, index: usize, refusal: &Refusal) {
+        let item = part.items()[index];
+        let stream = item.stream.data_stream(&self.context.namespace);
+        self.letters.refused(&stream, part.id(item), refusal, part.document(index));
     }
 
     /// After a request without answers: what comes next, and when.
@@ -304,18 +375,12 @@ impl Delivery {
         let context = Rc::clone(&self.context);
         context.metrics.batch_errors_total.add(1);
         tracing::Span::current().record("otel.status_code", "ERROR");
-        context.status.ill(context.client.url(), problem);
+        context.status.ill(self.number, context.client.url(), problem);
         match problem.fault {
             Fault::TooLarge if part.len() == 1 => {
-                let item = part.items()[0];
-                let stream = item.stream.data_stream(&context.namespace);
-                let refusal = Refusal {
-                    status: 413,
-                    kind: "too_large".into(),
-                    reason: problem.reason.clone(),
-                };
-                let (id, document) = (part.id(item), part.document(0));
-                return self.bury(|letters| letters.refused(&stream, id, &refusal, document)).await;
+                let (kind, reason) = ("too_large".to_owned(), problem.reason.clone());
+                self.refuse(&part, 0, &Refusal { status: 413, kind, reason });
+                return Ok(());
             }
             Fault::TooLarge => {
                 let half = (part.bytes() / 2).max(1);
@@ -325,6 +390,7 @@ impl Delivery {
                 return Ok(());
             }
             Fault::Overloaded => context.gate.narrow(),
+            Fault::Blocked | Fault::DeadLetters => (),
             Fault::NotSent | Fault::Unknown => {
                 context.client.turn();
                 context.session.forget().await;
@@ -338,27 +404,36 @@ impl Delivery {
         self.wait(problem.fault).await
     }
 
-    /// Writes a dead letter, trying until it is written.
+    /// Writes the dead letters of this batch once every older batch is acknowledged, trying until they
+    /// are written.
     ///
     /// # Errors
-    /// [`Unfinished`].
-    async fn bury(
-        &mut self,
-        mut write: impl FnMut(&mut DeadLetters) -> std::io::Result<Kept>,
-    ) -> Result<(), Unfinished> {
+    /// [`Unfinished`]; none is written then.
+    async fn bury(&mut self) -> Result<(), Unfinished> {
+        if self.letters.count == 0 {
+            return Ok(());
+        }
+        let mut acknowledged = self.context.acknowledged.subscribe();
+        // Fails only when the context is gone, and this with it.
+        let _ = acknowledged.wait_for(|count| *count >= self.number).await;
         loop {
-            let written = write(&mut self.context.dead_letters.borrow_mut());
-            match written {
-                Ok(kept) => {
-                    self.tally.bury(kept);
+            let written = self.context.dead_letters.borrow_mut().write(&self.letters);
+            let file = self.context.dead_letters.borrow().path().display().to_string();
+            let problem = match written {
+                Ok(Kept::Yes) => {
+                    self.tally.dead_letter = self.letters.count;
+                    self.context.status.well(self.number, self.context.client.url());
                     return Ok(());
                 }
+                Ok(Kept::NoRoom) => Problem::new(Fault::DeadLetters, format!("{file} is full")),
                 Err(error) => {
-                    let file = self.context.dead_letters.borrow().path().display().to_string();
-                    tracing::warn!(file, %error, "shipping: a dead letter waits; free disk space");
-                    self.wait(Fault::Refused).await?;
+                    let cure = "free disk space, or correct the folder's mode";
+                    let reason = format!("{file} cannot be written: {error}");
+                    Problem { cure, ..Problem::new(Fault::DeadLetters, reason) }
                 }
-            }
+            };
+            self.context.status.ill(self.number, self.context.client.url(), &problem);
+            self.wait(problem.fault).await?;
         }
     }
 
@@ -379,4 +454,20 @@ impl Delivery {
             () = tokio::time::sleep(wait) => Ok(()),
         }
     }
+}
+
+/// A stream that takes nothing, in the server's own words: they name no document.
+fn held(stream: &str, cause: Cause, refusal: &Refusal) -> Problem {
+    let Refusal { status, kind, reason } = refusal;
+    let reason = format!("{stream}: {status} {kind}{}", in_short(reason));
+    Problem { cure: cause.cure(), status: *status, ..Problem::new(cause.fault(), reason) }
+}
+
+/// A refusal of which nobody knows yet whose it is. The server's words may quote the document.
+fn undecided(stream: &str, refusal: &Refusal) -> Problem {
+    let Refusal { status, kind, .. } = refusal;
+    let reason = format!("{stream}: {status} {kind}, and it takes no other document");
+    let cure = "look at the server's own log; from time to time one document goes to \
+                dead-letters.ndjson, with the server's words";
+    Problem { cure, status: *status, ..Problem::new(Fault::Blocked, reason) }
 }

@@ -92,7 +92,11 @@ impl Backoff {
     pub(super) fn next(&mut self, fault: Fault) -> Duration {
         let (first_ms, most_ms) = match fault {
             // A person has to act: no hurry, but soon enough that the cure shows.
-            Fault::Unauthorized | Fault::Forbidden | Fault::Refused => (1_000, 10_000),
+            Fault::Unauthorized | Fault::Forbidden | Fault::Refused | Fault::Blocked => {
+                (1_000, 10_000)
+            }
+            // One look at a file on this machine.
+            Fault::DeadLetters => (200, 1_000),
             Fault::Overloaded => (200, 10_000),
             Fault::TooLarge => return Duration::ZERO,
             Fault::NotSent | Fault::Unknown => (100, 5_000),

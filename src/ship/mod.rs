@@ -19,6 +19,7 @@ pub mod audit;
 mod batch;
 mod dead_letter;
 mod deliver;
+mod doubt;
 mod gate;
 mod lookup;
 pub mod resend;
@@ -50,6 +51,7 @@ use crate::metrics::ShipMetrics;
 use batch::Filler;
 use dead_letter::DeadLetters;
 use deliver::Context;
+use doubt::Taken;
 use gate::Gate;
 use lookup::OpaqueIds;
 use session::Session;
@@ -165,10 +167,14 @@ fn once(
             options.config.setup,
             options.config.retention,
             Arc::clone(&options.product),
+            &options.namespace,
         ),
         gate: Gate::new(options.config.batch.in_flight, Arc::clone(&options.metrics)),
         status: Status::new(Arc::clone(&options.metrics)),
-        dead_letters: RefCell::new(DeadLetters::new(&options.folder)),
+        dead_letters: RefCell::new(DeadLetters::new(&options.folder, options.config.dead_letters)),
+        acknowledged: watch::Sender::new(0),
+        request: Cell::new(0),
+        taken: Taken::default(),
         namespace: options.namespace.clone(),
         opaque_ids: OpaqueIds { run: format!("{installation}{epoch}.{run}-"), installation },
         metrics: Arc::clone(&options.metrics),

@@ -265,7 +265,12 @@ impl Sender {
         let run = format!("{installation}{:08x}-", fastrand::u32(..));
         Ok(Self {
             client: Client::new(options.config)?,
-            session: Session::new(options.config.setup, options.config.retention, Arc::default()),
+            session: Session::new(
+                options.config.setup,
+                options.config.retention,
+                Arc::default(),
+                options.namespace,
+            ),
             ids: OpaqueIds { installation, run },
             path_stream: path_stream(options.namespace),
         })
@@ -341,7 +346,11 @@ impl Sender {
                 }
                 Fault::Overloaded => (),
                 // A person has to act: nobody waits at a prompt for that.
-                Fault::Unauthorized | Fault::Forbidden | Fault::Refused => left = 1,
+                Fault::Unauthorized
+                | Fault::Forbidden
+                | Fault::Refused
+                | Fault::Blocked
+                | Fault::DeadLetters => left = 1,
             }
             left -= 1;
             let wait = backoff.next(problem.fault);
@@ -367,6 +376,8 @@ impl Sender {
         fates: &mut [Option<Fate>],
     ) -> Result<Option<Problem>, Problem> {
         self.session.ready(&self.client).await?;
+        let datasets = open.iter().filter_map(|n| letters[*n].dataset());
+        self.session.mapped(&self.client, datasets).await?;
         let own = format!("{}{:08x}", self.ids.run, fastrand::u32(..));
         let streams: BTreeSet<String> = open.iter().map(|n| letters[*n].stream.clone()).collect();
         let wanted: Vec<&str> = open.iter().map(|n| letters[*n].id.as_str()).collect();
@@ -404,18 +415,25 @@ impl Sender {
                 Outcome::Stored => Some(Fate::Stored),
                 Outcome::Duplicate => Some(Fate::Duplicate),
                 Outcome::FailureStore => Some(Fate::FailureStore),
-                Outcome::Dead(refusal) => Some(Fate::Refused(refusal)),
+                // Whoever sends by hand reads what the server says.
+                Outcome::Dead(refusal) | Outcome::Unclear { refusal, is_suspect: false } => {
+                    Some(Fate::Refused(refusal))
+                }
                 Outcome::Again => {
                     problem = Some(Problem::new(Fault::Overloaded, "the server asks for less"));
                     None
                 }
-                Outcome::Suspect => {
+                Outcome::Unclear { .. } => {
                     problem = Some(Problem::new(Fault::Unknown, "the server had a fault"));
                     None
                 }
-                Outcome::Blocked(Refusal { status, kind, reason }) => {
-                    let reason = format!("the server answers {status} {kind}: {reason}");
-                    problem = Some(Problem::new(Fault::Forbidden, reason));
+                Outcome::Held(cause, Refusal { status, kind, reason }) => {
+                    let cure = if cause.cure().is_empty() { "" } else { "; " };
+                    let reason = format!(
+                        "the server answers {status} {kind}: {reason}{cure}{}",
+                        cause.cure()
+                    );
+                    problem = Some(Problem::new(cause.fault(), reason));
                     None
                 }
             };

@@ -1,11 +1,14 @@
 //! Before the first batch, and again after a connection was lost: which product answers, and is what
 //! documents need there? Without the index templates the first document would make a plain index
-//! with guessed types instead of a data stream.
+//! with guessed types instead of a data stream: then records wait, also where nothing is to be put in
+//! place (`docs/adr/012-no-stream-with-guessed-types.md`).
 //!
 //! What is missing or older is put in place, unless the configuration says otherwise. Credentials
 //! that may do nothing but ship are no fault: then an operator has run `lbproxy setup`. Not here:
 //! what is put, and how (`elk`).
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Mutex;
@@ -17,8 +20,10 @@ use crate::elk::access::Rights;
 use crate::elk::artefact::Kind;
 use crate::elk::client::Client;
 use crate::elk::installer::{self, Options, Step};
+use crate::elk::mapping::{self, Mapping};
 use crate::elk::plan::{Action, Mode};
 use crate::elk::problem::{Fault, Problem};
+use crate::record::Dataset;
 
 /// What was found out about the server.
 #[derive(Debug)]
@@ -31,17 +36,31 @@ pub(super) struct Session {
     ready: Mutex<Option<Product>>,
     /// The first one, for others.
     first: Arc<OnceLock<Product>>,
+    /// Last part of the streams' names.
+    namespace: String,
+    /// Datasets whose streams have types.
+    mapped: RefCell<HashSet<Dataset>>,
+    /// Datasets of which was told that the types are somebody else's.
+    told: RefCell<HashSet<Dataset>>,
 }
 
 impl Session {
     /// A session in which nothing was found out yet.
-    pub(super) fn new(setup: Setup, retention: Retention, first: Arc<OnceLock<Product>>) -> Self {
-        Self { setup, retention, ready: Mutex::new(None), first }
+    pub(super) fn new(
+        setup: Setup,
+        retention: Retention,
+        first: Arc<OnceLock<Product>>,
+        namespace: &str,
+    ) -> Self {
+        let namespace = namespace.to_owned();
+        let (mapped, told) = (RefCell::default(), RefCell::default());
+        Self { setup, retention, ready: Mutex::new(None), first, namespace, mapped, told }
     }
 
     /// The next request finds out anew: the connection was lost.
     pub(super) async fn forget(&self) {
         *self.ready.lock().await = None;
+        self.mapped.borrow_mut().clear();
     }
 
     /// Sees to it that records can be sent. Costs nothing when that is known.
@@ -62,6 +81,52 @@ impl Session {
             }
         }
         result
+    }
+
+    /// Sees to it that documents of these datasets get types that somebody chose. Costs nothing when
+    /// that is known.
+    ///
+    /// # Errors
+    /// What the server says, or that the types would be guessed.
+    pub(super) async fn mapped(
+        &self,
+        client: &Client,
+        datasets: impl Iterator<Item = Dataset>,
+    ) -> Result<(), Problem> {
+        for dataset in datasets {
+            if self.mapped.borrow().contains(&dataset) {
+                continue;
+            }
+            let stream = dataset.data_stream(&self.namespace);
+            match mapping::of(client, dataset, &self.namespace).await? {
+                Mapping::Own => (),
+                Mapping::Others(from) => {
+                    if self.told.borrow_mut().insert(dataset) {
+                        tracing::warn!(
+                            stream,
+                            from,
+                            "shipping: fields have the types that somebody else chose; boards need \
+                             those of `lbproxy setup`"
+                        );
+                    }
+                }
+                Mapping::Unknown => {
+                    tracing::debug!(stream, "shipping: cannot tell where its types come from");
+                }
+                Mapping::Guessed => {
+                    let reason = format!(
+                        "{stream} has no index template: its first document would make a plain index \
+                         with guessed types"
+                    );
+                    let cure = "run `lbproxy setup --only templates`, or set \
+                                telemetry.elasticsearch.setup to on_start, or put an index template of \
+                                your own for that name";
+                    return Err(Problem { cure, ..Problem::new(Fault::Blocked, reason) });
+                }
+            }
+            self.mapped.borrow_mut().insert(dataset);
+        }
+        Ok(())
     }
 
     /// Finds out what the server is, and puts in place what is missing.

@@ -137,7 +137,6 @@ impl Shipper<'_> {
         metrics.duplicate_total.add(tally.duplicate);
         metrics.failure_store_total.add(tally.failure_store);
         metrics.dead_letter_total.add(tally.dead_letter);
-        metrics.dead_letter_lost_total.add(tally.dead_letter_lost);
         if tally.dead_letter > 0 {
             let file = self.context.dead_letters.borrow().path().display().to_string();
             tracing::warn!(
@@ -147,6 +146,7 @@ impl Shipper<'_> {
             );
         }
         self.store(upto, &suspects::note(self.unsettled_max()));
+        self.context.acknowledged.send_modify(|count| *count += 1);
     }
 
     /// Most records of a lane that may be stored and not acknowledged.

@@ -1,6 +1,11 @@
-//! What shipping is doing, as people see it: one log line per change, and two gauges.
+//! What shipping is doing, as people see it: one log line per change, and gauges.
+//!
+//! Records are settled in the order they were made, so the oldest batch that waits says why shipping
+//! waits: its cause is told, and that records are taken only when none waits. So causes of several batches
+//! do not take turns in the log.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::elk::problem::{Fault, Problem};
@@ -8,6 +13,14 @@ use crate::metrics::ShipMetrics;
 
 /// Requests in a row after which "less, please" is a state and no passing matter: over ten seconds.
 const OVERLOADED_IN_A_ROW: u32 = 8;
+
+/// Who waits: the number of a batch, or [`NOBODY_YET`].
+pub(super) type Who = u64;
+/// Whoever looks at the server before there is a batch.
+pub(super) const NOBODY_YET: Who = Who::MAX;
+
+/// Why: the fault, and the cure that was told.
+type Cause = (Fault, &'static str);
 
 /// What people know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,17 +30,17 @@ enum Told {
     /// Records are taken.
     Well,
     /// They wait, because of this.
-    Ill(Fault),
+    Ill(Cause),
 }
 
 /// The state that was told last.
 #[derive(Debug)]
 pub(super) struct Status {
-    /// It.
     told: Cell<Told>,
+    /// Who waits; at most the batches under way and one.
+    waiting: RefCell<BTreeMap<Who, Cause>>,
     /// Times in a row that the server asked for less.
     overloaded: Cell<u32>,
-    /// Shows it.
     metrics: Arc<ShipMetrics>,
 }
 
@@ -35,22 +48,38 @@ impl Status {
     /// Nothing is known yet.
     pub(super) fn new(metrics: Arc<ShipMetrics>) -> Self {
         metrics.connected.set(0);
-        metrics.unauthorized.set(0);
-        Self { told: Cell::new(Told::Nothing), overloaded: Cell::new(0), metrics }
+        let status = Self {
+            told: Cell::new(Told::Nothing),
+            waiting: RefCell::default(),
+            overloaded: Cell::new(0),
+            metrics,
+        };
+        status.show(None);
+        status
     }
 
-    /// The server takes records.
-    pub(super) fn well(&self, url: &str) {
+    /// Records of this batch are taken.
+    pub(super) fn well(&self, who: Who, url: &str) {
         self.overloaded.set(0);
+        self.waiting.borrow_mut().remove(&who);
+        let first = self.first();
+        self.show(first.map(|(_, cause)| cause));
+        if first.is_some() {
+            return;
+        }
+        self.metrics.connected.set(1);
         if self.told.replace(Told::Well) != Told::Well {
             tracing::info!(url, "shipping: the server takes records");
         }
-        self.metrics.connected.set(1);
-        self.metrics.unauthorized.set(0);
     }
 
-    /// It does not, and why.
-    pub(super) fn ill(&self, url: &str, problem: &Problem) {
+    /// Waits no longer; whether records are taken is not known.
+    pub(super) fn done(&self, who: Who) {
+        self.waiting.borrow_mut().remove(&who);
+    }
+
+    /// They are not, and why.
+    pub(super) fn ill(&self, who: Who, url: &str, problem: &Problem) {
         let Problem { fault, reason, .. } = problem;
         if *fault == Fault::TooLarge {
             tracing::info!(url, reason, "shipping: the server wants smaller requests");
@@ -62,24 +91,123 @@ impl Status {
                 return;
             }
         }
-        if self.told.replace(Told::Ill(*fault)) != Told::Ill(*fault) {
-            let cure = cure(*fault);
+        let cure = if problem.cure.is_empty() { cure(problem) } else { problem.cure };
+        self.waiting.borrow_mut().insert(who, (*fault, cure));
+        let Some((first, cause)) = self.first() else { return };
+        // Another's cause is told when it comes up again, with its reason.
+        if first == who && self.told.replace(Told::Ill(cause)) != Told::Ill(cause) {
             tracing::warn!(url, reason, "shipping: records wait in the journal; {cure}");
         }
         self.metrics.connected.set(0);
-        self.metrics.unauthorized.set(u64::from(*fault == Fault::Unauthorized));
+        self.show(Some(cause));
+    }
+
+    fn first(&self) -> Option<(Who, Cause)> {
+        self.waiting.borrow().first_key_value().map(|(who, cause)| (*who, *cause))
+    }
+
+    /// Brings the gauges up to date, but for `connected`.
+    fn show(&self, cause: Option<Cause>) {
+        let fault = cause.map(|(fault, _)| fault);
+        let ShipMetrics { unauthorized, blocked, dead_letters_full, .. } = &*self.metrics;
+        unauthorized.set(u64::from(fault == Some(Fault::Unauthorized)));
+        dead_letters_full.set(u64::from(fault == Some(Fault::DeadLetters)));
+        // It answers, and takes nothing.
+        let is_blocked = matches!(
+            fault,
+            Some(Fault::Blocked | Fault::Forbidden | Fault::Refused | Fault::Overloaded)
+        );
+        blocked.set(u64::from(is_blocked));
     }
 }
 
 /// What a person can do.
-const fn cure(fault: Fault) -> &'static str {
-    match fault {
+const fn cure(problem: &Problem) -> &'static str {
+    match problem.fault {
         Fault::NotSent => "start the server, or correct telemetry.elasticsearch.urls",
         Fault::Unknown => "it is tried again; look at the server's own log if it goes on",
         Fault::Unauthorized => "correct user, password or key of telemetry.elasticsearch",
         Fault::Forbidden => "grant the user the rights that `create_doc` and `auto_configure` give",
         Fault::Refused => "mend what the reason says, and check telemetry.elasticsearch.urls",
-        Fault::Overloaded => "give the server more room, or take a block off its indices",
+        Fault::Overloaded => "give the server more room: it asks for less",
+        Fault::Blocked if problem.status == 429 => {
+            "free disk space on the server, or raise its watermarks: this block then goes by itself"
+        }
+        Fault::Blocked => "take the block that the reason names off the index or the cluster",
+        Fault::DeadLetters => {
+            "run `lbproxy log resend` once what they were refused for is mended, or raise \
+             telemetry.elasticsearch.dead_letters"
+        }
         Fault::TooLarge => "it is tried again",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Cell64;
+
+    /// What a status shows: connected, unauthorized, blocked, full.
+    fn shown(metrics: &ShipMetrics) -> [u64; 4] {
+        let ShipMetrics { connected, unauthorized, blocked, dead_letters_full, .. } = metrics;
+        [connected, unauthorized, blocked, dead_letters_full].map(Cell64::value)
+    }
+
+    #[test]
+    fn each_fault_is_one_state() {
+        for (fault, want) in [
+            (Fault::NotSent, [0, 0, 0, 0]),
+            (Fault::Unknown, [0, 0, 0, 0]),
+            (Fault::Unauthorized, [0, 1, 0, 0]),
+            (Fault::Forbidden, [0, 0, 1, 0]),
+            (Fault::Refused, [0, 0, 1, 0]),
+            (Fault::Blocked, [0, 0, 1, 0]),
+            (Fault::DeadLetters, [0, 0, 0, 1]),
+            (Fault::TooLarge, [1, 0, 0, 0]),
+        ] {
+            let metrics = Arc::new(ShipMetrics::default());
+            let status = Status::new(Arc::clone(&metrics));
+            status.well(0, "u");
+            status.ill(1, "u", &Problem::new(fault, "r"));
+            assert_eq!(shown(&metrics), want, "{fault:?}");
+            status.well(1, "u");
+            assert_eq!(shown(&metrics), [1, 0, 0, 0], "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn less_is_a_state_only_when_it_lasts() {
+        let metrics = Arc::new(ShipMetrics::default());
+        let status = Status::new(Arc::clone(&metrics));
+        status.well(0, "u");
+        for n in 1..=OVERLOADED_IN_A_ROW {
+            assert_eq!(metrics.connected.value(), 1, "{n}");
+            status.ill(0, "u", &Problem::new(Fault::Overloaded, "r"));
+        }
+        assert_eq!(shown(&metrics), [0, 0, 1, 0]);
+    }
+
+    #[test]
+    fn the_oldest_batch_that_waits_says_why() {
+        let metrics = Arc::new(ShipMetrics::default());
+        let status = Status::new(Arc::clone(&metrics));
+        status.ill(5, "u", &Problem::new(Fault::Blocked, "r"));
+        status.ill(6, "u", &Problem::new(Fault::Unauthorized, "r"));
+        assert_eq!(
+            (shown(&metrics), status.told.get()),
+            ([0, 0, 1, 0], Told::Ill((Fault::Blocked, cure(&Problem::new(Fault::Blocked, "")))))
+        );
+        status.well(6, "u");
+        assert_eq!(
+            shown(&metrics),
+            [0, 0, 1, 0],
+            "a younger one that is taken does not mean all are"
+        );
+        status.ill(6, "u", &Problem::new(Fault::Unauthorized, "r"));
+        status.well(5, "u");
+        assert_eq!(shown(&metrics), [0, 1, 0, 0]);
+        status.done(6);
+        status.well(7, "u");
+        assert_eq!((shown(&metrics), status.told.get()), ([1, 0, 0, 0], Told::Well));
     }
 }

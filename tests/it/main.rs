@@ -12,6 +12,7 @@ mod admin;
 mod audit;
 mod audit_failures;
 mod audit_real;
+mod blocked_real;
 mod boards;
 mod check;
 mod config;

@@ -76,6 +76,67 @@ fn letters(dir: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// The account of a proxy's last lines: what it counts as a dead letter, and what is pending.
+fn last_lines(log: &str) -> (u64, u64) {
+    let line =
+        log.lines().find(|line| line.contains(" + recovered ")).unwrap_or_else(|| panic!("{log}"));
+    assert!(line.ends_with("(holds)"), "{line}");
+    let words: Vec<_> = line.split_whitespace().collect();
+    let value = |name: &str| {
+        let at = words.iter().position(|word| *word == name).unwrap();
+        words[at + 1].parse().unwrap()
+    };
+    (value("dead_letter"), value("pending"))
+}
+
+#[test]
+fn a_full_file_stops_shipping_until_letters_were_sent_again_and_loses_none() {
+    const COUNT: u64 = 200;
+    let server = elastic::start(Options::local(Product::OpenSearch)).unwrap();
+    refuse(&server);
+    let upstream = Upstream::ok();
+    let service = one_service(&[upstream.address], "");
+    let rest = format!(
+        "  elasticsearch: {{urls: [\"{}\"], dead_letters: 64KiB, batch: {{documents: 20}}}}\n",
+        server.url()
+    );
+    let proxy = Proxy::start(&service, &rest);
+    let fill = "f".repeat(1_000);
+    for n in 0..COUNT {
+        let request = format!("GET /bad/{n}/{fill} HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(proxy.send(request).status, 200);
+    }
+    proxy.await_figure("lbproxy_ship_dead_letters_full", |full| full == 1);
+    let figures = proxy.figures();
+    assert_eq!(figures["lbproxy_ship_connected"], 0);
+    let log = proxy.log();
+    let told = log.matches("records wait in the journal").count();
+    assert_eq!(told, 1, "{log}");
+    assert!(log.contains("dead-letters.ndjson is full") && log.contains("log resend"), "{log}");
+
+    // The end says what the file says, and the rest is pending; so does the next start.
+    let dir = Arc::clone(&proxy.dir);
+    let (dead, pending) = last_lines(&proxy.terminate());
+    assert_eq!((letters(dir.path()).len() as u64, dead + pending), (dead, COUNT));
+    assert!(dead > 0 && pending > 0, "{dead} {pending}");
+    let proxy = Proxy::start_in(Arc::clone(&dir), &service, &rest);
+    proxy.await_figure("lbproxy_ship_dead_letters_full", |full| full == 1);
+
+    // The reason is gone, the letters are sent again: shipping goes on by itself.
+    server.set_default(Step::default());
+    // What was refused before and found no room is written first, and may fill the file once more.
+    wait_for("shipping to go on", || {
+        let (code, text) = run(dir.path(), &[]);
+        assert!(code == 0, "{text}");
+        (proxy.figures()["lbproxy_ship_pending"] == 0).then_some(())
+    });
+    proxy.await_figure("lbproxy_ship_dead_letters_full", |full| full == 0);
+    let (code, text) = run(dir.path(), &[]);
+    assert!(code == 0, "{text}");
+    assert_eq!((server.count(STREAM), server.duplicates(STREAM)), (200, Vec::new()));
+    last_lines(&proxy.terminate());
+}
+
 #[test]
 fn what_was_refused_is_stored_once_when_the_reason_is_gone() {
     let (server, _upstream, proxy) = refusing(Product::OpenSearch);

@@ -460,7 +460,7 @@ fn mistakes_of_the_caller_end_before_anything_is_asked() {
         2,
         &["/nowhere cannot be read"],
     );
-    setup(&server, &["--url", "ftp://x"]).expect("no URL", 2, &["--url ftp://x"]);
+    setup(&server, &["--url", "ftp://x"]).expect("no URL", 2, &["--url is not http://host:port"]);
     assert_eq!(server.requests_total(), 0);
     let run = setup(&server, &["--credentials", "api-key"]);
     run.expect("a key", 1, &["OpenSearch has no API keys", "nothing was changed"]);
@@ -536,6 +536,47 @@ fn shipping_installs_what_it_needs_when_it_may_and_goes_on_when_it_may_not() {
             assert_eq!(installs(&server) - before, want + refused, "{product:?} {name}: {log}");
             let differs = keys.contains("90d");
             assert_eq!(log.contains("differs from the configuration"), differs, "{name}: {log}");
+        }
+    }
+}
+
+#[test]
+fn without_a_template_that_somebody_chose_records_wait_also_with_set_up_off() {
+    let theirs = |more: Value| {
+        let mut body = json!({"index_patterns": ["*-lbproxy.*-*"], "priority": 300});
+        body.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
+        body
+    };
+    let stream = theirs(json!({"data_stream": {}}));
+    let stock = theirs(json!({"data_stream": {}, "_meta": {"managed": true}}));
+    for product in PRODUCTS {
+        for (name, there, want) in [
+            ("nothing", None, "has no index template"),
+            ("the product's own", Some(&stock), "has no index template"),
+            ("somebody's", Some(&stream), "that somebody else chose"),
+        ] {
+            let server = server(product);
+            if let Some(there) = there {
+                server.put_template("theirs", there.clone());
+            }
+            let upstream = Upstream::ok();
+            let keys = "setup: off, username: admin, password: secret, batch: {wait: 50ms}";
+            let rest = format!("  elasticsearch: {{urls: [\"{}\"], {keys}}}\n", server.url());
+            let proxy = Proxy::start(&one_service(&[upstream.address], ""), &rest);
+            let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+            assert_eq!(proxy.send(request).status, 200);
+            wait_for(name, || proxy.log().contains(want).then_some(()));
+            let is_waiting = want.starts_with("has no");
+            if is_waiting {
+                proxy.await_figure("lbproxy_ship_blocked", |blocked| blocked == 1);
+                assert!(proxy.log().contains("lbproxy setup --only templates"), "{name}");
+                assert!(server.bulk_requests().is_empty(), "{product:?} {name}");
+                server.put_template("theirs", stream.clone());
+            }
+            proxy.await_figure("lbproxy_ship_acknowledged_total", |stored| stored == 1);
+            assert_eq!(server.plain_indices(), Vec::<String>::new(), "{product:?} {name}");
+            let told = proxy.log().matches("records wait in the journal").count();
+            assert_eq!(told, usize::from(is_waiting), "{product:?} {name}");
         }
     }
 }

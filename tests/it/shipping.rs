@@ -218,6 +218,106 @@ fn each_answer_leads_to_its_outcome() {
     });
 }
 
+/// Warnings that records wait.
+fn warnings(log: &str) -> Vec<&str> {
+    log.lines().filter(|line| line.contains("records wait in the journal")).collect()
+}
+
+/// A stream that takes no document keeps its records in the journal, told once with the words `want`,
+/// until it does.
+fn waits(name: &str, product: Product, outcome: ItemOutcome, want: &[&str]) {
+    let server = server(product);
+    server.set_default(Step::item(Which::All, outcome));
+    let (_upstream, proxy) = shipping(&[server.url()], "");
+    send(&proxy);
+    wait_for(name, || (metric(&proxy, "lbproxy_ship_blocked") == 1).then_some(()));
+    let tries = metric(&proxy, "lbproxy_ship_batches_total");
+    wait_for("more tries", || {
+        (metric(&proxy, "lbproxy_ship_batches_total") >= tries + 2).then_some(())
+    });
+    for (figure, want) in [
+        ("lbproxy_ship_connected", 0),
+        ("lbproxy_ship_dead_letter_total", 0),
+        ("lbproxy_ship_pending", REQUESTS as u64),
+    ] {
+        assert_eq!(metric(&proxy, figure), want, "{name}: {figure}");
+    }
+    let log = proxy.log();
+    let told = warnings(&log);
+    assert_eq!(told.len(), 1, "{name}: one line for one change of state: {log}");
+    for want in want {
+        assert!(told[0].contains(want), "{name}: {want:?} is not in {}", told[0]);
+    }
+    assert!(!told[0].contains("grant the user"), "{name}: {}", told[0]);
+    server.set_default(Step::default());
+    let (account, log) = settled(proxy, REQUESTS);
+    assert_eq!(account.acknowledged, REQUESTS as u64, "{name}: {account:?}\n{log}");
+    each_once(name, &server, 0);
+}
+
+#[test]
+fn a_stream_that_takes_no_document_is_waited_for() {
+    let error = |status, kind: &str, reason: &str| ItemOutcome::Error {
+        status,
+        kind: kind.into(),
+        reason: reason.into(),
+    };
+    let illegal = |reason| error(400, "illegal_argument_exception", reason);
+    let rows = [
+        ("flood stage", ItemOutcome::FloodStage, &["TOO_MANY_REQUESTS/12", "free disk space"][..]),
+        ("write block", ItemOutcome::WriteBlocked, &["FORBIDDEN/8", "take the block"]),
+        (
+            "limit of shards",
+            error(400, "validation_exception", "[1000]/[1000] maximum shards open;"),
+            &["maximum shards open", "cluster.max_shards_per_node"],
+        ),
+        (
+            "no such pipeline",
+            illegal("pipeline with id [nope] does not exist"),
+            &["[nope]", "create that ingest pipeline"],
+        ),
+        ("closed", error(400, "index_closed_exception", "closed"), &["closed", "open the index"]),
+        (
+            "alias without a write index",
+            illegal("no write index is defined for alias [a]"),
+            &["is_write_index"],
+        ),
+        ("no such index", ItemOutcome::Missing, &["action.auto_create_index"]),
+        ("never heard of", error(400, "x", "/n/1"), &["400 x", "dead-letters.ndjson"]),
+    ];
+    std::thread::scope(|scope| {
+        for (n, (name, outcome, want)) in rows.into_iter().enumerate() {
+            let product = [Product::OpenSearch, Product::Elasticsearch][n % 2];
+            scope.spawn(move || waits(name, product, outcome, want));
+        }
+    });
+}
+
+#[test]
+fn a_document_that_is_refused_beside_others_is_a_dead_letter_whatever_the_reason() {
+    for (name, status, kind, reason) in [
+        ("never heard of", 400, "x", "r"),
+        (
+            "a limit that others keep",
+            400,
+            "illegal_argument_exception",
+            "Limit of total fields [3]",
+        ),
+        ("a pipeline that fails", 400, "script_exception", "runtime error"),
+        ("gone", 404, "resource_not_found_exception", "r"),
+    ] {
+        let server = server(Product::OpenSearch);
+        let outcome = ItemOutcome::Error { status, kind: kind.into(), reason: reason.into() };
+        server.set_default(Step::item(Which::Containing("/n/7\"".into()), outcome));
+        let (_upstream, proxy) = shipping(&[server.url()], "");
+        send(&proxy);
+        let (account, log) = settled(proxy, REQUESTS);
+        let want = (REQUESTS as u64 - 1, 1);
+        assert_eq!((account.acknowledged, account.dead_letter), want, "{name}: {log}");
+        each_once(name, &server, 1);
+    }
+}
+
 #[test]
 fn a_request_that_still_runs_is_waited_for_before_anything_is_sent_again() {
     let server = server(Product::OpenSearch);

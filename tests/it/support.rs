@@ -156,10 +156,11 @@ impl Proxy {
     pub(crate) fn ended(mut self) -> String {
         let status = wait_for("the end", || self.child.try_wait().unwrap());
         assert!(status.success(), "{status}\n{}", self.log.lock().unwrap());
-        wait_for("the last line", || {
-            let log = self.log.lock().unwrap();
-            log.contains("created ").then(|| log.clone())
-        })
+        // Whoever reads it has a copy until the last line is read.
+        wait_for("the last line", || (Arc::strong_count(&self.log) == 1).then_some(()));
+        let log = self.log.lock().unwrap().clone();
+        assert!(log.contains("created "), "{log}");
+        log
     }
 
     /// One request on a connection of its own.

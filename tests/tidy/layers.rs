@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Folders by layer, lowest first; a folder may use lower layers, and its own where listed.
 const LAYERS: [&[&str]; 5] = [
     &["base"],
-    &["record", "journal", "config", "metrics"],
+    &["record", "journal", "config", "metrics", "web"],
     &["proxy", "control", "rollup", "query"],
     &["admin", "ship", "otlp", "vitals", "elk", "mock"],
     &["cli"],
@@ -23,7 +23,7 @@ const CRATES: [(&str, &[&str]); 13] = [
     ("tonic", &["otlp"]),
     ("elasticsearch", &["ship", "elk"]),
     ("serde_json", &["ship", "elk", "mock", "admin", "cli", "config"]),
-    ("reqwest", &["elk", "otlp", "cli"]),
+    ("reqwest", &["web", "elk", "otlp", "cli"]),
     ("clap", &["cli"]),
     ("ratatui", &["cli"]),
     ("anyhow", &["cli"]),

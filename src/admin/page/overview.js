@@ -14,6 +14,8 @@ const FAILING_BAD = 0.05;
 const FAILING_WARN = 0.005;
 // Seconds that shipping may be behind before it is worth a word.
 const BEHIND_MAX = 60;
+// What stands before the figures of shipping while records wait.
+const SHIPPING = { waiting: 'not connected; ', unauthorized: 'credentials refused; ', blocked: 'blocked; ', dead_letters_full: 'dead letters full; ' };
 
 export const CLASSES = [
   { label: '5xx', colour: '--c5', index: 5 },
@@ -50,6 +52,8 @@ export function sentence(live, overview) {
   }
   if (out) return ['warn', `${out}.`, '#/services'];
   const ship = live?.trust.shipping;
+  if (ship?.state === 'blocked') return ['warn', 'Users are served, but Elasticsearch does not take records: they wait in the journal, the log says why.'];
+  if (ship?.state === 'dead_letters_full') return ['warn', 'Users are served, but the file of dead letters is full: records wait in the journal until `lbproxy log resend` has made room.'];
   if (ship?.state === 'unauthorized') return ['warn', 'Users are served, but Elasticsearch refuses the credentials; records wait in the journal.'];
   if (ship && ship.state !== 'off' && ship.oldest_pending_s > BEHIND_MAX) return ['warn', `Users are served, but shipping is behind by ${span(ship.oldest_pending_s)}.`];
   if (!overview) return ['none', 'Waiting for the first figures.'];
@@ -217,7 +221,7 @@ export function make({ state, listen, go }) {
     set(sent.value, count(ship.acknowledged + ship.duplicate));
     const behind = ship.oldest_pending_s > BEHIND_MAX;
     const refused = ship.dead_letter + ship.failure_store;
-    set(sent.note, `${ship.state === 'shipping' ? '' : 'not connected; '}${count(ship.pending)} pending, behind by ${span(ship.oldest_pending_s)}${refused ? `; ${count(refused)} refused` : ''}`);
+    set(sent.note, `${SHIPPING[ship.state] ?? ''}${count(ship.pending)} pending, behind by ${span(ship.oldest_pending_s)}${refused ? `; ${count(refused)} refused` : ''}`);
     attr(sent.node, 'class', ship.state !== 'shipping' || behind || refused ? 'warn' : 'good');
   }
 

@@ -10,7 +10,9 @@ const KEPT = 900;
 const STATES = {
   off: ['none', 'Not configured', 'Records stay in the journal until it is full and are then overwritten. To store them, set telemetry.elasticsearch.urls.'],
   shipping: ['good', 'Shipping', 'The server takes records.'],
-  waiting: ['warn', 'Waiting', 'The server does not take records; they wait in the journal and none is lost while it has space. Start the server, or look at the log of lbproxy for its words.'],
+  waiting: ['warn', 'Not connected', 'No server answers; records wait in the journal and none is lost while it has space. Start the server, or look at the log of lbproxy for what was tried.'],
+  blocked: ['bad', 'Blocked', 'The server answers and does not take records: a block on an index, a limit, a missing template, pipeline or right. They wait in the journal and none is lost while it has space. The log of lbproxy has the server\'s words and what helps.'],
+  dead_letters_full: ['bad', 'Dead letters full', 'The file of dead letters is full or cannot be written, so records wait in the journal. Mend what they were refused for and run `lbproxy log resend`, or raise telemetry.elasticsearch.dead_letters.'],
   unauthorized: ['bad', 'Refused', 'The server refuses the credentials; records wait in the journal. Correct telemetry.elasticsearch.user, password_file or api_key_file.'],
 };
 
@@ -44,7 +46,6 @@ export function make({ listen }) {
     ['duplicate', 'were stored already', (s) => s.duplicate],
     ['failure store', 'stored by the server in its failure store: look there for its reason', (s) => s.failure_store, true],
     ['dead letter', 'refused for good, kept in the folder of the journal with the reason; mend it, then `lbproxy log resend`', (s) => s.dead_letter, true],
-    ['dead letter lost', 'refused, and the dead-letter file was full: counted, not kept', (s) => s.dead_letter_lost, true],
     ['pending', 'in the journal, not yet settled', (s) => s.pending],
     ['sent again', 'in batches without a usable answer', (s) => s.retried],
   ];

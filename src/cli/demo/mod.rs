@@ -22,6 +22,7 @@ use super::process::Process;
 use super::signals::{Hangup, Signals};
 use super::upstream::duration;
 use super::{kept_log, output};
+use crate::config::address::{self, Unfit};
 use crate::mock::story::Story;
 use crate::record::Stream;
 use clients::Clients;
@@ -88,12 +89,13 @@ Nothing else needs to be installed; everything runs in this process, on 127.0.0.
 
 /// For clap: where to ship to.
 fn url(text: &str) -> Result<url::Url, String> {
-    let url = url::Url::parse(text).ok();
-    let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    let url = url.ok_or("write a URL such as http://127.0.0.1:9200")?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("leave user and password out; `lbproxy run` takes them from files".to_owned());
-    }
+    let url = url::Url::parse(text).map_err(|_| "write a URL such as http://127.0.0.1:9200")?;
+    address::check(&url).map_err(|unfit| match unfit {
+        Unfit::Credentials => {
+            "leave user and password out; `lbproxy run` takes them from files".to_owned()
+        }
+        unfit => format!("it {}; {}", unfit.problem(), unfit.cure()),
+    })?;
     Ok(url)
 }
 

@@ -13,7 +13,7 @@ use super::pulse::Pulse;
 use super::tally::{Figures, HISTORY, Place, Tally};
 use crate::base::clock::micros;
 use crate::base::units;
-use crate::metrics::{JournalMetrics, ShipMetrics};
+use crate::metrics::{Cell64, JournalMetrics, ShipMetrics};
 use crate::proxy::EndpointState;
 use crate::query::Group;
 use crate::record::{Blame, Reason};
@@ -218,11 +218,19 @@ impl Picture<'_> {
         let (Some((ship, pending)), Some(url)) = (self.shipping, &self.facts.elasticsearch) else {
             return line.and(Tone::Quiet, "not configured: add --elasticsearch URL");
         };
-        let (tone, state) = match (ship.connected.value(), ship.unauthorized.value()) {
-            (1, _) => (Tone::Normal, "connected"),
-            (_, 1) => (Tone::Bad, "refused: credentials"),
-            _ if self.elapsed < Duration::from_secs(3) => (Tone::Normal, "connecting"),
-            _ => (Tone::Bad, "not connected"),
+        let is = |cell: &Cell64| cell.value() == 1;
+        let (tone, state) = if is(&ship.connected) {
+            (Tone::Normal, "connected")
+        } else if is(&ship.unauthorized) {
+            (Tone::Bad, "refused: credentials")
+        } else if is(&ship.blocked) {
+            (Tone::Bad, "blocked")
+        } else if is(&ship.dead_letters_full) {
+            (Tone::Bad, "dead letters full")
+        } else if self.elapsed < Duration::from_secs(3) {
+            (Tone::Normal, "connecting")
+        } else {
+            (Tone::Bad, "not connected")
         };
         line.and(tone, state)
             .and(Tone::Normal, format!("   {} acknowledged", count(stored(ship))))

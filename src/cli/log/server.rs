@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use super::super::output::UsageError;
+use crate::config::address::{self, Unfit};
 use crate::config::{self, Elasticsearch};
 use crate::journal;
 
@@ -79,15 +80,13 @@ impl Server {
 /// # Errors
 /// When it does.
 fn check_url(url: &url::Url) -> Result<(), UsageError> {
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        let problem = format!("--elasticsearch {url} is not http://host:port or https://host:port");
-        return Err(UsageError(problem));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        let problem = "--elasticsearch holds credentials; write them into telemetry.elasticsearch";
-        return Err(UsageError(problem.to_owned()));
-    }
-    Ok(())
+    address::check(url).map_err(|unfit| {
+        let cure = match unfit {
+            Unfit::Credentials => "write them into telemetry.elasticsearch",
+            unfit => unfit.cure(),
+        };
+        UsageError(format!("--elasticsearch {}; {cure}", unfit.problem()))
+    })
 }
 
 /// A server without credentials, as the configuration would have it.
@@ -162,6 +161,8 @@ mod tests {
             ("http://localhost:9200", ""),
             ("ftp://localhost", "is not http://host:port"),
             ("http://a:secret@localhost:9200", "holds credentials"),
+            ("http://localhost:9200/?key=secret", "has a query"),
+            ("http://localhost:9200/#secret", "has a fragment"),
         ] {
             let told = check_url(&text.parse().unwrap()).err().map(|e| e.to_string());
             let told = told.unwrap_or_default();

@@ -15,6 +15,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 
 use super::output::UsageError;
+use crate::config::address::{self, Unfit};
 use crate::config::{self, Auth, Compression, Dashboards, Elasticsearch, Secret};
 use crate::elk::access::{Credentials, Rights};
 use crate::elk::artefact::Kind;
@@ -298,17 +299,13 @@ fn dashboards(
 /// # Errors
 /// When it does.
 fn check_url(flag: &str, url: &url::Url) -> Result<(), UsageError> {
-    let is_usual = matches!(url.scheme(), "http" | "https") && url.has_host();
-    let is_bare = url.username().is_empty() && url.password().is_none();
-    if !is_usual {
-        let problem = format!("{flag} {url} is not http://host:port or https://host:port");
-        return Err(UsageError(problem));
-    }
-    if !is_bare {
-        let problem = format!("{flag} holds credentials; use --username and --password-file");
-        return Err(UsageError(problem));
-    }
-    Ok(())
+    address::check(url).map_err(|unfit| {
+        let cure = match unfit {
+            Unfit::Credentials => "use --username and --password-file",
+            unfit => unfit.cure(),
+        };
+        UsageError(format!("{flag} {}; {cure}", unfit.problem()))
+    })
 }
 
 /// Where to, and as whom.

@@ -12,7 +12,8 @@ use serde_json::Value;
 use super::super::output::UsageError;
 use super::figures::{Figures, Raw};
 use crate::base::visible::visible;
-use crate::config::Secret;
+use crate::config::{Secret, address};
+use crate::web;
 
 /// Longest wait for an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -46,10 +47,7 @@ pub(super) struct Problem {
 pub(super) fn admin_url(text: &str) -> Result<Url, String> {
     let form = "write http://ADDRESS:PORT, as `admin.listen` of the proxy says";
     let url = Url::parse(text).map_err(|error| format!("{error}; {form}"))?;
-    let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !is_plain {
-        return Err(form.to_owned());
-    }
+    address::check(&url).map_err(|_| form)?;
     Ok(url)
 }
 
@@ -59,10 +57,8 @@ impl Client {
     /// # Errors
     /// A token file that cannot be read; no TLS roots.
     pub(super) fn new(base: Url, token_file: Option<&std::path::Path>) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
+        let http = web::client()
             .timeout(ANSWER_WITHIN)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
             .user_agent(concat!("lbproxy-top/", env!("CARGO_PKG_VERSION")))
             .build()
             .context("cannot make an HTTP client")?;
@@ -157,7 +153,8 @@ impl Client {
             })?;
             request = request.bearer_auth(token);
         }
-        request.send().await.map_err(|error| self.lost(&error))
+        let answer = request.send().await.map_err(|error| self.lost(&error))?;
+        web::redirect(&answer).map_or(Ok(answer), |redirect| Err(self.stranger(&redirect)))
     }
 
     /// No answer.
@@ -244,6 +241,7 @@ mod tests {
             ("ftp://h", false),
             ("http://user:secret@h", false),
             ("http://h/?token=secret", false),
+            ("http://h/#secret", false),
             ("", false),
         ] {
             let url = admin_url(text);

@@ -189,7 +189,7 @@ pub(super) struct Trust {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Shipping {
-    /// In a word: `off`, `shipping`, `waiting`, `unauthorized`.
+    /// In a word: `off`, `shipping`, `waiting`, `unauthorized`, `blocked`, `dead_letters_full`.
     pub(super) state: Shown,
     /// Stored.
     pub(super) acknowledged: u64,

@@ -88,10 +88,16 @@ fn status(figures: &Figures) -> (Tone, String) {
         let lost = count(lost);
         return (Tone::Warn, format!("Users are served, but {lost} records are lost: see below."));
     }
-    if ship.state.as_str() == "unauthorized" {
-        let text = "Users are served, but Elasticsearch refuses the credentials; records wait in the \
-                    journal.";
-        return (Tone::Warn, text.to_owned());
+    let waits = match ship.state.as_str() {
+        "unauthorized" => {
+            Some("Elasticsearch refuses the credentials; records wait in the journal.")
+        }
+        "blocked" => Some("Elasticsearch does not take records: they wait, the log says why."),
+        "dead_letters_full" => Some("the file of dead letters is full: run `lbproxy log resend`."),
+        _ => None,
+    };
+    if let Some(waits) = waits {
+        return (Tone::Warn, format!("Users are served, but {waits}"));
     }
     if ship.state.as_str() != "off" && ship.oldest_pending_s > BEHIND_MAX_S {
         let behind = span_of(ship.oldest_pending_s);
@@ -245,6 +251,8 @@ pub(super) fn trust(trust: &Trust) -> Vec<Piece> {
             match state {
                 "shipping" => {}
                 "unauthorized" => pieces.push(Piece::new(Tone::Warn, "credentials refused")),
+                "blocked" => pieces.push(Piece::new(Tone::Warn, "blocked")),
+                "dead_letters_full" => pieces.push(Piece::new(Tone::Warn, "dead letters full")),
                 _ => pieces.push(Piece::new(Tone::Warn, "not connected")),
             }
             let is_behind = ship.oldest_pending_s > BEHIND_MAX_S;

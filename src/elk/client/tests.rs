@@ -88,6 +88,28 @@ fn an_answer_without_an_end_is_left_with_a_word_of_what_to_look_at() {
 }
 
 #[test]
+fn a_redirect_is_told_and_nobody_is_asked_there() {
+    for status in [301, 302, 303, 307, 308] {
+        let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = elsewhere.local_addr().unwrap();
+        let problem = answered(|stream| {
+            write!(
+                stream,
+                "HTTP/1.1 {status} Moved\r\nLocation: http://u:secret@{host}/_bulk?key=secret\r\n\
+                 Content-Length: 0\r\n\r\n"
+            )
+        });
+        let problem = problem.map(|reply| reply.status).expect_err("followed");
+        assert_eq!((problem.fault, problem.status), (Fault::Refused, status));
+        let want = format!("{status} redirects to {host}, and no redirect is followed");
+        assert_eq!(problem.reason, want);
+        assert!(problem.cure.contains("telemetry.elasticsearch"));
+        elsewhere.set_nonblocking(true).unwrap();
+        assert!(elsewhere.accept().is_err(), "{status}: somebody came");
+    }
+}
+
+#[test]
 fn an_answer_of_any_form_comes_whole() {
     let packed = |stream: &mut TcpStream| {
         let mut body = GzEncoder::new(Vec::new(), Level::fast());

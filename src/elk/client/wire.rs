@@ -13,6 +13,7 @@ use super::super::problem::{Fault, Problem};
 use super::ClientError;
 use crate::config::Elasticsearch;
 use crate::config::certificates::{self, Unusable};
+use crate::web;
 
 /// Largest answer that is read, in bytes, unpacked. A bulk of 100 000 refusals stays below.
 pub(super) const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -36,19 +37,14 @@ impl Wire {
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("lbproxy/", env!("CARGO_PKG_VERSION")))
-            .timeout(config.timeout);
-        builder = match &config.proxy {
-            Some(proxy) => {
-                builder.proxy(Proxy::all(proxy.clone()).map_err(|error| ClientError {
-                    key: "proxy",
-                    problem: error.to_string(),
-                    cure: "name a URL".to_owned(),
-                })?)
-            }
-            None => builder.no_proxy(),
-        };
+        let mut builder = web::client().timeout(config.timeout);
+        if let Some(proxy) = &config.proxy {
+            builder = builder.proxy(Proxy::all(proxy.clone()).map_err(|error| ClientError {
+                key: "proxy",
+                problem: error.to_string(),
+                cure: "name a URL".to_owned(),
+            })?);
+        }
         let tls = &config.tls;
         if !tls.verify {
             builder = builder.danger_accept_invalid_certs(true);

@@ -44,7 +44,7 @@ impl Letter {
     }
 
     /// The dataset of its stream; `None` when it is no stream of ours.
-    fn dataset(&self) -> Option<Dataset> {
+    pub(in crate::ship) fn dataset(&self) -> Option<Dataset> {
         Dataset::ALL.into_iter().find(|dataset| {
             let rest = self.stream.strip_prefix(dataset.name());
             rest.is_some_and(|rest| rest.len() > 1 && rest.starts_with('-'))
@@ -232,7 +232,7 @@ impl Fresh {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{DeadLetters, Kept};
+    use super::super::{DeadLetters, Kept, Letters};
     use super::*;
     use crate::ship::answer::Refusal;
 
@@ -249,11 +249,12 @@ mod tests {
     #[test]
     fn a_letter_written_while_others_are_sent_again_is_not_lost() {
         let dir = tempfile::tempdir().unwrap();
-        let mut letters = DeadLetters::new(dir.path());
+        let mut file = DeadLetters::new(dir.path(), 1 << 20);
         let mut write = |id: &str| {
+            let mut letters = Letters::default();
             let stream = "logs-lbproxy.access-default";
-            let kept = letters.refused(stream, id, &refusal("first"), b"{\"a\":1}").unwrap();
-            assert_eq!(kept, Kept::Yes);
+            letters.refused(stream, id, &refusal("first"), b"{\"a\":1}");
+            assert_eq!(file.write(&letters).unwrap(), Kept::Yes);
         };
         write("one");
         write("two");

@@ -130,22 +130,32 @@ fn a_narrow_terminal_keeps_the_newest_of_a_sparkline() {
     assert!(spark.ends_with("██████████") && spark.chars().count() == 30, "{spark:?}");
 }
 
-/// Goal: the four states of shipping are told apart. Method: a row for each, with the seconds since
+/// Goal: the states of shipping are told apart. Method: a row for each, with the seconds since
 /// the start.
 #[test]
 fn shipping_says_where_it_stands() {
     let url = Some("http://127.0.0.1:9200");
-    for (name, url, seconds, connected, unauthorized, want) in [
-        ("absent", None, 60, 0, 0, "not configured: add --elasticsearch URL"),
-        ("early", url, 1, 0, 0, "connecting"),
-        ("away", url, 60, 0, 0, "not connected"),
-        ("refused", url, 60, 0, 1, "refused: credentials"),
-        ("well", url, 60, 1, 0, "connected   41 acknowledged   9 pending   http://127.0.0.1:9200"),
+    for (name, url, seconds, [connected, unauthorized, blocked, full], want) in [
+        ("absent", None, 60, [0; 4], "not configured: add --elasticsearch URL"),
+        ("early", url, 1, [0; 4], "connecting"),
+        ("away", url, 60, [0; 4], "not connected"),
+        ("refused", url, 60, [0, 1, 0, 0], "refused: credentials"),
+        ("blocked", url, 1, [0, 0, 1, 0], "blocked"),
+        ("full", url, 60, [0, 0, 0, 1], "dead letters full"),
+        (
+            "well",
+            url,
+            60,
+            [1, 0, 0, 0],
+            "connected   41 acknowledged   9 pending   http://127.0.0.1:9200",
+        ),
     ] {
         let (facts, tally, journal) = (facts(url), Tally::new(places()), JournalMetrics::default());
         let ship = ShipMetrics::default();
         ship.connected.set(connected);
         ship.unauthorized.set(unauthorized);
+        ship.blocked.set(blocked);
+        ship.dead_letters_full.set(full);
         ship.acknowledged_total.set(40);
         ship.duplicate_total.set(1);
         let picture = Picture {

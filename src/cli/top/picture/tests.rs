@@ -179,6 +179,16 @@ fn with_figures() -> Vec<Situation> {
             ],
         ),
         (
+            "blocked",
+            with(|raw| raw.live["trust"]["shipping"]["state"] = json!("blocked")),
+            vec!["▲ Users are served, but Elasticsearch does not take records", "blocked"],
+        ),
+        (
+            "dead letters full",
+            with(|raw| raw.live["trust"]["shipping"]["state"] = json!("dead_letters_full")),
+            vec!["▲ Users are served, but the file of dead letters is full", "dead letters full"],
+        ),
+        (
             "records lost",
             with(|raw| raw.live["trust"]["dropped"] = json!(2)),
             vec!["▲ Users are served, but 2 records are lost", "lost: 2 dropped, 0 damaged"],

@@ -1,0 +1,75 @@
+//! HTTP clients that are not the data plane's: one way to make them, and what a redirect means.
+//!
+//! Invariants: no redirect is followed, so that records, secrets and figures reach the host that the
+//! configuration names and no other; proxies of the environment are not asked. `clippy.toml` forbids
+//! every other way to a client. Not here: what is asked, and what an answer means otherwise.
+
+use reqwest::header::LOCATION;
+use reqwest::redirect::Policy;
+use reqwest::{ClientBuilder, Response};
+
+/// Who asks.
+pub const AGENT: &str = concat!("lbproxy/", env!("CARGO_PKG_VERSION"));
+
+/// The only place where clients begin. A proxy, time limits and TLS may be added.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn client() -> ClientBuilder {
+    reqwest::Client::builder().redirect(Policy::none()).no_proxy().user_agent(AGENT)
+}
+
+/// What a redirect says, in words; `None` when the answer is none. Names the host alone: path and
+/// query of a location may hold what is nobody's business.
+pub fn redirect(answer: &Response) -> Option<String> {
+    let status = answer.status();
+    if !status.is_redirection() {
+        return None;
+    }
+    let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    let host = location.and_then(|text| {
+        let url = answer.url().join(text).ok()?;
+        let host = url.host_str()?;
+        Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    });
+    let place = host.unwrap_or_else(|| "nowhere".to_owned());
+    Some(format!("{} redirects to {place}, and no redirect is followed", status.as_u16()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_names_the_host_and_nothing_else_of_its_location() {
+        let answer = |status: u16, location: Option<&str>| {
+            let mut answer = http::Response::builder().status(status);
+            if let Some(location) = location {
+                answer = answer.header("location", location);
+            }
+            redirect(&Response::from(answer.body("").unwrap()))
+        };
+        for (name, status, location, want) in [
+            (
+                "elsewhere",
+                307,
+                Some("https://u:secret@h:1/p?key=secret#x"),
+                Some("307 redirects to h:1,"),
+            ),
+            (
+                "usual port",
+                301,
+                Some("https://example.com/"),
+                Some("301 redirects to example.com,"),
+            ),
+            ("no location", 302, None, Some("302 redirects to nowhere,")),
+            ("no URL", 308, Some("http://[secret"), Some("308 redirects to nowhere,")),
+            ("well", 200, Some("http://h/"), None),
+            ("not there", 404, None, None),
+        ] {
+            let got = answer(status, location);
+            assert_eq!(got.is_some(), want.is_some(), "{name}: {got:?}");
+            let text = got.unwrap_or_default();
+            assert!(text.starts_with(want.unwrap_or_default()), "{name}: {text}");
+            assert!(!text.contains("secret"), "{name}: {text}");
+        }
+    }
+}
