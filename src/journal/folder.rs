@@ -20,7 +20,8 @@ use std::sync::{Arc, Mutex};
 
 use rustix::fs::{Access, AtFlags, CWD, FallocateFlags, Mode, OFlags};
 
-use super::identity::{self, Identity, Lock};
+use super::error::OpenError;
+use super::identity::{self, Identity, IdentityFile, Lock};
 use super::{lock, recovery};
 
 /// What is wrong with the folder of a running journal.
@@ -33,6 +34,8 @@ pub enum FolderFault {
     Removed,
     /// No file can be made in it: read-only, or the rights were taken.
     Unwritable,
+    /// Its lock file was removed, and another process took the folder.
+    Taken,
 }
 
 impl FolderFault {
@@ -47,6 +50,11 @@ impl FolderFault {
                 "the journal folder was removed and no new one can be made; records go on into \
                  memory of removed files until these are full: make the folder, with room and rights"
             }
+            Self::Taken => {
+                "another process has taken the journal folder, whose lock file was removed; nothing \
+                 more is written into it, and records are dropped: stop the other and restart this \
+                 one, each with a telemetry.journal.path of its own"
+            }
             Self::Unwritable => {
                 "the journal folder cannot be written; records go on into the segments that are \
                  open: make it writable"
@@ -59,6 +67,7 @@ impl FolderFault {
             1 => Some(Self::Away),
             2 => Some(Self::Removed),
             3 => Some(Self::Unwritable),
+            4 => Some(Self::Taken),
             _ => None,
         }
     }
@@ -148,7 +157,7 @@ pub(super) enum Look {
     Fault(FolderFault),
     /// What was wrong is over.
     Back,
-    /// It was removed, and a new one stands at the path, locked by this process.
+    /// It was removed, and a new one stands at the path; or it was emptied. Locked by this process.
     MadeAnew,
 }
 
@@ -181,23 +190,32 @@ impl Folder {
         FolderFault::from_code(self.fault.load(Ordering::Relaxed))
     }
 
-    /// Looks whether it is still what stands at the path; makes a new one after a removal, under the
-    /// same `identity` and with `held` as its lock. A few system calls.
+    /// Looks whether it is still what stands at the path, and locked; makes a new one after a removal,
+    /// under the same `identity` and with `held` as its lock. A few system calls.
     pub(super) fn look(&self, identity: Identity, held: &Mutex<Option<Lock>>) -> Look {
         let opened = self.opened();
-        let is_removed = opened.is_removed();
-        if is_removed && self.make_anew(identity, held).is_ok() {
+        let is_at_path = || {
+            rustix::fs::statat(CWD, &self.path, AtFlags::empty())
+                .is_ok_and(|stat| (stat.st_dev, stat.st_ino) == opened.id)
+        };
+        let is_locked = || lock(held).as_ref().is_none_or(|held| held.is_in(&self.path));
+        let mended = if opened.is_removed() {
+            self.make_anew(identity, held).map_err(|_| FolderFault::Removed)
+        } else if !is_at_path() {
+            Err(FolderFault::Away)
+        } else if !opened.is_writable() {
+            Err(FolderFault::Unwritable)
+        } else if !is_locked() {
+            self.lock_again(identity, held)
+        } else {
+            Ok(false)
+        };
+        if mended == Ok(true) {
             self.fault.store(0, Ordering::Relaxed);
             self.generation.fetch_add(1, Ordering::Release);
             return Look::MadeAnew;
         }
-        let is_here = rustix::fs::statat(CWD, &self.path, AtFlags::empty())
-            .is_ok_and(|stat| (stat.st_dev, stat.st_ino) == opened.id);
-        let fault = match (is_removed, is_here) {
-            (true, _) => Some(FolderFault::Removed),
-            (false, false) => Some(FolderFault::Away),
-            (false, true) => (!opened.is_writable()).then_some(FolderFault::Unwritable),
-        };
+        let fault = mended.err();
         let code = fault.map_or(0, |fault| fault as u8);
         if self.fault.swap(code, Ordering::Relaxed) == code {
             return Look::Same;
@@ -205,11 +223,34 @@ impl Folder {
         fault.map_or(Look::Back, Look::Fault)
     }
 
+    /// Locks the folder again after its lock file was removed, unless somebody else did, or has used it
+    /// meanwhile: two who write destroy each other's records.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn lock_again(
+        &self,
+        identity: Identity,
+        held: &Mutex<Option<Lock>>,
+    ) -> Result<bool, FolderFault> {
+        let taken = Lock::take(&self.path).map_err(|error| match error {
+            OpenError::Locked { .. } => FolderFault::Taken,
+            _ => FolderFault::Unwritable,
+        })?;
+        let last = IdentityFile::load(&self.path).map_err(|_| FolderFault::Taken)?.last();
+        if last.is_some_and(|last| last != identity) {
+            return Err(FolderFault::Taken);
+        }
+        identity::store(&self.path, identity).map_err(|_| FolderFault::Unwritable)?;
+        *lock(held) = Some(taken);
+        Ok(true)
+    }
+
     /// Makes and locks a folder at the path, unless a journal is there.
     ///
     /// # Errors
     /// What the system says, or that somebody else's journal is there.
-    fn make_anew(&self, identity: Identity, held: &Mutex<Option<Lock>>) -> io::Result<()> {
+    fn make_anew(&self, identity: Identity, held: &Mutex<Option<Lock>>) -> io::Result<bool> {
         let mut held = lock(held);
         if held.is_none() {
             return Err(io::Error::other("the journal is closed"));
@@ -220,7 +261,7 @@ impl Folder {
             identity::store(&self.path, identity)?;
             *lock(&self.opened) = Arc::new(Opened::new(&self.path)?);
             *held = Some(taken);
-            return Ok(());
+            return Ok(true);
         }
         Err(io::Error::other("another journal stands at the path"))
     }
@@ -228,6 +269,12 @@ impl Folder {
 
 fn segment_name(number: u32) -> String {
     format!("segment-{number:08}")
+}
+
+/// The number of a segment file; `None` for any other name.
+pub(super) fn segment_number(name: &str) -> Option<u32> {
+    let number = name.strip_prefix("segment-")?.parse().ok()?;
+    (segment_name(number) == name).then_some(number)
 }
 
 /// Path of the segment file with this number, for people.

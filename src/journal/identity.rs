@@ -13,7 +13,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
@@ -43,7 +43,7 @@ pub struct Identity {
 #[derive(Debug)]
 pub(super) struct Lock {
     /// Carries the `flock`.
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -58,13 +58,20 @@ impl Lock {
             Ok(()) => {
                 // The text is for people only; where the disk is full it may be missing.
                 let _ = file.write_all_at(format!("{:<10}\n", std::process::id()).as_bytes(), 0);
-                Ok(Self { _file: file })
+                Ok(Self { file })
             }
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 Err(OpenError::Locked { path: dir.to_owned(), pid: holder(&file) })
             }
             Err(errno) => Err(fault(errno.into())),
         }
+    }
+
+    /// Whether the lock file of `dir` is still the one that is held. Two system calls.
+    pub(super) fn is_in(&self, dir: &Path) -> bool {
+        let ids = [self.file.metadata(), std::fs::metadata(dir.join("lock"))];
+        let [held, found] = ids.map(|file| file.ok().map(|file| (file.dev(), file.ino())));
+        held == found
     }
 }
 

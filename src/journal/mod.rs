@@ -214,7 +214,11 @@ impl Drop for Journal {
 
 /// Whether a directory holds a journal: segments, of a running process or a stopped one.
 pub fn is_journal(dir: &Path) -> bool {
-    recovery::list(dir).is_ok_and(|segments| !segments.is_empty())
+    let Ok(mut entries) = std::fs::read_dir(dir) else { return false };
+    entries.any(|entry| {
+        let name = entry.map(|entry| entry.file_name());
+        name.is_ok_and(|name| name.to_str().and_then(folder::segment_number).is_some())
+    })
 }
 
 /// The last start of the journal in a directory, whether it runs or not; `None` when nothing readable

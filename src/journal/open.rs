@@ -153,7 +153,7 @@ fn reserve(
     for index in 0..missing {
         let Ok(number) = u32::try_from(u64::from(found.file_max) + 1 + index) else { break };
         let Err(fault) = opened.reserve(number, segment_bytes) else {
-            created.push(FreeFile { number, bytes: segment_bytes });
+            created.push(FreeFile { number, bytes: u64::from(segment_bytes), is_trusted: true });
             continue;
         };
         for number in created.iter().map(|file| file.number).chain([number]) {

@@ -11,7 +11,7 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use super::CONTROL_LANE;
-use super::folder::{Look, segment_path};
+use super::folder::{FolderFault, Look, segment_path};
 use super::format::{COPY_BYTES, FRAME_HEAD_BYTES, HEADER_BYTES, Header, STREAMS_MAX, State};
 use super::lock;
 use super::mapping::Mapping;
@@ -25,6 +25,9 @@ use crate::base::background::give_way;
 const TICK: Duration = Duration::from_millis(500);
 /// Span from a segment that could not be prepared to the next try: doubles up to [`TICK`].
 const RETRY_FIRST: Duration = Duration::from_millis(25);
+
+/// Files that are tried one after the other: one that cannot be used keeps no lane from the others.
+const TRIES: usize = 3;
 
 /// Waiting after a segment that could not be prepared.
 #[derive(Debug, Default)]
@@ -47,7 +50,8 @@ impl Retry {
     fn failed(&mut self, now: Instant) -> bool {
         let was_failing = self.is_failing();
         let span = self.next.map_or(RETRY_FIRST, |(_, span)| (span * 2).min(TICK));
-        self.next = Some((now + span, span));
+        // With jitter, for several processes may lack the same descriptors or space.
+        self.next = Some((now + span.mul_f64(0.5 + fastrand::f64() / 2.0), span));
         !was_failing
     }
 
@@ -102,23 +106,47 @@ pub(super) fn look(shared: &Shared) {
     let path = shared.folder.path().display();
     match shared.folder.look(shared.identity, &shared.directory_lock) {
         Look::Same => (),
-        Look::Fault(fault) => tracing::warn!(%path, "{}", fault.text()),
+        Look::Fault(fault) => {
+            tracing::warn!(%path, "{}", fault.text());
+            if fault == FolderFault::Taken {
+                lock(&shared.registry).segments.iter().for_each(|segment| segment.leave());
+            }
+        }
         Look::Back => tracing::info!(%path, "the journal folder is as it should be again"),
         Look::MadeAnew => {
             shared.metrics.folders_removed_total.add(1);
             tracing::warn!(
                 %path,
-                "the journal folder was removed; a new one takes what follows, and what was in the \
-                 old one and is not shipped cannot be found after a restart: see what removes it"
+                "the journal folder was removed or emptied; it is made anew for what follows, and what \
+                 was in it and is not shipped cannot be found after a restart: see what removes it"
             );
+            reserve_again(shared);
         }
     }
     let segments: Vec<Arc<Segment>> = lock(&shared.registry).segments.clone();
-    for segment in segments {
-        if let Some(fault) = segment.look() {
-            shared.metrics.segments_removed_total.add(1);
-            let path = segment.path.display();
-            tracing::warn!(%path, "journal segment {fault}; its lane goes on in another");
+    let harmed = segments.iter().filter_map(|segment| Some((segment.look()?, segment)));
+    let harmed: Vec<(&'static str, &Arc<Segment>)> = harmed.collect();
+    if let Some((fault, segment)) = harmed.first() {
+        shared.metrics.segments_removed_total.add(harmed.len() as u64);
+        let (path, segments) = (segment.path.display(), harmed.len());
+        tracing::warn!(
+            %path,
+            segments,
+            "a journal segment {fault} while it was open; lanes go on in others: see what does that"
+        );
+    }
+}
+
+/// Makes the free files again, so that the size is reserved as at a start. Where it cannot be, each is
+/// tried again when it is needed.
+fn reserve_again(shared: &Shared) {
+    let free: Vec<u32> = lock(&shared.registry).free.iter().map(|free| free.number).collect();
+    let folder = shared.folder.opened();
+    for (done, number) in free.iter().enumerate() {
+        if let Err(error) = folder.reserve(*number, shared.segment_bytes) {
+            let (cure, left) = (cure(&error), free.len() - done);
+            tracing::warn!(%error, left, "the size of the journal is not reserved again{cure}");
+            return;
         }
     }
 }
@@ -162,42 +190,47 @@ fn fill_slot(shared: &Shared, slot: &Slot) -> bool {
 }
 
 /// Makes a segment ready for the lane of `slot`. `None`, with the slot marked full, when every
-/// file still holds something a reader needs, and when one could not be opened or mapped: that one
-/// stays free and is tried again after a while.
+/// file still holds something a reader needs, and when none could be opened or mapped: those stay
+/// free and are tried again after a while.
 pub(super) fn prepare(shared: &Shared, slot: &Slot, pages: Pages) -> Option<Prepared> {
     if !lock(&shared.retry).is_due(Instant::now()) {
         slot.is_full.store(true, Ordering::Release);
         return None;
     }
-    let claimed = claim(shared, slot)?;
-    match build(shared, slot.lane, claimed, pages) {
-        Ok(prepared) => {
-            let mut registry = lock(&shared.registry);
-            registry.file_bytes += u64::from(shared.segment_bytes);
-            registry.segments.push(Arc::clone(&prepared.segment));
-            drop(registry);
-            if lock(&shared.retry).worked() {
-                tracing::info!("journal segments can be prepared again");
+    let mut fault = None;
+    for _ in 0..TRIES {
+        let is_reuse_first = fault.is_some() || lock(&shared.retry).is_failing();
+        let Some(claimed) = claim(shared, slot, is_reuse_first) else { break };
+        match build(shared, slot.lane, claimed, pages) {
+            Ok(prepared) => {
+                let mut registry = lock(&shared.registry);
+                registry.file_bytes += u64::from(shared.segment_bytes);
+                registry.segments.push(Arc::clone(&prepared.segment));
+                drop(registry);
+                if fault.is_none() && lock(&shared.retry).worked() {
+                    tracing::info!("journal segments can be prepared again");
+                }
+                return Some(prepared);
             }
-            Some(prepared)
-        }
-        Err(error) => {
-            slot.is_full.store(true, Ordering::Release);
-            lock(&shared.registry).give_back(claimed);
-            shared.metrics.prepare_errors_total.add(1);
-            if lock(&shared.retry).failed(Instant::now()) {
-                let path = segment_path(shared.folder.path(), claimed.number);
-                let cure = cure(&error);
-                tracing::warn!(
-                    %error,
-                    path = %path.display(),
-                    "journal segment cannot be prepared; it is tried again, and what finds no space \
-                     meanwhile is dropped and counted{cure}"
-                );
+            Err(error) => {
+                lock(&shared.registry).give_back(claimed);
+                shared.metrics.prepare_errors_total.add(1);
+                fault = Some((claimed.number, error));
             }
-            None
         }
     }
+    let (number, error) = fault?;
+    slot.is_full.store(true, Ordering::Release);
+    if lock(&shared.retry).failed(Instant::now()) {
+        let (path, cure) = (segment_path(shared.folder.path(), number), cure(&error));
+        tracing::warn!(
+            %error,
+            path = %path.display(),
+            "journal segment cannot be prepared; it is tried again, and what finds no space meanwhile \
+             is dropped and counted{cure}"
+        );
+    }
+    None
 }
 
 /// What helps against an error of [`build`], as the end of a message.
@@ -215,15 +248,15 @@ fn cure(error: &io::Error) -> &'static str {
 
 /// Takes a file out of the registry, and removes what is more than the journal may take since its
 /// size was lowered.
-fn claim(shared: &Shared, slot: &Slot) -> Option<FreeFile> {
+fn claim(shared: &Shared, slot: &Slot, is_reuse_first: bool) -> Option<FreeFile> {
     loop {
         let mut registry = lock(&shared.registry);
-        let Some(claimed) = registry.claim() else {
+        let Some(claimed) = registry.claim(is_reuse_first) else {
             // Under the lock, so that whoever frees a file afterwards finds the mark.
             slot.is_full.store(true, Ordering::Release);
             return None;
         };
-        registry.file_bytes = registry.file_bytes.saturating_sub(u64::from(claimed.bytes));
+        registry.file_bytes = registry.file_bytes.saturating_sub(claimed.bytes);
         if registry.file_bytes + u64::from(shared.segment_bytes) <= shared.bytes_max {
             return Some(claimed);
         }
@@ -240,8 +273,11 @@ fn claim(shared: &Shared, slot: &Slot) -> Option<FreeFile> {
 /// What the system says; the file is not usable then.
 fn build(shared: &Shared, lane: u8, free: FreeFile, pages: Pages) -> io::Result<Prepared> {
     let (folder, bytes) = (shared.folder.opened(), shared.segment_bytes);
-    if free.bytes == 0 {
-        // A sync of this file failed: nothing about it is believed any more.
+    if shared.folder.fault() == Some(FolderFault::Taken) {
+        return Err(io::Error::other("another process writes the journal folder"));
+    }
+    if !free.is_trusted {
+        // A sync of this file failed, say: nothing about it is believed any more.
         folder.remove(free.number)?;
     }
     let file = folder.reserve(free.number, bytes)?;

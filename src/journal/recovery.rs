@@ -6,13 +6,14 @@
 //! take more than that without a trace.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cursor::{Cursor, CursorFiles, Mark};
 use super::error::OpenError;
-use super::folder::Opened;
+use super::folder::{Opened, segment_number};
 use super::format::{
     HEADER_BYTES, Header, HeaderFault, Key, PerStream, SEGMENT_BYTES_MAX, State, VERSION,
     next_offset, stream_index,
@@ -60,20 +61,32 @@ pub(super) struct Listed {
 /// out.
 ///
 /// # Errors
-/// [`OpenError::Directory`] when it cannot be listed.
+/// [`OpenError::Directory`] when it cannot be listed; [`OpenError::File`] for a segment that cannot be
+/// opened: who passed it over would use its number, and its space, for something else.
 pub(super) fn list(dir: &Path) -> Result<Vec<Listed>, OpenError> {
     let fault = |source| OpenError::Directory { path: dir.to_owned(), source };
     let mut listed = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(fault)? {
         let entry = entry.map_err(fault)?;
-        let name = entry.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix("segment-")?.parse().ok());
-        let (Some(number), Ok(file)) = (number, File::open(entry.path())) else { continue };
+        let Some(number) = entry.file_name().to_str().and_then(segment_number) else { continue };
+        let Some(file) = open(&entry.path())? else { continue };
         let bytes = file.metadata().map_or(0, |metadata| metadata.len());
         listed.push(Listed { number, path: entry.path(), bytes, header: read_header(&file) });
     }
     listed.sort_unstable_by_key(|listed| listed.number);
     Ok(listed)
+}
+
+/// Opens a segment file; `None` when there is none.
+///
+/// # Errors
+/// [`OpenError::File`].
+fn open(path: &Path) -> Result<Option<File>, OpenError> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(OpenError::File { path: path.to_owned(), source }),
+    }
 }
 
 /// Reads the header of a segment file.
@@ -95,7 +108,7 @@ pub(super) fn read_header(file: &File) -> Result<Header, HeaderFault> {
 /// Reads cursors and segments of a locked directory.
 ///
 /// # Errors
-/// [`OpenError::Newer`], [`OpenError::Directory`]; damage is none.
+/// [`OpenError::Newer`], and as for [`list`]; damage is none.
 pub(super) fn recover(dir: &Path, folder: &Arc<Opened>) -> Result<Found, OpenError> {
     let mut found = Found::default();
     load_cursors(dir, &mut found.registry)?;
@@ -103,8 +116,7 @@ pub(super) fn recover(dir: &Path, folder: &Arc<Opened>) -> Result<Found, OpenErr
     for listed in list(dir)? {
         found.file_max = found.file_max.max(listed.number);
         found.registry.file_bytes += listed.bytes;
-        let free =
-            FreeFile { number: listed.number, bytes: u32::try_from(listed.bytes).unwrap_or(0) };
+        let free = FreeFile { number: listed.number, bytes: listed.bytes, is_trusted: true };
         match listed.header {
             Ok(header)
                 if header.state == State::Taken && header.segment_bytes <= SEGMENT_BYTES_MAX =>
@@ -136,7 +148,7 @@ pub(super) fn recover(dir: &Path, folder: &Arc<Opened>) -> Result<Found, OpenErr
         if previous.is_none_or(|(_, _, previous)| previous.key != header.key) {
             found.damaged_records += missing_before(&found.registry, header);
         }
-        measure_segment(dir, folder, *number, path, header, next, &mut window, &mut found);
+        measure_segment(dir, folder, *number, path, header, next, &mut window, &mut found)?;
     }
     Ok(found)
 }
@@ -166,6 +178,9 @@ fn missing_before(registry: &Registry, first: &Header) -> u64 {
 }
 
 /// Measures one segment and registers it.
+///
+/// # Errors
+/// [`OpenError::File`] when it cannot be opened.
 fn measure_segment(
     dir: &Path,
     folder: &Arc<Opened>,
@@ -175,14 +190,14 @@ fn measure_segment(
     next: Option<&Header>,
     window: &mut Window,
     found: &mut Found,
-) {
+) -> Result<(), OpenError> {
     let durable = &mut found.registry.durable;
     let offset = |reader: &Durable| {
         let mark = reader.acked.get(&header.key).filter(|mark| mark.ordinal == header.ordinal)?;
         Some(mark.offset)
     };
     let mut measured = Measured::new(header, durable.values().filter_map(offset).collect());
-    if let Ok(file) = File::open(path) {
+    if let Some(file) = open(path)? {
         measured.read(&file, header, window);
     }
     let records = u64::from(measured.progress.records);
@@ -213,6 +228,7 @@ fn measure_segment(
         set_aside(dir, path, &format!("{:012}-{:08x}", header.ordinal, header.seed));
     }
     found.registry.segments.push(Arc::new(segment));
+    Ok(())
 }
 
 /// Keeps a copy of a damaged segment, once per name, in bounded number. Best effort: the segment

@@ -18,8 +18,10 @@ use super::segment::Segment;
 pub(super) struct FreeFile {
     /// Number of the file.
     pub(super) number: u32,
-    /// Its length; 0 when it must be made anew.
-    pub(super) bytes: u32,
+    /// Its length, as [`Registry::file_bytes`] counts it.
+    pub(super) bytes: u64,
+    /// Whether it can be used as it is; else it is made anew.
+    pub(super) is_trusted: bool,
 }
 
 /// What the journal knows of one durable reader.
@@ -64,11 +66,17 @@ impl Registry {
     }
 
     /// Takes the file to use next out of the registry: a free one, else the oldest that may be
-    /// used again; its readers are told first. `None`: the journal is full.
-    pub(super) fn claim(&mut self) -> Option<FreeFile> {
-        if let Some(free) = self.free.pop_front() {
-            return Some(free);
+    /// used again; `None`: the journal is full. The other way round while free ones cannot be had:
+    /// what is used again has its space already.
+    pub(super) fn claim(&mut self, is_reuse_first: bool) -> Option<FreeFile> {
+        if is_reuse_first {
+            return self.reuse().or_else(|| self.free.pop_front());
         }
+        self.free.pop_front().or_else(|| self.reuse())
+    }
+
+    /// Takes out the oldest segment that may be used again; its readers are told first.
+    fn reuse(&mut self) -> Option<FreeFile> {
         let reusable = |(_, segment): &(usize, &Arc<Segment>)| {
             segment.taken().is_some() && segment.is_sealed() && self.is_passed(segment)
         };
@@ -86,7 +94,7 @@ impl Registry {
     /// Gives back a file that could not be prepared: behind the others, so that one that never can be
     /// stands in nobody's way.
     pub(super) fn give_back(&mut self, free: FreeFile) {
-        self.file_bytes += u64::from(free.bytes);
+        self.file_bytes += free.bytes;
         self.free.push_back(free);
     }
 
@@ -163,5 +171,9 @@ impl Registry {
 
 /// The file of a segment, for another use; made anew when it cannot be trusted.
 fn free_file(segment: &Segment) -> FreeFile {
-    FreeFile { number: segment.file, bytes: if segment.is_failed() { 0 } else { segment.bytes } }
+    FreeFile {
+        number: segment.file,
+        bytes: u64::from(segment.bytes),
+        is_trusted: !segment.is_failed(),
+    }
 }

@@ -229,6 +229,11 @@ impl Segment {
         Some(if is_removed { "was removed" } else { "was cut" })
     }
 
+    /// Nothing more may be appended: what stands there is still read.
+    pub(super) fn leave(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
     /// Whether the next start would find the file.
     pub(super) fn is_findable(&self) -> bool {
         !self.removed.load(Ordering::Relaxed) && self.path.exists()

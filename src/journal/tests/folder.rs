@@ -3,6 +3,7 @@
 //! the next tries are made here and now instead of waiting for the background.
 
 use super::super::folder::FolderFault;
+use super::super::segment::Segment;
 use super::super::{lock, prepare, recovery};
 use super::*;
 
@@ -182,4 +183,127 @@ fn a_segment_that_somebody_cuts_or_removes_is_left() {
         let lost = journal.shared.metrics.damaged_records_total.value();
         assert_eq!(lost, u64::from(name == "cut"), "{name}: exactly what is lost is counted");
     }
+}
+
+/// Goal: a file that is not believed any more is made anew, as often as it takes; the size stays. Method:
+/// rounds of harm to every open file, each followed by records that are shipped.
+#[test]
+fn no_fault_of_a_file_costs_the_journal_any_of_its_size() {
+    let harms: [(&str, fn(&Segment)); 3] = [
+        ("not synced", |segment| segment.fail()),
+        ("removed", |segment| std::fs::remove_file(&segment.path).unwrap()),
+        ("cut", |segment| {
+            let file = std::fs::OpenOptions::new().write(true).open(&segment.path).unwrap();
+            file.set_len(0).unwrap();
+        }),
+    ];
+    for (name, harm) in harms {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, mut lane, _control) = open(&options(dir.path(), 12));
+        let mut reader = journal.reader("ship").unwrap();
+        let metrics = Arc::clone(&journal.shared.metrics);
+        for round in 0..6 {
+            let live: Vec<_> = lock(&journal.shared.registry).segments.clone();
+            let used = |segment: &&Arc<Segment>| !segment.is_sealed() && !segment.is_failed();
+            live.iter().filter(used).for_each(|segment| harm(segment));
+            settle(&journal);
+            wait_until("records are stored", || fill(&mut lane, 1) == 1);
+            read_all(&mut reader);
+            reader.acknowledge(&reader.positions(), "").unwrap();
+            wait_until(&format!("{name}, round {round}: the whole size"), || {
+                settle(&journal);
+                (metrics.segments.value(), metrics.capacity_bytes.value()) == (12, 12 * 8192)
+            });
+        }
+        let files = recovery::list(dir.path()).unwrap();
+        assert!(files.len() <= 12, "{name}: {} files", files.len());
+    }
+}
+
+#[test]
+fn a_segment_that_a_start_cannot_open_stops_it_and_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, mut lane, control) = open(&options(dir.path(), 12));
+    drop(journal.reader("ship").unwrap());
+    assert_eq!(fill(&mut lane, 30), 30);
+    drop((lane, control, journal));
+    let (held, away) = (dir.path().join("segment-00000012"), dir.path().join("away"));
+    std::fs::rename(&held, &away).unwrap();
+    std::os::unix::fs::symlink(&held, &held).unwrap(); // whoever opens it is led round for ever
+    let error = Journal::open(options(dir.path(), 12)).unwrap_err();
+    assert!(error.to_string().contains("segment-00000012"), "{error}");
+    assert!(held.is_symlink(), "nothing was removed");
+    std::fs::rename(&away, &held).unwrap();
+    let (journal, _lane, _control) = open(&options(dir.path(), 12));
+    let mut reader = journal.reader("ship").unwrap();
+    assert_eq!(seqs(&read_all(&mut reader), 1), (1..=30).collect::<Vec<_>>());
+}
+
+/// What a tidy script does: the folder stays, what is in it goes.
+#[test]
+fn an_emptied_folder_is_locked_again_and_what_follows_is_found_by_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, mut lane, control) = open(&options(dir.path(), 12));
+    let identity = journal.identity();
+    let mut reader = journal.reader("ship").unwrap();
+    assert_eq!(fill(&mut lane, 2), 2);
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    settle(&journal);
+    assert_eq!(journal.figures().folder_fault(), None);
+    assert_eq!(journal.shared.metrics.folders_removed_total.value(), 1);
+    let second = Journal::open(options(dir.path(), 12)).map(|_| ());
+    assert!(matches!(second, Err(super::super::OpenError::Locked { .. })), "{second:?}");
+    let files = recovery::list(dir.path()).unwrap().len();
+    assert!(files >= 7, "the size is reserved again: {files} files");
+    assert_eq!(fill(&mut lane, 5), 5);
+    read_all(&mut reader);
+    assert_eq!(fill(&mut lane, 1), 1);
+    reader.acknowledge(&reader.positions(), "").unwrap();
+    drop((reader, lane, control, journal));
+    let (journal, _lane, _control) = open(&options(dir.path(), 12));
+    assert_eq!((journal.identity().instance, journal.identity().epoch), (identity.instance, 2));
+    let mut reader = journal.reader("ship").unwrap();
+    assert_eq!(seqs(&read_all(&mut reader), 1), [8]);
+}
+
+#[test]
+fn a_folder_that_another_process_has_locked_is_written_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, mut lane, _control) = open(&options(dir.path(), 12));
+    assert_eq!(fill(&mut lane, 1), 1);
+    std::fs::remove_file(dir.path().join("lock")).unwrap();
+    let other = super::super::identity::Lock::take(dir.path()).unwrap();
+    settle(&journal);
+    assert_eq!(journal.figures().folder_fault(), Some(FolderFault::Taken));
+    assert_eq!(fill(&mut lane, 1), 0, "two writers would destroy each other's records");
+    drop(other);
+    settle(&journal);
+    assert_eq!(journal.figures().folder_fault(), None);
+    wait_until("records are stored again", || {
+        settle(&journal);
+        fill(&mut lane, 1) == 1
+    });
+}
+
+#[test]
+fn what_was_acknowledged_is_used_again_while_free_files_cannot_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, mut lane, _control) = open(&options(dir.path(), 12));
+    let mut reader = journal.reader("ship").unwrap();
+    for free in &lock(&journal.shared.registry).free {
+        let path = dir.path().join(format!("segment-{:08}", free.number));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+    }
+    for round in 0..10 {
+        wait_until(&format!("round {round} is stored"), || fill(&mut lane, 1) == 1);
+        wait_until("all is shipped", || {
+            fill(&mut lane, 3);
+            read_all(&mut reader);
+            reader.acknowledge(&reader.positions(), "").is_ok() && reader.pending() == 0
+        });
+    }
+    assert!(journal.shared.metrics.prepare_errors_total.value() > 0);
 }
