@@ -104,7 +104,8 @@ pub(super) fn run(shared: &Shared) {
 /// Looks at the folder, and at the files of segments that are open.
 pub(super) fn look(shared: &Shared) {
     let path = shared.folder.path().display();
-    match shared.folder.look(shared.identity, &shared.directory_lock) {
+    let look = shared.folder.look(shared.identity, &shared.directory_lock);
+    match look {
         Look::Same => (),
         Look::Fault(fault) => {
             tracing::warn!(%path, "{}", fault.text());
@@ -120,7 +121,6 @@ pub(super) fn look(shared: &Shared) {
                 "the journal folder was removed or emptied; it is made anew for what follows, and what \
                  was in it and is not shipped cannot be found after a restart: see what removes it"
             );
-            reserve_again(shared);
         }
     }
     let segments: Vec<Arc<Segment>> = lock(&shared.registry).segments.clone();
@@ -134,6 +134,9 @@ pub(super) fn look(shared: &Shared) {
             segments,
             "a journal segment {fault} while it was open; lanes go on in others: see what does that"
         );
+    }
+    if look == Look::MadeAnew {
+        reserve_again(shared); // last: what is journaled until the lanes go on elsewhere is not found
     }
 }
 

@@ -141,14 +141,15 @@ pub(super) fn recover(dir: &Path, folder: &Arc<Opened>) -> Result<Found, OpenErr
     }
     taken.sort_unstable_by_key(|(_, _, header)| (header.key, header.ordinal));
     let mut window = Window::default();
-    for (index, (number, path, header)) in taken.iter().enumerate() {
+    for (index, segment) in taken.iter().enumerate() {
+        let (_, _, header) = segment;
         let next = taken.get(index + 1).map(|(_, _, next)| next);
         let next = next.filter(|next| next.key == header.key);
         let previous = index.checked_sub(1).and_then(|index| taken.get(index));
         if previous.is_none_or(|(_, _, previous)| previous.key != header.key) {
             found.damaged_records += missing_before(&found.registry, header);
         }
-        measure_segment(dir, folder, *number, path, header, next, &mut window, &mut found)?;
+        measure_segment(dir, folder, segment, next, &mut window, &mut found)?;
     }
     Ok(found)
 }
@@ -184,9 +185,7 @@ fn missing_before(registry: &Registry, first: &Header) -> u64 {
 fn measure_segment(
     dir: &Path,
     folder: &Arc<Opened>,
-    number: u32,
-    path: &Path,
-    header: &Header,
+    (number, path, header): &(u32, PathBuf, Header),
     next: Option<&Header>,
     window: &mut Window,
     found: &mut Found,
@@ -206,7 +205,7 @@ fn measure_segment(
         |next| next.base().saturating_sub(header.base()).saturating_sub(records),
     );
     let segment =
-        Segment::recovered(number, path.to_owned(), Arc::clone(folder), header, measured.progress);
+        Segment::recovered(*number, path.clone(), Arc::clone(folder), header, measured.progress);
     let (mut unread, mut lost_unread) = (0, 0);
     for reader in durable.values_mut() {
         let shipped =

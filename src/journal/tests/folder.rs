@@ -189,7 +189,8 @@ fn a_segment_that_somebody_cuts_or_removes_is_left() {
 /// rounds of harm to every open file, each followed by records that are shipped.
 #[test]
 fn no_fault_of_a_file_costs_the_journal_any_of_its_size() {
-    let harms: [(&str, fn(&Segment)); 3] = [
+    type Harm = fn(&Segment);
+    let harms: [(&str, Harm); 3] = [
         ("not synced", |segment| segment.fail()),
         ("removed", |segment| std::fs::remove_file(&segment.path).unwrap()),
         ("cut", |segment| {
