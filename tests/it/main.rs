@@ -25,6 +25,7 @@ mod hostile;
 mod http2;
 mod http_rules;
 mod intermediary;
+mod journal;
 mod lifecycle;
 mod log;
 mod original;
