@@ -76,6 +76,7 @@ pub(super) fn open(options: Options) -> Result<(Journal, Vec<Lane>), OpenError> 
         is_stopping: AtomicBool::new(false),
         live_lanes: AtomicUsize::new(lanes),
         retry: Mutex::default(),
+        looking: Mutex::default(),
         directory_lock: Mutex::new(Some(directory_lock)),
     });
     prepare::fill_slots(&shared);

@@ -103,6 +103,7 @@ pub(super) fn run(shared: &Shared) {
 
 /// Looks at the folder, and at the files of segments that are open.
 pub(super) fn look(shared: &Shared) {
+    let _alone = lock(&shared.looking);
     let path = shared.folder.path().display();
     let look = shared.folder.look(shared.identity, &shared.directory_lock);
     match look {

@@ -87,6 +87,8 @@ pub(super) struct Shared {
     pub(super) live_lanes: AtomicUsize,
     /// When segments are prepared again after one could not be.
     pub(super) retry: Mutex<Retry>,
+    /// Held by the one look at folder and segments that goes on.
+    pub(super) looking: Mutex<()>,
     /// Held until the journal is closed and no lane is left.
     pub(super) directory_lock: Mutex<Option<Lock>>,
 }
