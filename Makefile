@@ -12,7 +12,7 @@ demo: ## Build fast, then show lbproxy at work (ARGS="--duration 30s")
 
 test: ## Install the real servers once, then run every test
 	scripts/parts test
-	cargo test --locked
+	env --default-signal=HUP cargo test --locked # tests send HUP, which nohup has children ignore
 	$(MAKE) --no-print-directory browser vega
 
 browser: ## Test the live page in a real browser; pictures in target/browser
