@@ -147,9 +147,17 @@ impl Journal {
             if std::mem::replace(&mut known.in_use, true) {
                 return Err(OpenError::ReaderInUse { name: name.to_owned() });
             }
-            Cursor { marks: known.acked.clone(), note: known.note.clone() }
+            // A lane whose first segments are lost before anything of it is acknowledged is missed.
+            for slot in &self.shared.slots {
+                known.acked.entry(self.shared.key(slot.lane)).or_insert(Mark::START);
+            }
+            let mut cursor = Cursor { marks: known.acked.clone(), note: known.note.clone() };
+            registry.prune(&mut cursor.marks, |key| self.shared.is_current(key));
+            cursor
         };
-        let reserved = files.reserve(lanes.unwrap_or(0) + self.shared.slots.len());
+        let reserved = files
+            .reserve(lanes.unwrap_or(0) + self.shared.slots.len())
+            .and_then(|()| files.store(&cursor, true));
         let reader = Reader::durable(Arc::clone(&self.shared), name, files, cursor);
         match reserved {
             Ok(()) => Ok(reader),

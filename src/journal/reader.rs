@@ -89,6 +89,8 @@ struct LaneReader {
     mark: Mark,
     /// The segment of that position, once entered.
     segment: Option<(Arc<Segment>, File)>,
+    /// Records of that segment found damaged.
+    lost: u64,
     /// A later segment of the lane was seen, and this one read again since: its end is final.
     confirmed: u64,
 }
@@ -281,7 +283,7 @@ impl Reader {
             if self.lanes.iter().all(|lane| lane.key != key) {
                 let first = self.source.at_or_after(key, 0);
                 let mark = first.map_or(Mark::START, |first| Mark::at_start(&first));
-                self.lanes.push(LaneReader { key, mark, segment: None, confirmed: 0 });
+                self.lanes.push(LaneReader { key, mark, segment: None, lost: 0, confirmed: 0 });
             }
         }
     }
@@ -479,15 +481,16 @@ impl Reader {
 
     /// Where a measured segment ends, its own count tells what was damaged in it.
     fn settle_damage(&mut self, index: usize, segment: &Segment, progress: Progress) {
-        let mark = &mut self.lanes[index].mark;
+        let LaneReader { mark, lost: lost_here, .. } = &mut self.lanes[index];
         if !segment.measured || mark.offset < progress.end || mark.records >= progress.records {
             return;
         }
         let lost = u64::from(progress.records - mark.records);
         mark.records = progress.records;
+        *lost_here += lost;
         self.missed += lost;
         if let Source::Live(shared) = &self.source {
-            shared.count_lost(segment, segment.lost() + lost);
+            shared.count_lost(segment, *lost_here);
         }
     }
 }
@@ -511,7 +514,7 @@ impl LaneReader {
             return 0;
         }
         let missed = start.base.saturating_sub(self.mark.index());
-        self.mark = start;
+        (self.mark, self.lost) = (start, 0);
         missed
     }
 

@@ -212,15 +212,18 @@ fn measure_segment(
             reader.acked.get_mut(&header.key).map_or(0, |mark| measured.adjust(mark, header));
         let mark = reader.acked.get(&header.key).unwrap_or(&Mark::START);
         unread = unread.max(mark.left_in(&segment));
-        if mark.ordinal <= header.ordinal {
-            lost_unread = lost_unread.max(lost.saturating_sub(shipped));
-        }
+        let lost_to_it = match next {
+            _ if mark.ordinal <= header.ordinal => lost.saturating_sub(shipped),
+            // It stands in a segment that is lost.
+            Some(next) if mark.ordinal < next.ordinal => next.base().saturating_sub(mark.index()),
+            _ => 0,
+        };
+        lost_unread = lost_unread.max(lost_to_it);
     }
     if durable.is_empty() {
         (unread, lost_unread) = (records, lost);
     }
     found.records += unread;
-    segment.note_lost(lost);
     if lost_unread > 0 {
         found.damaged_records += lost_unread;
         found.damaged_segments += 1;
@@ -257,9 +260,9 @@ struct Measured {
     expected: PerStream,
     /// Streams that may lack records since the last damage.
     suspect: [bool; super::format::STREAMS_MAX],
-    /// Damaged frames whose stream is known.
+    /// Damaged frames that later numbers of their streams tell of.
     lost: u64,
-    /// Damaged frames of unknown stream that no later number has explained yet.
+    /// Damaged frames seen that no later number has explained yet.
     unexplained: u64,
     /// Valid frames before each acknowledged offset.
     before: Vec<(u32, u32)>,
@@ -307,6 +310,7 @@ impl Measured {
         let Some((_, valid)) = known.filter(|_| mark.ordinal == header.ordinal) else { return 0 };
         let shipped = mark.records.saturating_sub(*valid);
         mark.records = *valid;
+        mark.base += u64::from(shipped); // its place in the lane stays
         u64::from(shipped)
     }
 
@@ -326,8 +330,9 @@ impl Measured {
         self.expected[index] = frame.seq + 1;
     }
 
-    /// Counts damaged frames between `at` and `resumed` by what is left of their heads. A zero first
-    /// word is the regular end, unless valid frames follow.
+    /// Counts damaged frames between `at` and `resumed` by what is left of their heads: how many, not
+    /// of which stream, for that may be damaged too. A zero first word is the regular end, unless valid
+    /// frames follow.
     fn walk(
         &mut self,
         rules: &Rules<'_>,
@@ -336,24 +341,21 @@ impl Measured {
         mut at: usize,
         resumed: Option<usize>,
     ) {
-        let mut is_first = true;
+        let (mut is_first, mut expected) = (true, self.expected);
         while resumed.is_none_or(|resumed| at < resumed) {
             let Some(head) = rules.head(window, file, at) else { break };
-            let expected =
-                stream_index(head.stream).filter(|index| self.expected[*index] == head.seq);
             if head.is_empty && resumed.is_none() {
                 break;
             }
-            match expected {
-                Some(index) => {
-                    self.lost += 1;
-                    self.expected[index] += 1;
-                }
-                None if is_first && resumed.is_some() => self.unexplained += 1,
-                None if is_first && head.payload_bytes.is_some() && head.crc != 0 => {
-                    self.unexplained += 1;
-                }
-                None => break,
+            let index = stream_index(head.stream);
+            let is_next = index.is_some_and(|index| expected[index] == head.seq);
+            let is_frame = resumed.is_some() || head.payload_bytes.is_some() && head.crc != 0;
+            if !(is_next || is_first && is_frame) {
+                break;
+            }
+            self.unexplained += 1;
+            if let Some(index) = index {
+                expected[index] = head.seq + 1;
             }
             is_first = false;
             let Some(payload_bytes) = head.payload_bytes else { break };

@@ -75,7 +75,7 @@ pub(super) struct Segment {
     folder: Option<Arc<Opened>>,
     /// Offset up to which the bytes are on the disk.
     synced: AtomicU32,
-    /// Records found damaged and counted.
+    /// Records found damaged in use and counted.
     lost: AtomicU64,
     /// Open from preparation until everything is synced: a descriptor opened later could miss an
     /// error of writing back.
@@ -250,13 +250,13 @@ impl Segment {
         *lock(&self.to_sync) = None;
     }
 
-    /// Takes note that `lost` records of this use are damaged, altogether; returns how many of
+    /// Takes note that `lost` records of this use were damaged in use, altogether; returns how many of
     /// them nobody had counted yet.
     pub(super) fn note_lost(&self, lost: u64) -> u64 {
         lost.saturating_sub(self.lost.fetch_max(lost, Ordering::Relaxed))
     }
 
-    /// Records of this use found damaged so far.
+    /// Records of this use found damaged in use so far.
     pub(super) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }

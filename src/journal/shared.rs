@@ -128,7 +128,8 @@ impl Shared {
         self.metrics.capacity_bytes.set(usable);
     }
 
-    /// Counts records of a segment that turned out to be damaged: `lost` altogether.
+    /// Counts records of a segment that turned out to be damaged in use: `lost` altogether, for one
+    /// reader. Others find the same.
     pub(super) fn count_lost(&self, segment: &Segment, lost: u64) {
         let is_first = segment.lost() == 0;
         let fresh = segment.note_lost(lost);

@@ -1,6 +1,8 @@
 //! The journal as its users see it.
 
 mod basic;
+mod damage;
+mod disk;
 mod folder;
 
 use std::path::Path;

@@ -1,0 +1,94 @@
+//! The files of a journal as `docs/journal-format.md` draws them, read and damaged without the
+//! product's own code: what is wrong there is not wrong here in the same way.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+pub(crate) const HEADER: usize = 4096;
+const COPY: usize = 2048;
+const HEAD: usize = 16;
+
+/// One use of a segment file.
+#[derive(Debug, Clone)]
+pub(crate) struct Header {
+    pub(crate) ordinal: u64,
+    pub(crate) is_taken: bool,
+}
+
+/// A frame, wherever it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) at: usize,
+    /// Without padding.
+    pub(crate) end: usize,
+    pub(crate) stream: u8,
+    pub(crate) seq: u64,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Frame {
+    /// Where the next one stands.
+    pub(crate) fn next(&self) -> usize {
+        self.end.next_multiple_of(8)
+    }
+}
+
+fn number<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes[at..at + N].try_into().unwrap()
+}
+
+/// Files of segments, in no order. A folder in the place of one is none.
+pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let is_segment = |path: &PathBuf| {
+        path.file_name().unwrap().to_string_lossy().starts_with("segment-") && path.is_file()
+    };
+    entries.filter(is_segment).collect()
+}
+
+/// What the first whole header copy says.
+pub(crate) fn header(bytes: &[u8]) -> Option<Header> {
+    let mut whole = bytes.get(..HEADER).unwrap_or(bytes).to_vec();
+    whole.resize(HEADER, 0); // what was cut off reads as zeros
+    let copy = whole.chunks(COPY).find(|copy| {
+        let mut zeroed = copy.to_vec();
+        zeroed[12..16].fill(0);
+        copy.starts_with(b"lbpjrnl\0") && crc32c::crc32c(&zeroed).to_le_bytes() == copy[12..16]
+    })?;
+    Some(Header { ordinal: u64::from_le_bytes(number(copy, 32)), is_taken: copy[10] == 1 })
+}
+
+/// The frames from `at` on, up to the first place where none is.
+pub(crate) fn frames(bytes: &[u8], mut at: usize) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    while at + HEAD <= bytes.len() {
+        let len = u32::from_le_bytes(number(bytes, at)) as usize;
+        if len == 0 {
+            break;
+        }
+        let tag = u64::from_le_bytes(number(bytes, at + 8));
+        let end = at + 8 + len;
+        if len < 8 || end > bytes.len() {
+            break;
+        }
+        let frame = Frame {
+            at,
+            end,
+            stream: (tag >> 56) as u8,
+            seq: tag & 0x00ff_ffff_ffff_ffff,
+            payload: bytes[at + HEAD..end].to_vec(),
+        };
+        at = frame.next();
+        frames.push(frame);
+    }
+    frames
+}
+
+/// Changes one bit of a file.
+pub(crate) fn flip(path: &Path, at: usize, bit: u8) {
+    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at as u64).unwrap();
+    file.write_all_at(&[byte[0] ^ 1 << bit], at as u64).unwrap();
+}
