@@ -20,14 +20,12 @@ Sends REQUESTS times `GET /` to ADDRESS, RATE a second over CONNECTIONS, and exp
 of BODY_BYTES each time. Exit code 1 when an answer was another one.
   pace 127.0.0.1:8080 3000 100 18000 1024";
 
-/// What to do.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     /// Where requests go.
     address: SocketAddr,
     /// Requests a second.
     rate: f64,
-    /// Connections.
     connections: u32,
     /// Requests over all connections.
     requests: u32,
@@ -36,7 +34,6 @@ struct Plan {
 }
 
 impl Plan {
-    /// From the command line.
     fn read(mut words: impl Iterator<Item = String>) -> Option<Self> {
         let plan = Self {
             address: words.next()?.parse().ok()?,
@@ -54,14 +51,12 @@ impl Plan {
     }
 }
 
-/// What one connection saw.
 #[derive(Debug, Default)]
 struct Seen {
     /// Latency of right answers, in nanoseconds.
     latency_ns: Vec<u64>,
     /// Requests that were due while the connection was busy.
     late: u64,
-    /// Why it stopped early.
     failure: Option<String>,
 }
 

@@ -52,9 +52,7 @@ const TAIL_FRAMES_MAX: usize = 8;
 /// What the handlers share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// What is shown.
     sources: Arc<Sources>,
-    /// The sampler.
     live: Arc<Live>,
     /// Answers by page and span.
     kept: Mutex<Vec<Kept>>,
@@ -65,18 +63,13 @@ pub(super) struct Shared {
 struct Kept {
     /// Page and span.
     key: (Page, u64),
-    /// When it was made.
     at: Instant,
-    /// It.
     text: Arc<str>,
 }
 
-/// Pages with a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Page {
-    /// `overview`
     Overview,
-    /// `services`
     Services,
 }
 
@@ -204,7 +197,6 @@ impl Shared {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a refusal.
     fn refuse(&self, most: usize) -> Response {
         self.sources.admin.streams_refused_total.add(1);
         events::full(most)
@@ -221,7 +213,6 @@ async fn live_stream(State(shared): State<Arc<Shared>>) -> Response {
     events::answer(frames)
 }
 
-/// Requests as they end.
 async fn requests(State(shared): State<Arc<Shared>>, query: RawQuery) -> Response {
     let text = parameter(&query, "filter").unwrap_or_default();
     let filter = match Filter::parse(&text) {
@@ -255,7 +246,6 @@ fn wrong_filter(text: &str, error: &FilterError) -> Response {
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }
 
-/// What filters can name.
 async fn field_list() -> Response {
     let names = |field: &Field| -> Vec<&str> {
         let same = |name: &&str| Field::find(name).is_ok_and(|found| found.path == field.path);
@@ -294,7 +284,6 @@ async fn process(State(shared): State<Arc<Shared>>) -> Response {
     answer(&json!({ "series": shared.live.points(), "metrics": families }))
 }
 
-/// Where every record is.
 async fn shipping(State(shared): State<Arc<Shared>>) -> Response {
     answer(&json!({ "now_ms": wall_ms(), "trust": picture::trust(&shared.sources) }))
 }

@@ -25,7 +25,6 @@ struct Period {
 /// Figures of the period before.
 #[derive(Debug)]
 pub(super) struct Before {
-    /// Which.
     period: Period,
     /// Totals by service and endpoint.
     places: BTreeMap<Place, Totals>,
@@ -79,7 +78,6 @@ impl Before {
         map
     }
 
-    /// How long it is.
     fn seconds(&self) -> u64 {
         (self.period.until_ms - self.period.since_ms) / 1_000
     }

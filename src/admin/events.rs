@@ -28,7 +28,6 @@ const RETRY_MS: u32 = 1_000;
 pub(super) struct Seat {
     /// Holds the gauge.
     sources: Arc<Sources>,
-    /// The gauge.
     gauge: Gauge,
 }
 
@@ -84,7 +83,6 @@ pub(super) fn full(most: usize) -> Response {
     (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "5")], text).into_response()
 }
 
-/// A body of events.
 struct Events(mpsc::Receiver<Bytes>);
 
 impl http_body::Body for Events {

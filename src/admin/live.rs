@@ -34,7 +34,6 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Counters at one look.
 #[derive(Debug, Clone)]
 pub(super) struct Look {
-    /// When.
     pub(super) at: Instant,
     /// CPU time of the process in milliseconds.
     pub(super) cpu_ms: u64,
@@ -55,19 +54,15 @@ struct Point {
     time_ms: u64,
     /// CPU time per time.
     cpu: f64,
-    /// Resident memory.
     resident_bytes: u64,
     /// Bytes from downstreams per second.
     received: f64,
     /// Bytes to downstreams per second.
     sent: f64,
-    /// Connections open.
     connections: u64,
-    /// Exchanges under way.
     in_flight: u64,
 }
 
-/// What the sampler knows.
 #[derive(Debug, Default)]
 struct State {
     /// The last looks, oldest first.
@@ -83,7 +78,6 @@ struct State {
 /// See the head of this file.
 #[derive(Debug)]
 pub(super) struct Live {
-    /// What the sampler knows.
     state: Mutex<State>,
     /// The newest text with its number.
     latest: watch::Sender<(u64, Arc<str>)>,
@@ -108,7 +102,6 @@ impl Live {
         }
     }
 
-    /// Takes a look.
     fn look(&self, sources: &Sources) {
         let look = picture::look(sources);
         let mut state = self.lock();

@@ -135,7 +135,6 @@ pub struct Traces {
 pub struct BindError {
     /// As configured.
     address: SocketAddr,
-    /// What the system says.
     source: std::io::Error,
 }
 
@@ -186,13 +185,11 @@ async fn ready(State(sources): State<Arc<Sources>>) -> Response {
     }
 }
 
-/// Prometheus text.
 async fn metrics(State(sources): State<Arc<Sources>>) -> impl axum::response::IntoResponse {
     let page = exposition(&sources).finish();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page)
 }
 
-/// Every metric.
 fn exposition(sources: &Sources) -> Exposition {
     let mut page = Exposition::default();
     let admin = &sources.admin;

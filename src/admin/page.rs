@@ -25,13 +25,9 @@ macro_rules! files {
     };
 }
 
-/// Kinds of files.
 const HTML: &str = "text/html; charset=utf-8";
-/// A style sheet.
 const CSS: &str = "text/css; charset=utf-8";
-/// A script.
 const JS: &str = "text/javascript; charset=utf-8";
-/// An image.
 const SVG: &str = "image/svg+xml";
 
 /// Every file of the page.
@@ -64,19 +60,15 @@ const FILES: &[File] = files! {
 struct File {
     /// Below the root.
     path: &'static str,
-    /// Its content type.
     kind: &'static str,
-    /// What it holds.
     bytes: &'static [u8],
 }
 
 /// A file as it is sent.
 struct Sent {
-    /// As it is embedded.
     file: &'static File,
     /// Compressed.
     gzip: Vec<u8>,
-    /// Its tag.
     tag: String,
 }
 
@@ -104,7 +96,6 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     router
 }
 
-/// One file.
 fn answer(index: usize, headers: &HeaderMap) -> Response {
     let Some(Sent { file, gzip, tag }) = SENT.get(index) else {
         return StatusCode::NOT_FOUND.into_response();

@@ -78,7 +78,6 @@ pub(super) fn picture(
     })
 }
 
-/// Every endpoint.
 fn endpoints(sources: &Sources, rates: &Rates, since: &[(&'static str, u64)]) -> Value {
     let states = sources.proxy.endpoints();
     let totals = sources.proxy.endpoint_totals();

@@ -11,7 +11,6 @@ const SHORTEST_MS: u64 = 1_000;
 /// When somebody counted, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
-    /// Start of this process.
     start_ms: u64,
     /// When an earlier one counted what is in the windows that are kept: from, to.
     earlier: (u64, u64),

@@ -21,13 +21,11 @@ const REASONS_MAX: usize = 8;
 /// Points of a small chart in a table.
 const SPARK_MAX: usize = 60;
 
-/// Service and endpoint.
 pub(super) type Place = (Option<String>, Option<String>);
 
 /// Which span, and when it was asked for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
-    /// How long.
     pub(super) length_ms: u64,
     /// Its end.
     pub(super) now_ms: u64,
@@ -63,7 +61,6 @@ pub(super) fn by_place<'a>(windows: impl Iterator<Item = &'a Window>) -> BTreeMa
     totals
 }
 
-/// Everything, and each service.
 fn by_service(places: &BTreeMap<Place, Totals>) -> (Totals, BTreeMap<Option<String>, Totals>) {
     let (mut all, mut services) = (Totals::default(), BTreeMap::<_, Totals>::new());
     for ((service, _), totals) in places {
@@ -73,7 +70,6 @@ fn by_service(places: &BTreeMap<Place, Totals>) -> (Totals, BTreeMap<Option<Stri
     (all, services)
 }
 
-/// Figures as JSON.
 pub(super) fn figures(totals: &Totals) -> Map<String, Value> {
     let outcome = |outcome: Outcome| totals.outcomes.of(u16::from(outcome.to_u8()));
     let times = |histogram: &crate::base::histogram::Histogram| -> Value {
@@ -126,7 +122,6 @@ fn reasons(totals: &Totals) -> Value {
         .collect()
 }
 
-/// The Overview page.
 pub(super) fn overview(past: &Past, span: Span, seen: Seen, before: Option<&Before>) -> Value {
     let (places, since_ms) = totals(past, span);
     let (all, services) = by_service(&places);

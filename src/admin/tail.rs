@@ -36,16 +36,12 @@ const QUIET_LOOKS: u32 = 20;
 /// What a page asked for.
 #[derive(Debug)]
 pub(super) struct Ask {
-    /// Which requests.
     pub(super) filter: Filter,
     /// How many of those that are there already.
     pub(super) last: usize,
 }
 
 /// Starts a tail; it ends when `out` is closed.
-///
-/// # Errors
-/// When there is no thread to be had.
 pub(super) fn start(
     sources: Arc<Sources>,
     ask: Ask,
@@ -78,7 +74,6 @@ enum TailError {
     Decode(#[from] DecodeError),
 }
 
-/// A running tail.
 struct Tail<'s> {
     /// Where the journal is.
     sources: &'s Sources,
@@ -95,9 +90,6 @@ struct Tail<'s> {
 impl Tail<'_> {
     /// Sends the last requests that are there. Gives a reader at the end of the journal: another one
     /// when the search took too long to come there.
-    ///
-    /// # Errors
-    /// [`TailError`].
     fn search(&mut self, mut records: Records) -> Result<Records, TailError> {
         let until = Instant::now() + SEARCH_MAX;
         let mut newest = Newest::new(self.ask.last);
@@ -114,9 +106,6 @@ impl Tail<'_> {
     }
 
     /// Sends what comes until the reader leaves.
-    ///
-    /// # Errors
-    /// [`TailError`].
     fn follow(&mut self, mut records: Records) -> Result<(), TailError> {
         let mut quiet = 0;
         while !self.out.is_closed() {
@@ -138,9 +127,6 @@ impl Tail<'_> {
     }
 
     /// Reads on, and keeps what is asked for.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
     fn pass(&self, records: &mut Records, newest: &mut Newest) -> Result<usize, TailError> {
         records.pass::<TailError>(&mut |row, constants| {
             if row.stream == Stream::Access && self.ask.filter.matches(row) {

@@ -23,7 +23,6 @@ pub fn give_way() {
 pub struct Background {
     /// Says that it has ended; closed when it ended by a panic.
     ended: mpsc::Receiver<()>,
-    /// It.
     thread: JoinHandle<()>,
 }
 

@@ -25,9 +25,7 @@ pub const BUCKET_MAX: Bucket = bucket(VALUE_MAX);
 pub struct Histogram {
     /// Buckets that hold something, in rising order.
     buckets: Vec<(Bucket, u64)>,
-    /// Sum of all values.
     sum: u64,
-    /// The highest value.
     max: u64,
 }
 
@@ -76,7 +74,6 @@ impl Histogram {
         Self { buckets, sum: self.sum.saturating_sub(before.sum), max }
     }
 
-    /// Adds to a bucket.
     fn add_to(&mut self, bucket: Bucket, count: u64) {
         match self.buckets.binary_search_by_key(&bucket, |&(bucket, _)| bucket) {
             Ok(at) => self.buckets[at].1 = self.buckets[at].1.saturating_add(count),

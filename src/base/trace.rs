@@ -11,7 +11,6 @@
 /// Length of a `traceparent` of version 00.
 pub const TRACEPARENT_BYTES: usize = 55;
 
-/// The flag "sampled".
 const SAMPLED: u8 = 1;
 /// The flag "the trace id is random" (Trace Context 2): passed on, never set by us.
 const RANDOM: u8 = 1 << 1;
@@ -23,7 +22,6 @@ pub struct Parent {
     pub trace_id: [u8; 32],
     /// The span of whoever sent it, hex digits.
     pub span_id: [u8; 16],
-    /// Its flags.
     flags: u8,
 }
 
@@ -131,9 +129,7 @@ pub struct Context {
     pub parent_id: Option<[u8; 16]>,
     /// The span, hex digits.
     pub span_id: [u8; 16],
-    /// The span.
     span: u64,
-    /// Flags to pass on.
     flags: u8,
 }
 

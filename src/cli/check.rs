@@ -17,7 +17,6 @@ pub(super) struct Args {
     config: Option<PathBuf>,
 }
 
-/// Shown below `--help`.
 const EXAMPLES: &str = "\
 Examples:
   lbproxy check                           /etc/lbproxy/proxy.yaml, else ./proxy.yaml
@@ -28,9 +27,6 @@ ports. Nothing is bound, made or connected. Exit code 0: it can be used, maybe w
 mistakes, each on a line with file, line, column, key and cure.";
 
 /// Prints findings and exits with 2, or prints a summary.
-///
-/// # Errors
-/// When standard output is closed.
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = match config::find(args.config).and_then(|path| config::load(&path)) {
         Ok(config) => config,

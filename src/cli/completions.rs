@@ -14,7 +14,6 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-/// Shown below `--help`.
 const EXAMPLES: &str = "\
 Examples:
   lbproxy completions bash > /etc/bash_completion.d/lbproxy
@@ -22,10 +21,6 @@ Examples:
   lbproxy completions fish > ~/.config/fish/completions/lbproxy.fish
   source <(lbproxy completions bash)                               for this shell alone";
 
-/// Prints them.
-///
-/// # Errors
-/// When standard output is closed.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::command(), "lbproxy", &mut script);

@@ -13,9 +13,7 @@ use super::signals::{Hangup, Signals};
 /// Whether a signal has come, and who waits for it.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Whether it has come.
     has_come: Mutex<bool>,
-    /// Wakes who waits.
     changed: Condvar,
 }
 
@@ -28,9 +26,6 @@ pub(super) struct Interrupt {
 
 impl Interrupt {
     /// Watches from now on.
-    ///
-    /// # Errors
-    /// When the system gives no thread or no signal watch.
     pub(super) fn install() -> std::io::Result<Self> {
         let interrupt = Self { shared: Arc::default() };
         let shared = Arc::clone(&interrupt.shared);
@@ -50,7 +45,6 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Locks the flag.
     fn lock(&self) -> MutexGuard<'_, bool> {
         self.shared.has_come.lock().unwrap_or_else(PoisonError::into_inner)
     }

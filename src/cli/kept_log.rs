@@ -6,7 +6,6 @@ use std::io::{IsTerminal as _, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// What becomes of lines.
 #[derive(Debug)]
 struct Kept {
     /// Whether they are kept; else they are written.
@@ -18,7 +17,6 @@ struct Kept {
 /// For the whole process, as standard error is.
 static KEPT: Mutex<Kept> = Mutex::new(Kept { is_keeping: false, newest: None });
 
-/// Locks it.
 fn kept() -> MutexGuard<'static, Kept> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -16,16 +16,12 @@ pub(super) struct Args {
     all: Option<PathBuf>,
 }
 
-/// Shown below `--help`.
 const EXAMPLES: &str = "\
 Examples:
   lbproxy man | man -l -                          read the main page
   lbproxy man --all /usr/local/share/man/man1     install all: man lbproxy-log-query";
 
 /// Prints the main page, or writes all of them.
-///
-/// # Errors
-/// When a file cannot be written, or standard output is closed.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(dir) = &args.all {
         let fault = || format!("cannot write the pages to {}; create it first", dir.display());

@@ -35,7 +35,6 @@ struct Cli {
     command: Command,
 }
 
-/// Shown below `lbproxy --help`.
 const EXAMPLES: &str = "\
 Examples:
   lbproxy demo                           see it work; nothing else needed

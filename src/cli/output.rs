@@ -46,9 +46,6 @@ fn is_event(metadata: &tracing::Metadata<'_>) -> bool {
 pub(super) struct UsageError(pub(super) String);
 
 /// Writes one line to standard output at once.
-///
-/// # Errors
-/// When the reader has gone away.
 pub(super) fn line(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;

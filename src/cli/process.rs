@@ -34,27 +34,19 @@ const FLUSH_MIN: Duration = Duration::from_secs(5);
 /// Least time that traces get beyond that of shipping.
 const TRACES_MIN: Duration = Duration::from_secs(1);
 
-/// A running lbproxy.
 pub(super) struct Process {
-    /// Records on disk.
     journal: Journal,
     /// The lane of everything but exchanges.
     control: Arc<Control>,
-    /// Heartbeat and samples.
     vitals: vitals::Running,
-    /// The data plane.
     running: proxy::Running,
     /// Rollups, unless they are off.
     rollups: Option<rollup::Running>,
-    /// Shipping, if configured.
     shipping: Option<ship::Running>,
-    /// Traces, if configured.
     traces: Option<otlp::Running>,
     /// What the admin listener shows.
     sources: Arc<admin::Sources>,
-    /// The admin listener.
     admin_task: JoinHandle<()>,
-    /// Where it listens.
     admin_address: std::net::SocketAddr,
 }
 
@@ -142,7 +134,6 @@ impl Process {
         self.running.addresses()
     }
 
-    /// Where the admin listens.
     pub(super) fn admin_address(&self) -> std::net::SocketAddr {
         self.admin_address
     }
@@ -159,9 +150,6 @@ impl Process {
     }
 
     /// Ends everything in order and gives the account.
-    ///
-    /// # Errors
-    /// When a thread of the end cannot be had.
     pub(super) async fn drain(self, timeout: Duration) -> anyhow::Result<Ledger> {
         let Self {
             journal,
@@ -263,9 +251,6 @@ fn open_journal(config: &Config) -> anyhow::Result<(Journal, Vec<Lane>)> {
 }
 
 /// Starts shipping, if it is configured. If not, nothing in the journal waits for it.
-///
-/// # Errors
-/// When its reader, certificates or thread cannot be had.
 fn start_shipping(
     config: &Config,
     journal: &Journal,
@@ -295,9 +280,6 @@ fn discover(config: &Config, product: Arc<OnceLock<Product>>) -> Option<admin::D
 }
 
 /// Starts the export of traces, if it is configured. If not, nothing in the journal waits for it.
-///
-/// # Errors
-/// When its reader, certificates or thread cannot be had.
 fn start_traces(
     config: &Config,
     journal: &Journal,
@@ -320,9 +302,6 @@ fn start_traces(
 }
 
 /// Starts rollups, unless they are off. If so, nothing in the journal waits for them.
-///
-/// # Errors
-/// When their reader or thread cannot be had.
 fn start_rollups(
     config: &Config,
     journal: &Journal,

@@ -26,7 +26,6 @@ pub(super) struct Args {
     drain_timeout: Duration,
 }
 
-/// Shown below `--help`.
 const EXAMPLES: &str = "\
 Examples:
   lbproxy run --config proxy.yaml
@@ -62,9 +61,6 @@ pub(super) fn run(args: Args, log: LogFormat) -> anyhow::Result<ExitCode> {
 }
 
 /// From the configuration to the last line.
-///
-/// # Errors
-/// When something cannot be started.
 async fn start(args: Args, log: LogFormat, mut signals: Signals) -> anyhow::Result<ExitCode> {
     let named = args.config;
     let read = || config::find(named).and_then(|path| config::load(&path));
@@ -90,9 +86,6 @@ async fn start(args: Args, log: LogFormat, mut signals: Signals) -> anyhow::Resu
 }
 
 /// From the start to the last line.
-///
-/// # Errors
-/// When something cannot be started.
 async fn serve(
     config: &Config,
     control: Option<ControlPlane>,

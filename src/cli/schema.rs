@@ -117,7 +117,6 @@ enum StreamName {
 }
 
 impl StreamName {
-    /// The data stream.
     const fn dataset(self) -> Dataset {
         match self {
             Self::Access => Dataset::Access,
@@ -140,7 +139,6 @@ enum ProductName {
 }
 
 impl ProductName {
-    /// The product.
     const fn product(self) -> Product {
         match self {
             Self::Elasticsearch => Product::Elasticsearch,
@@ -149,10 +147,6 @@ impl ProductName {
     }
 }
 
-/// Runs it.
-///
-/// # Errors
-/// When standard output cannot be written.
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { what } = args;
     let text = match what {
@@ -192,7 +186,6 @@ fn line(stream: Stream, field: &FieldSpec) -> String {
     format!("{}\t{path}\t{}\t{}\t{doc}\n", stream.as_str(), kind.index_type, kind.unit)
 }
 
-/// A field as JSON.
 fn object(stream: Stream, field: &FieldSpec) -> serde_json::Value {
     serde_json::json!({
         "stream": stream.dataset().as_str(), "kind": stream.as_str(), "field": field.path, "type": field.kind.index_type,

@@ -38,9 +38,6 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Watches from now on; to be called in a runtime, and remembered through the next.
-    ///
-    /// # Errors
-    /// When the system gives no signal watch.
     pub(super) fn install(hangup: Hangup) -> io::Result<Self> {
         let has_no_hangup = is_hangup_ignored();
         let mut told = vec![

@@ -92,9 +92,6 @@ pub fn roots(ca_file: &Path) -> Result<Roots, Unusable> {
 }
 
 /// The chain of a file, leaf first.
-///
-/// # Errors
-/// [`Unusable`].
 pub(super) fn chain(cert_file: &Path) -> Result<Vec<CertificateDer<'static>>, Unusable> {
     let cure = "write the path of the certificate chain (PEM), leaf first";
     let chain = certificates(cert_file, &pem(cert_file)?, cure, SWAPPED)?;
@@ -108,9 +105,6 @@ pub(super) fn chain(cert_file: &Path) -> Result<Vec<CertificateDer<'static>>, Un
 }
 
 /// The first private key of a file.
-///
-/// # Errors
-/// [`Unusable`].
 pub(super) fn key(key_file: &Path) -> Result<Arc<dyn SigningKey>, Unusable> {
     let fail = |problem: &str, cure: &str| Unusable::new(key_file, problem, cure);
     let cure = "write the path of the private key (PEM)";
@@ -143,9 +137,6 @@ pub(super) fn key(key_file: &Path) -> Result<Arc<dyn SigningKey>, Unusable> {
 const SWAPPED: &str = "have cert_file and key_file been swapped?";
 
 /// Chain and key that belong together.
-///
-/// # Errors
-/// [`Unusable`] when they do not.
 pub(super) fn matched(
     chain: Vec<CertificateDer<'static>>,
     key: Arc<dyn SigningKey>,

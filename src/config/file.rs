@@ -9,9 +9,7 @@ use std::path::Path;
 
 /// Largest file that is read.
 const FILE_BYTES_MAX: u64 = 8 << 20;
-/// What names standard input.
 const STDIN: [&str; 4] = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
-/// How messages name it.
 const STDIN_NAME: &str = "<stdin>";
 
 /// Why a file is of no use: what is wrong with it, and what helps.

@@ -10,34 +10,24 @@ use std::cell::RefCell;
 pub(super) enum Shape {
     /// Any text that the reader then understands, and what it is.
     Text(String),
-    /// One of several words.
     Choice(Vec<&'static str>),
-    /// Yes or no.
     Flag,
     /// A whole number within limits.
     Number {
-        /// Least.
         least: u64,
-        /// Most.
         most: u64,
     },
     /// A span of time within limits, in microseconds.
     Duration {
-        /// Shortest.
         least: u64,
-        /// Longest.
         most: u64,
     },
     /// A size within limits, in bytes.
     Size {
-        /// Smallest.
         least: u64,
-        /// Largest.
         most: u64,
     },
-    /// A mapping.
     Map,
-    /// A list.
     List {
         /// Whether it must have an item.
         is_filled: bool,
@@ -57,7 +47,6 @@ pub(super) struct Key {
     pub(super) is_required: bool,
     /// A key that cannot stand beside it, and whether one of the two must be there.
     pub(super) instead: Option<(String, bool)>,
-    /// What it means.
     pub(super) doc: String,
 }
 
@@ -122,7 +111,6 @@ impl Keys {
         self.change(path, |key| key.default = Some(default.to_owned()));
     }
 
-    /// It must be there.
     pub(super) fn require(&self, path: &str) {
         self.change(path, |key| key.is_required = true);
     }

@@ -22,9 +22,7 @@ use crate::base::units;
 /// Shortest and longest span of time that a key can have.
 const SPANS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_hours(24));
 
-/// A mapping being read.
 pub(super) struct Map<'s, 'n> {
-    /// The mapping.
     item: Item<'s, 'n>,
     /// Keys asked for so far.
     asked: Vec<&'static str>,
@@ -141,7 +139,6 @@ impl<'s, 'n> Map<'s, 'n> {
         self.required(key, cure).map(|item| item.filled_list(cure)).unwrap_or_default()
     }
 
-    /// A text.
     pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
         self.get(key)?.text()
     }
@@ -151,7 +148,6 @@ impl<'s, 'n> Map<'s, 'n> {
         self.get(key)?.file()
     }
 
-    /// An IP address.
     pub(super) fn address(&mut self, key: &'static str, default: IpAddr) -> Option<IpAddr> {
         let item = self.get(key);
         self.default(key, default);
@@ -233,7 +229,6 @@ impl<'s, 'n> Map<'s, 'n> {
         item.parse_as(&what, &format!("one, such as {example}"), read)
     }
 
-    /// Yes or no.
     pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
         let item = self.get(key);
         self.default(key, default);
@@ -242,7 +237,6 @@ impl<'s, 'n> Map<'s, 'n> {
         item.parse_as("true or false", "one of them", |text| text.parse().ok()).unwrap_or(default)
     }
 
-    /// One of several words.
     pub(super) fn choice<T: Copy + PartialEq>(
         &mut self,
         key: &'static str,

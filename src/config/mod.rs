@@ -76,9 +76,6 @@ pub fn journal_path(path: &Path) -> Result<PathBuf, Report> {
 }
 
 /// Name and text of a file.
-///
-/// # Errors
-/// When it cannot be read.
 fn read(path: &Path) -> Result<(String, String), Report> {
     file::configuration(path).map_err(|(name, (problem, cure))| whole_file(&name, &problem, cure))
 }

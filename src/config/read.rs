@@ -19,9 +19,7 @@ use super::types::{
     Outlier, PathPolicy, Pool, Proxy, Retry, Service, ServiceHttp, ServiceLimits, ServiceTimeouts,
 };
 
-/// One KiB.
 pub(super) const KIB: u64 = 1 << 10;
-/// One GiB.
 pub(super) const GIB: u64 = 1 << 30;
 
 /// Whole seconds, for defaults.
@@ -50,7 +48,6 @@ pub(super) fn config(root: Item<'_, '_>, hostname: &str) -> Option<Config> {
     })
 }
 
-/// `proxy`.
 fn proxy_section(map: Map<'_, '_>) -> Option<Proxy> {
     let mut map = map.means(Proxy::DOCS).means(&[(
         "listen",
@@ -124,7 +121,6 @@ fn listener(
     Some(Listener { name, address, port, tls, http2, trusted_proxies, timeouts, limits })
 }
 
-/// `timeouts` of a listener.
 fn listener_timeouts(map: Option<Map<'_, '_>>) -> ListenerTimeouts {
     let mut timeouts = ListenerTimeouts {
         head: seconds(10),
@@ -143,7 +139,6 @@ fn listener_timeouts(map: Option<Map<'_, '_>>) -> ListenerTimeouts {
     timeouts
 }
 
-/// `limits` of a listener.
 fn listener_limits(map: Option<Map<'_, '_>>) -> ListenerLimits {
     let mut limits = ListenerLimits {
         head_bytes: 32 * 1024,
@@ -240,7 +235,6 @@ fn domains(map: &mut Map<'_, '_>, seen: &mut HashMap<Domain, String>) -> Vec<Dom
         .collect()
 }
 
-/// A host pattern.
 fn domain(text: &str) -> Option<Domain> {
     let name = text.to_ascii_lowercase();
     let is_name = |name: &str| {
@@ -299,7 +293,6 @@ fn host(text: &str) -> Option<String> {
     }
 }
 
-/// `timeouts` of a service.
 fn service_timeouts(map: Option<Map<'_, '_>>) -> ServiceTimeouts {
     let mut timeouts =
         ServiceTimeouts { connect: seconds(2), first_byte: seconds(60), idle: seconds(60) };
@@ -313,7 +306,6 @@ fn service_timeouts(map: Option<Map<'_, '_>>) -> ServiceTimeouts {
     timeouts
 }
 
-/// `limits` of a service.
 fn service_limits(map: Option<Map<'_, '_>>) -> ServiceLimits {
     let mut limits = ServiceLimits {
         body_bytes: None,
@@ -333,7 +325,6 @@ fn service_limits(map: Option<Map<'_, '_>>) -> ServiceLimits {
     limits
 }
 
-/// `pool` of a service.
 fn pool(map: Option<Map<'_, '_>>) -> Pool {
     let mut pool = Pool { idle_max: 64, idle_timeout: seconds(30), age_max: seconds(300) };
     if let Some(map) = map {
@@ -346,7 +337,6 @@ fn pool(map: Option<Map<'_, '_>>) -> Pool {
     pool
 }
 
-/// `outlier` of a service.
 fn outlier(map: Option<Map<'_, '_>>) -> Outlier {
     let mut outlier =
         Outlier { failures: 5, eject: seconds(1), eject_max: seconds(60), max_ejected: 0.5 };
@@ -373,7 +363,6 @@ fn default_admin() -> Admin {
     Admin { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9901)), token: None }
 }
 
-/// `admin`.
 fn admin_section(map: Map<'_, '_>, listeners: &[Listener]) -> Admin {
     let mut map = map.means(Admin::DOCS).means(&[(
         "token_file",

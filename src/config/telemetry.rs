@@ -142,7 +142,6 @@ fn every(map: Option<Map<'_, '_>>) -> Option<Duration> {
 /// Most characters of the name of a space.
 const SPACE_CHARS_MAX: usize = 255;
 
-/// Keys of credentials.
 const AUTH_DOCS: Docs = &[
     ("username", "User name; needs a password."),
     ("password", "The user's password."),
@@ -160,7 +159,6 @@ const DEAD_LETTERS: u64 = 16 << 20;
 /// Most bytes that can be asked for.
 const DEAD_LETTERS_MOST: u64 = 1 << 40;
 
-/// `telemetry.elasticsearch`.
 fn elasticsearch(map: Map<'_, '_>) -> Option<Elasticsearch> {
     let mut map = map.means(Elasticsearch::DOCS).means(AUTH_DOCS);
     let cure = "write at least one, such as `urls: [https://localhost:9200]`";
@@ -236,7 +234,6 @@ fn proxy_url(item: &Item<'_, '_>) -> Option<url::Url> {
     Some(url)
 }
 
-/// `telemetry.elasticsearch.dashboards`.
 fn dashboards(map: Map<'_, '_>) -> Option<Dashboards> {
     let mut map = map.means(Dashboards::DOCS).means(AUTH_DOCS);
     let url = map.required("url", "write it, such as `url: http://localhost:5601`");
@@ -263,7 +260,6 @@ impl Dashboards {
     }
 }
 
-/// `telemetry.elasticsearch.retention`.
 fn retention(map: Option<Map<'_, '_>>) -> Retention {
     let days = |days: u32| Keep::For(DAY * days);
     let mut retention = Retention {
@@ -359,7 +355,6 @@ fn secret_file(item: &Item<'_, '_>) -> Option<Secret> {
     }
 }
 
-/// `batch` of shipping.
 fn batch(map: Option<Map<'_, '_>>) -> Batch {
     let mut batch = Batch { bytes: 1024 * 1024, documents: 10_000, wait: seconds(1), in_flight: 2 };
     if let Some(map) = map {

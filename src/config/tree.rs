@@ -16,11 +16,8 @@ use super::map::Map;
 /// Looks up an environment variable.
 pub type Environment<'e> = dyn Fn(&str) -> Option<String> + 'e;
 
-/// A file being read.
 pub(super) struct Source<'s> {
-    /// Its name.
     file: &'s str,
-    /// Its text.
     text: &'s str,
     /// For `${…}`.
     environment: &'s Environment<'s>,
@@ -62,7 +59,6 @@ impl<'s> Source<'s> {
         Self { keys: Some(Keys::default()), ..Self::new("", "", environment) }
     }
 
-    /// What was asked for.
     pub(super) fn into_keys(self) -> Vec<Key> {
         self.keys.map(Keys::into_vec).unwrap_or_default()
     }
@@ -74,7 +70,6 @@ impl<'s> Source<'s> {
         }
     }
 
-    /// Notes a problem.
     pub(super) fn note(&self, place: Place, key: &str, problem: &str, cure: &str) {
         self.findings.borrow_mut().push(self.finding(place, key, problem, cure));
     }
@@ -160,7 +155,6 @@ impl<'s> Source<'s> {
         self.substitute(&raw, item)
     }
 
-    /// Replaces variables.
     fn substitute(&self, raw: &str, item: &Item<'_, '_>) -> Option<String> {
         let mut out = String::new();
         let mut rest = raw;
@@ -208,11 +202,8 @@ pub(super) enum Node<'s, 'n> {
 
 /// A node with the path that leads to it.
 pub(super) struct Item<'s, 'n> {
-    /// The file.
     pub(super) source: &'n Source<'s>,
-    /// Path of keys.
     pub(super) path: String,
-    /// The node.
     pub(super) node: Node<'s, 'n>,
 }
 
@@ -227,7 +218,6 @@ impl<'s, 'n> Item<'s, 'n> {
         Self { source, path: String::new(), node: Node::Anything }
     }
 
-    /// Where it stands.
     pub(super) fn place(&self) -> Place {
         match self.node {
             Node::Yaml(yaml) => {
@@ -254,7 +244,6 @@ impl<'s, 'n> Item<'s, 'n> {
         self.source.record(|keys| keys.shape(&self.path, shape()));
     }
 
-    /// Its text.
     pub(super) fn text(&self) -> Option<String> {
         self.shape(|| Shape::Text("text".to_owned()));
         self.scalar()
@@ -274,7 +263,6 @@ impl<'s, 'n> Item<'s, 'n> {
         }
     }
 
-    /// It as a mapping.
     pub(super) fn map(self) -> Option<Map<'s, 'n>> {
         self.shape(|| Shape::Map);
         match self.node {

@@ -25,7 +25,6 @@ pub const TELLER: Teller = Teller {
 pub struct Control {
     /// The lane; `None` once closed.
     lane: Mutex<Option<Lane>>,
-    /// Its cells.
     metrics: Arc<ControlMetrics>,
 }
 

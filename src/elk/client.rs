@@ -39,7 +39,7 @@ pub struct ClientError {
 /// Whether a client can be made of a configuration; connects to nothing.
 ///
 /// # Errors
-/// Why not.
+/// The first key that cannot be used, and its cure.
 pub fn check(config: &Elasticsearch) -> Result<(), ClientError> {
     Client::new(config).map(drop)
 }
@@ -51,11 +51,9 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// Whether it calls itself Elasticsearch.
     pub(crate) is_elastic: bool,
-    /// Its body.
     pub(crate) body: Vec<u8>,
 }
 
-/// What is sent.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Call<'a> {
     /// `X-Opaque-Id`, by which a request can be found in `_tasks`; may be empty.
@@ -68,12 +66,10 @@ pub(crate) struct Call<'a> {
     pub(crate) fields: &'a [(&'static str, &'a str)],
 }
 
-/// A node.
 #[derive(Debug)]
 struct Node {
     /// Its address, without credentials.
     url: Url,
-    /// Its connections.
     wire: Wire,
     /// Whether bodies are compressed on the way to it.
     compress: bool,
@@ -86,15 +82,11 @@ pub(crate) struct Client {
     nodes: Vec<Node>,
     /// The one in use.
     current: Cell<usize>,
-    /// Credentials.
     auth: Auth,
 }
 
 impl Client {
     /// Prepares all nodes; connects to none.
-    ///
-    /// # Errors
-    /// A certificate that cannot be read or used.
     pub(crate) fn new(config: &Elasticsearch) -> Result<Self, ClientError> {
         let nodes = config
             .urls
@@ -162,9 +154,6 @@ impl Client {
     }
 
     /// The fields of a request.
-    ///
-    /// # Errors
-    /// When a secret cannot be read or sent.
     fn headers(&self, call: &Call<'_>) -> Result<HeaderMap, Problem> {
         let mut headers = HeaderMap::new();
         let content = if call.content.is_empty() { "application/json" } else { call.content };
@@ -188,9 +177,6 @@ impl Client {
 }
 
 /// `Authorization`, from secrets as they are now.
-///
-/// # Errors
-/// When a secret cannot be read or sent.
 fn authorization(auth: &Auth) -> Result<Option<HeaderValue>, Problem> {
     let reveal = |secret: &Secret| {
         secret.reveal().map_err(|error| {

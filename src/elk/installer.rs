@@ -30,11 +30,8 @@ pub(crate) struct Options<'a> {
     pub(crate) namespace: &'a str,
     /// How long documents are kept.
     pub(crate) retention: &'a Retention,
-    /// Credentials for shipping.
     pub(crate) credentials: &'a [Credentials],
-    /// Their rights.
     pub(crate) rights: Rights,
-    /// Kinds of artefacts.
     pub(crate) kinds: &'a [Kind],
     /// Whether they are to be there.
     pub(crate) mode: Mode,
@@ -45,7 +42,6 @@ pub(crate) struct Options<'a> {
 /// One artefact and what is to be done about it.
 #[derive(Debug)]
 pub(crate) struct Step {
-    /// It.
     pub(crate) artefact: Artefact,
     /// What is to be done.
     pub(crate) action: Action,
@@ -56,9 +52,7 @@ pub(crate) struct Step {
 /// What is to be done, in order.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The server.
     pub(crate) server: Server,
-    /// The steps.
     pub(crate) steps: Vec<Step>,
     /// What a person has to know or mend.
     pub(crate) findings: Vec<Finding>,
@@ -67,34 +61,25 @@ pub(crate) struct Plan {
 /// A secret that came into being; the server never shows it again.
 #[derive(Debug)]
 pub(crate) enum NewSecret {
-    /// Password of a user.
     Password {
-        /// The user.
         username: &'static str,
-        /// The password.
         password: Secret,
     },
     /// An encoded API key.
     ApiKey(Secret),
 }
 
-/// How a step ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// Nothing was to be done.
     Nothing,
-    /// It was done.
     Done(Option<NewSecret>),
-    /// It failed.
     Failed(Problem),
     /// An earlier one failed.
     NotTried,
 }
 
 /// Asks for something; JSON, or null for what is none.
-///
-/// # Errors
-/// See [`Client::call`].
 async fn ask(client: &Client, request: &Request) -> Result<(Reply, Value), Problem> {
     let method = match request.method {
         "PUT" => Method::Put,
@@ -127,9 +112,6 @@ pub(super) async fn ask_if_there(client: &Client, path: &str) -> Result<Value, P
 
 /// Asks which product a server is, and its version. A build of Elasticsearch without `GET /` tells by
 /// a header.
-///
-/// # Errors
-/// When it cannot be asked, or is neither.
 pub(crate) async fn detect(client: &Client) -> Result<Server, Problem> {
     let (reply, answer) = match ask(client, &Request::new("GET", "/")).await {
         Ok(found) => found,
@@ -152,9 +134,6 @@ pub(crate) async fn detect(client: &Client) -> Result<Server, Problem> {
 }
 
 /// Asks for more than shipping needs to know: licence, user, plugins.
-///
-/// # Errors
-/// When it cannot be asked.
 async fn details(client: &Client, server: &mut Server) -> Result<(), Problem> {
     let (user, key) = match server.product {
         Product::Elasticsearch => ("/_security/_authenticate", "username"),
@@ -175,9 +154,6 @@ async fn details(client: &Client, server: &mut Server) -> Result<(), Problem> {
 }
 
 /// Looks at the server; changes nothing.
-///
-/// # Errors
-/// When it cannot be asked.
 pub(crate) async fn survey(client: &Client, options: Options<'_>) -> Result<Plan, Problem> {
     let mut server = detect(client).await?;
     if options.mode == Mode::Start {
@@ -215,9 +191,6 @@ pub(crate) async fn survey(client: &Client, options: Options<'_>) -> Result<Plan
 }
 
 /// Rights that are lacking, where the server can be asked beforehand.
-///
-/// # Errors
-/// When it cannot be asked.
 async fn rights(
     client: &Client,
     server: &Server,
@@ -236,9 +209,6 @@ async fn rights(
 }
 
 /// Templates of others that win over ours. Those that ours cannot stand beside are not put.
-///
-/// # Errors
-/// When the server cannot be asked.
 async fn overlaps(
     client: &Client,
     namespace: &str,
@@ -259,9 +229,6 @@ async fn overlaps(
 }
 
 /// Compares each artefact with what the server has.
-///
-/// # Errors
-/// When it cannot be asked.
 async fn steps(
     client: &Client,
     server: &Server,
@@ -306,9 +273,6 @@ async fn steps(
 }
 
 /// What is where an artefact is to be.
-///
-/// # Errors
-/// When the server cannot be asked.
 async fn look(client: &Client, artefact: &Artefact) -> Result<Found, Problem> {
     match ask(client, &artefact.get()).await {
         Ok((_, answer)) => {
@@ -340,9 +304,6 @@ pub(crate) async fn apply(client: &Client, plan: &Plan) -> Vec<Outcome> {
 }
 
 /// Carries out one step; a secret that came into being with it.
-///
-/// # Errors
-/// What the server says.
 pub(crate) async fn carry_out(client: &Client, step: &Step) -> Result<Option<NewSecret>, Problem> {
     let artefact = &step.artefact;
     match &step.action {
@@ -368,9 +329,6 @@ pub(crate) async fn carry_out(client: &Client, step: &Step) -> Result<Option<New
 }
 
 /// Puts what is wanted, or what is wanted where the server lacks types for it.
-///
-/// # Errors
-/// What the server says.
 async fn put(client: &Client, step: &Step) -> Result<(), Problem> {
     let artefact = &step.artefact;
     let put = async |body: &Value| {
@@ -383,9 +341,6 @@ async fn put(client: &Client, step: &Step) -> Result<(), Problem> {
 }
 
 /// Asks for something that must be there.
-///
-/// # Errors
-/// What the server says.
 async fn must(client: &Client, request: &Request) -> Result<Value, Problem> {
     let (reply, answer) = ask(client, request).await?;
     if reply.status == 404 {
@@ -396,9 +351,6 @@ async fn must(client: &Client, request: &Request) -> Result<Value, Problem> {
 }
 
 /// Makes a user with a new password, or a key.
-///
-/// # Errors
-/// What the server says, or that there are no random bytes.
 async fn create_secret(client: &Client, artefact: &Artefact) -> Result<NewSecret, Problem> {
     let mut body = artefact.body.clone();
     if artefact.api == Api::ApiKey {
@@ -415,9 +367,6 @@ async fn create_secret(client: &Client, artefact: &Artefact) -> Result<NewSecret
 }
 
 /// A password of 192 random bits, with a character of every class that servers ask for.
-///
-/// # Errors
-/// When the system has no random bytes.
 fn password() -> std::io::Result<String> {
     let mut bytes = [0; 24];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
@@ -425,9 +374,6 @@ fn password() -> std::io::Result<String> {
 }
 
 /// Asks the server what a new stream would look like; a finding where that is not as wanted.
-///
-/// # Errors
-/// When it cannot be asked.
 pub(crate) async fn verify(
     client: &Client,
     plan: &Plan,

@@ -29,9 +29,6 @@ pub(crate) enum Mapping {
 }
 
 /// Asks where those of a dataset come from; one request when our template is there.
-///
-/// # Errors
-/// When the server cannot be asked.
 pub(crate) async fn of(
     client: &Client,
     dataset: Dataset,

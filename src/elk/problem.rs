@@ -30,9 +30,7 @@ pub(crate) enum Fault {
 /// A fault and its reason in words, without anything of a document.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
-    /// The fault.
     pub(crate) fault: Fault,
-    /// The reason.
     pub(crate) reason: String,
     /// Status of the answer; 0 without one.
     pub(crate) status: u16,
@@ -102,13 +100,10 @@ fn error(body: &[u8]) -> Error {
     }
 }
 
-/// An error.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Error {
-    /// Its name.
     #[serde(rename = "type", default)]
     pub(crate) kind: String,
-    /// Its explanation.
     #[serde(default)]
     pub(crate) reason: String,
 }

@@ -28,7 +28,6 @@ use super::segment::Segment;
 const MAGIC: [u8; 8] = *b"lbpcursr";
 /// Bytes before the marks.
 const HEAD_BYTES: usize = 32;
-/// Bytes of a mark.
 const MARK_BYTES: usize = 40;
 /// Longest note, in bytes.
 pub const NOTE_BYTES_MAX: usize = 4096;
@@ -151,9 +150,6 @@ impl CursorFiles {
     }
 
     /// Names of the cursors of `dir`, each once.
-    ///
-    /// # Errors
-    /// When the directory cannot be listed.
     pub(super) fn names(dir: &Path) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(dir)? {
@@ -185,9 +181,6 @@ impl CursorFiles {
     }
 
     /// Creates both files with room for `lanes` marks, so that storing needs no disk space later.
-    ///
-    /// # Errors
-    /// What the system says, such as no space.
     pub(super) fn reserve(&mut self, lanes: usize) -> io::Result<()> {
         self.lanes = lanes;
         let bytes = HEAD_BYTES + lanes * MARK_BYTES + NOTE_BYTES_MAX;
@@ -201,9 +194,6 @@ impl CursorFiles {
     }
 
     /// Makes both files again where a new folder has taken the place of a removed one.
-    ///
-    /// # Errors
-    /// As for [`CursorFiles::reserve`].
     pub(super) fn follow(&mut self, folder: &Folder) -> io::Result<()> {
         let generation = folder.generation();
         if self.folder != generation {

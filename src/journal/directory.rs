@@ -14,9 +14,7 @@ use super::segment::Segment;
 /// Segments found at the last look.
 #[derive(Debug)]
 pub(super) struct Directory {
-    /// The directory.
     path: PathBuf,
-    /// Taken segments.
     pub(super) segments: Vec<Arc<Segment>>,
 }
 
@@ -32,9 +30,6 @@ impl Directory {
     }
 
     /// Looks again. Segments that are still the same keep their identity.
-    ///
-    /// # Errors
-    /// As for [`Directory::open`].
     pub(super) fn refresh(&mut self) -> Result<(), OpenError> {
         let mut segments = Vec::new();
         for listed in recovery::list(&self.path)? {

@@ -82,8 +82,6 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// # Errors
-    /// What the system says.
     pub(super) fn new(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let file = rustix::fs::open(path, flags, Mode::empty())?;
@@ -92,18 +90,12 @@ impl Opened {
     }
 
     /// Opens a segment file for reading.
-    ///
-    /// # Errors
-    /// What the system says.
     pub(super) fn open(&self, number: u32) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         Ok(rustix::fs::openat(&self.file, segment_name(number), flags, Mode::empty())?.into())
     }
 
     /// Opens or creates a segment file of exactly `bytes`, every block allocated.
-    ///
-    /// # Errors
-    /// What the system says, such as no space.
     pub(super) fn reserve(&self, number: u32, bytes: u32) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o666);
@@ -163,9 +155,6 @@ pub(super) enum Look {
 
 impl Folder {
     /// The folder at `path`, whose lock the caller holds.
-    ///
-    /// # Errors
-    /// What the system says.
     pub(super) fn new(path: PathBuf) -> io::Result<Self> {
         let opened = Mutex::new(Arc::new(Opened::new(&path)?));
         Ok(Self { path, opened, generation: AtomicU64::new(0), fault: AtomicU8::new(0) })
@@ -225,9 +214,6 @@ impl Folder {
 
     /// Locks the folder again after its lock file was removed, unless somebody else did, or has used it
     /// meanwhile: two who write destroy each other's records.
-    ///
-    /// # Errors
-    /// What is wrong.
     fn lock_again(
         &self,
         identity: Identity,

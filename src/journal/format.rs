@@ -70,7 +70,6 @@ pub(super) enum State {
 pub(super) struct Header {
     /// Whether frames may follow.
     pub(super) state: State,
-    /// Whose records.
     pub(super) key: Key,
     /// Start value of every CRC of this use.
     pub(super) seed: u32,
@@ -128,9 +127,6 @@ impl Header {
     }
 
     /// Reads one header copy of [`COPY_BYTES`].
-    ///
-    /// # Errors
-    /// Says why it is no header of this format.
     pub(super) fn decode(copy: &[u8]) -> Result<Self, HeaderFault> {
         if copy.len() != COPY_BYTES || copy.iter().all(|byte| *byte == 0) {
             return Err(if copy.len() == COPY_BYTES {
@@ -164,9 +160,6 @@ impl Header {
 
     /// Reads the header from the first [`HEADER_BYTES`] of a file: the first copy when it is whole,
     /// else the second. The first is always written first, so it is never the older one.
-    ///
-    /// # Errors
-    /// Says why neither copy is a header.
     pub(super) fn decode_either(bytes: &[u8]) -> Result<Self, HeaderFault> {
         let Some((first, second)) = bytes.split_at_checked(COPY_BYTES) else {
             return Err(HeaderFault::Broken);

@@ -31,9 +31,7 @@ pub struct Teller {
 /// What a lane has dropped and not told of.
 #[derive(Debug, Default)]
 pub(super) struct Untold {
-    /// Records of each stream.
     counts: PerStream,
-    /// Whether there are any.
     is_any: bool,
 }
 

@@ -23,11 +23,9 @@ use super::format::{VERSION, u16_at, u32_at, u64_at};
 
 /// First bytes of a slot.
 const MAGIC: [u8; 8] = *b"lbpident";
-/// Bytes of a slot.
 const SLOT_BYTES: usize = 24;
 /// Offsets of both slots: different blocks.
 const SLOTS: [u64; 2] = [0, 4096];
-/// Bits of an instance.
 const INSTANCE_BITS: u32 = 40;
 
 /// Names one start of one journal.
@@ -83,9 +81,6 @@ fn holder(mut file: &File) -> Option<u32> {
 }
 
 /// Opens a file for reading and for writing over what it holds.
-///
-/// # Errors
-/// What the system says.
 fn open_in_place(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
@@ -93,7 +88,6 @@ fn open_in_place(path: &Path) -> io::Result<File> {
 /// The identity file of a locked directory.
 #[derive(Debug)]
 pub(super) struct IdentityFile {
-    /// Its path.
     path: PathBuf,
     /// The last start that it knows.
     last: Option<Identity>,
@@ -136,9 +130,6 @@ impl IdentityFile {
 
     /// Draws the identity of this start and brings it to the disk. `used` are the identities of
     /// segments in the directory.
-    ///
-    /// # Errors
-    /// [`OpenError::File`] when it cannot be written.
     pub(super) fn advance(
         &self,
         used: impl Iterator<Item = Identity>,
@@ -159,9 +150,6 @@ impl IdentityFile {
 }
 
 /// Makes the folder `dir` that of `identity`, on the disk.
-///
-/// # Errors
-/// What the system says.
 pub(super) fn store(dir: &Path, identity: Identity) -> io::Result<()> {
     write(&dir.join("identity"), identity)
 }
@@ -177,9 +165,6 @@ fn write(path: &Path, identity: Identity) -> io::Result<()> {
 }
 
 /// Brings the entry of `path` in its directory to the disk.
-///
-/// # Errors
-/// What the system says.
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }

@@ -42,7 +42,6 @@ pub struct Lane {
     shared: Arc<Shared>,
     /// Index of the lane's slot.
     slot_index: usize,
-    /// The segment being written.
     active: Option<Active>,
     /// Number of the next record of each stream.
     next_seq: PerStream,
@@ -54,10 +53,8 @@ pub struct Lane {
     told: u64,
 }
 
-/// A segment being written.
 #[derive(Debug)]
 struct Active {
-    /// Its bytes.
     mapping: Mapping,
     /// What readers see of it.
     segment: Arc<Segment>,
@@ -191,7 +188,6 @@ impl Lane {
         }
     }
 
-    /// The lane's slot.
     fn slot(&self) -> &Slot {
         &self.shared.slots[self.slot_index]
     }

@@ -24,9 +24,6 @@ pub(super) struct Mapping {
 
 impl Mapping {
     /// Maps the first `bytes` of `file`, which must be that long.
-    ///
-    /// # Errors
-    /// When the file is shorter or `mmap` fails.
     pub(super) fn new(file: &File, bytes: u32) -> io::Result<Self> {
         if file.metadata()?.len() < u64::from(bytes) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "segment file is too short"));

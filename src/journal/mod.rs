@@ -96,9 +96,7 @@ pub enum From {
 /// An open journal. Dropping it closes it.
 #[derive(Debug)]
 pub struct Journal {
-    /// What its parts share.
     shared: Arc<Shared>,
-    /// Preparing and syncing.
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -238,7 +236,6 @@ pub fn last_start(dir: &Path) -> Option<Identity> {
 /// What can be asked about a journal from any thread, also after its end.
 #[derive(Debug, Clone)]
 pub struct Figures {
-    /// What its parts share.
     shared: Arc<Shared>,
 }
 

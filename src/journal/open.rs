@@ -28,9 +28,6 @@ const UNMAP_QUEUE: usize = 64;
 type Run = fn(&Shared);
 
 /// See [`Journal::open`].
-///
-/// # Errors
-/// As there.
 pub(super) fn open(options: Options) -> Result<(Journal, Vec<Lane>), OpenError> {
     let lanes = usize::from(options.workers.min(CONTROL_LANE - 1)) + 1;
     let segment_bytes = segment_bytes(&options, lanes)?;
@@ -122,9 +119,6 @@ fn slot(index: usize, lanes: usize, ahead: usize) -> Slot {
 }
 
 /// Length of new segments: as asked for, unless fewer than three per lane fit.
-///
-/// # Errors
-/// [`OpenError::TooSmall`].
 fn segment_bytes(options: &Options, lanes: usize) -> Result<u32, OpenError> {
     let asked = options.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
     let lowest = asked.min(SHRUNK_BYTES_MIN);

@@ -60,7 +60,6 @@ impl Retry {
         self.next.take().is_some()
     }
 
-    /// How long to sleep.
     fn sleep(&self, now: Instant) -> Duration {
         self.next.map_or(TICK, |(next, _)| next.saturating_duration_since(now).min(TICK))
     }

@@ -46,7 +46,6 @@ pub struct Positions(Marks);
 /// Reads the records of a journal.
 #[derive(Debug)]
 pub struct Reader {
-    /// Where segments are found.
     source: Source,
     /// One per lane of any start that still has records.
     lanes: Vec<LaneReader>,
@@ -63,15 +62,12 @@ pub struct Reader {
 /// The state of a durable reader.
 #[derive(Debug)]
 struct DurableReader {
-    /// Its name.
     name: String,
-    /// Its files.
     files: CursorFiles,
     /// What the files hold.
     cursor: Cursor,
 }
 
-/// Where segments are found.
 #[derive(Debug)]
 enum Source {
     /// The journal of this process.
@@ -80,10 +76,8 @@ enum Source {
     Directory(Directory),
 }
 
-/// Reading of one lane.
 #[derive(Debug)]
 struct LaneReader {
-    /// The lane.
     key: Key,
     /// Position of the next record.
     mark: Mark,
@@ -98,7 +92,6 @@ struct LaneReader {
 /// What one turn of a lane gave.
 #[derive(Debug, Default, Clone, Copy)]
 struct Turn {
-    /// Records visited.
     entries: usize,
     /// Bytes of their payloads.
     payload_bytes: usize,
@@ -300,9 +293,6 @@ impl Reader {
     }
 
     /// One round, or more as long as there is something and the budget lasts.
-    ///
-    /// # Errors
-    /// As for [`Reader::read`].
     fn pass(
         &mut self,
         bytes_max: usize,
@@ -332,9 +322,6 @@ impl Reader {
     }
 
     /// Visits a windowful of one lane.
-    ///
-    /// # Errors
-    /// As for [`Reader::read`].
     fn read_lane(
         &mut self,
         index: usize,
@@ -526,7 +513,6 @@ impl LaneReader {
 }
 
 impl Source {
-    /// Lanes to read.
     fn keys(&self) -> Vec<Key> {
         let mut keys: Vec<_> = match self {
             Self::Live(shared) => {

@@ -27,7 +27,6 @@ const ASIDE: &str = "damaged";
 /// Most copies kept; later ones are only counted.
 const ASIDE_MAX: usize = 8;
 
-/// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// All files, and the durable readers.
@@ -47,9 +46,7 @@ pub(super) struct Found {
 /// A segment file with its header.
 #[derive(Debug)]
 pub(super) struct Listed {
-    /// Number of the file.
     pub(super) number: u32,
-    /// Its path.
     pub(super) path: PathBuf,
     /// Its length.
     pub(super) bytes: u64,
@@ -78,9 +75,6 @@ pub(super) fn list(dir: &Path) -> Result<Vec<Listed>, OpenError> {
 }
 
 /// Opens a segment file; `None` when there is none.
-///
-/// # Errors
-/// [`OpenError::File`].
 fn open(path: &Path) -> Result<Option<File>, OpenError> {
     match File::open(path) {
         Ok(file) => Ok(Some(file)),
@@ -90,9 +84,6 @@ fn open(path: &Path) -> Result<Option<File>, OpenError> {
 }
 
 /// Reads the header of a segment file.
-///
-/// # Errors
-/// As [`Header::decode_either`].
 pub(super) fn read_header(file: &File) -> Result<Header, HeaderFault> {
     let mut bytes = [0; HEADER_BYTES];
     let mut done = 0;
@@ -155,9 +146,6 @@ pub(super) fn recover(dir: &Path, folder: &Arc<Opened>) -> Result<Found, OpenErr
 }
 
 /// Reads all cursors of the directory.
-///
-/// # Errors
-/// [`OpenError::Directory`] when it cannot be listed.
 fn load_cursors(dir: &Path, registry: &mut Registry) -> Result<(), OpenError> {
     let names = CursorFiles::names(dir)
         .map_err(|source| OpenError::Directory { path: dir.to_owned(), source })?;
@@ -179,9 +167,6 @@ fn missing_before(registry: &Registry, first: &Header) -> u64 {
 }
 
 /// Measures one segment and registers it.
-///
-/// # Errors
-/// [`OpenError::File`] when it cannot be opened.
 fn measure_segment(
     dir: &Path,
     folder: &Arc<Opened>,

@@ -16,7 +16,6 @@ use super::segment::Segment;
 /// A file that holds nothing any reader needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FreeFile {
-    /// Number of the file.
     pub(super) number: u32,
     /// Its length, as [`Registry::file_bytes`] counts it.
     pub(super) bytes: u64,
@@ -29,7 +28,6 @@ pub(super) struct FreeFile {
 pub(super) struct Durable {
     /// Acknowledged position in every lane.
     pub(super) acked: Marks,
-    /// Text stored with it.
     pub(super) note: String,
     /// Whether a [`super::Reader`] of this name is open.
     pub(super) in_use: bool,
@@ -42,7 +40,6 @@ pub(super) struct Registry {
     pub(super) segments: Vec<Arc<Segment>>,
     /// Files to use next, the longest free first.
     pub(super) free: VecDeque<FreeFile>,
-    /// Durable readers by name.
     pub(super) durable: BTreeMap<String, Durable>,
     /// Bytes of all files in `free` and `segments`.
     pub(super) file_bytes: u64,

@@ -119,9 +119,7 @@ pub(super) struct Rules<'a> {
 /// A valid frame; its payload is in the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Frame {
-    /// Stream number.
     pub(super) stream: u8,
-    /// Sequence number.
     pub(super) seq: u64,
     /// Offset of the payload.
     pub(super) payload_at: usize,
@@ -134,7 +132,6 @@ pub(super) struct Frame {
 /// What stands at an offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Slot {
-    /// A frame.
     Frame(Frame),
     /// The first word is zero, or there is no room for a frame: nothing was published here.
     Empty,
@@ -147,11 +144,9 @@ pub(super) enum Slot {
 pub(super) struct Head {
     /// Bytes of tag and payload, as far as the length can be true; else `None`.
     pub(super) payload_bytes: Option<usize>,
-    /// The CRC.
     pub(super) crc: u32,
     /// Stream number, any byte.
     pub(super) stream: u8,
-    /// Sequence number.
     pub(super) seq: u64,
     /// Whether the first word is zero.
     pub(super) is_empty: bool,

@@ -36,7 +36,6 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// A segment without frames.
     #[expect(clippy::cast_possible_truncation, reason = "a page")]
     pub(super) const EMPTY: Self = Self { records: 0, end: HEADER_BYTES as u32 };
 }
@@ -44,13 +43,10 @@ impl Progress {
 /// One use of a segment file.
 #[derive(Debug)]
 pub(super) struct Segment {
-    /// Number of the file.
     pub(super) file: u32,
-    /// The file.
     pub(super) path: PathBuf,
     /// Length of the file.
     pub(super) bytes: u32,
-    /// Whose records.
     pub(super) key: Key,
     /// Start value of every CRC.
     pub(super) seed: u32,
@@ -118,7 +114,6 @@ impl Segment {
         Self::new(file, path, header, false)
     }
 
-    /// The common part.
     fn new(file: u32, path: PathBuf, header: &Header, measured: bool) -> Self {
         let segment = Self {
             file,
@@ -200,9 +195,6 @@ impl Segment {
     }
 
     /// Opens the file for reading: also a removed one, as long as it is kept open.
-    ///
-    /// # Errors
-    /// What the system says.
     pub(super) fn open(&self) -> io::Result<File> {
         if let Some(file) = &*lock(&self.to_sync) {
             return file.try_clone();

@@ -23,7 +23,6 @@ use crate::metrics::JournalMetrics;
 /// A segment ready to be written: mapped, with its pages in memory.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    /// Its bytes.
     pub(super) mapping: Mapping,
     /// What readers will see of it.
     pub(super) segment: Arc<Segment>,
@@ -33,7 +32,6 @@ pub(super) struct Prepared {
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Slot {
-    /// Lane id.
     pub(super) lane: u8,
     /// Segments prepared ahead, the next first.
     pub(super) ready: ArrayQueue<Prepared>,
@@ -65,9 +63,7 @@ pub(super) struct Shared {
     pub(super) preamble: Arc<[u8]>,
     /// How lanes tell of gaps.
     pub(super) teller: Option<Teller>,
-    /// Counters.
     pub(super) metrics: Arc<JournalMetrics>,
-    /// Segment files.
     pub(super) registry: Mutex<Registry>,
     /// Seeds of segments.
     pub(super) random: Mutex<fastrand::Rng>,

@@ -33,7 +33,6 @@ static PATTERN: [u8; PART_BYTES_MAX] = {
 pub(super) enum Content {
     /// That many bytes of the pattern; costs no memory.
     Pattern(u64),
-    /// These bytes.
     Bytes(Bytes),
 }
 
@@ -66,7 +65,6 @@ impl Content {
 /// A body divided into chunks, given out in parts.
 #[derive(Debug)]
 pub(super) struct Parts {
-    /// All of it.
     content: Content,
     /// Chunks it is divided into.
     chunks: u64,
@@ -78,7 +76,6 @@ pub(super) struct Parts {
     end: u64,
 }
 
-/// One part.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Part {
     /// Its bytes, never none.
@@ -105,7 +102,6 @@ impl Parts {
         u64::try_from(at).unwrap_or(u64::MAX)
     }
 
-    /// The next part.
     pub(super) fn next(&mut self) -> Option<Part> {
         if self.remaining() == 0 {
             return None;
@@ -123,28 +119,23 @@ impl Parts {
 /// How a body ends. Over HTTP/1 the mock upstream plays faults itself (`raw`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// As it should.
     Whole,
     /// With an error, once all before it is sent: resets the stream (HTTP/2), closes (HTTP/1).
     Error,
     /// With an error now.
     ErrorNow,
-    /// Never.
     Never,
 }
 
 /// A body that the HTTP library sends.
 #[derive(Debug)]
 pub(super) struct PacedBody {
-    /// What is left.
     pub(super) parts: Parts,
     /// Pause before each chunk but the first.
     pub(super) pause: Duration,
     /// Whether the length is kept secret, so that chunked coding is used.
     pub(super) hides_length: bool,
-    /// Trailer fields.
     pub(super) trailers: Option<HeaderMap>,
-    /// How it ends.
     pub(super) ending: Ending,
     /// Pause under way, and the bytes after it.
     pub(super) waiting: Option<(Pin<Box<Sleep>>, Bytes)>,

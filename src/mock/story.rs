@@ -18,7 +18,6 @@ use super::upstream::{self, Imperfection, Script};
 pub const SHOP: &str = "shop";
 /// The service with one.
 pub const API: &str = "api";
-/// Period of the restarts.
 const RESTART_EVERY: Duration = Duration::from_secs(20);
 /// When in the period it goes away.
 const AWAY_FROM: Duration = Duration::from_secs(8);
@@ -40,7 +39,6 @@ pub struct Endpoint {
     pub about: &'static str,
     /// Where it listens, also while it is away.
     pub address: SocketAddr,
-    /// How it behaves.
     options: upstream::Options,
     /// It, unless it is away.
     running: Option<upstream::Running>,
@@ -50,9 +48,6 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Starts one on a free port.
-    ///
-    /// # Errors
-    /// When there is no port or no thread.
     fn start(
         (service, about): (&'static str, &'static str),
         delay_ms: u64,
@@ -85,9 +80,6 @@ impl Endpoint {
 }
 
 /// Takes a port without listening on it.
-///
-/// # Errors
-/// When somebody has it.
 fn hold(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?; // lets the mock listen beside it

@@ -9,19 +9,14 @@ use tokio::sync::oneshot;
 /// A running thread; when dropped it is told to stop, and waited for.
 #[derive(Debug)]
 pub(super) struct Thread {
-    /// Of which mock.
     name: &'static str,
     /// Tells it to stop when dropped.
     stop: Option<oneshot::Sender<()>>,
-    /// To wait for it.
     handle: Option<JoinHandle<()>>,
 }
 
 impl Thread {
     /// Runs `serve`, which ends when its argument does, and what it has spawned on its thread.
-    ///
-    /// # Errors
-    /// When there is no thread to be had.
     pub(super) fn start<F: Future<Output = ()>>(
         name: &'static str,
         serve: impl FnOnce(oneshot::Receiver<()>) -> F + Send + 'static,

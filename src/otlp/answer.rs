@@ -24,14 +24,10 @@ pub(super) enum Answer {
     Again {
         /// The wait that it asks for.
         after: Option<Duration>,
-        /// Why.
         reason: String,
     },
     /// Refused for good: to send it again is of no use.
-    Refused {
-        /// Why.
-        reason: String,
-    },
+    Refused { reason: String },
 }
 
 impl Answer {
@@ -41,7 +37,6 @@ impl Answer {
         Self::Taken { rejected: u64::try_from(rejected).unwrap_or(0), message: short(&message) }
     }
 
-    /// No answer.
     pub(super) fn none(reason: &str) -> Self {
         Self::Again { after: None, reason: short(reason) }
     }

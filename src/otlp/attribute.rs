@@ -12,17 +12,14 @@ const LISTED: [&str; 2] = ["http.request.header.", "http.response.header."];
 const METHODS: [&str; 10] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"];
 
-/// A text.
 pub(super) fn text(key: impl Into<String>, value: impl Into<String>) -> KeyValue {
     any(key, Any::StringValue(value.into()))
 }
 
-/// A number.
 pub(super) fn number(key: impl Into<String>, value: u64) -> KeyValue {
     any(key, Any::IntValue(i64::try_from(value).unwrap_or(i64::MAX)))
 }
 
-/// Any value.
 fn any(key: impl Into<String>, value: Any) -> KeyValue {
     KeyValue {
         key: key.into(),
@@ -63,7 +60,6 @@ pub(super) fn of(key: &str, value: Value<'_>) -> KeyValue {
     }
 }
 
-/// Several texts.
 fn list(texts: impl IntoIterator<Item = String>) -> Any {
     let values = texts.into_iter().map(|text| AnyValue { value: Some(Any::StringValue(text)) });
     Any::ArrayValue(ArrayValue { values: values.collect() })

@@ -49,7 +49,6 @@ pub struct Batch {
     pub unreadable: u64,
     /// Encoded size, about.
     bytes: usize,
-    /// Payload read.
     payload_bytes: u64,
     /// Constants of the run whose records came last.
     preamble: Option<Arc<[u8]>>,
@@ -89,7 +88,6 @@ impl Batch {
         Ok(false)
     }
 
-    /// Takes one record.
     fn take(&mut self, entry: &Entry<'_>, choice: Choice, host: &str) {
         self.payload_bytes += entry.payload.len() as u64;
         if Stream::from_u8(entry.stream) == Some(Stream::Access)
@@ -156,7 +154,6 @@ impl Batch {
     }
 }
 
-/// Who made them.
 fn resource(constants: &Constants, host: &str) -> Resource {
     Resource {
         attributes: vec![

@@ -59,7 +59,7 @@ impl ClientError {
 /// Whether a client can be made of a configuration; connects to nothing.
 ///
 /// # Errors
-/// Why not.
+/// The first key that cannot be used, and its cure.
 pub fn check(config: &Otlp) -> Result<(), ClientError> {
     Plan::new(config).map(drop)
 }
@@ -67,18 +67,14 @@ pub fn check(config: &Otlp) -> Result<(), ClientError> {
 /// What is needed to connect; nothing is connected yet.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// The way.
     way: PlannedWay,
-    /// Fields of every request.
     headers: Vec<OtlpHeader>,
-    /// Limit of a request.
     timeout: std::time::Duration,
 }
 
 /// The way of a [`Plan`].
 #[derive(Debug)]
 enum PlannedWay {
-    /// gRPC.
     Grpc(Box<Endpoint>),
     /// HTTP, with the place of spans and that of log records.
     Http(reqwest::Client, [url::Url; 2]),
@@ -87,7 +83,6 @@ enum PlannedWay {
 /// See the head of this file. Lives in a runtime.
 #[derive(Debug)]
 pub(super) struct Client {
-    /// The way.
     way: Way,
     /// Fields of every request.
     headers: Vec<OtlpHeader>,
@@ -100,15 +95,10 @@ pub(super) struct Client {
 enum Way {
     /// gRPC; the channel connects when it is used, and again after it was lost.
     Grpc(Channel),
-    /// As planned.
     Http(reqwest::Client, [url::Url; 2]),
 }
 
 impl Plan {
-    /// From the configuration.
-    ///
-    /// # Errors
-    /// A certificate that cannot be read or used.
     pub(super) fn new(config: &Otlp) -> Result<Self, ClientError> {
         let way = match config.protocol {
             OtlpProtocol::Grpc => PlannedWay::Grpc(Box::new(endpoint(config)?)),
@@ -130,10 +120,6 @@ impl Plan {
     }
 }
 
-/// The gRPC endpoint.
-///
-/// # Errors
-/// As for [`Plan::new`].
 fn endpoint(config: &Otlp) -> Result<Endpoint, ClientError> {
     let wrong = |key| move |error: tonic::transport::Error| ClientError::unfit(key, &error);
     let endpoint = Endpoint::from_shared(config.endpoint.to_string())
@@ -158,10 +144,6 @@ fn endpoint(config: &Otlp) -> Result<Endpoint, ClientError> {
     endpoint.tls_config(tls).map_err(wrong("tls"))
 }
 
-/// The HTTP client.
-///
-/// # Errors
-/// As for [`Plan::new`].
 fn http_client(config: &Otlp) -> Result<reqwest::Client, ClientError> {
     let wrong = |key| move |error: reqwest::Error| ClientError::unfit(key, &error);
     let mut builder = web::client().connect_timeout(config.timeout);
@@ -188,9 +170,6 @@ fn below(endpoint: &url::Url, path: &str) -> url::Url {
 }
 
 /// Certificate and key of this side, if they are configured.
-///
-/// # Errors
-/// When they cannot be used.
 fn identity(config: &Otlp) -> Result<Option<Vec<u8>>, ClientError> {
     let Some(cert) = &config.tls.cert_file else { return Ok(None) };
     certificates::identity_pem(cert, config.tls.key_file.as_deref())
@@ -213,7 +192,6 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 impl Client {
-    /// Sends spans.
     pub(super) async fn traces(&self, request: ExportTraceServiceRequest) -> Answer {
         let partial = |answer: ExportTraceServiceResponse| {
             Answer::taken(answer.partial_success.map(|p| (p.rejected_spans, p.error_message)))
@@ -231,7 +209,6 @@ impl Client {
         }
     }
 
-    /// Sends log records.
     pub(super) async fn logs(&self, request: ExportLogsServiceRequest) -> Answer {
         let partial = |answer: ExportLogsServiceResponse| {
             Answer::taken(answer.partial_success.map(|p| (p.rejected_log_records, p.error_message)))
@@ -250,9 +227,6 @@ impl Client {
     }
 
     /// Name and value of every field. A secret that cannot be read now may be there later.
-    ///
-    /// # Errors
-    /// The answer that stands for it.
     fn fields(&self) -> Result<Vec<(&str, String)>, Answer> {
         let reveal = |header: &'_ OtlpHeader| {
             header.value.reveal().map_err(|error| {
@@ -264,9 +238,6 @@ impl Client {
     }
 
     /// A request with its fields.
-    ///
-    /// # Errors
-    /// As for [`Client::fields`].
     fn grpc_request<T>(&self, message: T) -> Result<tonic::Request<T>, Answer> {
         let mut request = tonic::Request::new(message);
         for (name, value) in self.fields()? {
@@ -299,7 +270,6 @@ impl Client {
         }
     }
 
-    /// Sends over HTTP.
     async fn http<T: Message + Default>(
         &self,
         client: &reqwest::Client,
@@ -352,9 +322,6 @@ fn unfit(name: &str) -> String {
 }
 
 /// The body of an answer, as far as it is read.
-///
-/// # Errors
-/// When it breaks off.
 async fn read_body(answer: &mut reqwest::Response) -> Result<Bytes, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await? {

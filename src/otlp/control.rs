@@ -28,7 +28,6 @@ const QUEUE_MAX: usize = 256;
 /// The end of the queue for the exporter.
 #[derive(Debug)]
 pub struct ControlPlane {
-    /// Ended spans.
     spans: Receiver<SpanData>,
     /// The exporter's cells: the layer counts in them too.
     pub metrics: Arc<OtlpMetrics>,
@@ -54,7 +53,6 @@ impl ControlPlane {
         (layer, Self { spans, metrics })
     }
 
-    /// What waits.
     pub(super) fn take(&self) -> Vec<Span> {
         self.spans.try_iter().take(QUEUE_MAX).map(Span::from).collect()
     }
@@ -63,7 +61,6 @@ impl ControlPlane {
 /// Hands spans to the queue without waiting.
 #[derive(Debug)]
 struct Queue {
-    /// The queue.
     queue: SyncSender<SpanData>,
     /// Where dropped ones are counted.
     metrics: Arc<OtlpMetrics>,

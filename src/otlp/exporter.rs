@@ -28,25 +28,18 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::fro
 /// A collector that goes on refusing is told of once in so long.
 const TELL_EVERY: Duration = Duration::from_secs(30);
 
-/// The loop's state.
 pub(super) struct Exporter<'a> {
-    /// The journal.
     pub(super) reader: &'a mut Reader,
     /// How the collector is reached.
     pub(super) plan: &'a Plan,
-    /// The connection to it.
     pub(super) client: Client,
     /// Spans of the control plane.
     pub(super) control: &'a ControlPlane,
-    /// What is exported.
     pub(super) choice: Choice,
     /// Most bytes of the journal that wait.
     pub(super) held_bytes_max: u64,
-    /// Name of the host.
     pub(super) host: &'a str,
-    /// Constants of this run.
     pub(super) constants: &'a Constants,
-    /// Counters.
     pub(super) metrics: Arc<OtlpMetrics>,
     /// When trouble was told of last; `None` when there is none.
     pub(super) told: Option<Instant>,
@@ -62,9 +55,7 @@ struct Unfinished;
 /// Which part of a batch a request is about.
 #[derive(Clone, Copy)]
 enum Signal {
-    /// Its spans.
     Spans,
-    /// Its log records.
     Logs,
 }
 
@@ -105,9 +96,6 @@ impl Exporter<'_> {
     }
 
     /// Sends a batch until it is taken, refused or given up.
-    ///
-    /// # Errors
-    /// [`Unfinished`].
     async fn export(
         &mut self,
         mut batch: Batch,

@@ -12,9 +12,6 @@ use crate::record::{AccessRecord, DecodeError, Outcome, Stream, Values};
 const OWN_FIELDS: u128 = AccessRecord::bits(&["timestamp", "trace_id", "span_id", "trace_sampled"]);
 
 /// The log record of an exchange, observed at `now_ns`.
-///
-/// # Errors
-/// When the payload is no access record.
 pub(super) fn log(payload: &[u8], now_ns: u64) -> Result<LogRecord, DecodeError> {
     let record = AccessRecord::decode(payload)?;
     let values = Values::read(Stream::Access, payload)?;

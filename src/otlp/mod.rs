@@ -77,7 +77,6 @@ pub enum StartError {
 pub struct Running {
     /// Becomes true when it is to stop.
     stop: watch::Sender<bool>,
-    /// Its thread.
     thread: Background,
 }
 
@@ -130,9 +129,6 @@ fn supervise(mut options: Options, plan: &Plan, stopping: &watch::Receiver<bool>
 }
 
 /// One run of the exporter.
-///
-/// # Errors
-/// When there is no runtime.
 fn once(
     options: &mut Options,
     plan: &Plan,

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::record::{AccessRecord, Outcome};
 
-/// The fields that decide.
 pub(super) const FIELDS: u128 =
     AccessRecord::bits(&["duration", "status", "outcome", "span_id", "trace_sampled"]);
 

@@ -51,9 +51,6 @@ const PARENT_IS_REMOTE: u32 = 0x100 | 0x200;
 const PARENT_IS_OURS: u32 = 0x100;
 
 /// Appends the spans of a record; none when it has no place in a trace.
-///
-/// # Errors
-/// When the payload is no access record.
 pub(super) fn spans(payload: &[u8], out: &mut Vec<Span>) -> Result<(), DecodeError> {
     let record = AccessRecord::decode(payload)?;
     let values = Values::read(Stream::Access, payload)?;
@@ -65,17 +62,12 @@ pub(super) fn spans(payload: &[u8], out: &mut Vec<Span>) -> Result<(), DecodeErr
     Ok(())
 }
 
-/// Where and when.
 struct Place {
-    /// The trace.
     trace_id: Vec<u8>,
-    /// The server span.
     server: u64,
-    /// Flags of the trace.
     flags: u32,
     /// Start of the server span.
     start_ns: u64,
-    /// End of the exchange.
     end_ns: u64,
 }
 
@@ -106,12 +98,10 @@ fn name(record: &AccessRecord<'_>) -> &'static str {
     record.method.and_then(|method| attribute::known_method(method.0)).unwrap_or("HTTP")
 }
 
-/// A failure.
 fn error() -> Status {
     Status { code: StatusCode::Error as i32, message: String::new() }
 }
 
-/// The server span.
 fn server(record: &AccessRecord<'_>, values: &Values<'_>, place: &Place) -> Span {
     let mut attributes = Vec::with_capacity(32);
     attribute::method(record.method.map_or(b"", |method| method.0), &mut attributes);
@@ -157,24 +147,19 @@ fn error_type(reason: Reason, status: Option<u16>) -> KeyValue {
     }
 }
 
-/// One attempt.
 #[derive(Debug, Clone, Copy)]
 struct Attempt<'a> {
     /// Its number, from 1.
     number: u64,
     /// Where it went, address and port.
     endpoint: &'a [u8],
-    /// What the endpoint answered.
     status: Option<u16>,
-    /// How it ended.
     reason: &'a [u8],
     /// Whether nothing came after it.
     is_last: bool,
     /// Whether it failed, unless its status says more.
     is_failed: bool,
-    /// Start.
     start_ns: u64,
-    /// End.
     end_ns: u64,
 }
 

@@ -30,13 +30,10 @@ pub(super) struct BodyFault(pub(super) Reason);
 /// What is known of a request body, shared with its exchange.
 #[derive(Debug)]
 pub(super) struct Upload {
-    /// Bytes so far.
     pub(super) bytes: Cell<u64>,
     /// When the last of them came.
     pub(super) last: Cell<Instant>,
-    /// When it ended.
     pub(super) ended: Cell<Option<Instant>>,
-    /// Why it ended early.
     pub(super) fault: Cell<Option<Reason>>,
 }
 
@@ -61,7 +58,6 @@ struct Stream {
 }
 
 impl RequestBody {
-    /// No body.
     pub(super) const fn empty() -> Self {
         Self { stream: None }
     }
@@ -92,7 +88,6 @@ impl Stream {
         BodyFault(reason)
     }
 
-    /// Counts a frame.
     fn pass(&mut self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyFault> {
         let now = Instant::now();
         let upload = &self.upload;
@@ -175,7 +170,6 @@ pub(super) enum ResponseBody {
     /// Empty, without saying so: of a 304 that is known to be empty hyper drops `Content-Length`,
     /// which tells what a 200 would have had (RFC 9110 §8.6).
     Unsaid,
-    /// From an endpoint.
     Relay(Box<Relay>),
 }
 

@@ -44,7 +44,6 @@ pub(super) enum Expired {
     Write,
 }
 
-/// One downstream connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     /// Unique within the process: worker in the top byte, counter below.
@@ -63,15 +62,12 @@ pub(super) struct Connection {
     pub(super) scanner: RefCell<Scanner>,
     /// Exchanges begun.
     pub(super) requests: Cell<u64>,
-    /// Exchanges under way.
     pub(super) in_flight: Cell<u32>,
     /// End of the last exchange.
     pub(super) last_end: Cell<Instant>,
     /// The downstream has not taken all that was written.
     pub(super) is_sending: Cell<bool>,
-    /// Bytes read.
     pub(super) received_bytes: Cell<u64>,
-    /// Bytes written.
     pub(super) sent_bytes: Cell<u64>,
     /// The limit that ended it.
     pub(super) expired: Cell<Option<Expired>>,

@@ -41,7 +41,6 @@ impl Wire for WorkerMetrics {
 /// Counts what passes through `inner`.
 #[derive(Debug)]
 pub(super) struct Counted<S, M> {
-    /// The socket.
     inner: S,
     /// Cells of this worker, or of this worker and endpoint.
     metrics: Arc<M>,
@@ -53,7 +52,6 @@ impl<S, M: Wire> Counted<S, M> {
         Self { inner, metrics }
     }
 
-    /// The socket.
     pub(super) fn get_ref(&self) -> &S {
         &self.inner
     }

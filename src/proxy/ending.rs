@@ -34,9 +34,7 @@ const HEAD_TIMEOUT: Refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, Reason::
 
 /// The end of a connection that is worth a record of its own.
 struct Verdict {
-    /// Why it ended.
     reason: Reason,
-    /// What was answered.
     status: Option<StatusCode>,
     /// Whether the answer is still to be given.
     is_owed: bool,

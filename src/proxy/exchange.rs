@@ -145,9 +145,7 @@ fn take_body(
     body
 }
 
-/// How one attempt failed.
 struct Failure {
-    /// For the record.
     reason: Reason,
     /// The request, when it may be sent again.
     request: Option<Request<RequestBody>>,

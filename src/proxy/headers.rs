@@ -16,7 +16,6 @@ use crate::base::trace::{Context, Parent};
 
 /// De-facto fields that tell an endpoint who called.
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// Scheme the client used.
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// Host the client asked for.
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -85,23 +84,17 @@ pub(super) struct Survey {
     hop_by_hop: u8,
     /// How many `Cookie` fields there are (HTTP/2 may split it, RFC 9113 §8.2.3).
     cookies: u32,
-    /// `Expect`.
     pub(super) expect: Option<HeaderValue>,
-    /// `Max-Forwards`.
     pub(super) max_forwards: Option<HeaderValue>,
     /// `Content-Length`, if it is a number.
     pub(super) content_length: Option<u64>,
-    /// `Via` is present.
     pub(super) has_via: bool,
     /// `Accept` asks for JSON.
     pub(super) wants_json: bool,
-    /// `User-Agent`.
     pub(super) user_agent: Option<HeaderValue>,
-    /// `Referer`.
     pub(super) referrer: Option<HeaderValue>,
     /// `Content-Type`.
     pub(super) mime: Option<HeaderValue>,
-    /// `X-Request-Id`.
     pub(super) request_id: Option<HeaderValue>,
     /// `traceparent`, if there is one and it is valid.
     pub(super) parent: Option<Parent>,
@@ -289,7 +282,6 @@ pub(super) fn set_trace(headers: &mut HeaderMap, trace: &Context, attempt: u64) 
 /// (RFC 9110 §7.6.3).
 #[derive(Debug)]
 pub(super) struct Via {
-    /// The name.
     pseudonym: String,
     /// Entries for HTTP/1.0, 1.1 and 2.
     entries: [HeaderValue; 3],
@@ -379,9 +371,7 @@ pub(super) struct ResponseSurvey {
     fields_bytes: u64,
     /// `Content-Type`.
     pub(super) mime: Option<HeaderValue>,
-    /// `Content-Length` is present.
     has_length: bool,
-    /// `Date` is present.
     has_date: bool,
     /// A transfer coding is named that is not exactly one `chunked`: nobody here undoes it.
     pub(super) has_other_coding: bool,

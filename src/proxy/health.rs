@@ -17,7 +17,6 @@ use super::worker::Worker;
 
 /// Most probes at once.
 const PROBES_MAX: usize = 32;
-/// Longest probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Ticks from one probe of an endpoint to the next: 1 s.
 const PROBE_TICKS: usize = 2;

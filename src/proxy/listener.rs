@@ -49,7 +49,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A listener as its workers share it.
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
-    /// Its configuration.
     pub(super) config: Arc<config::Listener>,
     /// Its TLS, if any.
     pub(super) tls: Option<TlsAcceptorDebug>,

@@ -42,15 +42,11 @@ const NOBODY: u64 = u64::MAX;
 /// The places of one service, for all workers.
 #[derive(Debug)]
 pub(super) struct Places {
-    /// How many there are.
     pub(super) most: usize,
     /// How many exchanges may wait.
     pub(super) waiting_max: usize,
-    /// For how long.
     timeout: Duration,
-    /// Those that are taken.
     taken: AtomicUsize,
-    /// Exchanges in all lines.
     waiting: AtomicUsize,
     /// Those that ever stood in a line: their tickets say who came first.
     tickets: AtomicU64,
@@ -103,7 +99,6 @@ impl Places {
 /// The line of one worker for the places of one service.
 #[derive(Debug)]
 pub(super) struct Line {
-    /// What it waits for.
     places: Arc<Places>,
     /// Number of the worker: its door.
     worker: usize,
@@ -113,23 +108,18 @@ pub(super) struct Line {
     metrics: Arc<ServiceMetrics>,
 }
 
-/// Somebody in line.
 #[derive(Debug)]
 struct Waiter {
-    /// Its number.
     ticket: u64,
     /// Its place, once it is its turn.
     place: RefCell<Option<Place>>,
-    /// Its task.
     waker: RefCell<Option<Waker>>,
 }
 
 /// How a request comes in.
 #[derive(Debug)]
 pub(super) enum Entered {
-    /// A place was free.
     At(Place),
-    /// It stands in line.
     Waits(Wait),
     /// As many wait as may.
     Full,
@@ -173,7 +163,6 @@ impl Line {
         Entered::Waits(wait)
     }
 
-    /// A free place.
     fn take(self: &Rc<Self>) -> Option<Place> {
         Places::add_below(&self.places.taken, self.places.most).then(|| {
             self.metrics.queue_places_taken.add_owned(1);
@@ -262,9 +251,7 @@ impl Drop for Place {
 /// One in line. Dropped before its turn, it leaves the line; dropped after, its place goes on.
 #[derive(Debug)]
 pub(super) struct Wait {
-    /// The line.
     line: Rc<Line>,
-    /// Itself.
     waiter: Rc<Waiter>,
     /// When it joined.
     pub(super) since: Instant,

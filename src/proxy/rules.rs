@@ -16,9 +16,7 @@ use crate::record::Reason;
 /// An answer that the proxy gives by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// For the client.
     pub(super) status: StatusCode,
-    /// For the record.
     pub(super) reason: Reason,
 }
 
@@ -35,13 +33,9 @@ pub(super) const BAD_REQUEST: Refusal = Refusal::new(StatusCode::BAD_REQUEST, Re
 /// Too long a head, or too many fields.
 pub(super) const HEAD_TOO_LARGE: Refusal =
     Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Reason::HeadTooLarge);
-/// Too long a target.
 pub(super) const URI_TOO_LONG: Refusal = Refusal::new(StatusCode::URI_TOO_LONG, Reason::UriTooLong);
 
 /// Checks what needs no service, and gives the value of `Host` to go by.
-///
-/// # Errors
-/// The answer to give instead.
 pub(super) fn check(
     parts: &mut Parts,
     survey: &Survey,
@@ -119,9 +113,6 @@ fn is_host_byte(byte: u8) -> bool {
 }
 
 /// Checks what depends on the service.
-///
-/// # Errors
-/// The answer to give instead.
 pub(super) fn check_for(
     service: &config::Service,
     path: &str,

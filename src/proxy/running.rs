@@ -78,9 +78,7 @@ pub struct Running {
     drain: watch::Sender<bool>,
     /// Tells workers to cut what is left.
     kill: watch::Sender<bool>,
-    /// The workers' threads.
     threads: Vec<JoinHandle<()>>,
-    /// Connections open now.
     open: Arc<AtomicUsize>,
     /// Cells of all workers.
     figures: Arc<Figures>,
@@ -213,7 +211,6 @@ fn bind_all(
 /// What all workers share of one service.
 #[derive(Clone)]
 struct ServiceState {
-    /// Of each endpoint.
     outliers: Vec<Arc<Outlier>>,
     /// When exchanges under way are limited.
     places: Option<Arc<Places>>,
@@ -271,9 +268,7 @@ fn cells(
 
 /// Everything a worker's thread needs; what is not `Send` is made there.
 struct Seed {
-    /// Its number.
     id: u8,
-    /// Its lane.
     lane: Lane,
     /// What happens when the journal is full.
     when_full: WhenFull,
@@ -285,9 +280,7 @@ struct Seed {
     traces: Option<Share>,
     /// Its sockets with their listeners.
     sockets: Vec<(std::net::TcpListener, Shared)>,
-    /// Its services.
     services: Vec<ServiceSeed>,
-    /// Its cells.
     metrics: Arc<WorkerMetrics>,
     /// Start of the data plane.
     start: Instant,

@@ -55,9 +55,7 @@ pub(super) struct Head {
 enum State {
     /// Before the first byte of a request.
     Start,
-    /// In the request line.
     RequestLine,
-    /// In the fields.
     Fields,
     /// In a body of known length: bytes left.
     Skip(u64),
@@ -65,7 +63,6 @@ enum State {
     ChunkLine,
     /// In a chunk and the line end after it: bytes left.
     Chunk(u64),
-    /// In the trailer.
     Trailer,
     /// In a head that is over a limit.
     Refused(Reason),
@@ -78,13 +75,11 @@ enum State {
 /// The scanner of one connection.
 #[derive(Debug)]
 pub(super) struct Scanner {
-    /// Where we are.
     state: State,
     /// Beyond these a head is refused.
     limits: Limits,
     /// Start of a line cut by the end of a read.
     line: Vec<u8>,
-    /// The head being read.
     head: Option<Head>,
     /// Field lines of the head being read.
     fields: usize,

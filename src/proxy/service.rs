@@ -12,11 +12,9 @@ use crate::metrics::{EndpointMetrics, ServiceMetrics};
 
 /// A service of one worker.
 pub(super) struct Service {
-    /// Its policy.
     pub(super) config: Arc<config::Service>,
     /// Its endpoints, in the order of the configuration.
     pub(super) endpoints: Vec<Rc<Endpoint>>,
-    /// Chooses among them.
     balance: RefCell<Box<dyn Balance>>,
     /// Where this worker's exchanges wait, when those under way are limited.
     pub(super) line: Option<Rc<Line>>,

@@ -27,7 +27,6 @@ const QUIET: Duration = Duration::from_secs(3);
 /// The local ports that the system gives out.
 const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
-/// What was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shortage {
     Descriptors,
@@ -66,7 +65,6 @@ impl Shortage {
         Some((kind?, error))
     }
 
-    /// The record's word.
     pub(super) const fn reason(self) -> Reason {
         match self {
             Self::Descriptors => Reason::NoDescriptor,
@@ -138,7 +136,7 @@ struct State {
 struct Standing {
     /// When it began, in milliseconds, 1 or more; 0 while there is none.
     since_ms: AtomicU64,
-    /// The last failure.
+    /// The last failure, in milliseconds as `since_ms`.
     last_ms: AtomicU64,
     /// Failures since it began.
     failures: AtomicU64,
@@ -155,7 +153,6 @@ pub(super) struct Shortages {
 }
 
 impl Shortages {
-    /// None yet.
     pub(super) fn new(start: Instant) -> Self {
         let state = State { start, kinds: Default::default() };
         Self { state: Arc::new(state), metrics: Arc::default() }

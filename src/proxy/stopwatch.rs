@@ -34,7 +34,6 @@ use crate::record::{
 /// One attempt, kept only once there is a second.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    /// Where it went.
     pub(super) endpoint: Rc<Endpoint>,
     /// How it failed, or `complete`.
     pub(super) reason: Reason,
@@ -61,11 +60,8 @@ pub(super) struct Stopwatch {
     client_ip: IpAddr,
     /// The HTTP/2 stream it came on.
     pub(super) stream: Option<Rc<Stall>>,
-    /// Request method.
     pub(super) method: Method,
-    /// Request target.
     target: Uri,
-    /// Request version.
     version: Version,
     /// Fields noted on the way.
     pub(super) survey: Survey,
@@ -73,11 +69,9 @@ pub(super) struct Stopwatch {
     pub(super) trace: Option<Context>,
     /// Value of `Host` to go by.
     pub(super) host: Option<HeaderValue>,
-    /// How far it came.
     pub(super) phase: Phase,
     /// Whether it is the heartbeat's own: it leaves no record.
     pub(super) is_probe: bool,
-    /// Where it was routed.
     pub(super) service: Option<Rc<Service>>,
     /// Its place in flight, where the service limits them; until the exchange has ended.
     pub(super) place: Option<Place>,
@@ -85,9 +79,7 @@ pub(super) struct Stopwatch {
     pub(super) queue: (Option<Instant>, Option<Instant>),
     /// Endpoint of the last attempt.
     pub(super) endpoint: Option<Rc<Endpoint>>,
-    /// Attempts made.
     pub(super) attempts: u64,
-    /// Failed attempts.
     pub(super) failed: Vec<Attempt>,
     /// Time that the last attempt lost on a pooled connection that had just been closed.
     pub(super) stale: Duration,
@@ -103,7 +95,6 @@ pub(super) struct Stopwatch {
     pub(super) attempt_begun: Option<Instant>,
     /// When the response head came.
     pub(super) response_head: Option<Instant>,
-    /// Status from the endpoint.
     pub(super) upstream_status: Option<u16>,
     /// Status to the downstream.
     pub(super) status: Option<u16>,
@@ -434,9 +425,7 @@ struct Lists {
     endpoints: Vec<u8>,
     /// Statuses, `-` where there was none.
     statuses: Vec<u8>,
-    /// Reasons.
     reasons: Vec<u8>,
-    /// Times.
     micros: Vec<u8>,
 }
 

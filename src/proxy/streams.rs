@@ -33,7 +33,6 @@ impl Stall {
         self.deadline.set(self.idle);
     }
 
-    /// It was taken.
     pub(super) fn is_taken(&self) {
         self.deadline.clear();
     }
@@ -47,9 +46,7 @@ impl Stall {
 /// Runs the streams of one connection on its worker.
 #[derive(Debug, Clone)]
 pub(super) struct OnWorker {
-    /// The connection.
     pub(super) connection: Rc<Connection>,
-    /// The worker's deadlines.
     pub(super) timer: Rc<Timer>,
 }
 

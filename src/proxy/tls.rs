@@ -14,9 +14,6 @@ use super::connection::TlsFacts;
 use crate::config::{self, certificates};
 
 /// The acceptor of a listener.
-///
-/// # Errors
-/// [`StartError::Tls`] with the file at fault.
 pub(super) fn acceptor(tls: &config::ListenerTls, http2: bool) -> Result<TlsAcceptor, StartError> {
     let identity = certificates::identity(&tls.cert_file, &tls.key_file)?;
     let mut server = ServerConfig::builder()

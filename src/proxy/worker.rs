@@ -36,9 +36,7 @@ pub(super) struct Worker {
     pub(super) when_full: WhenFull,
     /// Whether the last record found none.
     is_journal_full: Cell<bool>,
-    /// Its deadlines.
     pub(super) timer: Rc<Timer>,
-    /// Hosts to services.
     routes: Routes,
     /// Services, in the order of the configuration.
     pub(super) services: Vec<Rc<Service>>,
@@ -48,7 +46,6 @@ pub(super) struct Worker {
     pub(super) probe_token: Option<HeaderValue>,
     /// Share of new traces that is kept; `None` when there are no spans.
     pub(super) traces: Option<Share>,
-    /// Its cells.
     pub(super) metrics: Arc<WorkerMetrics>,
     /// Start of the data plane; endpoint states count from here.
     start: Instant,
@@ -64,13 +61,10 @@ pub(super) struct Worker {
 
 /// What a worker is made of; no defaults.
 pub(super) struct Parts {
-    /// Its number.
     pub(super) id: u8,
-    /// Its lane.
     pub(super) lane: Lane,
     /// What happens when the journal is full.
     pub(super) when_full: WhenFull,
-    /// Its services.
     pub(super) services: Vec<Rc<Service>>,
     /// Name of this process in `Via`.
     pub(super) pseudonym: String,
@@ -78,13 +72,11 @@ pub(super) struct Parts {
     pub(super) probe_token: Option<HeaderValue>,
     /// Share of new traces that is kept; `None` when there are no spans.
     pub(super) traces: Option<Share>,
-    /// Its cells.
     pub(super) metrics: Arc<WorkerMetrics>,
     /// Start of the data plane.
     pub(super) start: Instant,
     /// Connections open over all workers.
     pub(super) open: Arc<AtomicUsize>,
-    /// Those of the process.
     pub(super) shortages: Shortages,
 }
 

@@ -97,7 +97,6 @@ pub struct Field {
     pub kind: Kind,
     /// What it means.
     pub doc: &'static str,
-    /// Where its value stands.
     pub(super) place: Place,
 }
 

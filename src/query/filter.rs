@@ -48,24 +48,18 @@ pub(super) enum Expr {
     And(Vec<Self>),
     /// One of them: two at least, none of them `Or`.
     Or(Vec<Self>),
-    /// The contrary.
     Not(Box<Self>),
-    /// One comparison.
     Compare(Comparison),
 }
 
 /// Compares one field with one value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Comparison {
-    /// The field.
     pub(super) field: &'static Field,
-    /// How.
     pub(super) op: Op,
-    /// With what.
     pub(super) operand: Operand,
 }
 
-/// How to compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Op {
     /// `=`
@@ -96,7 +90,6 @@ impl Op {
         (Self::Contains, "~"),
     ];
 
-    /// As it is written.
     fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(op, _)| *op == self).map_or("", |(_, text)| text)
     }
@@ -112,20 +105,17 @@ impl Op {
 pub(super) enum Operand {
     /// `*`: whatever it is.
     Any,
-    /// A text.
     Text(Glob),
     /// A number, bytes, microseconds, or milliseconds since 1970.
     Number(u64),
     /// `5xx`: statuses of one class, by its first digit.
     Class(u8),
-    /// Yes or no.
     Flag(bool),
     /// An address or a network.
     Network(IpNet),
 }
 
 impl Expr {
-    /// All of some.
     pub(super) fn and(parts: Vec<Self>) -> Self {
         Self::join(parts, Self::And, |part| match part {
             Self::And(inner) => inner,

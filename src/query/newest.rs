@@ -10,7 +10,6 @@ use crate::record::{Constants, DecodeError, Origin, Stream};
 /// The newest records so far.
 #[derive(Debug)]
 pub struct Newest {
-    /// How many are wanted.
     most: usize,
     /// How many were offered.
     pub offered: u64,
@@ -24,11 +23,8 @@ type Key = (u64, u64, u16, u64, u8, u8);
 /// A record that outlives the reader's window.
 #[derive(Debug)]
 struct Kept {
-    /// Its kind.
     stream: Stream,
-    /// Its binary form.
     payload: Box<[u8]>,
-    /// Constants of its run.
     constants: Arc<Constants>,
 }
 

@@ -29,7 +29,6 @@ const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// What is wrong with a filter, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilterError {
-    /// The filter.
     text: String,
     /// First byte of the part that is wrong.
     pub at: usize,
@@ -61,9 +60,6 @@ pub(super) const fn is_operator(character: char) -> bool {
 }
 
 /// Reads a filter; `None` for one that asks nothing.
-///
-/// # Errors
-/// The first mistake.
 pub(super) fn parse(text: &str) -> Result<Option<Expr>, FilterError> {
     if text.len() > TEXT_BYTES_MAX {
         let kept: String = text.chars().take(60).collect();
@@ -84,7 +80,6 @@ pub(super) fn parse(text: &str) -> Result<Option<Expr>, FilterError> {
 
 /// What was read of a filter.
 struct Parser<'t> {
-    /// Its text.
     lexer: Lexer<'t>,
 }
 

@@ -39,7 +39,6 @@ pub fn until_end<E>(mut pass: impl FnMut() -> Result<usize, E>) -> Result<(), E>
 /// The records of a journal, in the order in which they are found.
 #[derive(Debug)]
 pub struct Records {
-    /// Reads them.
     reader: Reader,
     /// What is constant in each run, and what could not be read.
     runs: Runs,
@@ -52,7 +51,6 @@ pub struct Records {
 struct Runs {
     /// Preambles with what they mean.
     known: Vec<(Arc<[u8]>, Arc<Constants>)>,
-    /// Records that are damaged.
     damaged: u64,
     /// Records of a later version.
     newer: u64,
@@ -121,9 +119,6 @@ impl Records {
 
 impl Runs {
     /// Gives an entry as a row to `visit`; counts it when it is none.
-    ///
-    /// # Errors
-    /// What `visit` says.
     fn with_row<E>(&mut self, entry: &Entry<'_>, visit: &mut Visit<'_, E>) -> Result<(), E> {
         let Some(stream) = Stream::from_u8(entry.stream) else {
             self.newer += 1;
@@ -145,10 +140,6 @@ impl Runs {
         }
     }
 
-    /// What a preamble says.
-    ///
-    /// # Errors
-    /// When it is damaged.
     fn constants(&mut self, preamble: &Arc<[u8]>) -> Result<Arc<Constants>, DecodeError> {
         if let Some((_, constants)) = self.known.iter().find(|(known, _)| known == preamble) {
             return Ok(Arc::clone(constants));

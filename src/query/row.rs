@@ -13,9 +13,7 @@ pub struct Row<'a> {
     pub stream: Stream,
     /// Where it stands.
     pub origin: Origin<'a>,
-    /// Its binary form.
     payload: &'a [u8],
-    /// Its fields.
     values: Values<'a>,
     /// The instance as documents have it.
     instance: [u8; 10],
@@ -117,7 +115,6 @@ pub(super) mod tests {
     use super::*;
     use crate::record::{AccessRecord, Constants, IdForm, ORIGIN_FIELDS, TimestampMs};
 
-    /// Constants of the samples.
     pub(in super::super) static CONSTANTS: Constants = Constants {
         node_name: String::new(),
         version: String::new(),

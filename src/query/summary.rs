@@ -269,7 +269,6 @@ mod tests {
         Bytes, Count, EcsNanos, Flag, GapRecord, Origin, Status, Text, TimestampMs,
     };
 
-    /// An exchange.
     fn record(path: &str, status: u16, duration_us: u64) -> AccessRecord<'_> {
         let outcome = if status >= 500 { Outcome::Failure } else { Outcome::Success };
         AccessRecord {

@@ -61,9 +61,6 @@ pub(super) const fn fields(stream: Stream) -> &'static [FieldSpec] {
 }
 
 /// Appends the derived fields of a record as `,"path":value`.
-///
-/// # Errors
-/// When the payload is no record of this kind.
 pub(super) fn write(stream: Stream, payload: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
     match stream {
         Stream::Access => {

@@ -20,7 +20,6 @@ pub(super) type Document = serde_json::Map<String, Value>;
 /// What the values of one record are drawn from.
 #[derive(Debug)]
 pub(super) struct Source {
-    /// Which fields are present.
     pub(super) mask: u128,
     /// A number for each id.
     numbers: Vec<u64>,

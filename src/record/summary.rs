@@ -36,9 +36,6 @@ pub fn push_counts(counts: impl IntoIterator<Item = (u16, u64)>, out: &mut Vec<u
 }
 
 /// The counts in `bytes`.
-///
-/// # Errors
-/// When they are cut, or a key is too high.
 fn read_counts(mut bytes: &[u8]) -> Result<Vec<(u16, u64)>, DecodeError> {
     let (mut counts, mut key) = (Vec::new(), 0_u16);
     while !bytes.is_empty() {

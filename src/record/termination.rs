@@ -336,9 +336,7 @@ axis! {
 /// Who × phase, two letters such as `SH`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct State {
-    /// Who ended it.
     who: Who,
-    /// In which phase.
     phase: Phase,
 }
 

@@ -36,7 +36,6 @@ const fn kind(index_type: &'static str, unit: &'static str) -> FieldKind {
 /// Where fields are encoded to: a caller's slice, never beyond it.
 #[derive(Debug)]
 pub(super) struct Writer<'o> {
-    /// The slice.
     out: &'o mut [u8],
     /// Bytes used.
     at: usize,
@@ -54,7 +53,6 @@ impl<'o> Writer<'o> {
         Some(self.at)
     }
 
-    /// One byte.
     fn byte(&mut self, byte: u8) -> Option<()> {
         *self.out.get_mut(self.at)? = byte;
         self.at += 1;
@@ -140,7 +138,6 @@ pub(super) trait Field<'a>: Sized {
     /// [`DecodeError::Damaged`] when it is cut or impossible, [`DecodeError::Newer`] when it is a
     /// word that a later version may have added.
     fn take(input: &mut &'a [u8]) -> Result<Self, DecodeError>;
-    /// Appends the JSON value.
     fn json(&self, out: &mut Vec<u8>);
     /// The value without its type.
     fn value(&self) -> Value<'a>;

@@ -44,7 +44,6 @@ pub type RowId = (u64, u64);
 pub(super) struct Open {
     /// When it is closed.
     pub(super) due_ms: u64,
-    /// Its rows.
     pub(super) table: Table,
 }
 
@@ -80,7 +79,6 @@ pub struct Core {
     pub(super) generation: u64,
     /// Rows that ever became pending.
     rows_closed: u64,
-    /// Figures.
     counted: Counted,
     /// The key being looked up; kept for its memory.
     key: Vec<u8>,

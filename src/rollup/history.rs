@@ -20,12 +20,9 @@ const SLOT_ROWS_TOTAL_MAX: usize = 16_384;
 #[derive(Debug, Default)]
 pub struct History(Mutex<Kept>);
 
-/// What is kept.
 #[derive(Debug, Default)]
 struct Kept {
-    /// The windows.
     windows: VecDeque<Arc<Window>>,
-    /// Their rows.
     rows: usize,
     /// End of the last one that was let go; 0 when none was.
     forgotten_ms: u64,
@@ -35,7 +32,6 @@ struct Kept {
     open_ms: u64,
     /// The last minutes.
     slots: VecDeque<Arc<Slot>>,
-    /// Their rows.
     slot_rows: usize,
     /// See [`Past::earlier_ms`].
     earlier_ms: Option<(u64, u64)>,
@@ -93,7 +89,6 @@ impl History {
         (kept.open, kept.open_ms) = (open, now_ms);
     }
 
-    /// Adds a slot.
     pub(super) fn push_slot(&self, slot: Slot) {
         let mut kept = self.lock();
         let oldest_ms = slot.start_ms.saturating_sub(SLOTS_SPAN_MS);

@@ -77,7 +77,6 @@ impl std::fmt::Debug for Options {
 pub struct Running {
     /// Dropped when they are to stop.
     stop: mpsc::Sender<()>,
-    /// Their thread.
     thread: Background,
 }
 
@@ -110,9 +109,7 @@ pub fn start(mut options: Options) -> io::Result<Running> {
 
 /// One run of the reader.
 pub(super) struct Service<'o> {
-    /// What it was given.
     options: &'o mut Options,
-    /// The core.
     core: Core,
     /// Rows found in the journal while the core has pending ones that may be among them; `None` once
     /// that is settled.

@@ -63,7 +63,6 @@ impl Sum {
         self.add(totals, &Totals::default());
     }
 
-    /// Adds another.
     fn merge(&mut self, other: &Self) {
         self.requests += other.requests;
         self.success += other.success;
@@ -126,7 +125,6 @@ pub(super) struct Recent {
     has_looked: bool,
     /// Start of the slot that is being filled.
     start_ms: u64,
-    /// What is in it.
     sums: BTreeMap<Place, Sum>,
 }
 
@@ -204,7 +202,6 @@ fn rows(sums: &BTreeMap<Place, Sum>) -> Vec<SlotRow> {
     rows
 }
 
-/// One row.
 fn row(service: Option<&Arc<str>>, endpoint: Option<&Arc<str>>, sum: &Sum) -> SlotRow {
     SlotRow {
         service: service.cloned(),

@@ -11,11 +11,9 @@
 use super::core::{Core, Rules};
 use super::totals::Totals;
 
-/// First bytes.
 const MAGIC: [u8; 8] = *b"lbproll1";
 /// Bytes before what the checksum covers.
 const HEAD_BYTES: usize = 12;
-/// Version of the form.
 const VERSION: u16 = 1;
 
 /// Why bytes are no state.
@@ -96,7 +94,6 @@ fn push_length(length: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
 }
 
-/// Appends rows.
 fn push_rows<'a>(
     rows: impl IntoIterator<Item = &'a Vec<u8>, IntoIter: ExactSizeIterator>,
     out: &mut Vec<u8>,
@@ -116,7 +113,6 @@ fn take<const N: usize>(input: &mut &[u8]) -> Result<[u8; N], StateError> {
     Ok(*bytes)
 }
 
-/// Takes a row.
 fn take_row<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], StateError> {
     let length = usize::try_from(u32::from_le_bytes(take(input)?)).unwrap_or(usize::MAX);
     let (row, rest) = input.split_at_checked(length).ok_or(StateError::Damaged)?;

@@ -16,7 +16,6 @@ pub const TRACKED_MAX: usize = 2 * ROWS_MAX;
 /// Most services with an `_other` of their own; further ones share one.
 pub const RESTS_MAX: usize = 64;
 
-/// Rows by key.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Table {
     /// Where the row of a key stands.

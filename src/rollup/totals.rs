@@ -48,7 +48,6 @@ impl Counts {
         }
     }
 
-    /// Adds all of `other`.
     fn merge(&mut self, other: &Self) {
         for &(key, count) in &other.0 {
             self.add(key, count);
@@ -65,7 +64,6 @@ impl Counts {
         self.0.iter().copied()
     }
 
-    /// The binary form.
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         push_counts(self.iter(), &mut bytes);

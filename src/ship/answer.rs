@@ -78,7 +78,6 @@ impl Cause {
 /// What a server says of a document that it refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// Status of the document.
     pub(super) status: u16,
     /// The server's word for the error.
     pub(super) kind: String,
@@ -116,16 +115,13 @@ struct Reply {
 /// An item; lbproxy only creates.
 #[derive(Debug, Deserialize)]
 struct Entry {
-    /// The result.
     create: Result,
 }
 
 /// The result of one document.
 #[derive(Debug, Deserialize)]
 struct Result {
-    /// Its status.
     status: u16,
-    /// Why it was refused.
     error: Option<Error>,
     /// `used` when the failure store has it.
     failure_store: Option<String>,
@@ -146,7 +142,6 @@ pub(super) fn outcomes(body: &[u8], count: usize) -> std::result::Result<Vec<Out
     Ok(reply.items.into_iter().map(|entry| outcome(entry.create)).collect())
 }
 
-/// The table of documents.
 fn outcome(result: Result) -> Outcome {
     let status = result.status;
     let is_parked = result.failure_store.as_deref() == Some("used");

@@ -92,7 +92,6 @@ pub struct Lane {
     pub epoch: u16,
     /// Lane.
     pub worker: u8,
-    /// Number of the kind.
     stream: u8,
 }
 

@@ -35,7 +35,6 @@ pub(super) struct Item {
     id: u32,
     /// Start of its document.
     document: u32,
-    /// Its stream.
     pub(super) stream: Stream,
     /// Whether an earlier request may have stored it.
     pub(super) is_suspect: bool,
@@ -44,16 +43,13 @@ pub(super) struct Item {
 /// Documents that are sent together.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Batch {
-    /// The body.
     body: Bytes,
-    /// Its documents.
     items: Vec<Item>,
 }
 
 /// What was read from the journal for one batch.
 #[derive(Debug, Default)]
 pub(super) struct Filled {
-    /// What can be sent.
     pub(super) batch: Batch,
     /// Records that could not be read, as dead letters.
     pub(super) broken: Vec<Broken>,
@@ -72,13 +68,11 @@ pub(super) struct Broken {
     pub(super) stream: u8,
     /// Its place: instance, epoch, lane, number.
     pub(super) place: (u64, u16, u8, u64),
-    /// Why.
     pub(super) reason: String,
     /// Its bytes.
     pub(super) payload: Vec<u8>,
 }
 
-/// Turns records into batches.
 #[derive(Debug)]
 pub(super) struct Filler {
     /// Names of the data streams, by kind.
@@ -112,7 +106,6 @@ impl Batch {
         self.body.len()
     }
 
-    /// Its documents.
     pub(super) fn items(&self) -> &[Item] {
         &self.items
     }

@@ -24,10 +24,8 @@ pub(super) use read::{Fresh, Letter as Known, Turn, each, place};
 /// Name of the file, below the folder of the journal.
 pub const FILE_NAME: &str = "dead-letters.ndjson";
 
-/// Writes dead letters.
 #[derive(Debug)]
 pub(super) struct DeadLetters {
-    /// The file.
     path: PathBuf,
     /// Most bytes of the file, unless the letters of one batch alone are more.
     bytes_max: u64,
@@ -35,7 +33,6 @@ pub(super) struct DeadLetters {
     file: Option<File>,
 }
 
-/// Whether letters were kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kept {
     /// They are in the file.
@@ -51,19 +48,15 @@ pub(super) struct Letters {
     pub(super) count: u64,
 }
 
-/// One line.
 #[derive(serde::Serialize)]
 struct Letter<'a> {
     /// Name of the data stream.
     stream: &'a str,
-    /// Its `_id`.
     #[serde(rename = "_id")]
     id: &'a str,
-    /// Status of the answer.
     status: u16,
     /// The server's word for the error.
     error_type: &'a str,
-    /// Its explanation.
     error_reason: &'a str,
     /// The document, or the bytes of a record without one.
     document: &'a RawValue,
@@ -119,7 +112,6 @@ impl DeadLetters {
         Self { path: folder.join(FILE_NAME), bytes_max, file: None }
     }
 
-    /// Where they are.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -137,9 +129,6 @@ impl DeadLetters {
     }
 
     /// The file that stands at the path now, locked: the one that is open, unless it was replaced.
-    ///
-    /// # Errors
-    /// What the system says.
     fn held(&mut self) -> io::Result<File> {
         loop {
             let file = match self.file.take() {
@@ -183,9 +172,6 @@ impl DeadLetters {
 }
 
 /// Waits for the lock of the file; held for moments only.
-///
-/// # Errors
-/// What the system says.
 fn hold(file: &File) -> io::Result<()> {
     Ok(rustix::fs::flock(file, FlockOperation::LockExclusive)?)
 }

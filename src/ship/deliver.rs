@@ -38,13 +38,11 @@ pub(super) const FILTER: &str = "errors,items.*.status,items.*.error.type,items.
 /// What all batches share; lives on one thread.
 #[derive(Debug)]
 pub(super) struct Context {
-    /// The nodes.
     pub(super) client: Client,
     /// What was found out about the server.
     pub(super) session: Session,
     /// How many requests at once.
     pub(super) gate: Gate,
-    /// What people are told.
     pub(super) status: Status,
     /// Where refused documents go.
     pub(super) dead_letters: RefCell<DeadLetters>,
@@ -56,9 +54,7 @@ pub(super) struct Context {
     pub(super) taken: Taken,
     /// Last part of the streams' names.
     pub(super) namespace: String,
-    /// Names of requests.
     pub(super) opaque_ids: OpaqueIds,
-    /// Counters.
     pub(super) metrics: Arc<ShipMetrics>,
     /// Becomes true when shipping is to end.
     pub(super) stopping: watch::Receiver<bool>,
@@ -68,9 +64,6 @@ pub(super) struct Context {
 
 impl Context {
     /// Sees to it that documents of these datasets can be sent.
-    ///
-    /// # Errors
-    /// Why not.
     async fn ready(&self, datasets: impl Iterator<Item = Dataset>) -> Result<(), Problem> {
         self.session.ready(&self.client).await?;
         self.session.mapped(&self.client, datasets).await
@@ -84,7 +77,6 @@ pub(super) struct Tally {
     pub(super) acknowledged: u64,
     /// Stored before.
     pub(super) duplicate: u64,
-    /// In the failure store.
     pub(super) failure_store: u64,
     /// In the file of dead letters.
     pub(super) dead_letter: u64,
@@ -146,7 +138,6 @@ struct Delivery {
     number: Who,
     /// Name of its requests.
     own: String,
-    /// What is settled.
     tally: Tally,
     /// What was refused for good.
     letters: Letters,
@@ -156,7 +147,6 @@ struct Delivery {
 
 /// What a server says of each document.
 struct Answers {
-    /// Number of the request.
     request: u64,
     outcomes: Vec<Outcome>,
 }
@@ -176,9 +166,6 @@ impl Delivery {
     }
 
     /// Sends one part once; what is left of it goes back to `parts`.
-    ///
-    /// # Errors
-    /// [`Unfinished`].
     async fn step(&mut self, part: Batch, parts: &mut Vec<Batch>) -> Result<(), Unfinished> {
         let context = Rc::clone(&self.context);
         if part.bytes() > context.body_bytes_max.get() && part.len() > 1 {
@@ -254,10 +241,6 @@ impl Delivery {
         }
     }
 
-    /// Sends the bulk.
-    ///
-    /// # Errors
-    /// Why there is no answer for every document.
     async fn send(&self, part: &Batch) -> Result<Answers, Problem> {
         let context = &self.context;
         let path = format!("/{}/_bulk?filter_path={FILTER}", path_stream(&context.namespace));
@@ -363,9 +346,6 @@ impl Delivery {
     }
 
     /// After a request without answers: what comes next, and when.
-    ///
-    /// # Errors
-    /// [`Unfinished`].
     async fn react(
         &mut self,
         problem: &Problem,

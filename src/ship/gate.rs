@@ -19,9 +19,7 @@ pub(super) struct Gate {
     most: usize,
     /// Most at once now.
     limit: Cell<usize>,
-    /// Under way.
     active: Cell<usize>,
-    /// Wakes who waits.
     freed: Notify,
     /// Shows both.
     metrics: Arc<ShipMetrics>,
@@ -40,7 +38,6 @@ impl Gate {
         Self { most, limit, active, freed: Notify::new(), metrics }
     }
 
-    /// Waits for a place.
     pub(super) async fn enter(&self) -> Permit<'_> {
         while self.active.get() >= self.limit.get() {
             self.freed.notified().await;

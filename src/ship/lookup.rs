@@ -20,7 +20,6 @@ use crate::record::Stream;
 /// Ids asked for at once; below `index.max_result_window`.
 const IDS_MAX: usize = 5_000;
 
-/// What was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// The ids that are stored.
@@ -59,9 +58,6 @@ pub(super) async fn stored(
 }
 
 /// Which of `wanted` are stored in `streams`; what may still be stored is sent as `own`.
-///
-/// # Errors
-/// As for [`stored`].
 pub(super) async fn stored_ids(
     client: &Client,
     streams: &BTreeSet<String>,
@@ -97,9 +93,6 @@ pub(super) async fn stored_ids(
 }
 
 /// `None` where the credentials do not suffice.
-///
-/// # Errors
-/// Every other problem.
 fn may<T>(result: Result<T, Problem>) -> Result<Option<T>, Problem> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -132,9 +125,6 @@ pub(super) async fn complete(
 }
 
 /// Whether an earlier sending of this batch, or anything of an earlier run, is still executed.
-///
-/// # Errors
-/// What the server says.
 async fn still_running(client: &Client, ids: &OpaqueIds, own: &str) -> Result<bool, Problem> {
     let path = "/_tasks?actions=*bulk*&filter_path=nodes.*.tasks.*.headers";
     let reply = client.call(Method::Get, path, Call::default()).await?;

@@ -97,7 +97,6 @@ pub enum StartError {
 pub struct Running {
     /// Becomes true when it is to stop.
     stop: watch::Sender<bool>,
-    /// Its thread.
     thread: Background,
 }
 
@@ -145,9 +144,6 @@ fn supervise(mut options: Options, client: &mut Option<Client>, stopping: &watch
 }
 
 /// One run of the shipper.
-///
-/// # Errors
-/// When there is no runtime, or the certificates cannot be used any more.
 fn once(
     options: &mut Options,
     client: Option<Client>,

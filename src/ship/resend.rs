@@ -105,7 +105,6 @@ enum Fate {
     Stored,
     /// Stored before.
     Duplicate,
-    /// In the failure store.
     FailureStore,
     /// Refused again.
     Refused(Refusal),
@@ -114,7 +113,6 @@ enum Fate {
 }
 
 impl Report {
-    /// Counts a refusal.
     fn refuse(&mut self, stream: &str, (status, kind, reason): (u16, &str, &str)) {
         let same = |known: &Reason| {
             (known.stream.as_str(), known.status, known.kind.as_str()) == (stream, status, kind)
@@ -218,7 +216,6 @@ fn fail(folder: &Path, source: std::io::Error) -> ResendError {
     ResendError::File { path: folder.join(dead_letter::FILE_NAME), source }
 }
 
-/// What a line is.
 enum Line {
     /// A letter that can be sent.
     Letter(Box<Letter>),
@@ -242,9 +239,7 @@ fn letter(line: &[u8], seen: &mut HashSet<Vec<u8>>) -> Line {
     }
 }
 
-/// Sends letters.
 struct Sender {
-    /// The nodes.
     client: Client,
     /// What was found out about the server.
     session: Session,
@@ -256,9 +251,6 @@ struct Sender {
 
 impl Sender {
     /// Connects to nothing yet.
-    ///
-    /// # Errors
-    /// Certificates.
     fn new(options: &Options<'_>) -> Result<Self, ResendError> {
         let instance = journal::last_start(options.folder).map_or(0, |start| start.instance);
         let installation = format!("lbproxy-resend-{instance:010x}-");
@@ -366,9 +358,6 @@ impl Sender {
     }
 
     /// Looks up and sends the letters `open` once. Gives what asks for another try.
-    ///
-    /// # Errors
-    /// Why there is no answer for every document.
     async fn try_once(
         &self,
         letters: &[&Letter],

@@ -64,9 +64,6 @@ impl Session {
     }
 
     /// Sees to it that records can be sent. Costs nothing when that is known.
-    ///
-    /// # Errors
-    /// What the server says, or that it is another product.
     pub(super) async fn ready(&self, client: &Client) -> Result<Product, Problem> {
         let mut ready = self.ready.lock().await;
         if let Some(product) = *ready {
@@ -130,9 +127,6 @@ impl Session {
     }
 
     /// Finds out what the server is, and puts in place what is missing.
-    ///
-    /// # Errors
-    /// What the server says, or that it is another product.
     async fn set_up(&self, client: &Client) -> Result<Product, Problem> {
         let kinds: &[_] = match self.setup {
             Setup::OnStart => &[Kind::Templates, Kind::Retention],

@@ -21,7 +21,6 @@ use crate::journal::{Positions, Reader};
 /// Gauges are never older, also while the server is away.
 const SHOW_EVERY: Duration = Duration::from_secs(1);
 
-/// How the loop ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// As told; everything that could be shipped is.
@@ -32,7 +31,6 @@ pub(super) enum End {
 
 /// A batch on its way.
 struct Sent {
-    /// Its task.
     task: JoinHandle<Result<Tally, Unfinished>>,
     /// Where the journal is read to when it is settled.
     upto: Positions,
@@ -40,15 +38,11 @@ struct Sent {
     oldest_ms: Option<u64>,
 }
 
-/// The loop's state.
 pub(super) struct Shipper<'a> {
-    /// The journal.
     pub(super) reader: &'a mut Reader,
     /// What deliveries share.
     pub(super) context: Rc<Context>,
-    /// Makes batches.
     pub(super) filler: Filler,
-    /// Tells suspects.
     pub(super) suspicion: Suspicion,
     /// Limits of a batch.
     pub(super) limits: Limits,
@@ -165,7 +159,6 @@ impl Shipper<'_> {
         self.show(None);
     }
 
-    /// Writes the cursor.
     fn store(&mut self, upto: &Positions, note: &str) {
         self.unwritable.note(&self.reader.acknowledge(upto, note));
     }

@@ -22,10 +22,8 @@ pub(super) const NOBODY_YET: Who = Who::MAX;
 /// Why: the fault, and the cure that was told.
 type Cause = (Fault, &'static str);
 
-/// What people know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
-    /// Nothing yet.
     Nothing,
     /// Records are taken.
     Well,
@@ -45,7 +43,6 @@ pub(super) struct Status {
 }
 
 impl Status {
-    /// Nothing is known yet.
     pub(super) fn new(metrics: Arc<ShipMetrics>) -> Self {
         metrics.connected.set(0);
         let status = Self {

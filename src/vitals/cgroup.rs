@@ -83,12 +83,10 @@ fn folder(root: &Path, own: &str, controller: &str) -> PathBuf {
     if is_there { inside } else { root.to_owned() }
 }
 
-/// A number alone.
 fn number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
 
-/// A memory limit.
 fn limit(text: &str) -> Option<u64> {
     number(text).filter(|&bytes| bytes < NO_LIMIT_BYTES)
 }

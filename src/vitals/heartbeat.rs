@@ -23,25 +23,19 @@ use crate::record::{HeartbeatRecord, Stream, Text};
 pub(super) struct Target {
     /// Where.
     pub(super) address: SocketAddr,
-    /// Whether it speaks TLS.
     pub(super) is_tls: bool,
     /// What is known of it.
     pub(super) monitor: Monitor,
 }
 
-/// Everything that is checked.
 pub(super) struct Heartbeat {
     /// Time between two beats.
     pub(super) every: Duration,
-    /// Asks listeners.
     pub(super) prober: Prober,
-    /// Listeners.
     pub(super) listeners: Vec<Target>,
     /// Endpoints, in the order of [`Figures::endpoints`].
     pub(super) endpoints: Vec<Monitor>,
-    /// The data plane.
     pub(super) figures: Arc<Figures>,
-    /// Where records go.
     pub(super) control: Arc<Control>,
 }
 
@@ -128,7 +122,6 @@ fn write_change<'a>(
     write(control, &record);
 }
 
-/// Writes a record.
 fn write(control: &Control, record: &HeartbeatRecord<'_>) {
     control.append(Stream::Heartbeat, |out| record.encode(out));
 }

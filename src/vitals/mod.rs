@@ -75,7 +75,6 @@ pub struct Options {
 /// Cells of both, for reading.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// Of the process.
     process: Option<ProcessMetrics>,
     /// Of each worker.
     threads: Vec<ThreadMetrics>,
@@ -111,9 +110,7 @@ impl Metrics {
 /// Running heartbeat and sampler.
 #[derive(Debug)]
 pub struct Running {
-    /// Their tasks.
     tasks: Vec<JoinHandle<()>>,
-    /// Their cells.
     metrics: Arc<Metrics>,
 }
 

@@ -14,9 +14,7 @@ use crate::record::{Count, HeartbeatRecord, Ip, Port, Text, TimespanMs, Timestam
 pub(super) struct Monitor {
     /// `INSTANCE/listener/NAME` or `INSTANCE/endpoint/SERVICE/ADDRESS`.
     pub(super) id: String,
-    /// For people.
     pub(super) name: String,
-    /// What it is.
     pub(super) subject: Subject,
     /// Scheme, host and port.
     pub(super) url: Url,
@@ -24,11 +22,9 @@ pub(super) struct Monitor {
     state: Option<State>,
     /// Id of that state: changes with it.
     state_id: String,
-    /// Its cells.
     pub(super) metrics: Arc<MonitorMetrics>,
 }
 
-/// What a monitor watches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
     /// A listener, by its name.
@@ -37,16 +33,13 @@ pub(super) enum Subject {
     Endpoint(String, String),
 }
 
-/// Where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Url {
-    /// The whole.
     pub(super) full: String,
     /// `http` or `https`.
     pub(super) scheme: &'static str,
     /// Host without brackets.
     pub(super) host: String,
-    /// Port.
     pub(super) port: u16,
 }
 
@@ -66,7 +59,6 @@ impl Url {
 /// A state and since when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct State {
-    /// Up or down.
     is_up: bool,
     /// Since when, wall time in milliseconds.
     since_ms: u64,
@@ -77,7 +69,6 @@ struct State {
 /// The state before, and how long it lasted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Change {
-    /// Whether it was up.
     was_up: bool,
     /// For how long, in milliseconds.
     lasted_ms: u64,

@@ -33,9 +33,7 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024;
 pub(super) struct Finding {
     /// The whole.
     pub(super) duration: Duration,
-    /// TCP connect.
     connect: Option<Duration>,
-    /// TLS handshake.
     tls: Option<Duration>,
     /// Request handed to the socket.
     write: Option<Duration>,
@@ -43,7 +41,6 @@ pub(super) struct Finding {
     first_byte: Option<Duration>,
     /// From there to the last.
     content: Option<Duration>,
-    /// Status of the answer.
     status: Option<u16>,
     /// Step that failed, and what was said.
     pub(super) error: Option<(&'static str, String)>,
@@ -73,7 +70,6 @@ impl Finding {
     }
 }
 
-/// How listeners are asked.
 pub(super) struct Prober {
     /// The token of this process.
     token: String,
@@ -103,10 +99,6 @@ impl Prober {
         finding
     }
 
-    /// The steps in order.
-    ///
-    /// # Errors
-    /// The step that failed, and what was said.
     async fn steps(
         &self,
         address: SocketAddr,
@@ -128,10 +120,6 @@ impl Prober {
         self.ask(stream, address, finding).await
     }
 
-    /// Request and answer.
-    ///
-    /// # Errors
-    /// The step that failed, and what was said.
     async fn ask(
         &self,
         mut stream: impl AsyncRead + AsyncWrite + Unpin,
@@ -188,9 +176,6 @@ fn status(answer: &[u8]) -> Option<u16> {
 }
 
 /// A TLS client for our own listeners.
-///
-/// # Errors
-/// When the protocol versions do not fit the provider.
 fn connector() -> Result<TlsConnector, Error> {
     let provider = Arc::new(ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))

@@ -10,7 +10,6 @@ use std::path::Path;
 pub(super) struct Cpu {
     /// In user and kernel mode, in milliseconds.
     pub(super) ms: u64,
-    /// Threads.
     pub(super) threads: u64,
     /// Virtual memory in bytes.
     pub(super) virtual_bytes: u64,
@@ -44,16 +43,13 @@ impl Usage {
 pub(super) struct HostCpu {
     /// Not idle.
     pub(super) busy: u64,
-    /// All.
     pub(super) total: u64,
-    /// Cores.
     pub(super) cores: u64,
 }
 
 /// Memory of the host in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct HostMemory {
-    /// All.
     pub(super) total: u64,
     /// What a new program could have.
     pub(super) available: u64,
@@ -68,14 +64,11 @@ pub(super) struct Switches {
     pub(super) involuntary: u64,
 }
 
-/// One thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Thread {
-    /// Its name.
     pub(super) name: String,
     /// Its time.
     pub(super) cpu_ms: Option<u64>,
-    /// Its switches.
     pub(super) switches: Option<Switches>,
 }
 

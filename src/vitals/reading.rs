@@ -18,25 +18,19 @@ use crate::proxy::Figures;
 /// Where control groups are.
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 
-/// What is read.
 #[derive(Debug)]
 pub(super) struct Sources {
-    /// Start of the process.
     pub(super) start: Instant,
     /// Folder of the journal, as `/proc/self/maps` names it.
     pub(super) journal_folder: PathBuf,
-    /// The data plane.
     pub(super) figures: Arc<Figures>,
-    /// The control lane.
     pub(super) control: Arc<Control>,
-    /// The journal.
     pub(super) journal: journal::Figures,
     /// Shipping: name of its reader, cells.
     pub(super) ship: Option<(&'static str, Arc<ShipMetrics>)>,
 }
 
 impl Sources {
-    /// Reads everything.
     pub(super) fn read(&self) -> Reading {
         let file = |name: &str| procfs::read(Path::new("/proc").join(name));
         let ticks = rustix::param::clock_ticks_per_second();
@@ -120,7 +114,6 @@ fn filesystem(folder: &Path) -> Option<FileSystem> {
     })
 }
 
-/// The allocator's account.
 #[cfg(feature = "jemalloc")]
 fn heap() -> Option<Heap> {
     use tikv_jemalloc_ctl::{epoch, stats};

@@ -17,44 +17,32 @@ use crate::record::{Bytes, Count, Flag, Micros, ProcessRecord, Ratio, Text, Time
 pub(super) struct Reading {
     /// Since the start of the process.
     pub(super) at: Duration,
-    /// Process id.
     pub(super) pid: u64,
-    /// Bytes of a page.
     pub(super) page_bytes: u64,
-    /// The process.
     pub(super) cpu: Option<Cpu>,
-    /// Its threads.
     pub(super) threads: Vec<Thread>,
     /// Its share of resident memory, in bytes.
     pub(super) pss_bytes: Option<u64>,
     /// Journal segments that are mapped, in bytes.
     pub(super) journal_mapped_bytes: Option<u64>,
-    /// Descriptors open.
     pub(super) descriptors: Option<u64>,
-    /// Most descriptors.
     pub(super) descriptors_max: Option<u64>,
-    /// The allocator's account.
     pub(super) heap: Option<Heap>,
-    /// CPU of the host.
     pub(super) host_cpu: Option<HostCpu>,
-    /// Memory of the host.
     pub(super) host_memory: Option<HostMemory>,
     /// The file system of the journal.
     pub(super) filesystem: Option<FileSystem>,
-    /// The container.
     pub(super) cgroup: Cgroup,
     /// Cells of each worker.
     pub(super) workers: Vec<Work>,
     /// Cells of each endpoint, all workers together.
     pub(super) endpoints: Vec<EndpointTotals>,
-    /// What became of records.
     pub(super) records: Records,
 }
 
 /// A file system, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileSystem {
-    /// All.
     pub(super) total: u64,
     /// What is left for this user.
     pub(super) available: u64,
@@ -63,9 +51,7 @@ pub(super) struct FileSystem {
 /// The allocator's account, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Heap {
-    /// In use.
     pub(super) allocated: u64,
-    /// Resident.
     pub(super) resident: u64,
     /// Address space without memory behind it.
     pub(super) retained: u64,
@@ -76,11 +62,8 @@ pub(super) struct Heap {
 pub(super) struct Work {
     /// Downstream connections open.
     pub(super) connections: u64,
-    /// Accepted.
     pub(super) accepted: u64,
-    /// Refused.
     pub(super) refused: u64,
-    /// Exchanges under way.
     pub(super) in_flight: u64,
     /// Exchanges ended.
     pub(super) requests: u64,
@@ -129,7 +112,6 @@ impl Work {
 /// What became of records, and where they wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Records {
-    /// What became of them.
     pub(super) ledger: Ledger,
     /// Bytes of the journal that readers need.
     pub(super) used_bytes: u64,
@@ -139,7 +121,6 @@ pub(super) struct Records {
     pub(super) shipping: Option<Shipping>,
 }
 
-/// How shipping goes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Shipping {
     /// Age of the oldest record that waits.
@@ -151,9 +132,7 @@ pub(super) struct Shipping {
 /// Two readings, the earlier first.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Between<'a> {
-    /// The earlier.
     pub(super) before: &'a Reading,
-    /// The later.
     pub(super) now: &'a Reading,
     /// Wall time of the later.
     pub(super) timestamp: TimestampMs,
@@ -292,7 +271,6 @@ impl<'a> Between<'a> {
         record.host_used = Ratio::of(used, total);
     }
 
-    /// The container.
     fn container(&self, record: &mut ProcessRecord<'_>) {
         let (before, now) = (self.before.cgroup, self.now.cgroup);
         record.cgroup_cpu_limit = now.cpu_limit.map(Ratio);
@@ -332,7 +310,6 @@ impl<'a> Between<'a> {
         record.loop_delay_max_us = (ticks > 0).then_some(Micros(now.delay_peak_us));
     }
 
-    /// Connections to endpoints.
     fn pool(&self, record: &mut ProcessRecord<'_>, before: &EndpointTotals, now: &EndpointTotals) {
         record.pool_active = Some(Count(now.active));
         record.pool_idle = Some(Count(now.idle));

@@ -8,7 +8,7 @@ use reqwest::header::LOCATION;
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Response};
 
-/// Who asks.
+/// `User-Agent` of every request of our own.
 pub const AGENT: &str = concat!("lbproxy/", env!("CARGO_PKG_VERSION"));
 
 /// The only place where clients begin. A proxy, time limits and TLS may be added.

@@ -48,7 +48,6 @@ fn json(proxy: &Proxy, path: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// An open event stream.
 struct Events(BufReader<TcpStream>);
 
 impl Events {

@@ -14,7 +14,6 @@ struct Demo {
     child: Child,
     /// Its output, until somebody closes it.
     output: Option<BufReader<std::process::ChildStdout>>,
-    /// Its temporary folder.
     temp: tempfile::TempDir,
 }
 
@@ -69,7 +68,6 @@ impl Demo {
         (status, rest.replace('\u{a0}', ""), errors)
     }
 
-    /// Sends a signal.
     fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();

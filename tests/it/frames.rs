@@ -64,7 +64,6 @@ pub(crate) fn request(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
     frame(HEADERS, END_HEADERS | END_STREAM, stream, &block(fields))
 }
 
-/// A frame that came.
 #[derive(Debug)]
 pub(crate) struct Came {
     pub(crate) kind: u8,

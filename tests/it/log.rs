@@ -38,7 +38,6 @@ fn text(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Lines of JSON.
 fn documents_in(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -65,12 +64,10 @@ impl Tail {
         Self { child, lines, stderr }
     }
 
-    /// The next line.
     fn line(&self) -> String {
         self.lines.recv_timeout(PATIENCE).expect("no further line")
     }
 
-    /// Sends it a signal.
     fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
@@ -89,12 +86,10 @@ impl Drop for Tail {
     }
 }
 
-/// Lines as they come.
 fn lines(from: ChildStdout) -> Receiver<String> {
     lines_of(BufReader::new(from))
 }
 
-/// Lines as they come.
 fn lines_of(from: impl std::io::BufRead + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
@@ -142,7 +137,6 @@ fn append(lane: &mut Lane, record: &AccessRecord<'_>) {
     });
 }
 
-/// A served exchange.
 fn served(path: &str, time_ms: u64, duration_us: u64) -> AccessRecord<'_> {
     AccessRecord {
         timestamp: Some(TimestampMs(time_ms)),

@@ -8,7 +8,6 @@ use std::path::Path;
 use lbproxy::metrics::metrics_markdown;
 use lbproxy::record::Dataset;
 
-/// What the original names.
 const ITEMS: [&str; 13] = [
     "URI",
     "response time",

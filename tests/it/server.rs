@@ -47,7 +47,6 @@ pub(crate) struct RealServer {
     _kept: Option<(tempfile::TempDir, Socket)>,
 }
 
-/// A stored document.
 pub(crate) struct Stored {
     /// The backing index it stands in.
     pub(crate) index: String,

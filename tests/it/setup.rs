@@ -57,7 +57,6 @@ fn setup_with(server: &Running, keys: &str, arguments: &[&str]) -> Run {
     run(&file, arguments)
 }
 
-/// Runs `lbproxy setup`.
 fn setup(server: &Running, arguments: &[&str]) -> Run {
     setup_with(server, "", arguments)
 }
@@ -104,7 +103,6 @@ fn everything(product: Product) -> Vec<String> {
     all
 }
 
-/// What is there.
 fn installed(server: &Running) -> Vec<String> {
     let mut all = server.installed();
     all.sort();

@@ -21,7 +21,6 @@ use crate::support::*;
 
 /// Last part of the streams' names.
 const NAMESPACE: &str = "setup";
-/// Requests sent.
 const REQUESTS: usize = 400;
 /// What is asked for here; the rest the builds lack.
 const KINDS: [&str; 2] = ["--only", "templates,retention"];

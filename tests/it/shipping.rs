@@ -218,7 +218,6 @@ fn each_answer_leads_to_its_outcome() {
     });
 }
 
-/// Warnings that records wait.
 fn warnings(log: &str) -> Vec<&str> {
     log.lines().filter(|line| line.contains("records wait in the journal")).collect()
 }

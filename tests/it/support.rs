@@ -140,7 +140,6 @@ impl Proxy {
         Arc::clone(&self.dir)
     }
 
-    /// Sends it a signal.
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
@@ -417,7 +416,6 @@ impl Upstream {
         })
     }
 
-    /// Requests so far.
     pub(crate) fn seen(&self) -> Vec<Request> {
         self.seen.lock().unwrap().clone()
     }

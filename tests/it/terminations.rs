@@ -24,14 +24,11 @@ const ELSEWHERE: [(Reason, &str); 6] = [
     (Reason::JournalFull, "its own record finds no space either: see the test of the answer below"),
 ];
 
-/// One way to end.
 struct Row {
     name: &'static str,
-    /// What the endpoint does.
     endpoint: fn() -> String,
     /// Further keys of the listener and of the service.
     keys: (&'static str, &'static str),
-    /// What the client does.
     client: fn(&Proxy),
     reason: Reason,
     state: &'static str,

@@ -78,7 +78,6 @@ fn text(document: &Value, path: &str) -> String {
     document[path].as_str().unwrap_or_default().to_owned()
 }
 
-/// Records of exchanges.
 fn records(documents: Vec<Value>) -> Vec<Value> {
     documents.into_iter().filter(|document| document.get("event.outcome").is_some()).collect()
 }

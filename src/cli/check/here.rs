@@ -17,7 +17,6 @@ const CAP_NET_BIND_SERVICE: u64 = 1 << 10;
 /// First port that everybody may listen on, where the system does not say.
 const FIRST_FREE_PORT: u16 = 1024;
 
-/// Everything that was found.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let places = &config.places;
     let telemetry = &config.telemetry;
@@ -76,9 +75,6 @@ fn first_port() -> u16 {
 }
 
 /// Whether a journal can be written to this folder, or the folder made.
-///
-/// # Errors
-/// Why not.
 fn folder(path: &Path) -> Result<(), String> {
     let write = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
     for around in path.ancestors() {
@@ -107,9 +103,6 @@ fn folder(path: &Path) -> Result<(), String> {
 }
 
 /// Whether what stands in a journal's folder can be written: a run as another user may have made it.
-///
-/// # Errors
-/// The first file that cannot.
 fn files(folder: &Path) -> Result<(), String> {
     let entries = std::fs::read_dir(folder);
     let entries =
@@ -125,9 +118,6 @@ fn files(folder: &Path) -> Result<(), String> {
 }
 
 /// Whether this process may do something with a file.
-///
-/// # Errors
-/// What the system says.
 fn may(path: &Path, what: Access) -> io::Result<()> {
     Ok(accessat(CWD, path, what, AtFlags::EACCESS)?)
 }

@@ -36,9 +36,6 @@ impl Clients {
     }
 
     /// Begins nothing more, waits for what is under way, and adds up. Blocks.
-    ///
-    /// # Errors
-    /// When a thread ended with a panic.
     pub(super) fn stop(self) -> io::Result<Seen> {
         let mut seen = Seen::default();
         for crowd in self.0 {

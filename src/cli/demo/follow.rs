@@ -17,7 +17,6 @@ const READS_MAX: usize = 64;
 pub(super) struct Follower {
     /// Holds nothing back in the journal.
     reader: Reader,
-    /// Figures.
     pub(super) tally: Tally,
     /// End of the last second that was closed.
     last: Instant,
@@ -25,9 +24,6 @@ pub(super) struct Follower {
 
 impl Follower {
     /// Follows from `start`, which is now.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
     pub(super) fn open(dir: &Path, places: Vec<Place>, start: Instant) -> Result<Self, OpenError> {
         let reader = Reader::open_directory(dir, From::Now)?;
         Ok(Self { reader, tally: Tally::new(places), last: start })

@@ -39,12 +39,10 @@ impl Tone {
     }
 }
 
-/// One line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Line(Vec<(Tone, String)>);
 
 impl Line {
-    /// An empty line.
     pub(super) fn blank() -> Self {
         Self::default()
     }
@@ -54,7 +52,6 @@ impl Line {
         Self::default().left(LABEL_COLUMNS, Tone::Quiet, label)
     }
 
-    /// With more text.
     pub(super) fn and(mut self, tone: Tone, text: impl Into<String>) -> Self {
         self.0.push((tone, text.into()));
         self

@@ -115,9 +115,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// From the start to the summary.
-///
-/// # Errors
-/// When something cannot be started, or the output is closed.
 async fn demo(args: &Args) -> anyhow::Result<()> {
     let mut signals = Signals::install(Hangup::Ends).context("cannot watch for Ctrl-C")?;
     let folder = Folder::open(args.journal.clone())?;
@@ -161,25 +158,18 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A running demo.
 struct Demo {
     /// What does not change.
     facts: Facts,
-    /// Figures.
     follower: Follower,
     /// The upstreams.
     story: Story,
-    /// The proxy.
     process: Process,
-    /// When the clients began.
     start: Instant,
 }
 
 impl Demo {
     /// Shows what happens until something ends it.
-    ///
-    /// # Errors
-    /// When the output is closed.
     async fn watch(&mut self, signals: &mut Signals, length: Duration) -> io::Result<()> {
         let mut output = Output::open(&self.picture())?;
         let mut resized = signal(SignalKind::window_change())?;
@@ -208,7 +198,6 @@ impl Demo {
         }
     }
 
-    /// Where things stand.
     fn picture(&self) -> Picture<'_> {
         let sources = self.process.sources();
         let shipping = sources.ship.as_ref();
@@ -226,9 +215,6 @@ impl Demo {
     }
 
     /// Ends everything in order: clients, proxy, upstreams. Gives the summary.
-    ///
-    /// # Errors
-    /// When a thread of the end cannot be had, or one ended with a panic.
     async fn end(self, clients: Clients) -> anyhow::Result<Vec<Line>> {
         let Self { facts, mut follower, story, process, start } = self;
         let seen = tokio::task::spawn_blocking(|| clients.stop()).await??;
@@ -258,9 +244,6 @@ enum Output {
 
 impl Output {
     /// Standard output, with the first picture or the head of the lines.
-    ///
-    /// # Errors
-    /// When it is closed.
     fn open(picture: &Picture<'_>) -> io::Result<Self> {
         if let Some(mut screen) = Screen::open()? {
             screen.draw(|columns| picture.lines(columns))?;
@@ -270,10 +253,6 @@ impl Output {
         Ok(Self::Lines(0))
     }
 
-    /// Shows where things stand.
-    ///
-    /// # Errors
-    /// When it is closed.
     fn show(&mut self, picture: &Picture<'_>) -> io::Result<()> {
         match self {
             Self::Screen(screen) => screen.draw(|columns| picture.lines(columns)),
@@ -289,9 +268,6 @@ impl Output {
     }
 
     /// Shows it again in the new size, where that matters.
-    ///
-    /// # Errors
-    /// When it is closed.
     fn resized(&mut self, picture: &Picture<'_>) -> io::Result<()> {
         match self {
             Self::Screen(screen) => screen.draw(|columns| picture.lines(columns)),

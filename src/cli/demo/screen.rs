@@ -19,7 +19,6 @@ const SIZE: (usize, usize) = (80, 24);
 /// A terminal that is drawn on; as before when dropped.
 #[derive(Debug)]
 pub(super) struct Screen {
-    /// Whether to use colours.
     has_colours: bool,
     /// Columns and rows of the last picture.
     size: (usize, usize),
@@ -27,9 +26,6 @@ pub(super) struct Screen {
 
 impl Screen {
     /// Standard output, if it is a terminal that can be drawn on.
-    ///
-    /// # Errors
-    /// When it cannot be written.
     pub(super) fn open() -> io::Result<Option<Self>> {
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         let mut out = io::stdout();
@@ -44,9 +40,6 @@ impl Screen {
     }
 
     /// Draws over what is there, given the columns that there are.
-    ///
-    /// # Errors
-    /// When the terminal has gone away.
     pub(super) fn draw(&mut self, lines: impl FnOnce(usize) -> Vec<Line>) -> io::Result<()> {
         let (columns, rows) = size();
         let mut frame = String::new();

@@ -16,7 +16,6 @@ const PORT: u16 = 8080;
 /// Port of the admin listener, if it is free.
 const ADMIN_PORT: u16 = 9901;
 
-/// Where the journal is.
 pub(super) enum Folder {
     /// In a folder that goes away.
     Temporary(tempfile::TempDir),
@@ -26,9 +25,6 @@ pub(super) enum Folder {
 
 impl Folder {
     /// The named folder, or a new one.
-    ///
-    /// # Errors
-    /// When no folder can be made.
     pub(super) fn open(named: Option<PathBuf>) -> anyhow::Result<Self> {
         if let Some(named) = named {
             return Ok(Self::Named(named));
@@ -41,7 +37,6 @@ impl Folder {
         Ok(Self::Temporary(made))
     }
 
-    /// Its path.
     pub(super) fn path(&self) -> &Path {
         match self {
             Self::Temporary(folder) => folder.path(),
@@ -60,9 +55,6 @@ impl Folder {
 }
 
 /// The port to listen on: the wanted one, else the preferred one if it is free, else any (0).
-///
-/// # Errors
-/// When the wanted one is in use.
 fn free_port(option: &str, wanted: Option<u16>, preferred: Option<u16>) -> anyhow::Result<u16> {
     let port = wanted.or(preferred).unwrap_or(0);
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
@@ -76,9 +68,6 @@ fn free_port(option: &str, wanted: Option<u16>, preferred: Option<u16>) -> anyho
 }
 
 /// The configuration of the demo, read and checked as a file is.
-///
-/// # Errors
-/// When a wanted port is in use, or what the user gave cannot stand in a configuration.
 pub(super) fn configure(args: &Args, story: &Story, journal: &Path) -> anyhow::Result<Config> {
     // Neither prefers what the other is told to take.
     let unless =

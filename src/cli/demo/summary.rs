@@ -11,19 +11,15 @@ use crate::base::clock::micros;
 use crate::base::units;
 use crate::metrics::Ledger;
 
-/// Reasons that are shown.
 const REASONS_MAX: usize = 10;
 
-/// What a run was.
 #[derive(Debug)]
 pub(super) struct Run<'a> {
     /// What did not change.
     pub(super) facts: &'a Facts,
-    /// Figures of the journal.
     pub(super) tally: &'a Tally,
     /// Records that the journal's reader could not get.
     pub(super) missed: u64,
-    /// What the clients saw.
     pub(super) seen: &'a Seen,
     /// What became of every record.
     pub(super) ledger: Ledger,
@@ -32,7 +28,6 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// The whole text.
     pub(super) fn lines(&self) -> Vec<Line> {
         let mut lines = vec![Line::blank()];
         lines.extend(self.figures());

@@ -18,29 +18,23 @@ const WINDOW: usize = 10;
 /// A service, or one endpoint of it, as records name them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
-    /// The service.
     pub(super) service: String,
     /// The endpoint; `None` for the service as a whole.
     pub(super) endpoint: Option<String>,
 }
 
-/// Figures over some time.
 #[derive(Debug, Clone)]
 pub(super) struct Figures {
-    /// All requests.
     pub(super) all: Group,
-    /// Requests of each place.
     pub(super) places: Vec<Group>,
     /// How often each reason ended one, by its number.
     reasons: BTreeMap<u8, u64>,
     /// Requests that needed more than one attempt.
     pub(super) retried: u64,
-    /// How long.
     pub(super) span: Duration,
 }
 
 impl Figures {
-    /// Nothing yet.
     fn new(places: usize) -> Self {
         Self {
             all: Group::default(),
@@ -51,7 +45,6 @@ impl Figures {
         }
     }
 
-    /// Counts a request.
     fn add(&mut self, record: &AccessRecord<'_>, places: &[Place]) {
         self.all.add(record);
         if record.attempts.is_some_and(|attempts| attempts.0 > 1) {
@@ -129,10 +122,8 @@ pub(super) struct Moment {
     pub(super) p95_us: Option<u64>,
 }
 
-/// Everything that was read.
 #[derive(Debug)]
 pub(super) struct Tally {
-    /// What is told apart.
     pub(super) places: Vec<Place>,
     /// Since the start.
     pub(super) total: Figures,
@@ -144,7 +135,6 @@ pub(super) struct Tally {
     pub(super) history: VecDeque<Moment>,
     /// Records of connections without a request.
     pub(super) connections: u64,
-    /// Records of gaps.
     pub(super) gaps: u64,
     /// Records that add up others.
     pub(super) rollups: u64,
@@ -172,7 +162,6 @@ impl Tally {
         }
     }
 
-    /// Counts a record.
     pub(super) fn add(&mut self, stream: u8, payload: &[u8]) {
         match (Stream::from_u8(stream), AccessRecord::decode(payload)) {
             (Some(Stream::Access), Ok(record)) => self.current.add(&record, &self.places),

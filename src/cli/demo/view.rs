@@ -30,15 +30,12 @@ const REASONS_MAX: usize = 6;
 pub(super) struct Facts {
     /// How this program was called, for commands to copy.
     pub(super) program: String,
-    /// Where the proxy listens.
     pub(super) proxy: SocketAddr,
-    /// Where the admin listens.
     pub(super) admin: SocketAddr,
     /// The folder of the journal.
     pub(super) journal: PathBuf,
     /// Whether it is kept at the end.
     pub(super) is_kept: bool,
-    /// Where records are shipped.
     pub(super) elasticsearch: Option<String>,
     /// The stream that requests are shipped to.
     pub(super) stream: String,
@@ -83,17 +80,13 @@ impl Facts {
 pub(super) struct Picture<'a> {
     /// What does not change.
     pub(super) facts: &'a Facts,
-    /// Figures.
     pub(super) tally: &'a Tally,
     /// Records that this reader could not get.
     pub(super) missed: u64,
-    /// Time since the start.
     pub(super) elapsed: Duration,
-    /// Endpoints with their states.
     pub(super) endpoints: Vec<EndpointState>,
     /// The process and its checks.
     pub(super) pulse: Pulse,
-    /// What the journal counts.
     pub(super) journal: &'a JournalMetrics,
     /// What shipping counts, and how many records wait for it.
     pub(super) shipping: Option<(&'a ShipMetrics, u64)>,
@@ -195,7 +188,6 @@ impl Picture<'_> {
         lines
     }
 
-    /// Where records are.
     fn journal(&self) -> Line {
         let journal = self.journal;
         let dropped = journal.dropped_full_total.value();
@@ -212,7 +204,6 @@ impl Picture<'_> {
         }
     }
 
-    /// Where records go.
     fn shipping(&self) -> Line {
         let line = Line::labelled("shipping");
         let (Some((ship, pending)), Some(url)) = (self.shipping, &self.facts.elasticsearch) else {
@@ -290,7 +281,6 @@ impl Picture<'_> {
     }
 }
 
-/// Records that are settled.
 fn stored(ship: &ShipMetrics) -> u64 {
     ship.acknowledged_total.value() + ship.duplicate_total.value()
 }

@@ -52,9 +52,6 @@ fn values(row: &Row<'_>, fields: &[FieldArg]) -> anyhow::Result<Vec<Option<Value
 }
 
 /// A JSON object with these fields, in this order, without those that the record does not have.
-///
-/// # Errors
-/// As for [`values`].
 pub(super) fn json(row: &Row<'_>, fields: &[FieldArg]) -> anyhow::Result<String> {
     let mut text = String::from("{");
     for (arg, value) in fields.iter().zip(values(row, fields)?) {
@@ -73,9 +70,6 @@ pub(super) fn csv_head(fields: &[FieldArg]) -> String {
 }
 
 /// A record as a line of CSV (RFC 4180, lines end in LF); absent fields are empty.
-///
-/// # Errors
-/// As for [`values`].
 pub(super) fn csv(row: &Row<'_>, fields: &[FieldArg]) -> anyhow::Result<String> {
     let values = values(row, fields)?;
     let cells: Vec<_> = values.into_iter().map(|value| csv_cell(&plain(value))).collect();
@@ -94,7 +88,6 @@ fn plain(value: Option<Value>) -> String {
     }
 }
 
-/// A cell of CSV.
 fn csv_cell(text: &str) -> String {
     let mut cell = visible(text.as_bytes()).to_string();
     if cell.starts_with(['=', '+', '-', '@']) {

@@ -27,17 +27,12 @@ pub(super) struct Args {
     place: Place,
 }
 
-/// Shown below `--help`.
 const EXAMPLES: &str = "\
 Examples:
   lbproxy log export > records.ndjson
   lbproxy log export 'service = shop' --since 1h | gzip > shop.ndjson.gz
   lbproxy log export --csv --fields time,path,status,duration > requests.csv";
 
-/// Prints them.
-///
-/// # Errors
-/// No journal, a wrong filter, a closed output.
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { filter, window, fields, csv, place } = args;
     query::run(&query::Args { filter, window, limit: 0, fields, json: !csv, csv, place })

@@ -16,7 +16,6 @@ use crate::record::{AccessRecord, Blame, ConnectionRecord, GapRecord, Reason, St
 /// Whether to use colours, and which.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Paint {
-    /// Whether to.
     pub(super) has_colours: bool,
 }
 
@@ -36,7 +35,6 @@ pub(super) enum Tone {
 }
 
 impl Paint {
-    /// `text` in a tone.
     pub(super) fn tone(self, tone: Tone, text: impl Display) -> String {
         let code = match tone {
             Tone::Quiet => "2",
@@ -128,7 +126,6 @@ fn text(bytes: &[u8]) -> String {
     visible(bytes).to_string()
 }
 
-/// An exchange.
 fn access(record: &AccessRecord<'_>, paint: Paint, parts: &mut Vec<String>) {
     parts.push(paint.status(record.status.map(|status| status.0)));
     parts.push(record.method.map_or_else(|| "-".to_owned(), |method| text(method.0)));
@@ -180,7 +177,6 @@ fn connection(record: &ConnectionRecord<'_>, paint: Paint, parts: &mut Vec<Strin
     }
 }
 
-/// A gap.
 fn gap(record: &GapRecord<'_>) -> String {
     let number = |value: Option<crate::record::Count>| value.map_or(0, |count| count.0);
     let stream = u8::try_from(number(record.gap_stream)).ok();

@@ -77,10 +77,6 @@ enum Command {
     Resend(resend::Args),
 }
 
-/// Runs it.
-///
-/// # Errors
-/// No journal, a wrong filter, a closed output.
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Tail(args) => tail::run(&args),
@@ -101,9 +97,6 @@ fn with_language(examples: &str) -> String {
 }
 
 /// The words of a filter as one.
-///
-/// # Errors
-/// The mistake, with its place.
 fn filter(words: &[String]) -> Result<Filter, UsageError> {
     Filter::parse(&words.join(" ")).map_err(|error| UsageError(format!("filter: {error}")))
 }
@@ -166,9 +159,7 @@ fn when(text: &str) -> Result<When, String> {
 /// A field on the command line; its names are completed by shells.
 #[derive(Debug, Clone)]
 struct FieldArg {
-    /// As it was written.
     name: String,
-    /// What it means.
     field: &'static Field,
 }
 
@@ -179,7 +170,6 @@ impl ValueParserFactory for FieldArg {
     }
 }
 
-/// Reads a [`FieldArg`].
 #[derive(Debug, Clone)]
 struct FieldArgParser;
 

@@ -38,7 +38,6 @@ pub(super) struct Args {
     pub(super) place: Place,
 }
 
-/// Shown below `--help`.
 const EXAMPLES: &str = "\
 Examples:
   lbproxy log query 'status = 5xx' --since 10m
@@ -46,10 +45,6 @@ Examples:
   lbproxy log query 'path = /cart/* and not reason = complete' --json
   lbproxy log query 'attempts > 1' --since 2026-11-24T08:00:00Z --limit 0 --csv > retried.csv";
 
-/// Prints what is found.
-///
-/// # Errors
-/// No journal, a wrong filter, a closed output.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let filter = super::filter(&args.filter)?;
     let (since_ms, until_ms) = args.window.bounds_ms();
@@ -80,31 +75,21 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Prints records to standard output in the form that was asked for.
 struct Output {
-    /// Standard output.
     out: BufWriter<std::io::StdoutLock<'static>>,
-    /// Which fields.
     fields: Vec<FieldArg>,
-    /// How.
     form: Form,
 }
 
-/// A form of output.
 enum Form {
     /// Whole documents.
     Documents,
-    /// Chosen fields as JSON.
     Json,
-    /// Chosen fields as CSV.
     Csv,
-    /// Chosen fields for people.
     Table(Table),
 }
 
 impl Output {
     /// Prints the head, where the form has one.
-    ///
-    /// # Errors
-    /// A closed output.
     fn new(args: &Args) -> anyhow::Result<Self> {
         let mut out = BufWriter::new(std::io::stdout().lock());
         let mut fields = args.fields.clone();
@@ -123,10 +108,6 @@ impl Output {
         Ok(Self { out, fields, form })
     }
 
-    /// Prints a record.
-    ///
-    /// # Errors
-    /// A closed output.
     fn print(&mut self, row: &Row<'_>) -> anyhow::Result<()> {
         match &mut self.form {
             Form::Documents => {
@@ -146,9 +127,6 @@ impl Output {
     }
 
     /// Hands over what was printed.
-    ///
-    /// # Errors
-    /// A closed output.
     fn finish(&mut self) -> anyhow::Result<()> {
         if let Form::Table(table) = &mut self.form {
             table.finish(&mut self.out)?;

@@ -24,7 +24,6 @@ pub(super) struct Args {
     server: Server,
 }
 
-/// Shown below `--help`.
 const EXAMPLES: &str = "\
 Examples:
   lbproxy log resend --dry-run      how many, and what they were refused for
@@ -35,9 +34,6 @@ Exit code 0: none is left that can be sent. 1: some were refused again, or the s
 2: usage or configuration.";
 
 /// Sends them, and prints what became of them.
-///
-/// # Errors
-/// When they cannot be read, or somebody else sends them.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let target = args.server.target()?;
     let folder = &target.folder;

@@ -23,22 +23,15 @@ pub(super) struct Server {
     elasticsearch: Vec<url::Url>,
 }
 
-/// What was found.
 #[derive(Debug)]
 pub(super) struct Target {
-    /// The server.
     pub(super) elasticsearch: Elasticsearch,
     /// Last part of the streams' names.
     pub(super) namespace: String,
-    /// Folder of the journal.
     pub(super) folder: PathBuf,
 }
 
 impl Server {
-    /// Reads the configuration.
-    ///
-    /// # Errors
-    /// When it cannot be read, names no server, or there is no journal.
     pub(super) fn target(&self) -> anyhow::Result<Target> {
         let usage = |report: config::Report| UsageError(report.to_string());
         let file = config::find(self.config.clone()).map_err(usage)?;
@@ -76,9 +69,6 @@ impl Server {
 }
 
 /// Refuses a URL that leads nowhere, or that would show a password in the list of processes.
-///
-/// # Errors
-/// When it does.
 fn check_url(url: &url::Url) -> Result<(), UsageError> {
     address::check(url).map_err(|unfit| {
         let cure = match unfit {
@@ -103,9 +93,6 @@ fn defaults() -> anyhow::Result<Elasticsearch> {
 }
 
 /// Runs what asks a server.
-///
-/// # Errors
-/// When there is no runtime, or what it says.
 pub(super) fn run<T, E: Into<anyhow::Error>>(
     asking: impl Future<Output = Result<T, E>>,
 ) -> anyhow::Result<T> {
@@ -120,7 +107,6 @@ pub(super) fn run<T, E: Into<anyhow::Error>>(
 /// no care: whoever uses it may be ended at any moment.
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// Whether anybody sees it.
     is_shown: bool,
 }
 

@@ -20,9 +20,6 @@ pub(super) struct Place {
 
 impl Place {
     /// The directory of the journal.
-    ///
-    /// # Errors
-    /// When the configuration cannot be read or there is no journal.
     fn directory(&self) -> anyhow::Result<PathBuf> {
         let (dir, whence) = match (&self.journal, config::find(self.config.clone())) {
             (Some(dir), _) => (dir.clone(), "--journal".to_owned()),

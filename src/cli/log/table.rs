@@ -26,9 +26,6 @@ impl Table {
     }
 
     /// Adds a row, and writes it as soon as widths are settled.
-    ///
-    /// # Errors
-    /// A closed output.
     pub(super) fn row(&mut self, out: &mut impl Write, cells: Vec<String>) -> std::io::Result<()> {
         self.waiting.push(cells);
         if self.widths.is_some() || self.waiting.len() > ROWS_MEASURED {
@@ -37,10 +34,6 @@ impl Table {
         Ok(())
     }
 
-    /// Writes what waits.
-    ///
-    /// # Errors
-    /// A closed output.
     pub(super) fn finish(&mut self, out: &mut impl Write) -> std::io::Result<()> {
         let rows = std::mem::take(&mut self.waiting);
         let widths = self.widths.get_or_insert_with(|| {

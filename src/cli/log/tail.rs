@@ -41,7 +41,6 @@ pub(super) struct Args {
     place: Place,
 }
 
-/// Shown below `--help`.
 const EXAMPLES: &str = "\
 Examples:
   lbproxy log tail                                   the last 10, then each as it ends
@@ -53,9 +52,6 @@ ended if that was not normal. Times are UTC. Without a filter, lines leave out w
 samples, rollups, and checks that found no change; `stream=process` and the like show them.";
 
 /// Prints records until there are no more, or until Ctrl-C.
-///
-/// # Errors
-/// No journal, a wrong filter, a closed output.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let wanted = Wanted {
         filter: super::filter(&args.filter)?,
@@ -83,7 +79,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Which records are printed.
 #[derive(Debug)]
 struct Wanted {
     /// Those that it is true of.
@@ -100,9 +95,6 @@ impl Wanted {
 }
 
 /// Prints new records until Ctrl-C or until nobody reads any more.
-///
-/// # Errors
-/// A journal that cannot be read, a closed output.
 fn follow(
     records: &mut Records,
     wanted: &Wanted,
@@ -137,7 +129,6 @@ pub(super) struct Printer {
     json: bool,
     /// Else in which colours.
     paint: Paint,
-    /// A line being made.
     line: Vec<u8>,
 }
 
@@ -149,10 +140,6 @@ impl Printer {
         Self { out, json, paint, line: Vec::new() }
     }
 
-    /// Prints a record.
-    ///
-    /// # Errors
-    /// A closed output.
     pub(super) fn print(&mut self, row: &Row<'_>) -> anyhow::Result<()> {
         self.line.clear();
         if self.json {
@@ -165,9 +152,6 @@ impl Printer {
     }
 
     /// Hands over what was printed.
-    ///
-    /// # Errors
-    /// A closed output.
     pub(super) fn flush(&mut self) -> anyhow::Result<()> {
         Ok(self.out.flush()?)
     }

@@ -77,7 +77,6 @@ pub(super) struct Args {
     api_key_file: Option<PathBuf>,
 }
 
-/// Shown below `--help`.
 const EXAMPLES: &str = "\
 Examples:
   lbproxy setup --dry-run                                  what would be changed, line by line
@@ -102,7 +101,6 @@ enum KindName {
 }
 
 impl KindName {
-    /// The kind.
     const fn kind(self) -> Kind {
         match self {
             Self::Templates => Kind::Templates,
@@ -123,10 +121,6 @@ enum CredentialsName {
     ApiKey,
 }
 
-/// Runs it.
-///
-/// # Errors
-/// When the server cannot be asked, or a file cannot be used.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = match config::find(args.config.clone()).and_then(|path| config::load(&path)) {
         Ok(config) => config,
@@ -166,9 +160,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Reads, changes, verifies, reports.
-///
-/// # Errors
-/// When the server cannot be asked, or a file cannot be used.
 async fn set_up(
     args: &Args,
     client: &Client,
@@ -239,7 +230,6 @@ async fn set_up(
 const NO_URL: &str = "boards need Kibana or OpenSearch Dashboards: set \
                       telemetry.elasticsearch.dashboards.url or --dashboards-url";
 
-/// Where boards are wanted.
 #[derive(Debug, Clone, Copy)]
 enum Wanted<'a> {
     /// There, in a space.
@@ -260,9 +250,6 @@ impl<'a> Wanted<'a> {
 
 /// The way to the dashboards, and the space there. `target` has an administrator's credentials if some
 /// were given; they go before those of the configuration.
-///
-/// # Errors
-/// When an argument or a certificate cannot be used.
 fn dashboards(
     args: &Args,
     target: &Elasticsearch,
@@ -295,9 +282,6 @@ fn dashboards(
 }
 
 /// Refuses a URL that leads nowhere.
-///
-/// # Errors
-/// When it does.
 fn check_url(flag: &str, url: &url::Url) -> Result<(), UsageError> {
     address::check(url).map_err(|unfit| {
         let cure = match unfit {
@@ -309,9 +293,6 @@ fn check_url(flag: &str, url: &url::Url) -> Result<(), UsageError> {
 }
 
 /// Where to, and as whom.
-///
-/// # Errors
-/// When the configuration has no server, or a file cannot be read.
 fn target(args: &Args, configured: Option<&Elasticsearch>) -> Result<Elasticsearch, UsageError> {
     let Some(configured) = configured else {
         let text = "telemetry.elasticsearch is not set; write `urls` there, such as \
@@ -359,9 +340,6 @@ fn open(path: &Path) -> Result<std::fs::File, UsageError> {
 }
 
 /// Writes the secret to its file, or removes a file that was not needed; the path where it is now.
-///
-/// # Errors
-/// When it cannot be written.
 fn save(
     file: Option<(&Path, std::fs::File)>,
     secret: Option<&NewSecret>,

@@ -26,18 +26,15 @@ const VALUE_CHARS_MAX: usize = 80;
 /// What there is to tell of the boards.
 #[derive(Debug)]
 pub(super) struct Boards {
-    /// Address of their server.
     url: String,
     /// Their space, if it is not the default one.
     space: Option<String>,
-    /// What was planned.
     pub(super) plan: saved_objects::Plan,
     /// What came of it, step by step; nothing when it was not tried.
     pub(super) outcomes: Vec<Outcome>,
 }
 
 impl Boards {
-    /// What is planned there.
     pub(super) fn new(target: Target<'_>, plan: saved_objects::Plan) -> Self {
         let (url, space) = (target.client.url().to_owned(), target.space.map(str::to_owned));
         Self { url, space, plan, outcomes: Vec::new() }
@@ -55,9 +52,7 @@ impl Boards {
 /// What there is to tell.
 #[derive(Debug)]
 pub(super) struct Report<'a> {
-    /// Address of the server.
     pub(super) url: &'a str,
-    /// What was planned.
     pub(super) plan: &'a Plan,
     /// What came of it, step by step; nothing when it was not tried.
     pub(super) outcomes: &'a [Outcome],
@@ -81,20 +76,16 @@ struct Row<'a> {
     kind: Kind,
     /// What people call such things.
     title: &'static str,
-    /// Its name.
     name: &'a str,
-    /// It.
     body: &'a Value,
     /// What is to be done.
     action: &'a Action,
-    /// What came of it.
     outcome: Option<&'a Outcome>,
 }
 
 /// How a step stands in the list.
 #[derive(PartialEq)]
 struct Line {
-    /// Its sign.
     sign: char,
     /// Colour of the sign on a terminal.
     colour: &'static str,
@@ -142,7 +133,6 @@ impl Report<'_> {
         rows
     }
 
-    /// For people.
     pub(super) fn text(&self, has_colours: bool) -> String {
         let mut text = format!("server   {}\n", server(&self.plan.server, self.url));
         let rows = self.rows();
@@ -182,7 +172,6 @@ impl Report<'_> {
         format!("secret   {head} ({once}):\n{lines}           {key}: {value}\n")
     }
 
-    /// The last line.
     fn sum(&self) -> String {
         let rows = self.rows();
         let count = |is: &dyn Fn(&Action) -> bool| rows.iter().filter(|row| is(row.action)).count();
@@ -237,7 +226,6 @@ impl Report<'_> {
         format!("done: {}, {} left as they were", parts.join(", "), rows.len() - done)
     }
 
-    /// For programs.
     pub(super) fn json(&self) -> Value {
         let rows = self.rows();
         let steps: Vec<_> = rows

@@ -17,12 +17,10 @@ use crate::web;
 
 /// Longest wait for an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// Longest answer.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// Longest text of a refusal that is told.
 const REFUSAL_CHARS_MAX: usize = 200;
 
-/// Asks one proxy.
 #[derive(Debug)]
 pub(super) struct Client {
     /// With the time limits.
@@ -39,7 +37,6 @@ pub(super) struct Client {
 pub(super) struct Problem {
     /// What is wrong, and where.
     pub(super) what: String,
-    /// How to mend it.
     pub(super) cure: String,
 }
 
@@ -87,7 +84,6 @@ impl Client {
         Ok((raw, figures))
     }
 
-    /// A document.
     async fn document(&self, path: &str) -> Result<Value, Problem> {
         let (status, text) = self.text(path).await?;
         if status != StatusCode::OK {
@@ -157,7 +153,6 @@ impl Client {
         web::redirect(&answer).map_or(Ok(answer), |redirect| Err(self.stranger(&redirect)))
     }
 
-    /// No answer.
     fn lost(&self, error: &reqwest::Error) -> Problem {
         let place = self.place();
         if error.is_timeout() {
@@ -174,7 +169,6 @@ impl Client {
         Problem { what, cure: cure.to_owned() }
     }
 
-    /// An answer that refuses.
     fn refused(&self, status: StatusCode, text: &[u8]) -> Problem {
         let place = self.place();
         let text = String::from_utf8_lossy(text);
@@ -213,7 +207,6 @@ impl Client {
     }
 }
 
-/// Of this program.
 const fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }

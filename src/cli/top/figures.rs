@@ -30,7 +30,6 @@ impl From<&str> for Shown {
 }
 
 impl Shown {
-    /// The text.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
@@ -55,12 +54,9 @@ pub(super) struct Raw {
     pub(super) services: Value,
 }
 
-/// The answers, read.
 #[derive(Debug, Clone)]
 pub(super) struct Figures {
-    /// Whose they are.
     pub(super) about: About,
-    /// Counters.
     pub(super) live: Live,
     /// The last minutes; `None` where rollups are off.
     pub(super) past: Option<Past>,
@@ -78,19 +74,15 @@ pub(super) struct Past {
 /// What does not change.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct About {
-    /// Of the program.
     pub(super) version: Shown,
-    /// Name of the process.
     pub(super) instance: Shown,
 }
 
-/// Counters of now.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Live {
     /// The proxy's clock.
     pub(super) time_ms: u64,
-    /// How long it runs.
     pub(super) uptime_s: u64,
     /// Whether it takes no new connections.
     pub(super) is_draining: bool,
@@ -102,32 +94,25 @@ pub(super) struct Live {
     pub(super) sent_rate: f64,
     /// CPU time per time.
     pub(super) cpu_ratio: f64,
-    /// Memory.
     pub(super) resident_bytes: u64,
     /// Downstream connections.
     pub(super) connections: u64,
     /// Those that found no room, since the start.
     pub(super) connections_refused: u64,
-    /// Exchanges.
     pub(super) in_flight: u64,
     /// Every endpoint of every service.
     pub(super) endpoints: Vec<Endpoint>,
     /// Every service that limits exchanges under way.
     pub(super) queues: Vec<Queue>,
-    /// Where the records are.
     pub(super) trust: Trust,
 }
 
-/// An endpoint.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Endpoint {
-    /// Whose it is.
     pub(super) service: Shown,
-    /// Its address.
     #[serde(rename = "endpoint")]
     pub(super) name: Shown,
-    /// In a word.
     pub(super) state: Shown,
     /// Since when.
     pub(super) since_ms: Option<u64>,
@@ -135,11 +120,8 @@ pub(super) struct Endpoint {
     pub(super) attempts_rate: f64,
     /// Per second.
     pub(super) failures_rate: f64,
-    /// Exchanges.
     pub(super) in_flight: u64,
-    /// Connections at work.
     pub(super) connections_active: u64,
-    /// Connections that wait.
     pub(super) connections_idle: u64,
     /// Since the start.
     pub(super) connections_opened: u64,
@@ -151,9 +133,7 @@ pub(super) struct Endpoint {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Queue {
-    /// Whose they are.
     pub(super) service: Shown,
-    /// Exchanges under way.
     pub(super) in_flight: u64,
     /// Most of them.
     pub(super) in_flight_max: u64,
@@ -161,11 +141,9 @@ pub(super) struct Queue {
     pub(super) waiting: u64,
 }
 
-/// Where the records are.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Trust {
-    /// Records made.
     pub(super) created: u64,
     /// Of those, in the journal.
     pub(super) journaled: u64,
@@ -181,11 +159,9 @@ pub(super) struct Trust {
     pub(super) journal_capacity_bytes: u64,
     /// Rows of rollups that found no room.
     pub(super) rollup_lost: Option<u64>,
-    /// Shipping.
     pub(super) shipping: Shipping,
 }
 
-/// Shipping.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Shipping {
@@ -199,7 +175,6 @@ pub(super) struct Shipping {
     pub(super) failure_store: u64,
     /// Refused, kept in a file.
     pub(super) dead_letter: u64,
-    /// On their way.
     pub(super) pending: u64,
     /// Age of the oldest of them.
     pub(super) oldest_pending_s: u64,
@@ -211,15 +186,12 @@ pub(super) struct Shipping {
 pub(super) struct Overview {
     /// Where the figures begin.
     pub(super) since_ms: Option<u64>,
-    /// All exchanges.
     pub(super) totals: Totals,
     /// Why exchanges ended, unless normally.
     pub(super) reasons: Vec<Reason>,
-    /// By service.
     pub(super) services: Vec<Place>,
 }
 
-/// The answer of `services`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Services {
@@ -231,13 +203,11 @@ struct Services {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Place {
-    /// Its name.
     pub(super) service: Shown,
     /// The endpoint; `None` for the whole service.
     pub(super) endpoint: Option<Shown>,
     /// Why exchanges ended, unless normally.
     pub(super) reasons: Vec<Reason>,
-    /// The figures.
     #[serde(flatten)]
     pub(super) totals: Totals,
 }
@@ -246,9 +216,7 @@ pub(super) struct Place {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Totals {
-    /// Exchanges.
     pub(super) requests: u64,
-    /// Served.
     pub(super) success: u64,
     /// Not served.
     pub(super) failure: u64,
@@ -260,7 +228,6 @@ pub(super) struct Totals {
     pub(super) duration: Option<Times>,
     /// Until the first byte of the response.
     pub(super) first_byte: Option<Times>,
-    /// To open a connection.
     pub(super) connect: Option<Times>,
 }
 
@@ -268,38 +235,26 @@ pub(super) struct Totals {
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Times {
-    /// Median.
     pub(super) p50_us: u64,
     /// 95 of 100 are shorter.
     pub(super) p95_us: u64,
     /// 99 of 100 are shorter.
     pub(super) p99_us: u64,
-    /// The longest.
     pub(super) max_us: u64,
-    /// How many.
     pub(super) count: u64,
 }
 
-/// Why exchanges ended.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Reason {
-    /// In a word.
     #[serde(rename = "reason")]
     pub(super) word: Shown,
-    /// How many.
     pub(super) count: u64,
-    /// In a sentence.
     pub(super) meaning: Shown,
-    /// Whose doing it was.
     pub(super) blame: Shown,
 }
 
 impl Figures {
-    /// Reads the answers.
-    ///
-    /// # Errors
-    /// What is not as it should be.
     pub(super) fn read(raw: &Raw) -> Result<Self, serde_json::Error> {
         let past = if raw.overview.is_null() {
             None

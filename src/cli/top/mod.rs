@@ -68,7 +68,6 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// Shown below `--help`.
 const EXAMPLES: &str = "\
 Examples:
   lbproxy top                                        the proxy of this machine; ? shows the keys
@@ -89,11 +88,9 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 /// What the picture is made of next.
 enum News {
-    /// The proxy has answered.
     Figures(Box<Figures>),
     /// It has not, and is asked again after this long.
     Problem(Problem, Duration),
-    /// A key.
     Key(KeyEvent),
     /// The terminal has another size.
     Size,
@@ -169,10 +166,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Takes the terminal.
-///
-/// # Errors
-/// When it cannot be drawn on.
 fn open() -> anyhow::Result<Screen> {
     Screen::open().context("cannot draw on this terminal; use --once")
 }

@@ -27,12 +27,10 @@ pub(super) enum Tone {
 /// Whether there are colours, and which.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Palette {
-    /// Whether to use them.
     pub(super) has_colours: bool,
 }
 
 impl Palette {
-    /// How a tone looks.
     pub(super) fn style(self, tone: Tone) -> Style {
         let (colour, modifier) = match tone {
             Tone::Quiet => (None, Modifier::DIM),
@@ -70,12 +68,10 @@ impl Palette {
     }
 }
 
-/// Words that stay together.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Piece(Vec<(Tone, String)>);
 
 impl Piece {
-    /// A word.
     pub(super) fn new(tone: Tone, text: impl Into<String>) -> Self {
         Self(vec![(tone, text.into())])
     }
@@ -85,7 +81,6 @@ impl Piece {
         Self::new(Tone::Quiet, format!("{label} ")).and(tone, value)
     }
 
-    /// With more text.
     pub(super) fn and(mut self, tone: Tone, text: impl Into<String>) -> Self {
         self.0.push((tone, text.into()));
         self

@@ -37,15 +37,11 @@ pub(super) enum Form {
 
 /// The parts of a picture above and below its table.
 struct Parts {
-    /// Above.
     top: Vec<Line<'static>>,
     /// First line of it that is figures, after whose they are and the sentence.
     tiles: usize,
-    /// The rows.
     rows: Vec<Row>,
-    /// Below.
     bottom: Vec<Line<'static>>,
-    /// The last line.
     keys: Option<Line<'static>>,
 }
 
@@ -179,7 +175,6 @@ fn titles_line(state: &State, columns: &[(Column, u16)], name: u16) -> Line<'sta
     all.map(|(column, width)| title(column, width)).collect()
 }
 
-/// A row.
 fn row_line(row: &Row, columns: &[(Column, u16)], name: u16, palette: Palette) -> Line<'static> {
     let name_tone = if row.key.endpoint.is_none() { Tone::Strong } else { Tone::Normal };
     let mut line = Line::default();

@@ -18,23 +18,18 @@ pub(super) const FAILING_BAD: f64 = 0.05;
 /// Width of the column of exchanges under way, with the space before it.
 const FLIGHT_COLUMNS: u16 = 8;
 
-/// Which row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Key {
-    /// The service.
     pub(super) service: Shown,
     /// The endpoint; `None` for the row of the service itself.
     pub(super) endpoint: Option<Shown>,
 }
 
-/// A row.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
-    /// Which.
     pub(super) key: Key,
     /// State in words, with since when.
     pub(super) state: String,
-    /// How serious that is.
     pub(super) tone: Tone,
     /// Attempts per second.
     rate: f64,
@@ -44,7 +39,6 @@ pub(super) struct Row {
     pub(super) errors: Option<f64>,
     /// Share of attempts on a connection that was open already.
     reuse: Option<f64>,
-    /// Exchanges under way.
     in_flight: u64,
     /// Of a service that limits them.
     queue: Option<Queue>,
@@ -54,7 +48,6 @@ pub(super) struct Row {
     pub(super) past: Option<Place>,
 }
 
-/// A column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Column {
     /// Most trouble first; has no column of its own.
@@ -126,7 +119,6 @@ impl Column {
         Self::FirstByte,
     ];
 
-    /// Its title.
     pub(super) fn title(self) -> &'static str {
         Self::ALL.iter().find(|column| column.0 == self).map_or("trouble", |column| column.1)
     }
@@ -287,7 +279,6 @@ pub(super) fn errors_tone(errors: Option<f64>) -> Tone {
 /// How rows are chosen and put in order.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Order<'o> {
-    /// By what.
     pub(super) sort: Column,
     /// Whether the other way round.
     pub(super) is_reversed: bool,

@@ -19,10 +19,6 @@ impl Screen {
         !is_dumb && io::stdout().is_terminal()
     }
 
-    /// Takes the terminal.
-    ///
-    /// # Errors
-    /// When it cannot be switched.
     pub(super) fn open() -> io::Result<Self> {
         kept_log::keep();
         // Also puts the terminal back before a panic is told.
@@ -36,9 +32,6 @@ impl Screen {
     }
 
     /// Draws a picture; what has not changed is not sent.
-    ///
-    /// # Errors
-    /// When the terminal has gone away.
     pub(super) fn draw(&mut self, picture: impl FnOnce(&mut Buffer)) -> io::Result<()> {
         self.0.draw(|frame| picture(frame.buffer_mut())).map(drop)
     }

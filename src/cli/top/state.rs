@@ -9,7 +9,6 @@ use super::figures::{Figures, Shown};
 use super::paint::Palette;
 use super::rows::{Column, Key, Order, Row, rows};
 
-/// Longest filter.
 const FILTER_CHARS_MAX: usize = 60;
 /// Rows that a page key goes.
 const PAGE: isize = 10;
@@ -19,17 +18,13 @@ const PAGE: isize = 10;
 pub(super) struct State {
     /// Whom it asks.
     pub(super) place: String,
-    /// Colours.
     pub(super) palette: Palette,
-    /// The newest figures.
     pub(super) figures: Option<Figures>,
     /// Set while the proxy does not answer.
     pub(super) gone: Option<Gone>,
     /// The service whose endpoints are shown; `None` for all services.
     pub(super) service: Option<Shown>,
-    /// What keys are for.
     pub(super) mode: Mode,
-    /// Order of rows.
     pub(super) sort: Column,
     /// Whether the other way round.
     pub(super) is_reversed: bool,
@@ -43,10 +38,8 @@ pub(super) struct State {
     pub(super) offset: usize,
 }
 
-/// What keys are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// The table.
     Table,
     /// The filter that is typed.
     Filter,
@@ -57,7 +50,6 @@ pub(super) enum Mode {
 /// A proxy that does not answer.
 #[derive(Debug, Clone)]
 pub(super) struct Gone {
-    /// Why.
     pub(super) problem: Problem,
     /// Since when, in milliseconds since 1970.
     pub(super) since_ms: u64,
@@ -76,12 +68,10 @@ pub(super) enum After {
     Stop,
     /// The terminal taken anew.
     GoOn,
-    /// The end.
     Quit,
 }
 
 impl State {
-    /// Nothing known yet.
     pub(super) fn new(place: String, palette: Palette) -> Self {
         Self {
             place,
@@ -99,7 +89,6 @@ impl State {
         }
     }
 
-    /// The proxy has answered.
     pub(super) fn answered(&mut self, figures: Figures) {
         self.gone = None;
         if !self.is_paused || self.figures.is_none() {
@@ -130,7 +119,6 @@ impl State {
         index.unwrap_or(0)
     }
 
-    /// Acts on a key.
     pub(super) fn key(&mut self, key: KeyEvent) -> After {
         if key.kind == KeyEventKind::Release {
             return After::Draw;

@@ -12,9 +12,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::News;
 
 /// Tells every wish to stop and every going on.
-///
-/// # Errors
-/// When the system gives no signal watch.
 pub(super) fn watch() -> io::Result<impl FnOnce(&SyncSender<News>) + Send + 'static> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut stop, mut go_on) = {
@@ -38,18 +35,12 @@ pub(super) fn watch() -> io::Result<impl FnOnce(&SyncSender<News>) + Send + 'sta
 }
 
 /// What the key Ctrl-Z would have done.
-///
-/// # Errors
-/// When the system does not take the signal.
 pub(super) fn ask() -> io::Result<()> {
     Ok(kill_current_process_group(Signal::TSTP)?)
 }
 
 /// Stops this process until somebody lets it go on. May return a moment before it has stopped, so
 /// nothing is drawn until [`News::GoOn`].
-///
-/// # Errors
-/// When the system does not take the signal.
 pub(super) fn stop() -> io::Result<()> {
     Ok(kill_process(getpid(), Signal::STOP)?)
 }

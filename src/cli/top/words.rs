@@ -11,10 +11,8 @@ use crate::base::units;
 
 /// Seconds that shipping may be behind before it is worth a word.
 const BEHIND_MAX_S: u64 = 60;
-/// Reasons that are named.
 const REASONS_MAX: usize = 5;
 
-/// Whose figures these are.
 pub(super) fn head(state: &State, width: u16) -> Line<'static> {
     let mut pieces = vec![Piece::new(Tone::Strong, "lbproxy top")];
     match &state.figures {

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use super::model::{Board, Form, Metric, Panel, Term, Value};
 use super::{OLDEST, Product, osd};
 
-/// Its head.
 const HEAD: &str = "\
 # Boards
 
@@ -67,7 +66,6 @@ pub fn markdown(boards: &[Board]) -> String {
     page
 }
 
-/// A panel's row.
 fn row(panel: &Panel) -> String {
     let metrics: Vec<_> = panel.metrics.iter().map(metric).collect();
     let splits: Vec<_> = panel.splits.iter().map(|split| format!("`{}`", split.field)).collect();
@@ -104,7 +102,6 @@ fn row(panel: &Panel) -> String {
     format!("| {} | {data} | {shows} | {form} | {osd} |\n", panel.title)
 }
 
-/// A metric in words.
 fn metric(metric: &Metric) -> String {
     let terms = |terms: &[Term]| {
         let each = terms.iter().map(|term| match term {

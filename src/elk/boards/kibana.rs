@@ -79,7 +79,6 @@ fn links(boards: &[Board], board: &Board) -> Value {
     })
 }
 
-/// Ways into Discover.
 fn discover(board: &Board) -> Value {
     json!({
         "id": "discover", "title": "Discover", "hide_title": true,
@@ -325,7 +324,6 @@ pub fn finish(boards: &'static [Board], compiled: &str) -> Result<String, String
     Ok(lines(objects))
 }
 
-/// One dashboard.
 fn finished(board: &'static Board, compiled: &Value) -> Option<Value> {
     let mut attributes = compiled["attributes"].clone();
     let mut panels: Vec<Value> = serde_json::from_str(attributes["panelsJSON"].as_str()?).ok()?;

@@ -84,7 +84,6 @@ fn queries(parts: &[Kql]) -> Vec<Value> {
 
 /// What was read of a filter.
 struct Parser<'t> {
-    /// Its text.
     lexer: Lexer<'t>,
 }
 

@@ -68,7 +68,6 @@ fn version(product: Product, kind: &str) -> Option<&'static str> {
     versions.iter().find(|(known, _)| *known == kind).map(|(_, version)| *version)
 }
 
-/// A saved object.
 fn object(product: Product, kind: &str, id: &str, attributes: &Value, references: &Value) -> Value {
     let version = version(product, kind).unwrap_or_default();
     let mut object =
@@ -83,7 +82,6 @@ fn object(product: Product, kind: &str, id: &str, attributes: &Value, references
     object
 }
 
-/// Objects as lines.
 fn lines(objects: impl IntoIterator<Item = Value>) -> String {
     objects.into_iter().map(|object| object.to_string() + "\n").collect()
 }
@@ -103,7 +101,6 @@ fn search_source(dataset: Dataset, filter: &str) -> (Value, Value) {
     (json!({ "searchSourceJSON": source.to_string() }), reference)
 }
 
-/// A saved search.
 fn search(product: Product, id: &str, (title, note): (&str, &str), panel: &Panel) -> Value {
     let Form::Records(columns) = panel.form else { return Value::Null };
     let (meta, reference) = search_source(panel.dataset, panel.filter);

@@ -23,15 +23,11 @@ pub(super) const ANSWER_BYTES_MAX: usize = 64 << 20;
 pub(super) struct Wire {
     /// What paths stand below; ends with a slash.
     base: Url,
-    /// The connections.
     http: reqwest::Client,
 }
 
 impl Wire {
     /// To a node of a configuration; connects to nothing.
-    ///
-    /// # Errors
-    /// A certificate that cannot be read or used.
     pub(super) fn new(config: &Elasticsearch, url: &Url) -> Result<Self, ClientError> {
         let mut base = url.clone();
         if !base.path().ends_with('/') {
@@ -67,9 +63,6 @@ impl Wire {
     }
 
     /// A request for what is at `path`.
-    ///
-    /// # Errors
-    /// A path that no URL can have.
     pub(super) fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, Problem> {
         let method = match method {
             Method::Get => reqwest::Method::GET,
@@ -104,9 +97,6 @@ pub(super) async fn read_body(mut answer: Response) -> Result<Vec<u8>, Problem> 
 }
 
 /// Whether so much is read of an answer.
-///
-/// # Errors
-/// When it is more.
 fn check_length(bytes: u64) -> Result<(), Problem> {
     if bytes <= ANSWER_BYTES_MAX as u64 {
         return Ok(());

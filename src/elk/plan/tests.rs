@@ -26,7 +26,6 @@ fn all(product: Product) -> Vec<Artefact> {
     wanted(&server, Settings { retention: &retention, credentials, rights, streams: &streams })
 }
 
-/// One of them.
 fn artefact(product: Product, api: Api, name: &str) -> Artefact {
     let mut all = all(product).into_iter();
     all.find(|artefact| artefact.api == api && artefact.name == name).unwrap()

@@ -25,9 +25,8 @@ pub(super) struct Imported {
     errors: BTreeMap<Key, String>,
     /// Whether nothing was created because of them.
     pub(super) is_held_back: bool,
-    /// Objects that were created.
     created: BTreeSet<Key>,
-    /// Those of them that have another id here.
+    /// Those of the created that have another id here.
     moved: BTreeMap<Key, String>,
 }
 

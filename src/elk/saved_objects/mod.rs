@@ -39,10 +39,8 @@ const FIND: &str = "type=dashboard&type=visualization&type=search&fields=descrip
 /// Where the address comes from.
 const URL_KEYS: &str = "telemetry.elasticsearch.dashboards.url or --dashboards-url";
 
-/// A server of dashboards.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target<'a> {
-    /// The way to it.
     pub(crate) client: &'a Client,
     /// Kibana's space or OpenSearch Dashboards' tenant; the default one when absent.
     pub(crate) space: Option<&'a str>,
@@ -53,7 +51,6 @@ pub(crate) struct Target<'a> {
 /// One object and what is to be done about it.
 #[derive(Debug)]
 pub(crate) struct Step {
-    /// It.
     pub(crate) object: Object,
     /// What is to be done.
     pub(crate) action: Action,
@@ -64,9 +61,7 @@ pub(crate) struct Step {
 pub(crate) struct Plan {
     /// Which dashboards answer; `None` when they do not say.
     pub(crate) product: Option<Product>,
-    /// Their version.
     pub(crate) version: Option<Version>,
-    /// The steps.
     pub(crate) steps: Vec<Step>,
     /// What a person has to know or mend.
     pub(crate) findings: Vec<Finding>,
@@ -92,9 +87,6 @@ impl Target<'_> {
     }
 
     /// Sends a request; its answer as JSON, or null for what is none.
-    ///
-    /// # Errors
-    /// See [`Client::call`].
     async fn ask(&self, method: Method, path: &str, body: Body) -> Result<(Reply, Value), Problem> {
         let (content, body) = match body {
             Body::None => (String::new(), String::new()),
@@ -117,9 +109,7 @@ impl Target<'_> {
 
 /// The body of a request.
 enum Body {
-    /// None.
     None,
-    /// JSON.
     Json(Value),
     /// A form, whole.
     Form(String),
@@ -135,9 +125,6 @@ pub(crate) async fn survey(target: Target<'_>, mode: Mode) -> Plan {
 }
 
 /// Reads what is there into a plan.
-///
-/// # Errors
-/// What keeps it from that.
 async fn look(target: Target<'_>, mode: Mode, plan: &mut Plan) -> Result<(), Finding> {
     let url = target.client.url();
     let (_, status) = match target.ask(Method::Get, "/api/status", Body::None).await {
@@ -166,9 +153,6 @@ async fn look(target: Target<'_>, mode: Mode, plan: &mut Plan) -> Result<(), Fin
 }
 
 /// Compares each object with what is there.
-///
-/// # Errors
-/// When that cannot be seen.
 async fn steps(target: Target<'_>, mode: Mode) -> Result<Vec<Step>, Finding> {
     let url = target.client.url();
     let objects = object::all(target.product);
@@ -213,9 +197,6 @@ async fn steps(target: Target<'_>, mode: Mode) -> Result<Vec<Step>, Finding> {
 }
 
 /// What an older lbproxy has put and this one has no more.
-///
-/// # Errors
-/// When that cannot be seen.
 async fn left_over(target: Target<'_>, steps: &[Step]) -> Result<Vec<Object>, Finding> {
     let wanted: Vec<_> = steps.iter().map(|step| step.object.clone()).collect();
     let mut found = Vec::new();

@@ -18,7 +18,6 @@ const MARK: &str = " [managed by lbproxy: ";
 const REVISION: &str = ", revision ";
 /// What all ids of ours begin with but those of views.
 const ID_START: &str = "lbproxy-";
-/// The type of views.
 pub(super) const VIEW: &str = "index-pattern";
 /// Types, in the order in which they are told.
 const KINDS: [&str; 4] = [VIEW, "search", "visualization", "dashboard"];
@@ -30,7 +29,6 @@ pub(super) const ASKED: [&str; 3] = ["title", "description", "fieldFormatMap"];
 pub(crate) struct Object {
     /// Its type, in the API's words.
     pub(crate) kind: String,
-    /// Its id.
     pub(crate) id: String,
     /// It, with its mark.
     pub(crate) body: Value,
@@ -40,7 +38,6 @@ pub(crate) struct Object {
     unmarked: [Value; 3],
 }
 
-/// What a mark says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Mark {
     /// Checksum of what was imported.

@@ -56,15 +56,10 @@ fn append(lane: &mut Lane, stream: u8, payload: &[u8]) -> Appended {
 /// An entry, owned.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Owned {
-    /// As in [`super::Entry`].
     epoch: u16,
-    /// As in [`super::Entry`].
     lane: u8,
-    /// As in [`super::Entry`].
     stream: u8,
-    /// As in [`super::Entry`].
     seq: u64,
-    /// As in [`super::Entry`].
     payload: Vec<u8>,
 }
 

@@ -21,15 +21,12 @@ pub(super) struct Action {
     pub(super) id: Option<String>,
     /// Whether it creates; the mock does nothing else.
     pub(super) is_create: bool,
-    /// The document.
     pub(super) source: Bytes,
 }
 
-/// An action line.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Line<'a> {
-    /// Stores a new document.
     #[serde(borrow)]
     Create(Meta<'a>),
     /// Stores a document, whether it is new or not.
@@ -44,7 +41,6 @@ struct Meta<'a> {
     /// Stream or index.
     #[serde(rename = "_index", borrow)]
     index: Option<Cow<'a, str>>,
-    /// Id.
     #[serde(rename = "_id", borrow)]
     id: Option<Cow<'a, str>>,
 }
@@ -77,7 +73,6 @@ pub(super) fn read(body: &Bytes, target: Option<&str>) -> Result<Vec<Action>, Re
     Ok(actions)
 }
 
-/// Reads an action line.
 fn read_line(line: &[u8], number: usize, target: Option<&str>) -> Result<Action, Refusal> {
     let malformed = |error| format!("Malformed action/metadata line [{number}]: {error}");
     let line = serde_json::from_slice(line).map_err(|e| Refusal::illegal(&malformed(e)))?;

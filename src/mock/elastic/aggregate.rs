@@ -13,7 +13,6 @@ pub(super) fn aggregate(wanted: &Value, found: &[&Found<'_>]) -> Option<Map<Stri
     figures.map(|(name, wanted)| Some((name.clone(), figure(wanted, found)?))).collect()
 }
 
-/// One of them.
 fn figure(wanted: &Value, found: &[&Found<'_>]) -> Option<Value> {
     let (kind, of) = wanted.as_object()?.iter().find(|(kind, _)| *kind != "aggs")?;
     let below = &wanted["aggs"];

@@ -23,7 +23,6 @@ const OPAQUE_ID: HeaderName = HeaderName::from_static("x-opaque-id");
 /// What a connection knows of its node.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// Which node it is.
     pub(super) node: usize,
     /// How many nodes there are.
     pub(super) nodes: usize,
@@ -132,7 +131,6 @@ fn unpack(
     request::unpack(&parts.headers, body, bytes_max).map_err(refuse)
 }
 
-/// Answers a bulk request.
 async fn bulk(
     session: &Session,
     parts: &http::request::Parts,
@@ -182,7 +180,6 @@ async fn bulk(
     heard.await.unwrap_or(Heard::Close)
 }
 
-/// Answers any other request.
 fn plain(session: &Session, parts: &http::request::Parts, target: &Target, body: &[u8]) -> Heard {
     let mut state = session.shared.lock();
     let state = &mut *state;
@@ -211,7 +208,6 @@ fn plain(session: &Session, parts: &http::request::Parts, target: &Target, body:
     }
 }
 
-/// Says it.
 async fn respond(
     heard: Heard,
     product: Product,

@@ -26,9 +26,7 @@ use super::{ItemOutcome, Reply, Step, Storing, filter};
 pub(super) struct Job {
     /// Script, store, tasks.
     pub(super) shared: Arc<Shared>,
-    /// Node that received it.
     pub(super) node: usize,
-    /// Its `X-Opaque-Id`.
     pub(super) opaque_id: Option<String>,
     /// Length of its body, unpacked.
     pub(super) body_bytes: usize,
@@ -36,7 +34,6 @@ pub(super) struct Job {
     pub(super) actions: Vec<Action>,
     /// What is done to it.
     pub(super) step: Step,
-    /// Its `filter_path`.
     pub(super) filters: Option<String>,
     /// Whether it writes to data streams only.
     pub(super) requires_stream: bool,
@@ -47,7 +44,6 @@ pub(super) struct Job {
 /// What the caller of a bulk request hears.
 #[derive(Debug)]
 pub(super) enum Heard {
-    /// An answer.
     Answer(u16, Bytes),
     /// The first half of it.
     Half(Bytes),
@@ -79,7 +75,6 @@ impl From<Refusal> for Heard {
 pub(super) struct Listed {
     /// Where it stands.
     shared: Arc<Shared>,
-    /// Its number.
     number: u64,
 }
 

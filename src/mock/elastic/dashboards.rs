@@ -17,7 +17,6 @@ use super::state::State;
 use super::store::NAMES_MAX;
 use super::{Product, request};
 
-/// Spaces that there are.
 const SPACES: [&str; 2] = ["default", "operations"];
 /// Types that both products know.
 const TYPES: [&str; 3] = ["dashboard", "index-pattern", "search"];
@@ -39,7 +38,6 @@ pub(super) fn is_for(state: &State, target: &Target) -> bool {
     state.dashboards.version.is_some() && target.segments.first().is_some_and(is_api)
 }
 
-/// Answers a request.
 pub(super) fn answer(
     state: &mut State,
     parts: &http::request::Parts,
@@ -101,12 +99,10 @@ pub(super) fn answer(
     }
 }
 
-/// It is done.
 fn fine(answer: &Value) -> Heard {
     Heard::Answer(200, answer.to_string().into())
 }
 
-/// It is refused.
 fn refusal(status: u16, message: &str) -> Heard {
     let error = http::StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason());
     let body = json!({ "statusCode": status, "error": error, "message": message });
@@ -182,7 +178,6 @@ fn file<'a>(parts: &http::request::Parts, body: &'a [u8]) -> Option<&'a str> {
     is_file.then_some(lines)
 }
 
-/// Imports lines.
 fn import(
     objects: &mut BTreeMap<String, Value>,
     scripted: &BTreeMap<String, Value>,

@@ -22,7 +22,6 @@ use crate::base::instant::parse_rfc3339;
 pub(super) struct Found<'a> {
     /// Index it is in.
     pub(super) index: &'a str,
-    /// Its id.
     pub(super) id: &'a str,
     /// It; null when documents are not kept.
     pub(super) source: Value,

@@ -184,13 +184,10 @@ pub fn start(options: Options) -> io::Result<Running> {
 /// One address the mock listens on.
 #[derive(Debug)]
 struct Node {
-    /// Its ordinal.
     number: usize,
-    /// What all nodes share.
     shared: Arc<Shared>,
     /// How it is out of order.
     outage: watch::Receiver<Outage>,
-    /// Its socket.
     listener: std::net::TcpListener,
 }
 

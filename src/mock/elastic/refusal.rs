@@ -8,9 +8,7 @@ use super::{ItemOutcome, Product};
 /// An answer that a request is refused with.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    /// Status.
     pub(super) status: u16,
-    /// Body.
     pub(super) body: Bytes,
 }
 
@@ -27,7 +25,6 @@ impl Refusal {
         Self::plain(status, &json!({ "error": error, "status": status }))
     }
 
-    /// One with this body.
     fn plain(status: u16, body: &Value) -> Self {
         Self { status, body: body.to_string().into() }
     }

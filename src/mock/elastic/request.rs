@@ -25,9 +25,6 @@ pub(super) enum Unread {
 }
 
 /// Reads `body` to its end, `bytes_max` of it at most.
-///
-/// # Errors
-/// See [`Unread`].
 pub(super) async fn read(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, Unread> {
     let mut read = BytesMut::new();
     let mut is_too_long = false;
@@ -45,9 +42,6 @@ pub(super) async fn read(body: &mut Incoming, bytes_max: usize) -> Result<Bytes,
 
 /// Unpacks `body` when its fields say so. Other codings than gzip are not looked at, as in the real
 /// servers.
-///
-/// # Errors
-/// See [`Unread`].
 pub(super) fn unpack(headers: &HeaderMap, body: Bytes, bytes_max: usize) -> Result<Bytes, Unread> {
     if text(headers, &CONTENT_ENCODING) != Some("gzip") {
         return Ok(body);
@@ -65,9 +59,6 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Optio
 }
 
 /// Checks that the format of a body, and of the answer that is wanted, are known to `product`.
-///
-/// # Errors
-/// What the real servers say.
 pub(super) fn check_format(
     product: Product,
     headers: &HeaderMap,
@@ -123,7 +114,6 @@ pub(super) fn is_allowed(wanted: Option<&Credentials>, headers: &HeaderMap) -> b
 pub(super) struct Target {
     /// Segments of the path; none for `/`.
     pub(super) segments: Vec<String>,
-    /// Parameters.
     pub(super) parameters: Vec<(String, String)>,
 }
 
@@ -180,9 +170,6 @@ const BULK_PARAMETERS_ELASTIC: [&str; 3] =
     ["require_data_stream", "include_source_on_error", "list_executed_pipelines"];
 
 /// Checks the parameters of a bulk request.
-///
-/// # Errors
-/// Names the first that is not known.
 pub(super) fn check_bulk_parameters(
     product: Product,
     path: &str,

@@ -144,9 +144,6 @@ pub(super) fn refresh(state: &mut State, expression: &str) -> Answer {
 }
 
 /// The indices that an expression names.
-///
-/// # Errors
-/// When it names one that is not there.
 fn named<'a>(state: &'a State, expression: &str) -> Result<Vec<&'a Index>, Refusal> {
     let is_absent = |name: &&str| !name.contains('*') && state.store.indices(name).is_empty();
     match expression.split(',').find(is_absent) {
@@ -217,7 +214,6 @@ fn shards(count: usize) -> Value {
     json!({ "total": count, "successful": count, "skipped": 0, "failed": 0 })
 }
 
-/// Reads a body.
 fn read_json(body: &[u8]) -> Answer {
     serde_json::from_slice(body)
         .map_err(|e| Refusal::exception(400, "parsing_exception", &e.to_string()))

@@ -46,10 +46,6 @@ impl Setup {
         self.kept.get(path).map(|(body, _)| body)
     }
 
-    /// Keeps something.
-    ///
-    /// # Errors
-    /// When there is no more room.
     pub(super) fn put(&mut self, path: &str, body: Value) -> Result<(), Refusal> {
         if self.kept.len() >= NAMES_MAX && !self.kept.contains_key(path) {
             return Err(Refusal::illegal("the mock keeps no more"));
@@ -126,9 +122,6 @@ pub(super) fn answer(
 }
 
 /// Whether a template can be put beside the others, and what it is composed of is there.
-///
-/// # Errors
-/// What the real servers say.
 pub(super) fn check_template(state: &State, name: &str, template: &Value) -> Result<(), Refusal> {
     let texts = |value: &Value| -> Vec<String> {
         let items = value.as_array().into_iter().flatten();
@@ -345,7 +338,6 @@ fn user(state: &State) -> String {
     }
 }
 
-/// Security of OpenSearch.
 fn open_security(
     state: &mut State,
     method: &str,
@@ -369,7 +361,6 @@ fn open_security(
     }
 }
 
-/// Security of Elasticsearch.
 fn security(
     state: &mut State,
     method: &str,
@@ -441,12 +432,10 @@ fn removed(state: &mut State, path: &str) -> Answer {
     }
 }
 
-/// It is done.
 fn acknowledged() -> Value {
     json!({ "acknowledged": true })
 }
 
-/// It is not there.
 fn missing(reason: &str) -> Refusal {
     Refusal::exception(404, "resource_not_found_exception", reason)
 }

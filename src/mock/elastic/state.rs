@@ -14,24 +14,18 @@ use super::{Credentials, Options, Product, Seen, Step};
 /// A bulk request that is still running.
 #[derive(Debug)]
 pub(super) struct Task {
-    /// Node it runs on.
     pub(super) node: usize,
-    /// Its `X-Opaque-Id`.
     pub(super) opaque_id: Option<String>,
     /// Length of its body, unpacked.
     pub(super) body_bytes: usize,
-    /// What it writes to.
     pub(super) description: String,
-    /// When it began.
     pub(super) started: std::time::SystemTime,
     /// Lets it go on when it is held.
     pub(super) held: Option<oneshot::Sender<()>>,
 }
 
-/// What is shared.
 #[derive(Debug)]
 pub(super) struct State {
-    /// Which server is played.
     pub(super) product: Product,
     /// What callers must prove.
     pub(super) credentials: Option<Credentials>,
@@ -41,7 +35,6 @@ pub(super) struct State {
     pub(super) steps: VecDeque<Step>,
     /// Step of those after them.
     pub(super) default: Step,
-    /// What is stored.
     pub(super) store: Store,
     /// What set-up has left, and what it may do.
     pub(super) setup: Setup,
@@ -57,9 +50,7 @@ pub(super) struct State {
     last_id: u64,
     /// Requests received, while there is room.
     pub(super) seen: Vec<Seen>,
-    /// How many are kept.
     pub(super) recorded_max: usize,
-    /// Requests received.
     pub(super) requests: u64,
     /// Bulk requests whose caller waits.
     pub(super) in_flight: usize,

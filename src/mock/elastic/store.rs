@@ -39,30 +39,24 @@ pub struct Stored {
     pub times: u32,
 }
 
-/// One document.
 #[derive(Debug)]
 struct Document {
     /// Its place among all that were stored, from 0.
     seq: u64,
     /// As it came; empty when documents are not kept.
     source: Bytes,
-    /// Times it was sent.
     times: u32,
 }
 
-/// One index.
 #[derive(Debug)]
 pub(super) struct Index {
-    /// Its name.
     pub(super) name: String,
-    /// What is in it.
     documents: HashMap<Box<str>, Document>,
     /// Searches find documents whose `seq` is less.
     searchable: u64,
 }
 
 impl Index {
-    /// An empty one.
     fn new(name: String) -> Self {
         Self { name, documents: HashMap::new(), searchable: 0 }
     }
@@ -108,12 +102,10 @@ pub(super) struct Target {
     failures: Index,
 }
 
-/// Everything stored.
 #[derive(Debug)]
 pub(super) struct Store {
     /// Which server is played: it names backing indices.
     product: Product,
-    /// Templates by name.
     pub(super) templates: BTreeMap<String, Value>,
     /// Data streams and plain indices by name.
     pub(super) targets: BTreeMap<String, Target>,
@@ -128,7 +120,6 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// An empty one.
     pub(super) fn new(product: Product, bytes_max: usize, keeps_sources: bool) -> Self {
         Self {
             product,
@@ -147,7 +138,6 @@ impl Store {
         self.bytes.saturating_add(more) <= self.bytes_max
     }
 
-    /// What a document costs.
     fn cost(&self, id: &str, source_bytes: usize) -> usize {
         id.len() + ENTRY_BYTES + if self.keeps_sources { source_bytes } else { 0 }
     }

@@ -29,16 +29,12 @@ pub(super) enum Failure {
 /// The sending side of an open connection.
 #[derive(Debug)]
 enum Sender {
-    /// HTTP/1.1.
     Http1(http1::SendRequest<PacedBody>),
-    /// HTTP/2.
     Http2(http2::SendRequest<PacedBody>),
 }
 
-/// One connection.
 #[derive(Debug)]
 pub(super) struct Client {
-    /// The generator.
     shared: Rc<Shared>,
     /// The connection, when one is open.
     sender: Option<Sender>,
@@ -104,7 +100,6 @@ impl Client {
         }
     }
 
-    /// Opens a connection.
     async fn open(&self) -> Result<Sender, Box<dyn std::error::Error>> {
         let stream = TcpStream::connect(self.shared.options.target).await?;
         stream.set_nodelay(true)?;

@@ -164,7 +164,6 @@ pub struct Report {
 /// A running generator; stops when dropped.
 #[derive(Debug)]
 pub struct Running {
-    /// Counters.
     counters: Arc<Counters>,
     /// Tells connections to end.
     stop: watch::Sender<bool>,
@@ -200,7 +199,6 @@ impl Running {
         self.join()
     }
 
-    /// Waits for the thread.
     fn join(&mut self) -> io::Result<Report> {
         let thread = self.thread.take().ok_or_else(|| io::Error::other("the traffic has ended"))?;
         thread.join().map_err(|_| io::Error::other("the traffic generator ended with a panic"))?
@@ -237,19 +235,14 @@ pub fn start(options: Options) -> io::Result<Running> {
 /// What all connections of a generator share; lives on its thread.
 #[derive(Debug)]
 struct Shared {
-    /// What to do.
     options: Options,
     /// Sum of the weights.
     weights: u32,
-    /// When it began.
     start: Instant,
     /// Number of the next request.
     next: Cell<u64>,
-    /// Counters.
     counters: Arc<Counters>,
-    /// Latencies.
     latency_us: RefCell<Histogram<u64>>,
-    /// Recorded exchanges.
     exchanges: RefCell<Vec<Exchange>>,
 }
 

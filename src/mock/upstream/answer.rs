@@ -19,7 +19,6 @@ use super::{Seen, State};
 /// One connection of the mock.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// The mock.
     pub(super) state: Rc<State>,
     /// The socket, shared with the HTTP library.
     pub(super) socket: Socket,
@@ -27,7 +26,6 @@ pub(super) struct Session {
     pub(super) plan: RefCell<Option<Plan>>,
     /// Ordinal of the connection.
     pub(super) id: u64,
-    /// Caller.
     pub(super) peer: SocketAddr,
 }
 

@@ -21,19 +21,13 @@ pub type Fields = Vec<(String, String)>;
 pub(super) struct Received {
     /// Its first bytes, [`BODY_BYTES_MAX`] at most.
     start: Vec<u8>,
-    /// Its length.
     pub(super) bytes: u64,
-    /// Its CRC-32C.
     pub(super) crc32c: u32,
-    /// Its trailer fields.
     trailers: Fields,
 }
 
 impl Received {
     /// Reads `body` to its end; keeps its start when `keeps`.
-    ///
-    /// # Errors
-    /// When the body is broken off or malformed.
     pub(super) async fn read(body: &mut Incoming, keeps: bool) -> Result<Self, hyper::Error> {
         let mut received = Self::default();
         while let Some(frame) = next_frame(body).await {
@@ -100,26 +94,21 @@ fn raw_fields(head: &[u8], request: &http::request::Parts) -> Option<Fields> {
 /// The JSON document of one request.
 #[derive(Debug, Serialize)]
 struct Echo<'a> {
-    /// Name of this mock.
     name: &'a str,
     /// Ordinal of the request at this mock, from 1.
     request: u64,
     /// Wall time at which the request was complete.
     timestamp: &'a str,
-    /// Method.
     method: &'a str,
     /// Path, as it came.
     path: &'a str,
     /// Query, as it came.
     query: Option<&'a str>,
-    /// HTTP version.
     version: &'a str,
     /// Fields, as they came.
     headers: &'a Fields,
-    /// Trailer fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     trailers: &'a Fields,
-    /// Address of the caller.
     peer: SocketAddr,
     /// Ordinal of the connection at this mock, from 1.
     connection: u64,
@@ -134,11 +123,9 @@ struct Echo<'a> {
 /// Who answers and who asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
-    /// Name of the mock.
     pub(super) name: &'a str,
     /// Ordinal of the request.
     pub(super) request: u64,
-    /// Caller.
     pub(super) peer: SocketAddr,
     /// Ordinal of the connection.
     pub(super) connection: u64,

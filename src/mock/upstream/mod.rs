@@ -127,12 +127,9 @@ pub struct Seen {
     pub connection: u64,
 }
 
-/// What the mock counts.
 #[derive(Debug, Default)]
 struct Counts {
-    /// Requests received.
     requests: Cell64,
-    /// Connections accepted.
     connections: Cell64,
     /// Connections open now.
     open: Cell64,
@@ -140,29 +137,20 @@ struct Counts {
     refused: Cell64,
 }
 
-/// Requests that were recorded.
 #[derive(Debug)]
 struct Recorder {
-    /// How many are kept.
     most: usize,
-    /// They.
     seen: Mutex<Vec<Seen>>,
 }
 
 /// What all connections of a mock share; lives on its thread.
 #[derive(Debug)]
 struct State {
-    /// Name.
     name: String,
-    /// Script of every request.
     script: Script,
-    /// Chances.
     imperfection: Imperfection,
-    /// Their source.
     rng: RefCell<fastrand::Rng>,
-    /// Counters.
     counts: Arc<Counts>,
-    /// Recorded requests.
     recorder: Arc<Recorder>,
 }
 
@@ -173,7 +161,6 @@ impl State {
         self.counts.requests.value()
     }
 
-    /// Whether requests are recorded.
     fn records(&self) -> bool {
         self.recorder.most > 0
     }
@@ -197,13 +184,9 @@ impl State {
 /// A running mock; stops when dropped.
 #[derive(Debug)]
 pub struct Running {
-    /// Its thread.
     thread: Thread,
-    /// Where it listens.
     address: SocketAddr,
-    /// Counters.
     counts: Arc<Counts>,
-    /// Recorded requests.
     recorder: Arc<Recorder>,
 }
 

@@ -17,11 +17,9 @@ const MALFORMED: &[u8] = b"HTTP/1.1 2OO Fine\r\ncontent length 0\r\n\r\n";
 /// A whole answer, ready to be played.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// Interim responses.
     interim: Vec<u8>,
     /// Status line and fields.
     head: Vec<u8>,
-    /// Body.
     parts: Parts,
     /// Pause before each chunk but the first.
     pause: Duration,
@@ -29,7 +27,6 @@ pub(super) struct Plan {
     is_chunked: bool,
     /// Trailer fields, without the last empty line.
     trailers: Vec<u8>,
-    /// How it breaks off.
     fault: Option<Fault>,
     /// What becomes of the connection.
     after: After,
@@ -40,9 +37,7 @@ pub(super) struct Plan {
 pub(super) enum End {
     /// Serves the next request.
     KeepAlive,
-    /// Closes.
     Close,
-    /// Resets.
     Reset,
 }
 

@@ -172,7 +172,6 @@ impl Script {
         Ok(())
     }
 
-    /// Sets one key.
     fn apply(&mut self, key: &str, value: &str) -> Result<(), Mistake> {
         let bytes = percent_decode(value);
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -235,7 +234,6 @@ impl Value<'_> {
         number.ok_or_else(|| format!("{:?} is no number from {least} to {most}", self.text))
     }
 
-    /// A duration.
     fn delay(&self) -> Result<Duration, String> {
         match units::parse_duration(self.text) {
             Some(delay) if delay <= DELAY_MAX => Ok(delay),
@@ -244,20 +242,17 @@ impl Value<'_> {
         }
     }
 
-    /// A size.
     fn bytes(&self) -> Result<u64, String> {
         units::parse_bytes(self.text)
             .ok_or_else(|| format!("{:?} is no size; write 100B or 64KiB", self.text))
     }
 
-    /// One of several words.
     fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, String> {
         words.iter().find(|(word, _)| *word == self.text).map(|&(_, value)| value).ok_or_else(
             || format!("{:?} is none of {}", self.text, names(words.iter().map(|row| row.0))),
         )
     }
 
-    /// A header field.
     fn field(&self) -> Result<(String, String), String> {
         let (name, value) = self
             .text

@@ -25,7 +25,6 @@ pub(super) struct Socket {
 /// What clones share.
 #[derive(Debug)]
 struct Inner {
-    /// The stream.
     stream: TcpStream,
     /// Bytes of the request under way, while they may be its head; `None` when nobody looks.
     head: RefCell<Option<Vec<u8>>>,

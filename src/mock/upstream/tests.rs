@@ -17,7 +17,6 @@ fn connect(mock: &Running) -> TcpStream {
     stream
 }
 
-/// How a connection ended.
 #[derive(Debug, PartialEq, Eq)]
 enum Ended {
     Closed,

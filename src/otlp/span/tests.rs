@@ -11,10 +11,8 @@ use crate::record::{
     TimestampMs,
 };
 
-/// End of all records.
 const END_MS: u64 = 1_700_000_000_000;
 
-/// Spans of a record.
 fn spans_of(record: &AccessRecord<'_>) -> Vec<Span> {
     let (mut slot, mut found) = ([0; 8 * 1024], Vec::new());
     let used = record.encode(&mut slot).unwrap();
@@ -22,7 +20,6 @@ fn spans_of(record: &AccessRecord<'_>) -> Vec<Span> {
     found
 }
 
-/// An attribute as text.
 fn get(span: &Span, key: &str) -> Option<String> {
     let found = span.attributes.iter().find(|attribute| attribute.key == key)?;
     Some(match found.value.clone()?.value? {

@@ -32,14 +32,11 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// for a slow endpoint; also the longest response head.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// A connection just opened.
 #[derive(Debug)]
 pub(in crate::proxy) struct Opened {
-    /// Sends requests on it.
     pub(in crate::proxy) sender: SendRequest<RequestBody>,
     /// Name look-up; absent for an IP address.
     pub(in crate::proxy) dns: Option<Duration>,
-    /// TCP connect.
     pub(in crate::proxy) connect: Duration,
 }
 

@@ -4,7 +4,6 @@
 
 use crate::record::Reason;
 
-/// How a failure counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::proxy) enum FailureKind {
     /// No connection. No request can provoke it: it counts at once, in a row.

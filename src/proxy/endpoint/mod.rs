@@ -27,7 +27,6 @@ pub(super) struct Endpoint {
     pub(super) host: String,
     /// The host as an IP address, when it is one: no name look-up then.
     pub(super) ip: Option<IpAddr>,
-    /// TCP port.
     pub(super) port: u16,
     /// Shared by all workers.
     pub(super) outlier: Arc<Outlier>,

@@ -145,7 +145,6 @@ impl Outlier {
         }
     }
 
-    /// An attempt failed.
     pub(in crate::proxy) fn failure(&self, entry: Entry, kind: FailureKind, now_ms: u64) {
         if kind == FailureKind::Silent {
             self.timeouts.fetch_add(1, Relaxed);

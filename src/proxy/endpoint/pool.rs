@@ -18,27 +18,22 @@ use crate::proxy::body::RequestBody;
 /// Idle connections of one worker to one endpoint.
 #[derive(Debug)]
 pub(in crate::proxy) struct Pool {
-    /// Bounds.
     config: config::Pool,
     /// Oldest first.
     idle: RefCell<Vec<Idle>>,
 }
 
-/// One idle connection.
 #[derive(Debug)]
 struct Idle {
-    /// Sends requests on it.
     sender: SendRequest<RequestBody>,
     /// Since when it waits.
     since: Instant,
-    /// Requests it has carried.
     requests: u64,
     /// When it is too old.
     retires: Instant,
 }
 
 impl Pool {
-    /// An empty pool.
     pub(in crate::proxy) fn new(config: config::Pool) -> Self {
         Self { config, idle: RefCell::default() }
     }
@@ -81,7 +76,6 @@ impl Drop for Load {
 pub(in crate::proxy) struct Lease {
     /// Sends requests on it; `None` only once given back.
     sender: Option<SendRequest<RequestBody>>,
-    /// Its endpoint.
     pub(in crate::proxy) endpoint: Rc<Endpoint>,
     /// Requests it has carried, this one included.
     pub(in crate::proxy) requests: u64,

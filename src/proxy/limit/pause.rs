@@ -38,7 +38,6 @@ impl Pause {
         self.is_on
     }
 
-    /// Something came.
     pub(in crate::proxy) fn end(&mut self) {
         if self.is_on {
             self.is_on = false;

@@ -38,12 +38,10 @@ pub(in crate::proxy) struct Timer {
     first: Notify,
 }
 
-/// One deadline.
 #[derive(Debug, Default)]
 struct Slot {
     /// Tick at which it passes; 0 while not armed.
     due: u64,
-    /// Task to wake then.
     waker: Option<Waker>,
 }
 
@@ -102,7 +100,6 @@ impl Timer {
 /// A time limit that its holder sets, clears and polls. Not armed at first.
 #[derive(Debug)]
 pub(in crate::proxy) struct Deadline {
-    /// The table.
     timer: Rc<Timer>,
     /// Place in the table, taken at the first `set`.
     slot: Cell<Option<usize>>,
@@ -141,7 +138,6 @@ impl Deadline {
         }
     }
 
-    /// Disarms it.
     pub(in crate::proxy) fn clear(&self) {
         let Some(index) = self.slot.get() else { return };
         if let Some(slot) = self.timer.slots.borrow_mut().get_mut(index) {

@@ -60,7 +60,6 @@ enum Step {
     End(usize),
     /// A client leaves, or its time is up.
     Leave(usize),
-    /// A waiter is polled.
     Poll(usize),
     /// A worker answers its bell.
     Keep(usize),
@@ -77,7 +76,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 0..120)
 }
 
-/// Everything there is.
 struct Model {
     places: Arc<Places>,
     lines: Vec<Rc<Line>>,

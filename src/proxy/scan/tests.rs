@@ -17,7 +17,6 @@ struct Seen {
     passed: usize,
     /// Why a head was refused.
     refused: Option<Reason>,
-    /// Whether a body was.
     is_body_bad: bool,
     /// Whether the refused or unfinished head asked for JSON.
     wants_json: bool,

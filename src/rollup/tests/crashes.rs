@@ -28,10 +28,8 @@ enum Step {
     Turn,
 }
 
-/// How a run ends.
 #[derive(Debug, Clone, Copy)]
 enum End {
-    /// As it should.
     Stop,
     /// Between two turns.
     Crash,
@@ -73,9 +71,7 @@ fn runs() -> impl Strategy<Value = Vec<Run>> {
 struct World {
     dir: tempfile::TempDir,
     now_ms: u64,
-    /// Everything that ended.
     exchanges: Vec<Exchange>,
-    /// Everything that was appended.
     rows: Arc<Mutex<Vec<Vec<u8>>>>,
     /// How many rows find space.
     room: Arc<AtomicUsize>,

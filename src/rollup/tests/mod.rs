@@ -21,9 +21,7 @@ const RULES: Rules = Rules { window_ms: 60_000, grace_ms: 2_000 };
 struct Exchange {
     /// When it ended.
     time_ms: u64,
-    /// Which of the names.
     name: usize,
-    /// How long it took.
     duration_us: u64,
     /// Its status; 0 for none.
     status: u16,
@@ -32,7 +30,6 @@ struct Exchange {
 /// Service, route and endpoint of an exchange.
 type Names = (&'static [u8], Option<&'static [u8]>, Option<&'static [u8]>);
 
-/// See [`Names`].
 const NAMES: [Names; 4] = [
     (b"shop", Some(b"/cart"), Some(b"10.0.0.1:80")),
     (b"shop", Some(b"/cart"), Some(b"10.0.0.2:80")),
@@ -41,7 +38,6 @@ const NAMES: [Names; 4] = [
 ];
 
 impl Exchange {
-    /// Its record.
     fn record(&self) -> AccessRecord<'static> {
         let (service, route, endpoint) = NAMES[self.name];
         let is_new = self.duration_us.is_multiple_of(3);

@@ -28,10 +28,8 @@ pub(super) struct Found {
     has_lost_index: bool,
 }
 
-/// What failure stores hold.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
-    /// Numbers.
     numbers: BTreeMap<Lane, Runs>,
     /// Whether the credentials may not look into one.
     pub(super) is_unread: bool,
@@ -39,17 +37,13 @@ pub(super) struct Failures {
 
 /// An audit in the making.
 pub(super) struct Audit<'a> {
-    /// What is audited.
     pub(super) options: &'a Options<'a>,
-    /// What the journal says.
     pub(super) journaled: Journaled,
     /// Numbers of dead letters.
     pub(super) dead: BTreeMap<Lane, Runs>,
     /// What failure stores hold, where the server has any.
     pub(super) failures: Option<Failures>,
-    /// Asks the server.
     pub(super) asker: Asker<'a>,
-    /// What the server says.
     pub(super) lanes: BTreeMap<Lane, Found>,
     /// Told what is looked at.
     pub(super) progress: &'a mut dyn FnMut(&str),
@@ -57,9 +51,6 @@ pub(super) struct Audit<'a> {
 
 impl Audit<'_> {
     /// Asks the server about one dataset.
-    ///
-    /// # Errors
-    /// [`AuditError`].
     pub(super) async fn look_at(&mut self, dataset: Dataset) -> Result<(), AuditError> {
         self.asker.refresh(dataset).await?;
         let indices = self.asker.indices(dataset).await?;
@@ -101,10 +92,6 @@ impl Audit<'_> {
         Ok(())
     }
 
-    /// The accounts.
-    ///
-    /// # Errors
-    /// [`AuditError`].
     pub(super) async fn findings(&mut self) -> Result<Vec<Finding>, AuditError> {
         if self.accounts().iter().any(|(_, account)| !account.missing.is_empty()) {
             (self.progress)("looking for records of gaps");
@@ -132,9 +119,6 @@ impl Audit<'_> {
     }
 
     /// Asks for the failure stores of streams in which something is missing.
-    ///
-    /// # Errors
-    /// [`AuditError`].
     async fn look_into_failure_stores(&mut self) -> Result<(), AuditError> {
         let accounts = self.accounts();
         let Some(failures) = &mut self.failures else { return Ok(()) };
@@ -209,9 +193,6 @@ impl Audit<'_> {
     /// Rollups that were written again after a crash have a new number and the `_id` of the first
     /// writing, under which they are stored. Those that the journal still holds are looked up; those
     /// that it does not hold were acknowledged and are believed.
-    ///
-    /// # Errors
-    /// [`AuditError`].
     async fn find_again(&mut self, accounts: &mut [(Lane, Account)]) -> Result<(), AuditError> {
         let is_rollup = |lane: &Lane| lane.kind() == Some(Stream::Rollup);
         let missing: BTreeMap<Lane, Runs> = accounts
@@ -242,9 +223,6 @@ impl Audit<'_> {
     }
 
     /// The first holes of a lane, with their times.
-    ///
-    /// # Errors
-    /// [`AuditError`].
     async fn holes(
         &mut self,
         lane: Lane,

@@ -22,9 +22,6 @@ const FIELDS: [&str; 5] = ["instance", "epoch", "worker", "kind", "seq"];
 impl Asker<'_> {
     /// Takes note of what the failure store of a dataset's stream holds; `false` when the credentials
     /// may not look.
-    ///
-    /// # Errors
-    /// When the server cannot be asked.
     pub(super) async fn failures(
         &mut self,
         dataset: Dataset,

@@ -29,10 +29,8 @@ pub(super) struct Held {
     pub(super) last: u64,
 }
 
-/// What a journal says.
 #[derive(Debug, Default)]
 pub(super) struct Journaled {
-    /// By lane and kind.
     pub(super) lanes: BTreeMap<Lane, Held>,
     /// Dropped numbers that gap records tell of.
     pub(super) gaps: BTreeMap<Lane, Runs>,
@@ -43,9 +41,6 @@ pub(super) struct Journaled {
 }
 
 /// Reads a journal. `old_before_ms` says for each kind what is older than documents are kept.
-///
-/// # Errors
-/// When it cannot be read.
 pub(super) fn read(
     folder: &Path,
     window: Window,
@@ -101,9 +96,6 @@ fn given_out(reader: &Reader, found: &mut Journaled) {
 }
 
 /// Visits everything up to where the writer is when this comes there.
-///
-/// # Errors
-/// When a segment cannot be read.
 fn each(mut reader: Reader, visit: &mut dyn FnMut(&Entry<'_>)) -> Result<(), AuditError> {
     query::until_end(|| {
         let mut bytes = 0;
@@ -135,9 +127,6 @@ fn note_gap(entry: &Entry<'_>, gaps: &mut BTreeMap<Lane, Runs>) {
 }
 
 /// The `_id`s of records that the journal still holds, at most `most`.
-///
-/// # Errors
-/// When it cannot be read.
 pub(super) fn ids(
     folder: &Path,
     wanted: &BTreeMap<Lane, Runs>,

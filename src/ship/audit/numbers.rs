@@ -170,7 +170,6 @@ pub struct Account {
 }
 
 impl Known {
-    /// The account.
     pub(super) fn account(&self) -> Account {
         let (mut stored, mut twice) = (Runs::default(), self.doubled.clone());
         for index in &self.stored {

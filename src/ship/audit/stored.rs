@@ -43,7 +43,6 @@ pub(super) struct Span {
     pub(super) first: u64,
     /// Highest number.
     pub(super) last: u64,
-    /// Documents.
     count: u64,
     /// Sum of their numbers, as far as floating point has it.
     sum: f64,
@@ -63,7 +62,6 @@ impl Span {
 
 /// Asks a server about one namespace.
 pub(super) struct Asker<'a> {
-    /// The nodes.
     pub(super) client: &'a Client,
     /// Last part of the streams' names.
     pub(super) namespace: &'a str,
@@ -73,17 +71,11 @@ pub(super) struct Asker<'a> {
 
 impl Asker<'_> {
     /// Makes what was stored visible, where the credentials may.
-    ///
-    /// # Errors
-    /// When the server cannot be asked.
     pub(super) async fn refresh(&mut self, dataset: Dataset) -> Result<(), AuditError> {
         self.refresh_target(&dataset.data_stream(self.namespace)).await
     }
 
     /// The same of whatever can be named.
-    ///
-    /// # Errors
-    /// When the server cannot be asked.
     pub(super) async fn refresh_target(&mut self, target: &str) -> Result<(), AuditError> {
         let path = format!("/{target}/_refresh?ignore_unavailable=true&filter_path=_shards.failed");
         match self.ask(&path, None).await {
@@ -93,9 +85,6 @@ impl Asker<'_> {
     }
 
     /// Backing indices of a stream that hold a document, whoever's.
-    ///
-    /// # Errors
-    /// When the server cannot be asked.
     pub(super) async fn indices(&mut self, dataset: Dataset) -> Result<Vec<String>, AuditError> {
         let body = json!({ "aggs": { "all": { "terms": { "field": "_index", "size": 10_000 } } } });
         let answer = self.search(dataset, &[], body).await?;
@@ -108,9 +97,6 @@ impl Asker<'_> {
     }
 
     /// Lanes of an instance in one index, with the span of their numbers.
-    ///
-    /// # Errors
-    /// When the server cannot be asked.
     pub(super) async fn lanes(
         &mut self,
         dataset: Dataset,
@@ -192,9 +178,6 @@ impl Asker<'_> {
     }
 
     /// Cuts a span, and counts in each part.
-    ///
-    /// # Errors
-    /// When the server cannot be asked.
     async fn cut(
         &mut self,
         dataset: Dataset,
@@ -233,9 +216,6 @@ impl Asker<'_> {
     }
 
     /// Reads the numbers of a short span.
-    ///
-    /// # Errors
-    /// When the server cannot be asked.
     async fn read(
         &mut self,
         dataset: Dataset,
@@ -261,9 +241,6 @@ impl Asker<'_> {
     }
 
     /// What gap records tell of an instance.
-    ///
-    /// # Errors
-    /// When the server cannot be asked.
     pub(super) async fn gaps(
         &mut self,
         instance: u64,
@@ -297,9 +274,6 @@ impl Asker<'_> {
     }
 
     /// Times of the documents with these numbers, in milliseconds, over all indices.
-    ///
-    /// # Errors
-    /// When the server cannot be asked.
     pub(super) async fn times_ms(
         &mut self,
         lane: Lane,
@@ -320,9 +294,6 @@ impl Asker<'_> {
     }
 
     /// Which of these `_id`s are stored.
-    ///
-    /// # Errors
-    /// When the server cannot be asked.
     pub(super) async fn ids(
         &mut self,
         dataset: Dataset,
@@ -340,9 +311,6 @@ impl Asker<'_> {
     }
 
     /// One search in the stream of a dataset; nothing where there is no such stream.
-    ///
-    /// # Errors
-    /// When the server cannot be asked.
     async fn search(
         &mut self,
         dataset: Dataset,
@@ -363,9 +331,6 @@ impl Asker<'_> {
     }
 
     /// One request, tried again as long as that may help.
-    ///
-    /// # Errors
-    /// What the server says at last.
     pub(super) async fn ask(
         &mut self,
         path: &str,

@@ -19,7 +19,6 @@ const FRESH_NAME: &str = "dead-letters.fresh";
 /// Held by the one who sends letters again.
 const LOCK_NAME: &str = "dead-letters.lock";
 
-/// A letter.
 #[derive(Debug, serde::Deserialize)]
 pub(in crate::ship) struct Letter {
     /// Name of the data stream; empty for a record without a document.
@@ -27,13 +26,10 @@ pub(in crate::ship) struct Letter {
     /// Its `_id`.
     #[serde(rename = "_id")]
     pub(in crate::ship) id: String,
-    /// Status of the answer.
     pub(in crate::ship) status: u16,
     /// The server's word for the error.
     pub(in crate::ship) error_type: String,
-    /// Its explanation.
     pub(in crate::ship) error_reason: String,
-    /// The document.
     pub(in crate::ship) document: Box<RawValue>,
 }
 
@@ -61,15 +57,11 @@ impl Letter {
 /// The place of a letter's record in the journal.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::ship) struct Place {
-    /// Instance.
     pub(in crate::ship) instance: u64,
     /// Start.
     pub(in crate::ship) epoch: u16,
-    /// Lane.
     pub(in crate::ship) worker: u8,
-    /// Number of its kind.
     pub(in crate::ship) stream: u8,
-    /// Its number.
     pub(in crate::ship) seq: u64,
 }
 
@@ -82,10 +74,8 @@ struct Origin {
     /// Start.
     #[serde(rename = "lbproxy.epoch")]
     epoch: u16,
-    /// Lane.
     #[serde(rename = "lbproxy.worker")]
     worker: u8,
-    /// Number.
     #[serde(rename = "lbproxy.seq")]
     seq: u64,
     /// Kind, where its stream holds several.
@@ -154,9 +144,7 @@ impl Turn {
 /// What the file of dead letters will hold instead of what was read of it.
 #[derive(Debug)]
 pub(in crate::ship) struct Fresh {
-    /// Folder of the journal.
     folder: PathBuf,
-    /// The new file.
     file: File,
 }
 

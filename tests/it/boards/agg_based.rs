@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use super::figures::{Answer, Figures};
 use super::{Asked, referenced, truth};
 
-/// Asks for a visualization.
 pub(super) fn ask(asked: &Asked<'_>, object: &Value) -> Answer {
     let view = referenced(object, "kibanaSavedObjectMeta.searchSourceJSON.index");
     let source = &object["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"];

@@ -13,7 +13,6 @@ const fn path(product: Product) -> &'static str {
     }
 }
 
-/// What it holds.
 pub(super) fn text(product: Product) -> String {
     std::fs::read_to_string(rooted(path(product))).unwrap()
 }

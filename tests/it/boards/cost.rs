@@ -16,7 +16,6 @@ use super::{Asked, Objects};
 use crate::real::on_both;
 use crate::server::RealServer;
 
-/// Requests of the day.
 const REQUESTS: u64 = 100_000;
 /// Searches of each panel: the middle one counts.
 const ROUNDS: usize = 3;
@@ -95,7 +94,6 @@ fn span_ms(text: &str) -> u64 {
     (number.parse::<u64>().unwrap() * unit_ms).min(DAY_MS)
 }
 
-/// The page.
 fn page(costs: &Costs, stored: &[(Dataset, u64)], about: &str) -> String {
     let mut page = HEAD.replace("ABOUT", about);
     for (dataset, count) in stored.iter().filter(|(_, count)| *count > 0) {
@@ -152,7 +150,6 @@ fn page(costs: &Costs, stored: &[(Dataset, u64)], about: &str) -> String {
     page
 }
 
-/// Where and when.
 fn about(versions: &BTreeMap<&str, String>) -> String {
     let date = std::process::Command::new("date").args(["-u", "+%F"]).output().unwrap();
     let date = String::from_utf8(date.stdout).unwrap();

@@ -23,16 +23,13 @@ pub(super) const NAMESPACE: &str = "boards";
 const START_MS: u64 = 1_795_521_600_000;
 /// Minutes with records.
 const MINUTES: u64 = 8;
-/// Requests.
 const REQUESTS: u64 = 1_600;
 /// Requests of the same minutes a day before.
 const REQUESTS_BEFORE: u64 = 700;
-/// A day.
 pub(super) const DAY_MS: u64 = 86_400_000;
 
 /// What is stored, and what was meant to be.
 pub(super) struct Loaded {
-    /// Documents by data set.
     documents: HashMap<Dataset, Vec<Value>>,
     /// Last part of the names of its streams.
     pub(super) namespace: &'static str,
@@ -171,7 +168,6 @@ impl<'s> Maker<'s> {
         Self { server, namespace, keeps, body: String::new(), documents, counts, seq }
     }
 
-    /// Sends what was made.
     fn flush(&mut self) {
         let body = std::mem::take(&mut self.body);
         if !body.is_empty() {
@@ -209,7 +205,6 @@ impl<'s> Maker<'s> {
         }
     }
 
-    /// Requests and their rollups.
     fn exchanges(&mut self, exchanges: impl Iterator<Item = Exchange>) -> Planned {
         let mut core = Core::new(Rules { window_ms: 60_000, grace_ms: 1_000 });
         let mut planned = Planned::default();
@@ -385,7 +380,6 @@ impl<'s> Maker<'s> {
     }
 }
 
-/// Endpoints with their services.
 const ENDPOINTS: [(&str, &str); 3] =
     [("shop", "10.0.0.1:8080"), ("shop", "10.0.0.2:8080"), ("search", "10.0.0.3:9090")];
 

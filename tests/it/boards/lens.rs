@@ -7,7 +7,6 @@ use super::data::DAY_MS;
 use super::figures::{Answer, Figures};
 use super::{Asked, Objects, referenced, truth};
 
-/// Asks for a panel.
 pub(super) fn ask(asked: &Asked<'_>, dashboard: &Value, id: &str) -> Answer {
     let panels = dashboard["attributes"]["panelsJSON"].as_array().unwrap();
     let panel = panels.iter().find(|panel| panel["panelIndex"] == id).unwrap();
@@ -256,7 +255,6 @@ impl<'a> Layer<'a> {
         }
     }
 
-    /// A formula's tree.
     fn math(&self, bucket: &Value, tree: &Value) -> Option<f64> {
         if let Some(number) = tree.as_f64() {
             return Some(number);

@@ -11,7 +11,6 @@ use super::Asked;
 use super::data::DAY_MS;
 use super::figures::{Answer, Figures};
 
-/// Asks for a specification.
 pub(super) fn ask(asked: &Asked<'_>, spec: &Value) -> Answer {
     let mut figures = Figures::default();
     let first = rows_of(asked, spec, &mut figures);

@@ -30,11 +30,9 @@ use super::{reserve, tls::fixture, wait_for};
 
 /// What the receiver does with a request.
 pub(crate) enum Reply {
-    /// Takes it.
     Take,
     /// Takes all but so many spans.
     TakeAllBut(i64),
-    /// Refuses it.
     Refuse(Status),
     /// Never answers.
     Hang,
@@ -50,13 +48,11 @@ pub(crate) struct Receiver {
     runtime: Option<tokio::runtime::Runtime>,
 }
 
-/// What came.
 struct Seen {
     script: Box<Script>,
     state: Mutex<State>,
 }
 
-/// See [`Seen`].
 #[derive(Default)]
 struct State {
     requests: usize,
@@ -72,7 +68,6 @@ impl Receiver {
         Self::on(SocketAddr::from(([127, 0, 0, 1], 0)), script)
     }
 
-    /// On this address.
     pub(crate) fn on(
         address: SocketAddr,
         script: impl Fn(usize) -> Reply + Send + Sync + 'static,
@@ -112,7 +107,6 @@ impl Receiver {
         self.seen.state.lock().unwrap().fields.get(name).cloned()
     }
 
-    /// Requests so far.
     pub(crate) fn requests(&self) -> usize {
         self.seen.state.lock().unwrap().requests
     }
@@ -140,7 +134,6 @@ impl Seen {
     }
 }
 
-/// Attributes as texts.
 pub(crate) fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     let text = |attribute: &KeyValue| {
         let value = match attribute.value.clone().unwrap().value.unwrap() {

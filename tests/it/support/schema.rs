@@ -5,11 +5,9 @@ use std::sync::LazyLock;
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Value, json};
 
-/// The schema.
 static SCHEMA: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(&lbproxy::config::json_schema()).unwrap());
 
-/// YAML as JSON.
 fn to_json(yaml: &Yaml<'_>) -> Value {
     match yaml {
         Yaml::Mapping(map) => map

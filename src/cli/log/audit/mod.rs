@@ -31,7 +31,6 @@ pub(super) struct Args {
     server: Server,
 }
 
-/// Shown below `--help`.
 const EXAMPLES: &str = "\
 Examples:
   lbproxy log audit                         everything, beside a running proxy or after its end
@@ -43,9 +42,6 @@ Exit code 0: every number is accounted for. 1: something is missing or stands tw
 cannot be asked. 2: usage or configuration.";
 
 /// Compares, and prints what was found.
-///
-/// # Errors
-/// When journal or server cannot be asked.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let target = args.server.target()?;
     let (since_ms, until_ms) = args.window.bounds_ms();
@@ -73,7 +69,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if total.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Sums over accounts.
 #[derive(Debug, Default, Clone, Copy)]
 struct Total {
     /// Numbers asked about.
@@ -86,7 +81,6 @@ struct Total {
     waiting: u64,
     /// Refused for good.
     dead: u64,
-    /// In the failure store.
     failure_store: u64,
     /// Dropped and told.
     gaps: u64,
@@ -99,7 +93,6 @@ struct Total {
 }
 
 impl Total {
-    /// Adds an account.
     fn add(&mut self, account: &Account) {
         self.created += account.created;
         self.once += account.once;

@@ -12,7 +12,6 @@ use crate::ship::audit::{Finding, Hole, Options, Report};
 /// Runs of numbers that are told of one lane.
 const RUNS_MAX: usize = 5;
 
-/// Everything.
 pub(super) fn report(report: &Report, total: &Total, options: &Options<'_>) -> String {
     let mut text = String::new();
     let instances: Vec<_> =
@@ -92,7 +91,6 @@ fn more(text: &mut String, all: usize, told: usize) {
     }
 }
 
-/// Numbers of a run.
 fn numbers(first: u64, last: u64) -> String {
     if first == last {
         format!("lbproxy.seq {first}")
@@ -101,7 +99,6 @@ fn numbers(first: u64, last: u64) -> String {
     }
 }
 
-/// One hole.
 fn told(hole: &Hole) -> String {
     let Hole { first, last, after_ms, before_ms, held } = hole;
     let mut text = numbers(*first, *last);
@@ -128,7 +125,6 @@ fn equation(total: &Total) -> Equation {
     Equation { left, right, holds: total.holds() }
 }
 
-/// What to do.
 fn cures(report: &Report, total: &Total) -> Vec<String> {
     let mut cures = Vec::new();
     if total.created == 0 {

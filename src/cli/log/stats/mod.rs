@@ -35,7 +35,6 @@ pub(super) struct Args {
     place: Place,
 }
 
-/// Shown below `--help`.
 const EXAMPLES: &str = "\
 Examples:
   lbproxy log stats --since 10m
@@ -48,25 +47,17 @@ is over --since to --until, or first to last request. Trust counts every record,
 /// The quantiles that are shown.
 const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
 
-/// What was found.
 #[derive(Debug, Default)]
 struct Findings {
-    /// All requests.
     total: Group,
-    /// By value.
     groups: Option<Groups>,
     /// Times of the first and last request.
     range_ms: Option<(u64, u64)>,
     /// What the rate is over.
     span_ms: u64,
-    /// Numbers of all records.
     sequences: Sequences,
 }
 
-/// Prints the figures.
-///
-/// # Errors
-/// No journal, a wrong filter, a closed output.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let filter = super::filter(&args.filter)?;
     let (since_ms, until_ms) = args.window.bounds_ms();

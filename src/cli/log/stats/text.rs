@@ -9,9 +9,6 @@ use crate::query::{Field, Group, Groups, Lane, Records, Sequences, show};
 use crate::record::Value;
 
 /// Everything, for people.
-///
-/// # Errors
-/// A closed output.
 pub(super) fn write(
     out: &mut impl Write,
     found: Findings,
@@ -39,9 +36,6 @@ pub(super) fn write(
 }
 
 /// What all requests have in common.
-///
-/// # Errors
-/// A closed output.
 fn totals(out: &mut impl Write, total: &Group) -> std::io::Result<()> {
     let Group { success, failure, unknown, .. } = total;
     let share = percent(total.success_share());
@@ -62,9 +56,6 @@ fn totals(out: &mut impl Write, total: &Group) -> std::io::Result<()> {
 }
 
 /// A row for each group.
-///
-/// # Errors
-/// A closed output.
 fn table(out: &mut impl Write, groups: Groups, span_ms: u64, top: usize) -> std::io::Result<()> {
     let (name, beyond) = (groups.field.short, groups.beyond());
     let head = [name, "requests", "rate", "success", "2xx", "3xx", "4xx", "5xx", "none"];
@@ -110,9 +101,6 @@ fn incomplete(sequences: &Sequences) -> Vec<Lane> {
 }
 
 /// Whether the figures can be trusted.
-///
-/// # Errors
-/// A closed output.
 fn trust(out: &mut impl Write, sequences: &Sequences, records: &Records) -> anyhow::Result<()> {
     let read: u64 = sequences.lanes().map(|lane| lane.records).sum();
     let (damaged, newer) = records.unreadable();

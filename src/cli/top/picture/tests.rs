@@ -98,7 +98,6 @@ fn read(state: &mut State, columns: u16, rows: u16) -> String {
     text(drawn(state, columns, rows).backend().buffer()).join("\n")
 }
 
-/// Presses keys.
 fn press(state: &mut State, keys: &str) -> After {
     let mut after = After::Draw;
     for key in keys.chars() {
@@ -120,7 +119,6 @@ fn refused() -> Problem {
 /// A situation: its name, a state, and what must be read.
 type Situation = (&'static str, State, Vec<&'static str>);
 
-/// All of them.
 fn situations() -> Vec<Situation> {
     with_figures().into_iter().chain(without_figures()).collect()
 }

@@ -41,7 +41,6 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Where findings are gathered.
 struct Findings {
     /// The file, or `source`.
     file: String,
@@ -49,18 +48,15 @@ struct Findings {
     board: String,
     /// The panel being looked at.
     panel: String,
-    /// All so far.
     found: Vec<Finding>,
 }
 
 impl Findings {
-    /// None yet.
     fn new(file: &str) -> Self {
         let (file, found) = (file.to_owned(), Vec::new());
         Self { file, board: String::new(), panel: String::new(), found }
     }
 
-    /// One more.
     fn add(&mut self, problem: impl Into<String>, cure: impl Into<String>) {
         self.found.push(Finding {
             file: self.file.clone(),

@@ -50,7 +50,6 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
 
 /// What is known of the file as a whole.
 struct File {
-    /// Whose.
     product: Product,
     /// Type and id of every object.
     ids: HashSet<(String, String)>,
@@ -76,7 +75,6 @@ impl File {
         Self { product, ids, views: views.collect() }
     }
 
-    /// One object.
     fn object(&self, object: &Value, findings: &mut Findings) {
         text(object, "id").clone_into(&mut findings.board);
         findings.panel.clear();

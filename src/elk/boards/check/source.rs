@@ -56,7 +56,6 @@ fn layout(board: &Board, findings: &mut Findings) {
     }
 }
 
-/// One panel.
 fn panel(board: &Board, panel: &Panel, findings: &mut Findings) {
     let known = views::fields(panel.dataset);
     let view = view_id(panel.dataset);
@@ -229,7 +228,6 @@ fn day_before(panel: &Panel, findings: &mut Findings) {
     );
 }
 
-/// One metric.
 fn metric(
     panel: &Panel,
     metric: &Metric,

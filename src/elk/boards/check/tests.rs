@@ -40,7 +40,6 @@ fn a_board_without_fault_has_no_finding() {
 const fn value(value: Value, unit: Unit) -> Metric {
     metric("m", value, unit)
 }
-/// A time.
 const LATE: Metric = value(Value::Merged("lbproxy.rollup.duration_us", 99), Unit::Ms);
 /// A share whose filter is none.
 const SHARE: Metric = value(

@@ -61,7 +61,6 @@ fn order(panel: &Panel) -> String {
     }
 }
 
-/// A metric.
 fn metric(at: usize, metric: &Metric) -> Value {
     let label = metric.label;
     let of = |kind: &str, field: &str| (kind.to_owned(), json!({ "field": field }));
@@ -88,7 +87,6 @@ fn metric(at: usize, metric: &Metric) -> Value {
     json!({ "id": format!("m{at}"), "enabled": true, "type": kind, "schema": "metric", "params": params })
 }
 
-/// How it is drawn.
 fn params(panel: &Panel, kind: &str) -> Value {
     match panel.form {
         Form::Figure | Form::Records(_) => json!({

@@ -29,7 +29,6 @@ const fn format_of(unit: Unit) -> &'static str {
     }
 }
 
-/// Title of an axis.
 fn axis_title(panel: &Panel) -> String {
     let unit = panel.metrics.first().map_or("", |metric| metric.unit.as_str());
     let is_rate = panel.metrics.iter().any(|metric| metric.is_rate);

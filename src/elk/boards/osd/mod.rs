@@ -67,7 +67,6 @@ fn visualization(board: &Board, panel: &Panel) -> Value {
     saved(&id, &title, &note, &state, &no_source(), &json!([]))
 }
 
-/// A visualization.
 fn saved(
     id: &str,
     title: &str,

@@ -17,7 +17,6 @@ use super::draw;
 /// Of both Vega-Lite 4, which OpenSearch Dashboards 2.0 has, and 5.
 const SCHEMA: &str = "https://vega.github.io/schema/vega-lite/v4.json";
 
-/// A specification.
 pub(in super::super) fn spec(panel: &Panel) -> Value {
     let mut spec = json!({
         "$schema": SCHEMA,
@@ -47,7 +46,6 @@ pub(super) enum Span {
     DayBefore,
 }
 
-/// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
 
 impl Span {
@@ -67,7 +65,6 @@ impl Span {
         placeholder
     }
 
-    /// Its documents.
     fn range(self) -> Value {
         json!({ "range": { "@timestamp": self.placeholder(&true.into()) } })
     }
@@ -108,7 +105,6 @@ const fn outermost(panel: &Panel) -> &'static str {
     }
 }
 
-/// The search.
 fn body(panel: &Panel, span: Span) -> Value {
     let mut filters = vec![if is_apart(panel) {
         let both = [Span::Now.range(), Span::DayBefore.range()];
@@ -203,7 +199,6 @@ fn raw(metric: Option<&Metric>) -> Value {
     }
 }
 
-/// Documents that match.
 fn count(filter: &str) -> Value {
     json!({ "filter": kql::parse(filter).map(|filter| filter.query()).unwrap_or_default() })
 }

@@ -4,7 +4,6 @@ use super::super::model::{Board, Form, Metric, Unit, Value, metric, panel, row, 
 use super::{COUNT, OF_REQUESTS};
 use crate::record::Dataset;
 
-/// Connections.
 const CONNECTIONS: Metric = metric("connections", Value::Count(""), Unit::Count);
 
 /// See the head of this file.

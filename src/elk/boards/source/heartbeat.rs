@@ -8,7 +8,6 @@ use crate::record::Dataset;
 
 /// Checks, not changes of state.
 const CHECKS: &str = "lbproxy.kind: heartbeat and not event.action: *";
-/// Changes of state.
 const CHANGES: &str = "lbproxy.kind: heartbeat and event.action: state_change";
 
 /// Checks that found something up.

@@ -92,7 +92,6 @@ pub(super) const PROCESS: &str = "metricset.name: process";
 
 /// Good requests, as rollups have them.
 pub(super) const GOOD: Term = Term::Sum("lbproxy.rollup.outcome.success");
-/// Failed requests.
 pub(super) const FAILED: Term = Term::Sum("lbproxy.rollup.outcome.failure");
 
 /// Share of valid requests that were served.
@@ -107,12 +106,9 @@ pub(super) const BAD_SHARE: Metric = metric(
     Value::Ratio(&[FAILED], &[Term::Sum("lbproxy.rollup.requests")]),
     Unit::Share,
 );
-/// Documents of records.
 pub(super) const COUNT: Metric = metric("requests", Value::Count(""), Unit::Count);
-/// Requests.
 pub(super) const REQUESTS: Metric =
     metric("requests", Value::Sum("lbproxy.rollup.requests"), Unit::Count);
-/// Requests that failed.
 pub(super) const FAILURES: Metric =
     metric("failed", Value::Sum("lbproxy.rollup.outcome.failure"), Unit::Count)
         .in_color(color::BAD);
@@ -156,7 +152,6 @@ pub(super) const BANDWIDTH: &[Metric] = &[
         .in_color(color::QUIET),
 ];
 
-/// Latency over rollups.
 pub(super) const PERCENTILES: &[Metric] = &[P50, P95, P99];
 
 /// What narrows a board that is made of rollups.
@@ -196,7 +191,6 @@ const fn success_time(question: &'static str) -> Panel {
     .wide(24)
 }
 
-/// Latency over time.
 const LATENCY_TIME: Panel = panel(
     "latency-time",
     "How long do they wait?",
@@ -244,7 +238,6 @@ const LATENCY_HEAT: Panel = panel(
 )
 .wide(24);
 
-/// Bytes over time.
 const BANDWIDTH_TIME: Panel = panel(
     "bandwidth-time",
     "How many bytes cross?",
@@ -326,7 +319,6 @@ pub const SEARCHES: &[(Dataset, &str, Panel)] = &[
     ),
 ];
 
-/// Documents of a dataset.
 const fn records(dataset: Dataset, note: &'static str, columns: &'static [&'static str]) -> Panel {
     panel("", "", note, dataset, Form::Records(columns), &[])
 }

@@ -9,7 +9,6 @@ const fn peak(label: &'static str, field: &'static str, unit: Unit) -> Metric {
     metric(label, Value::Max(field), unit)
 }
 
-/// The newest value.
 const fn now(label: &'static str, field: &'static str, unit: Unit) -> Metric {
     metric(label, Value::Last(field), unit)
 }

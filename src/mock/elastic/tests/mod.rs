@@ -31,19 +31,15 @@ fn mock(product: Product) -> Running {
     mock
 }
 
-/// What came back.
 #[derive(Debug, PartialEq)]
 struct Reply {
-    /// Status.
     status: u16,
     /// Status line and fields, in lower case.
     head: String,
-    /// Body.
     body: Vec<u8>,
 }
 
 impl Reply {
-    /// The body as JSON.
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -96,7 +92,6 @@ fn read(stream: &mut TcpStream) -> Option<Reply> {
     Some(Reply { status, head, body })
 }
 
-/// One request, one answer.
 fn call(mock: &Running, head: &str, body: impl AsRef<[u8]>) -> Reply {
     read(&mut send(mock.address(), head, body.as_ref())).unwrap()
 }
@@ -136,7 +131,6 @@ fn ids(mock: &Running) -> Vec<String> {
     mock.documents(STREAM).into_iter().map(|stored| stored.id).collect()
 }
 
-/// Waits until `is_so`.
 fn wait(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_so() {

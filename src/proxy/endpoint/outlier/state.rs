@@ -28,7 +28,6 @@ pub(in crate::proxy) enum Cause {
 }
 
 impl Cause {
-    /// For logs.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Connect => "no connection, in a row",
@@ -53,11 +52,9 @@ pub(in crate::proxy) enum Entry {
     Open,
     /// This exchange is the trial.
     Trial,
-    /// Ejected.
     Ejected,
 }
 
-/// State of one endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     /// In rotation, after `row` failures to connect in a row.
@@ -135,7 +132,6 @@ impl State {
         }
     }
 
-    /// An attempt failed.
     pub(super) fn after_failure(self, entry: Entry, kind: FailureKind, setting: Setting) -> Self {
         let Self::Ejected { cause, doublings, until_ms } = self else {
             return self.after_failure_in_rotation(kind, setting);

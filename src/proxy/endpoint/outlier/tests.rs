@@ -103,7 +103,6 @@ fn what_the_floor_stops_is_told_until_it_is_calm() {
 /// Step of made-up time.
 const STEP_MS: u64 = 10;
 
-/// How requests are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Behaviour {
     /// Good ones with a head, bad ones with this.

@@ -7,7 +7,6 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Runs of these numbers.
 fn runs(numbers: &[u64]) -> Runs {
     let mut runs = Runs::default();
     for number in numbers {
@@ -16,7 +15,6 @@ fn runs(numbers: &[u64]) -> Runs {
     runs
 }
 
-/// The numbers of runs.
 fn numbers(runs: &Runs) -> BTreeSet<u64> {
     runs.runs().iter().flat_map(|(first, last)| *first..=*last).collect()
 }
@@ -108,7 +106,6 @@ fn each_number_has_its_place() {
     }
 }
 
-/// Some numbers.
 fn some() -> impl Strategy<Value = Vec<u64>> {
     proptest::collection::vec(1..60_u64, 0..40)
 }
