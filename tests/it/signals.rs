@@ -34,9 +34,10 @@ impl Program {
         });
     }
 
-    /// Waits for its end; whether that was a success, and what it said.
+    /// Waits for its end; whether that was a success, and what it said. Its input stays open until then:
+    /// the end of a configuration must not overtake a signal.
     fn end(mut self) -> (bool, String) {
-        drop(self.0.stdin.take());
+        let _input = self.0.stdin.take();
         let status = wait_for("the end", || self.0.try_wait().unwrap());
         let mut said = String::new();
         self.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();
