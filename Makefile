@@ -17,6 +17,7 @@ test: ## Install the real servers once, then run every test
 
 browser: ## Test the live page in a real browser; pictures in target/browser
 	scripts/parts browser
+	$$(scripts/parts where browser)/node_modules/.bin/oxlint -c tests/browser/.oxlintrc.json tests/browser src/admin/page
 	cargo test --locked --no-run --test it # builds the program as the tests have it
 	LBPROXY_BROWSER=$$(scripts/parts where browser) LBPROXY=$${CARGO_TARGET_DIR:-target}/debug/lbproxy \
 		node tests/browser/run.js

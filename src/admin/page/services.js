@@ -18,7 +18,7 @@ const MEANINGS = {
   trial: 'ejected for long enough; the next request decides',
 };
 
-export function make({ state, listen, go }, words) {
+export function make({ state, listen }, words) {
   let answer = null;
   let slot = null;
   let opened = words.get('open');

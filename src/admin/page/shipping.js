@@ -1,7 +1,7 @@
 // Shipping: the way of every record, what became of them, and what to do when they wait.
 
 import { h, set, attr } from './dom.js';
-import { count, rate, bytes, bandwidth, span, share } from './format.js';
+import { count, rate, bytes, span, share } from './format.js';
 import { chart } from './chart.js';
 
 // Seconds kept for the charts of this page.
