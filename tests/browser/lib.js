@@ -2,7 +2,8 @@
 
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import http from 'node:http';
@@ -88,6 +89,15 @@ export function folder() {
   const made = mkdtempSync(join(tmpdir(), 'lbproxy-browser-'));
   folders.push(made);
   return made;
+}
+
+/// A free port that the system gives nobody who asks for any, so that a program can have it twice.
+export async function port() {
+  const [first] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split('\t');
+  return until('a free port', () => new Promise((resolve, reject) => {
+    const number = Math.max(1024, Number(first) - 1 - Math.floor(Math.random() * 10_000));
+    const server = createServer().once('error', reject).listen(number, '127.0.0.1', () => server.close(() => resolve(number)));
+  }));
 }
 
 /// `lbproxy run` with this configuration in a folder.

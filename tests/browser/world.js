@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { axe, check, chromium, folder, proxy, send, until, upstream } from './lib.js';
+import { axe, check, chromium, folder, port, proxy, send, until, upstream } from './lib.js';
 
 export const PAGES = ['overview', 'services', 'requests', 'process', 'shipping'];
 export const RTL = '\u202e';
@@ -30,8 +30,8 @@ telemetry:
   instance: browser-test
   journal: {path: "${join(dir, 'journal')}", size: 64MiB}
 `;
-const lb = await proxy(dir, yaml({ proxy: 0, admin: 0 }));
-const ports = { proxy: lb.proxy.split(':')[1], admin: lb.admin.split(':')[1] };
+const ports = { proxy: await port(), admin: await port() };
+const lb = await proxy(dir, yaml(ports));
 /// Where its page is.
 export const base = `http://${lb.admin}`;
 /// The program that runs now, and a new start of it in the same place.
