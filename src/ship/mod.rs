@@ -17,6 +17,7 @@
 mod answer;
 pub mod audit;
 mod batch;
+mod context;
 mod dead_letter;
 mod deliver;
 mod doubt;
@@ -49,8 +50,8 @@ use crate::elk::client::Client;
 use crate::journal::{Identity, Reader};
 use crate::metrics::ShipMetrics;
 use batch::Filler;
+use context::Context;
 use dead_letter::DeadLetters;
-use deliver::Context;
 use doubt::Taken;
 use gate::Gate;
 use lookup::OpaqueIds;

@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use super::batch::Filler;
-use super::deliver::{Context, Tally, Unfinished, deliver, greet};
+use super::context::Context;
+use super::deliver::{Tally, Unfinished, deliver, greet};
 use super::suspects::{self, Suspicion};
 use crate::base::trouble::Trouble;
 use crate::config::Batch as Limits;

@@ -26,9 +26,9 @@ type Cause = (Fault, &'static str);
 enum Told {
     Nothing,
     /// Records are taken.
-    Well,
+    Accepted,
     /// They wait, because of this.
-    Ill(Cause),
+    Waits(Cause),
 }
 
 /// The state that was told last.
@@ -56,7 +56,7 @@ impl Status {
     }
 
     /// Records of this batch are taken.
-    pub(super) fn well(&self, who: Who, url: &str) {
+    pub(super) fn accepted(&self, who: Who, url: &str) {
         self.overloaded.set(0);
         self.waiting.borrow_mut().remove(&who);
         let first = self.first();
@@ -65,7 +65,7 @@ impl Status {
             return;
         }
         self.metrics.connected.set(1);
-        if self.told.replace(Told::Well) != Told::Well {
+        if self.told.replace(Told::Accepted) != Told::Accepted {
             tracing::info!(url, "shipping: the server takes records");
         }
     }
@@ -75,8 +75,8 @@ impl Status {
         self.waiting.borrow_mut().remove(&who);
     }
 
-    /// They are not, and why.
-    pub(super) fn ill(&self, who: Who, url: &str, problem: &Problem) {
+    /// Records of this batch wait, and why.
+    pub(super) fn waits(&self, who: Who, url: &str, problem: &Problem) {
         let Problem { fault, reason, .. } = problem;
         if *fault == Fault::TooLarge {
             tracing::info!(url, reason, "shipping: the server wants smaller requests");
@@ -92,7 +92,7 @@ impl Status {
         self.waiting.borrow_mut().insert(who, (*fault, cure));
         let Some((first, cause)) = self.first() else { return };
         // Another's cause is told when it comes up again, with its reason.
-        if first == who && self.told.replace(Told::Ill(cause)) != Told::Ill(cause) {
+        if first == who && self.told.replace(Told::Waits(cause)) != Told::Waits(cause) {
             tracing::warn!(url, reason, "shipping: records wait in the journal; {cure}");
         }
         self.metrics.connected.set(0);
@@ -164,10 +164,10 @@ mod tests {
         ] {
             let metrics = Arc::new(ShipMetrics::default());
             let status = Status::new(Arc::clone(&metrics));
-            status.well(0, "u");
-            status.ill(1, "u", &Problem::new(fault, "r"));
+            status.accepted(0, "u");
+            status.waits(1, "u", &Problem::new(fault, "r"));
             assert_eq!(shown(&metrics), want, "{fault:?}");
-            status.well(1, "u");
+            status.accepted(1, "u");
             assert_eq!(shown(&metrics), [1, 0, 0, 0], "{fault:?}");
         }
     }
@@ -176,10 +176,10 @@ mod tests {
     fn less_is_a_state_only_when_it_lasts() {
         let metrics = Arc::new(ShipMetrics::default());
         let status = Status::new(Arc::clone(&metrics));
-        status.well(0, "u");
+        status.accepted(0, "u");
         for n in 1..=OVERLOADED_IN_A_ROW {
             assert_eq!(metrics.connected.value(), 1, "{n}");
-            status.ill(0, "u", &Problem::new(Fault::Overloaded, "r"));
+            status.waits(0, "u", &Problem::new(Fault::Overloaded, "r"));
         }
         assert_eq!(shown(&metrics), [0, 0, 1, 0]);
     }
@@ -188,23 +188,23 @@ mod tests {
     fn the_oldest_batch_that_waits_says_why() {
         let metrics = Arc::new(ShipMetrics::default());
         let status = Status::new(Arc::clone(&metrics));
-        status.ill(5, "u", &Problem::new(Fault::Blocked, "r"));
-        status.ill(6, "u", &Problem::new(Fault::Unauthorized, "r"));
+        status.waits(5, "u", &Problem::new(Fault::Blocked, "r"));
+        status.waits(6, "u", &Problem::new(Fault::Unauthorized, "r"));
         assert_eq!(
             (shown(&metrics), status.told.get()),
-            ([0, 0, 1, 0], Told::Ill((Fault::Blocked, cure(&Problem::new(Fault::Blocked, "")))))
+            ([0, 0, 1, 0], Told::Waits((Fault::Blocked, cure(&Problem::new(Fault::Blocked, "")))))
         );
-        status.well(6, "u");
+        status.accepted(6, "u");
         assert_eq!(
             shown(&metrics),
             [0, 0, 1, 0],
             "a younger one that is taken does not mean all are"
         );
-        status.ill(6, "u", &Problem::new(Fault::Unauthorized, "r"));
-        status.well(5, "u");
+        status.waits(6, "u", &Problem::new(Fault::Unauthorized, "r"));
+        status.accepted(5, "u");
         assert_eq!(shown(&metrics), [0, 1, 0, 0]);
         status.done(6);
-        status.well(7, "u");
-        assert_eq!((shown(&metrics), status.told.get()), ([1, 0, 0, 0], Told::Well));
+        status.accepted(7, "u");
+        assert_eq!((shown(&metrics), status.told.get()), ([1, 0, 0, 0], Told::Accepted));
     }
 }

@@ -1,0 +1,55 @@
+//! What the deliveries of all batches share; lives on one thread.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::dead_letter::DeadLetters;
+use super::doubt::Taken;
+use super::gate::Gate;
+use super::lookup::OpaqueIds;
+use super::session::Session;
+use super::status::Status;
+use crate::elk::client::Client;
+use crate::elk::problem::Problem;
+use crate::metrics::ShipMetrics;
+use crate::record::Dataset;
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) client: Client,
+    /// What was found out about the server.
+    pub(super) session: Session,
+    /// How many requests at once.
+    pub(super) gate: Gate,
+    pub(super) status: Status,
+    /// Where refused documents go.
+    pub(super) dead_letters: RefCell<DeadLetters>,
+    /// Batches acknowledged so far: the number of the oldest that is not.
+    pub(super) acknowledged: watch::Sender<u64>,
+    /// Number of the request that was sent last.
+    pub(super) request: Cell<u64>,
+    /// Which streams take documents.
+    pub(super) taken: Taken,
+    /// Last part of the streams' names.
+    pub(super) namespace: String,
+    pub(super) opaque_ids: OpaqueIds,
+    pub(super) metrics: Arc<ShipMetrics>,
+    /// Becomes true when shipping is to end.
+    pub(super) stopping: watch::Receiver<bool>,
+    /// Largest body that the server takes, as it was learnt.
+    pub(super) body_bytes_max: Cell<usize>,
+}
+
+impl Context {
+    /// Sees to it that documents of these datasets can be sent.
+    pub(super) async fn ready(
+        &self,
+        datasets: impl Iterator<Item = Dataset>,
+    ) -> Result<(), Problem> {
+        self.session.ready(&self.client).await?;
+        self.session.mapped(&self.client, datasets).await
+    }
+}
