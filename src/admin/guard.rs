@@ -142,70 +142,45 @@ mod tests {
 
     /// Goal: no page of another site is answered, every tool is. Method: a row per kind of asker.
     #[test]
-    #[expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
     fn other_sites_are_refused_and_tools_are_not() {
         let own = "127.0.0.1:9901";
         let both = &["GET", "POST"][..];
+        let host = ("host", own);
+        let (origin, theirs) =
+            (("origin", "http://127.0.0.1:9901"), ("origin", "http://evil.example"));
+        let (cross, navigate) = (("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"));
         for (name, methods, fields, has_token, want) in [
-            ("curl", both, &[("host", own)][..], false, true),
+            ("curl", both, &[host][..], false, true),
             ("HTTP/1.0 without a host", both, &[], false, true),
             ("localhost", both, &[("host", "localhost:9901")], false, true),
             ("IPv6", both, &[("host", "[::1]:9901")], false, true),
             ("a name", both, &[("host", "evil.example:9901")], false, false),
             ("an address within a name", both, &[("host", "127.0.0.1.evil.example")], false, false),
             ("a name, with a token", both, &[("host", "lb.internal:9901")], true, true),
-            ("our page", both, &[("host", own), ("origin", "http://127.0.0.1:9901")], false, true),
+            ("our page", both, &[host, origin], false, true),
             ("through TLS", both, &[("host", "lb"), ("origin", "https://lb")], true, true),
-            ("their page", both, &[("host", own), ("origin", "http://evil.example")], false, false),
-            (
-                "another port",
-                both,
-                &[("host", own), ("origin", "http://127.0.0.1:80")],
-                false,
-                false,
-            ),
-            ("a sandboxed frame", both, &[("host", own), ("origin", "null")], false, false),
-            (
-                "their script",
-                both,
-                &[("host", own), ("sec-fetch-site", "cross-site")],
-                false,
-                false,
-            ),
-            (
-                "a link",
-                &["GET", "HEAD"][..],
-                &[("host", own), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
-                false,
-                true,
-            ),
+            ("their page", both, &[host, theirs], false, false),
+            ("another port", both, &[host, ("origin", "http://127.0.0.1:80")], false, false),
+            ("a sandboxed frame", both, &[host, ("origin", "null")], false, false),
+            ("their script", both, &[host, cross], false, false),
+            ("a link", &["GET", "HEAD"][..], &[host, cross, navigate], false, true),
             (
                 "a form of theirs",
                 &["POST", "PUT", "DELETE"][..],
-                &[("host", own), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
+                &[host, cross, navigate],
                 false,
                 false,
             ),
             (
                 "a form of the same host's other port",
                 &["POST"][..],
-                &[("host", own), ("sec-fetch-site", "same-site"), ("sec-fetch-mode", "navigate")],
+                &[host, ("sec-fetch-site", "same-site"), navigate],
                 false,
                 false,
             ),
-            ("an unknown relation", both, &[("host", own), ("sec-fetch-site", "x")], false, false),
-            ("typed by hand", both, &[("host", own), ("sec-fetch-site", "none")], false, true),
-            (
-                "theirs beside ours",
-                both,
-                &[
-                    ("host", own),
-                    ("origin", "http://127.0.0.1:9901"),
-                    ("origin", "http://evil.example"),
-                ],
-                false,
-                false,
-            ),
+            ("an unknown relation", both, &[host, ("sec-fetch-site", "x")], false, false),
+            ("typed by hand", both, &[host, ("sec-fetch-site", "none")], false, true),
+            ("theirs beside ours", both, &[host, origin, theirs], false, false),
         ] {
             let mut asked = Request::builder();
             for (name, value) in fields {

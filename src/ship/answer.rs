@@ -189,10 +189,11 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
     fn each_answer_to_a_document_has_its_outcome() {
         const ILLEGAL: &str = "illegal_argument_exception";
         const BLOCK: &str = "cluster_block_exception";
+        const INVALID: &str = "validation_exception";
+        const PARSING: &str = "document_parsing_exception";
         // What OpenSearch 2.19.4 (o) and Elasticsearch 8.19.21 (e) say of documents in such a state.
         let rows = [
             ("stored", 201, "", "", "Stored"),
@@ -200,86 +201,26 @@ mod tests {
             ("queue full o", 429, "rejected_execution_exception", "", "Again"),
             ("queue full e", 429, "es_rejected_execution_exception", "", "Again"),
             ("memory", 429, "circuit_breaking_exception", "[parent] Data too large", "Again"),
-            (
-                "shard away",
-                503,
-                "unavailable_shards_exception",
-                "primary shard is not active",
-                "Again",
-            ),
+            ("shard away", 503, "unavailable_shards_exception", "primary shard is not", "Again"),
             ("slow master", 503, "process_cluster_event_timeout_exception", "failed to", "Again"),
-            (
-                "no master yet",
-                503,
-                BLOCK,
-                "blocked by: [SERVICE_UNAVAILABLE/2/no master];",
-                "Again",
-            ),
-            (
-                "flood stage",
-                429,
-                BLOCK,
-                "[TOO_MANY_REQUESTS/12/disk usage exceeded",
-                "waits: Block",
-            ),
+            ("no master yet", 503, BLOCK, "[SERVICE_UNAVAILABLE/2/no master];", "Again"),
+            ("flood stage", 429, BLOCK, "[TOO_MANY_REQUESTS/12/disk usage", "waits: Block"),
             ("write block", 403, BLOCK, "[FORBIDDEN/8/index write (api)];", "waits: Block"),
             ("read-only", 403, BLOCK, "[FORBIDDEN/5/index read-only (api)];", "waits: Block"),
             ("not known", 401, "security_exception", "", "waits: Credentials"),
             ("no right", 403, "security_exception", "", "waits: Rights"),
             ("no auto-create", 404, "index_not_found_exception", "no such index", "waits: Missing"),
-            (
-                "shards o",
-                400,
-                "validation_exception",
-                "[4]/[1] maximum shards open;",
-                "waits: Shards",
-            ),
-            (
-                "shards e",
-                400,
-                "validation_exception",
-                "[5]/[1] maximum normal shards open",
-                "waits: Shards",
-            ),
-            (
-                "no pipeline",
-                400,
-                ILLEGAL,
-                "pipeline with id [nope] does not exist",
-                "waits: Pipeline",
-            ),
+            ("shards o", 400, INVALID, "[4]/[1] maximum shards open;", "waits: Shards"),
+            ("shards e", 400, INVALID, "[5]/[1] maximum normal shards open", "waits: Shards"),
+            ("no pipeline", 400, ILLEGAL, "pipeline with id [a] does not exist", "waits: Pipeline"),
             ("closed", 400, "index_closed_exception", "closed", "waits: Closed"),
-            (
-                "no write index",
-                400,
-                ILLEGAL,
-                "no write index is defined for alias [al]",
-                "waits: WriteIndex",
-            ),
-            (
-                "a bad name",
-                400,
-                "invalid_index_name_exception",
-                "Invalid index name [A]",
-                "waits: Name",
-            ),
+            ("no write index", 400, ILLEGAL, "no write index is defined", "waits: WriteIndex"),
+            ("a bad name", 400, "invalid_index_name_exception", "Invalid index", "waits: Name"),
             ("bad field o", 400, "mapper_parsing_exception", "failed to parse field", "dead"),
-            ("bad field e", 400, "document_parsing_exception", "failed to parse field", "dead"),
+            ("bad field e", 400, PARSING, "failed to parse field", "dead"),
             ("unknown field", 400, "strict_dynamic_mapping_exception", "", "dead"),
-            (
-                "limit of fields e",
-                400,
-                "document_parsing_exception",
-                "Limit of total fields [3]",
-                "dead",
-            ),
-            (
-                "limit of fields o",
-                400,
-                ILLEGAL,
-                "Limit of total fields [3] has been exceeded",
-                "unclear",
-            ),
+            ("limit of fields e", 400, PARSING, "Limit of total fields [3]", "dead"),
+            ("limit of fields o", 400, ILLEGAL, "Limit of total fields [3]", "unclear"),
             ("long term o", 400, ILLEGAL, "Document contains at least one immense term", "unclear"),
             ("pipeline fails", 400, "script_exception", "runtime error", "unclear"),
             ("never heard of", 400, "x", "", "unclear"),
@@ -293,7 +234,7 @@ mod tests {
         let used = r#","failure_store":"used""#;
         assert_eq!(done(201, "", "", used), "FailureStore");
         let failed = r#","failure_store":"failed""#;
-        assert_eq!(done(400, "document_parsing_exception", "", failed), "dead");
+        assert_eq!(done(400, PARSING, "", failed), "dead");
     }
 
     #[test]

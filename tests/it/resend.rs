@@ -76,19 +76,6 @@ fn letters(dir: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The account of a proxy's last lines: what it counts as a dead letter, and what is pending.
-fn last_lines(log: &str) -> (u64, u64) {
-    let line =
-        log.lines().find(|line| line.contains(" + recovered ")).unwrap_or_else(|| panic!("{log}"));
-    assert!(line.ends_with("(holds)"), "{line}");
-    let words: Vec<_> = line.split_whitespace().collect();
-    let value = |name: &str| {
-        let at = words.iter().position(|word| *word == name).unwrap();
-        words[at + 1].parse().unwrap()
-    };
-    (value("dead_letter"), value("pending"))
-}
-
 #[test]
 fn a_full_file_stops_shipping_until_letters_were_sent_again_and_loses_none() {
     const COUNT: u64 = 200;
@@ -116,7 +103,7 @@ fn a_full_file_stops_shipping_until_letters_were_sent_again_and_loses_none() {
 
     // The end says what the file says, and the rest is pending; so does the next start.
     let dir = Arc::clone(&proxy.dir);
-    let (dead, pending) = last_lines(&proxy.terminate());
+    let [dead, pending] = account(&proxy.terminate(), ["dead_letter", "pending"]);
     assert_eq!((letters(dir.path()).len() as u64, dead + pending), (dead, COUNT));
     assert!(dead > 0 && pending > 0, "{dead} {pending}");
     let proxy = Proxy::start_in(Arc::clone(&dir), &service, &rest);
@@ -134,7 +121,7 @@ fn a_full_file_stops_shipping_until_letters_were_sent_again_and_loses_none() {
     let (code, text) = run(dir.path(), &[]);
     assert!(code == 0, "{text}");
     assert_eq!((server.count(STREAM), server.duplicates(STREAM)), (200, Vec::new()));
-    last_lines(&proxy.terminate());
+    account(&proxy.terminate(), []);
 }
 
 #[test]

@@ -439,6 +439,17 @@ pub(crate) fn ship_to(url: &str, namespace: &str, extra: &str) -> String {
     )
 }
 
+/// What the last lines of a run say became of records, by name; both sides are equal.
+pub(crate) fn account<const N: usize>(log: &str, names: [&str; N]) -> [u64; N] {
+    let line = log.lines().find(|line| line.contains(" + recovered "));
+    let line = line.unwrap_or_else(|| panic!("{log}"));
+    assert!(line.ends_with("(holds)"), "{line}");
+    let words: Vec<_> = line.split_whitespace().collect();
+    names.map(|name| {
+        words[1 + words.iter().position(|word| *word == name).unwrap()].parse().unwrap()
+    })
+}
+
 /// An address on loopback that refuses connections, for as long as the tests run.
 pub(crate) fn nobody() -> SocketAddr {
     let (address, port) = reserve();

@@ -20,6 +20,16 @@ fn settle(journal: &Journal) {
     journal.shared.refresh_metrics();
 }
 
+/// Checks that the folder has no fault any more and takes records.
+fn check_mended(journal: &Journal, lane: &mut Lane) {
+    settle(journal);
+    assert_eq!(journal.figures().folder_fault(), None);
+    wait_until("records are stored again", || {
+        settle(journal);
+        fill(lane, 1) == 1
+    });
+}
+
 #[test]
 fn a_moved_folder_is_told_and_written_all_the_same() {
     let dir = tempfile::tempdir().unwrap();
@@ -113,12 +123,7 @@ fn the_folder_of_another_journal_is_left_alone() {
     settle(&journal);
     assert_eq!(files(), before);
     std::fs::remove_dir_all(&here).unwrap();
-    settle(&journal);
-    assert_eq!(journal.figures().folder_fault(), None);
-    wait_until("records are stored again", || {
-        settle(&journal);
-        fill(&mut lane, 1) == 1
-    });
+    check_mended(&journal, &mut lane);
 }
 
 /// What makes a free segment unusable for a while, and what makes it usable again.
@@ -287,12 +292,7 @@ fn a_folder_that_another_process_has_locked_is_written_no_more() {
         fill(&mut lane, 1) == 0
     });
     drop(other);
-    settle(&journal);
-    assert_eq!(journal.figures().folder_fault(), None);
-    wait_until("records are stored again", || {
-        settle(&journal);
-        fill(&mut lane, 1) == 1
-    });
+    check_mended(&journal, &mut lane);
 }
 
 #[test]
