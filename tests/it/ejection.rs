@@ -66,7 +66,8 @@ impl Attack {
             };
         let upstreams: Vec<_> = (0..self.endpoints).map(|_| upstream()).collect();
         let addresses: Vec<_> = upstreams.iter().map(|upstream| upstream.address).collect();
-        let service = one_service(&addresses, ", timeouts: {first_byte: 200ms}");
+        // Far longer than a good answer takes on a machine with much else to do.
+        let service = one_service(&addresses, ", timeouts: {first_byte: 1s}");
         let proxy = Proxy::start(&service, "");
         let (is_over, attacks) = (AtomicBool::new(false), AtomicUsize::new(0));
         std::thread::scope(|scope| {
@@ -106,7 +107,11 @@ fn good_users_are_answered_whatever_one_url_does_to_the_endpoints() {
         let pause = if attackers == 1 { calm } else { parallel };
         Attack { name, endpoints, attackers, pause, answer }
     };
+    // Those that wait for time-outs come first: they take the longest.
     let rows = [
+        row("one attacker, hangs", 3, 1, Answer::Hangs),
+        row("eight attackers, hangs", 1, 8, Answer::Hangs),
+        row("eight attackers, hangs", 3, 8, Answer::Hangs),
         row("one attacker, closed", 1, 1, Answer::Closes),
         row("one attacker, closed", 3, 1, Answer::Closes),
         row("eight attackers, closed", 1, 8, Answer::Closes),
@@ -114,9 +119,6 @@ fn good_users_are_answered_whatever_one_url_does_to_the_endpoints() {
         row("eight attackers, malformed", 1, 8, Answer::Malformed),
         row("eight attackers, malformed", 3, 8, Answer::Malformed),
         row("eight attackers, over 100 fields", 3, 8, Answer::TooManyFields),
-        row("one attacker, hangs", 3, 1, Answer::Hangs),
-        row("eight attackers, hangs", 1, 8, Answer::Hangs),
-        row("eight attackers, hangs", 3, 8, Answer::Hangs),
     ];
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {

@@ -313,7 +313,7 @@ fn a_reader_that_stops_on_http2_is_cut_after_the_idle_limit() {
         [format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes(), body]
             .concat()
     });
-    let proxy = start(&upstream, ", timeouts: {idle: 400ms}");
+    let proxy = start(&upstream, ", timeouts: {idle: 1s}");
     // SETTINGS_INITIAL_WINDOW_SIZE 1000: the window of each stream, never opened.
     let mut client = Frames::connect(&proxy, &[(4, 1_000)]);
     let big = GET.map(|(name, value)| (name, if name == ":path" { "/big" } else { value }));
@@ -456,8 +456,10 @@ fn floods_over_http2_end_the_connection_and_nothing_else() {
         let upstream = Upstream::ok();
         let proxy = start(&upstream, "");
         let mut client = Frames::connect(&proxy, &[]);
-        client.0.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-        // Nothing is read meanwhile: what the proxy answers must not pile up either.
+        // Nothing is read meanwhile: what the proxy answers must not pile up either, so it stops taking
+        // what need not end the connection.
+        let patience = if must_close { PATIENCE } else { Duration::from_millis(500) };
+        client.0.set_write_timeout(Some(patience)).unwrap();
         let is_open = client.send(&bytes) && client.send(&frame(PING, 0, 0, b"are_open"));
         if must_close {
             let goaway = client.next_of(GOAWAY);

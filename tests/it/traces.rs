@@ -310,7 +310,7 @@ fn refusals_of_grpc_are_repeated_or_counted_as_the_protocol_says() {
         check_answers(
             name,
             &receiver.address.to_string(),
-            ", timeout: 3s",
+            if name == "is slow" { ", timeout: 1s" } else { ", timeout: 1m" },
             [exported, rejected, refused, u64::from(is_repeated)],
         );
         assert_eq!(receiver.requests() > 1, is_repeated, "{name}");
@@ -523,7 +523,7 @@ fn tls_is_verified_and_shows_a_certificate_of_our_own() {
             ("the usual ones", own.clone(), false),
             ("none of our own", ca.clone(), false),
         ] {
-            let keys = format!(", protocol: {protocol}, sample: 1, timeout: 2s, tls: {{{tls}}}");
+            let keys = format!(", protocol: {protocol}, sample: 1, timeout: 1m, tls: {{{tls}}}");
             let endpoint = format!("https://localhost:{}", address.port());
             let rest = format!("  otlp: {{endpoint: \"{endpoint}\"{keys}}}\n");
             let proxy = Proxy::start(&one_service(&[upstream.address], ""), &rest);
