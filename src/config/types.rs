@@ -215,8 +215,8 @@ documented! {
     pub struct ServiceLimits {
         /// Largest request body in bytes; beyond it 413. Bodies are streamed, so none is the default.
         pub body_bytes: Option<u64>,
-        /// Most requests under way at once, over all workers and endpoints; more wait in line. No limit
-        /// when absent.
+        /// Most requests under way at once, over all workers and endpoints; more wait in
+        /// the queue. No limit when absent.
         pub in_flight: Option<usize>,
         /// Most requests that wait for `in_flight`, over all workers; beyond it 503. 0 refuses at once.
         pub queue: usize,

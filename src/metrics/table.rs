@@ -83,7 +83,7 @@ metrics! {
         retries_total: Counter "lbproxy_retries_total" "" "Attempts after the first of an exchange.";
         no_endpoint_total: Counter "lbproxy_no_endpoint_total" "" "Exchanges answered 503: no endpoint could be chosen.";
         queue_places_taken: Gauge "lbproxy_queue_places_taken" "" "Exchanges under way now of a service that limits them.";
-        queue_waiting: Gauge "lbproxy_queue_waiting" "" "Exchanges that wait now for one of those places.";
+        queue_waiting: Gauge "lbproxy_queue_waiting" "" "Exchanges that wait now for a permit (`limits.in_flight`).";
         queue_waits_total: Counter "lbproxy_queue_waits_total" "" "Exchanges that had to wait for one.";
         queue_wait_us_total: Counter "lbproxy_queue_wait_seconds_total" / 1_000_000 "" "Time that they waited, those that gave up included.";
     }

@@ -1,4 +1,4 @@
-//! One request and its response: rules, route, place in flight, attempts, answer.
+//! One request and its response: rules, route, permit, attempts, answer.
 //!
 //! Invariant: every way out of [`run`] either answers with a finished record or hands the stopwatch
 //! to the response body, which finishes it.
@@ -50,7 +50,7 @@ pub(super) async fn run(
         }
     };
     watch.service = Some(Rc::clone(&service));
-    if let Err(refusal) = take_place(&worker, &service, &mut watch).await {
+    if let Err(refusal) = acquire_permit(&worker, &service, &mut watch).await {
         return Ok(refuse(watch, refusal));
     }
     let body = take_body(&worker, &connection, &service, body, &mut watch);
@@ -101,29 +101,29 @@ fn admit(
     Ok(service)
 }
 
-/// A place in flight, at once or after a wait in line; needs none where the service has no limit.
-async fn take_place(
+/// A permit to be under way, at once or after a wait; needs none where the service has no limit.
+async fn acquire_permit(
     worker: &Worker,
     service: &Service,
     watch: &mut Stopwatch,
 ) -> Result<(), Refusal> {
-    let Some(line) = &service.line else { return Ok(()) };
+    let Some(queue) = &service.queue else { return Ok(()) };
     watch.phase = Phase::Queue;
     let refused = |reason| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason);
-    let place = match line.enter() {
-        Entered::At(place) => {
+    let permit = match queue.enter() {
+        Entered::Now(permit) => {
             watch.queue = (Some(watch.started), Some(watch.started));
-            place
+            permit
         }
         Entered::Waits(wait) => {
             watch.queue.0 = Some(wait.since);
-            let place = wait.turn(&worker.timer).await.ok_or(refused(Reason::QueueTimeout))?;
+            let permit = wait.turn(&worker.timer).await.ok_or(refused(Reason::QueueTimeout))?;
             watch.queue.1 = Some(Instant::now());
-            place
+            permit
         }
         Entered::Full => return Err(refused(Reason::QueueFull)),
     };
-    watch.place = Some(place);
+    watch.permit = Some(permit);
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use super::endpoint::{Count, Outlier};
-use super::queue::Places;
+use super::queue::Permits;
 use crate::base::clock::millis;
 use crate::metrics::{EndpointMetrics, Exposition, ServiceMetrics, WorkerMetrics};
 
@@ -22,8 +22,8 @@ pub struct Figures {
     pub(super) endpoints: Vec<(u8, String, String, Arc<EndpointMetrics>)>,
     /// Per endpoint: service name, endpoint, shared state.
     pub(super) outliers: Vec<(String, String, Arc<Outlier>)>,
-    /// Per service that limits exchanges under way: its name, its places.
-    pub(super) places: Vec<(String, Arc<Places>)>,
+    /// Per service that limits exchanges under way: its name, its permits.
+    pub(super) permits: Vec<(String, Arc<Permits>)>,
     /// Start of the data plane.
     pub(super) start: Instant,
     /// Told when an endpoint is ejected or comes back.
@@ -43,7 +43,7 @@ pub struct EndpointState {
     pub is_in_rotation: bool,
 }
 
-/// Places in flight of one service that limits them, as people see them.
+/// Permits of one service that limits exchanges under way, as people see them.
 #[derive(Debug, Clone)]
 pub struct QueueState {
     /// The service.
@@ -52,7 +52,7 @@ pub struct QueueState {
     pub in_flight: usize,
     /// Most of them.
     pub in_flight_max: usize,
-    /// Exchanges that wait for a place.
+    /// Exchanges that wait for a permit.
     pub waiting: usize,
     /// Most of them.
     pub waiting_max: usize,
@@ -163,17 +163,17 @@ impl Figures {
 
     /// Every service that limits exchanges under way.
     pub fn queues(&self) -> Vec<QueueState> {
-        let state = |(service, places): &(String, Arc<Places>)| {
-            let (in_flight, waiting) = places.now();
+        let state = |(service, permits): &(String, Arc<Permits>)| {
+            let (in_flight, waiting) = permits.now();
             QueueState {
                 service: service.clone(),
                 in_flight,
-                in_flight_max: places.most,
+                in_flight_max: permits.most,
                 waiting,
-                waiting_max: places.waiting_max,
+                waiting_max: permits.waiting_max,
             }
         };
-        self.places.iter().map(state).collect()
+        self.permits.iter().map(state).collect()
     }
 
     /// Waits until an endpoint has been ejected or has come back since the last call. For one waiter.

@@ -1,25 +1,25 @@
-//! The most exchanges of one service under way at once, and the line of those that wait for a place.
+//! The most exchanges of one service under way at once, and the queue of those that wait for a permit.
 //!
 //! ```text
-//! enter ─► a place free, nobody waits ─────────────────────────────► Place ─► exchange ─► dropped: free
-//!    └───► line of this worker (one for each worker, oldest first) ──► Place      │
-//!               ▲ its time is up, or its client left: out of the line             │
+//! enter ─► a permit free, nobody waits ─────────────────────────────► Permit ─► exchange ─► dropped: free
+//!    └───► queue of this worker (one for each, oldest first) ───────► Permit      │
+//!               ▲ its time is up, or its client left: out of the queue            │
 //!               └───────────── who has waited longest, on whichever worker ◄──────┘
 //! ```
-//! [`Places`] are shared by all workers and count; a [`Line`] belongs to one worker. A request that
-//! finds a place free costs one atomic step at its begin and one at its end. Nothing here locks but the
-//! bell of another worker, which is rung only when a waiter there is next.
+//! [`Permits`] are shared by all workers and count; a [`WaitQueue`] belongs to one worker. A request that
+//! finds a permit free costs one atomic step at its begin and one at its end. Nothing here locks but the
+//! notification of another worker, which is sent only when a waiter there is next.
 //!
 //! Invariants, held by the tests below at every interleaving they find:
-//! - Never more places taken than there are, and each is freed once, when its [`Place`] is dropped.
-//! - Nobody waits while a place is free: whatever makes a place free, makes somebody wait or takes the
-//!   oldest out of the line ends in [`Line::settle`]. It looks at the count of places after it has
+//! - Never more permits held than there are, and each is released once, when its [`Permit`] is dropped.
+//! - Nobody waits while a permit is free: whatever makes a permit free, makes somebody wait or takes the
+//!   oldest out of the queue ends in [`WaitQueue::settle`]. It looks at the count of permits after it has
 //!   changed its own part, as everybody does, all of it sequentially consistent: of two workers that
 //!   change something at once, one sees what the other did.
-//! - Who is told to take a place and cannot use it any more passes it on by being dropped.
+//! - Who was given a permit and cannot use it any more passes it on by being dropped.
 //! - Who comes does not pass those who wait, and workers take turns by the age of who waits.
 //!
-//! Not here: who answers what when there is no place (`exchange`).
+//! Not here: who answers what when there is no permit (`exchange`).
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -36,38 +36,38 @@ use crate::base::clock::micros;
 use crate::config::ServiceLimits;
 use crate::metrics::ServiceMetrics;
 
-/// Nobody waits at a door.
+/// The ticket of an empty queue.
 const NOBODY: u64 = u64::MAX;
 
-/// The places of one service, for all workers.
+/// The permits of one service: one counter for all workers.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct Permits {
     pub(super) most: usize,
     /// How many exchanges may wait.
     pub(super) waiting_max: usize,
     timeout: Duration,
     taken: AtomicUsize,
     waiting: AtomicUsize,
-    /// Those that ever stood in a line: their tickets say who came first.
+    /// Waiters so far: their tickets say who came first.
     tickets: AtomicU64,
     /// One for each worker.
-    doors: Box<[Door]>,
+    heads: Box<[Head]>,
 }
 
-/// What other workers see of a worker's line.
+/// The head of a worker's queue, as other workers see it.
 #[derive(Debug)]
 #[repr(align(64))] // written by its own worker as a rule
-struct Door {
-    /// Ticket of the first in line, or [`NOBODY`].
+struct Head {
+    /// Ticket of the first waiter, or [`NOBODY`].
     first: AtomicU64,
-    /// Rung when the first in line may go on.
-    bell: Notify,
+    /// Notified when the first waiter may go on.
+    changed: Notify,
 }
 
-impl Places {
+impl Permits {
     /// All free; `None` where there is no limit.
     pub(super) fn new(limits: &ServiceLimits, workers: usize) -> Option<Arc<Self>> {
-        let door = |_| Door { first: AtomicU64::new(NOBODY), bell: Notify::new() };
+        let head = |_| Head { first: AtomicU64::new(NOBODY), changed: Notify::new() };
         Some(Arc::new(Self {
             most: limits.in_flight?,
             waiting_max: limits.queue,
@@ -75,11 +75,11 @@ impl Places {
             taken: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             tickets: AtomicU64::new(0),
-            doors: (0..workers).map(door).collect(),
+            heads: (0..workers).map(head).collect(),
         }))
     }
 
-    /// Places taken and exchanges in line, over all workers.
+    /// Permits held and exchanges waiting, over all workers.
     pub(super) fn now(&self) -> (usize, usize) {
         (self.taken.load(SeqCst), self.waiting.load(SeqCst))
     }
@@ -89,18 +89,18 @@ impl Places {
         count.fetch_update(SeqCst, SeqCst, |now| (now < most).then_some(now + 1)).is_ok()
     }
 
-    /// The door behind which somebody has waited longest.
+    /// The worker whose first waiter has waited longest.
     fn oldest(&self) -> Option<usize> {
-        let firsts = self.doors.iter().map(|door| door.first.load(SeqCst)).enumerate();
+        let firsts = self.heads.iter().map(|head| head.first.load(SeqCst)).enumerate();
         firsts.filter(|&(_, first)| first != NOBODY).min_by_key(|&(_, first)| first).map(|(w, _)| w)
     }
 }
 
-/// The line of one worker for the places of one service.
+/// Exchanges of one worker that wait for a permit of one service.
 #[derive(Debug)]
-pub(super) struct Line {
-    places: Arc<Places>,
-    /// Number of the worker: its door.
+pub(super) struct WaitQueue {
+    permits: Arc<Permits>,
+    /// Index of its head.
     worker: usize,
     /// Oldest first, so in the order of their tickets.
     waiters: RefCell<VecDeque<Rc<Waiter>>>,
@@ -111,109 +111,108 @@ pub(super) struct Line {
 #[derive(Debug)]
 struct Waiter {
     ticket: u64,
-    /// Its place, once it is its turn.
-    place: RefCell<Option<Place>>,
+    /// Its permit, once it is its turn.
+    permit: RefCell<Option<Permit>>,
     waker: RefCell<Option<Waker>>,
 }
 
 /// How a request comes in.
 #[derive(Debug)]
 pub(super) enum Entered {
-    At(Place),
+    Now(Permit),
     Waits(Wait),
     /// As many wait as may.
     Full,
 }
 
-impl Line {
-    /// An empty line of `worker`.
+impl WaitQueue {
+    /// An empty queue of `worker`.
     pub(super) fn new(
-        places: &Arc<Places>,
+        permits: &Arc<Permits>,
         worker: usize,
         metrics: &Arc<ServiceMetrics>,
     ) -> Rc<Self> {
         Rc::new(Self {
-            places: Arc::clone(places),
+            permits: Arc::clone(permits),
             worker,
             waiters: RefCell::default(),
             metrics: Arc::clone(metrics),
         })
     }
 
-    /// A place, or one in the line for it.
+    /// A permit, or a wait for one.
     pub(super) fn enter(self: &Rc<Self>) -> Entered {
-        let places = &self.places;
-        if places.waiting.load(SeqCst) == 0
-            && let Some(place) = self.take()
+        let permits = &self.permits;
+        if permits.waiting.load(SeqCst) == 0
+            && let Some(permit) = self.try_acquire()
         {
-            return Entered::At(place);
+            return Entered::Now(permit);
         }
-        if !Places::add_below(&places.waiting, places.waiting_max) {
+        if !Permits::add_below(&permits.waiting, permits.waiting_max) {
             return Entered::Full;
         }
         self.metrics.queue_waiting.add_owned(1);
         self.metrics.queue_waits_total.add_owned(1);
-        let ticket = places.tickets.fetch_add(1, SeqCst);
+        let ticket = permits.tickets.fetch_add(1, SeqCst);
         let waiter =
-            Rc::new(Waiter { ticket, place: RefCell::default(), waker: RefCell::default() });
+            Rc::new(Waiter { ticket, permit: RefCell::default(), waker: RefCell::default() });
         self.waiters.borrow_mut().push_back(Rc::clone(&waiter));
         self.show_first();
-        let wait = Wait { line: Rc::clone(self), waiter, since: Instant::now() };
-        self.settle(); // a place may have become free before this one was seen to wait
+        let wait = Wait { queue: Rc::clone(self), waiter, since: Instant::now() };
+        self.settle(); // a permit may have become free before this one was seen to wait
         Entered::Waits(wait)
     }
 
-    fn take(self: &Rc<Self>) -> Option<Place> {
-        Places::add_below(&self.places.taken, self.places.most).then(|| {
+    fn try_acquire(self: &Rc<Self>) -> Option<Permit> {
+        Permits::add_below(&self.permits.taken, self.permits.most).then(|| {
             self.metrics.queue_places_taken.add_owned(1);
-            Place(Rc::clone(self))
+            Permit(Rc::clone(self))
         })
     }
 
     /// Tells other workers who is first here.
     fn show_first(&self) {
         let first = self.waiters.borrow().front().map_or(NOBODY, |waiter| waiter.ticket);
-        self.door().first.store(first, SeqCst);
+        self.head().first.store(first, SeqCst);
     }
 
-    /// What others see of this line.
-    fn door(&self) -> &Door {
-        // One for each worker: `Places::new` was told how many there are.
-        &self.places.doors[self.worker]
+    fn head(&self) -> &Head {
+        // One for each worker: `Permits::new` was told how many there are.
+        &self.permits.heads[self.worker]
     }
 
-    /// Gives free places to who has waited longest, or wakes its worker.
+    /// Gives free permits to who has waited longest, or wakes its worker.
     fn settle(self: &Rc<Self>) {
-        let places = &self.places;
-        while places.waiting.load(SeqCst) > 0 && places.taken.load(SeqCst) < places.most {
-            let Some(oldest) = places.oldest() else { return };
+        let permits = &self.permits;
+        while permits.waiting.load(SeqCst) > 0 && permits.taken.load(SeqCst) < permits.most {
+            let Some(oldest) = permits.oldest() else { return };
             if oldest == self.worker {
-                let Some(place) = self.take() else { return };
-                self.hand_over(place);
+                let Some(permit) = self.try_acquire() else { return };
+                self.hand_over(permit);
                 continue;
             }
-            let Some(door) = places.doors.get(oldest) else { return };
-            door.bell.notify_one();
-            if door.first.load(SeqCst) != NOBODY {
-                return; // it settles, or who leaves that line does
+            let Some(head) = permits.heads.get(oldest) else { return };
+            head.changed.notify_one();
+            if head.first.load(SeqCst) != NOBODY {
+                return; // it settles, or who leaves that queue does
             }
         }
     }
 
-    /// Gives a place to the first in this line.
-    fn hand_over(&self, place: Place) {
+    /// Gives a permit to the first in this queue.
+    fn hand_over(&self, permit: Permit) {
         let first = self.waiters.borrow_mut().pop_front();
         self.show_first();
         let Some(waiter) = first else { return };
-        self.places.waiting.fetch_sub(1, SeqCst);
-        *waiter.place.borrow_mut() = Some(place);
+        self.permits.waiting.fetch_sub(1, SeqCst);
+        *waiter.permit.borrow_mut() = Some(permit);
         let waker = waiter.waker.borrow_mut().take();
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 
-    /// Takes one out of the line that has not had its turn.
+    /// Removes a waiter that has not had its turn.
     fn leave(self: &Rc<Self>, ticket: u64) {
         {
             let mut waiters = self.waiters.borrow_mut();
@@ -223,35 +222,35 @@ impl Line {
             waiters.remove(at);
         }
         self.show_first();
-        self.places.waiting.fetch_sub(1, SeqCst);
-        self.settle(); // the bell may have been for this one
+        self.permits.waiting.fetch_sub(1, SeqCst);
+        self.settle(); // the notification may have been for this one
     }
 
-    /// Answers this worker's bell for ever.
-    pub(super) async fn keep(self: Rc<Self>) {
+    /// Hands over permits that other workers have released; runs for ever.
+    pub(super) async fn settle_when_woken(self: Rc<Self>) {
         loop {
-            self.door().bell.notified().await;
+            self.head().changed.notified().await;
             self.settle();
         }
     }
 }
 
-/// A place in flight. It is free again when this is dropped, on the worker that took it.
+/// The right to be under way; released when dropped, on the worker that acquired it.
 #[derive(Debug)]
-pub(super) struct Place(Rc<Line>);
+pub(super) struct Permit(Rc<WaitQueue>);
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.0.metrics.queue_places_taken.sub_owned(1);
-        self.0.places.taken.fetch_sub(1, SeqCst);
+        self.0.permits.taken.fetch_sub(1, SeqCst);
         self.0.settle();
     }
 }
 
-/// One in line. Dropped before its turn, it leaves the line; dropped after, its place goes on.
+/// A waiter. Dropped before its turn, it leaves the queue; dropped after, its permit goes on.
 #[derive(Debug)]
 pub(super) struct Wait {
-    line: Rc<Line>,
+    queue: Rc<WaitQueue>,
     waiter: Rc<Waiter>,
     /// When it joined.
     pub(super) since: Instant,
@@ -259,12 +258,12 @@ pub(super) struct Wait {
 
 impl Wait {
     /// Waits for its turn; `None` when that takes too long.
-    pub(super) async fn turn(self, timer: &Rc<Timer>) -> Option<Place> {
+    pub(super) async fn turn(self, timer: &Rc<Timer>) -> Option<Permit> {
         let deadline = Deadline::new(timer);
-        deadline.set(self.line.places.timeout);
+        deadline.set(self.queue.permits.timeout);
         std::future::poll_fn(|cx| {
-            if let Some(place) = self.waiter.place.take() {
-                return Poll::Ready(Some(place));
+            if let Some(permit) = self.waiter.permit.take() {
+                return Poll::Ready(Some(permit));
             }
             if deadline.poll(cx).is_ready() {
                 return Poll::Ready(None);
@@ -281,10 +280,10 @@ impl Wait {
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        let metrics = &self.line.metrics;
+        let metrics = &self.queue.metrics;
         metrics.queue_waiting.sub_owned(1);
         metrics.queue_wait_us_total.add_owned(micros(self.since.elapsed()));
-        self.line.leave(self.waiter.ticket);
+        self.queue.leave(self.waiter.ticket);
     }
 }
 

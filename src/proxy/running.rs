@@ -16,7 +16,7 @@ use super::endpoint::{Floor, Outlier};
 use super::figures::Figures;
 use super::health;
 use super::listener::{self, Shared, TlsAcceptorDebug};
-use super::queue::{Line, Places};
+use super::queue::{Permits, WaitQueue};
 use super::service::Service;
 use super::shortage::Shortages;
 use super::tls;
@@ -144,7 +144,7 @@ pub fn start(options: Options) -> Result<Running, StartError> {
         services: Vec::new(),
         endpoints: Vec::new(),
         outliers: Vec::new(),
-        places: Vec::new(),
+        permits: Vec::new(),
         start: Instant::now(),
         changed,
     };
@@ -213,11 +213,11 @@ fn bind_all(
 struct ServiceState {
     outliers: Vec<Arc<Outlier>>,
     /// When exchanges under way are limited.
-    places: Option<Arc<Places>>,
+    permits: Option<Arc<Permits>>,
 }
 
 impl ServiceState {
-    /// All endpoints in rotation, all places free.
+    /// All endpoints in rotation, all permits free.
     fn new(service: &config::Service, workers: usize, changed: &Arc<Notify>) -> Self {
         let limits = service.outlier;
         let floor = Arc::new(Floor::new(service.hosts.len(), limits.max_ejected));
@@ -227,7 +227,7 @@ impl ServiceState {
         };
         Self {
             outliers: service.hosts.iter().map(outlier).collect(),
-            places: Places::new(&service.limits, workers),
+            permits: Permits::new(&service.limits, workers),
         }
     }
 }
@@ -247,8 +247,8 @@ fn cells(
     for (service, state) in config.services.iter().zip(states) {
         let metrics = Arc::new(ServiceMetrics::default());
         figures.services.push((id, service.name.clone(), Arc::clone(&metrics)));
-        if let Some(places) = state.places.as_ref().filter(|_| id == 0) {
-            figures.places.push((service.name.clone(), Arc::clone(places)));
+        if let Some(permits) = state.permits.as_ref().filter(|_| id == 0) {
+            figures.permits.push((service.name.clone(), Arc::clone(permits)));
         }
         let mut endpoints = Vec::new();
         for (host, outlier) in service.hosts.iter().zip(&state.outliers) {
@@ -314,13 +314,13 @@ impl Seed {
             .services
             .iter()
             .map(|(config, state, endpoints, metrics)| {
-                let line = |places| Line::new(places, self.id.into(), metrics);
-                let line = state.places.as_ref().map(line);
+                let queue = |permits| WaitQueue::new(permits, self.id.into(), metrics);
+                let queue = state.permits.as_ref().map(queue);
                 let (outliers, metrics) = (&state.outliers, Arc::clone(metrics));
-                Rc::new(Service::new(config, outliers, endpoints, line, metrics))
+                Rc::new(Service::new(config, outliers, endpoints, queue, metrics))
             })
             .collect();
-        let lines: Vec<_> = services.iter().filter_map(|service| service.line.clone()).collect();
+        let queues: Vec<_> = services.iter().filter_map(|service| service.queue.clone()).collect();
         let worker = Worker::new(Parts {
             id: self.id,
             lane: self.lane,
@@ -341,8 +341,8 @@ impl Seed {
             if let Some(figures) = self.watches {
                 tokio::task::spawn_local(health::watch(Rc::clone(&worker), figures));
             }
-            for line in lines {
-                tokio::task::spawn_local(line.keep());
+            for queue in queues {
+                tokio::task::spawn_local(queue.settle_when_woken());
             }
             let mut accepting = Vec::new();
             for (socket, shared) in self.sockets {

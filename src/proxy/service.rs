@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::balance::{self, Balance, Candidates};
 use super::endpoint::{Endpoint, Entry, Outlier};
-use super::queue::Line;
+use super::queue::WaitQueue;
 use crate::config;
 use crate::metrics::{EndpointMetrics, ServiceMetrics};
 
@@ -17,7 +17,7 @@ pub(super) struct Service {
     pub(super) endpoints: Vec<Rc<Endpoint>>,
     balance: RefCell<Box<dyn Balance>>,
     /// Where this worker's exchanges wait, when those under way are limited.
-    pub(super) line: Option<Rc<Line>>,
+    pub(super) queue: Option<Rc<WaitQueue>>,
     /// Cells of this worker.
     pub(super) metrics: Arc<ServiceMetrics>,
 }
@@ -34,7 +34,7 @@ impl Service {
         config: &Arc<config::Service>,
         outliers: &[Arc<Outlier>],
         cells: &[Arc<EndpointMetrics>],
-        line: Option<Rc<Line>>,
+        queue: Option<Rc<WaitQueue>>,
         metrics: Arc<ServiceMetrics>,
     ) -> Self {
         let endpoints = config
@@ -47,7 +47,7 @@ impl Service {
             .collect();
         let weights: Vec<u32> = config.hosts.iter().map(|host| host.weight).collect();
         let balance = RefCell::new(balance::build(config.balance, &weights));
-        Self { config: Arc::clone(config), endpoints, balance, line, metrics }
+        Self { config: Arc::clone(config), endpoints, balance, queue, metrics }
     }
 
     /// The endpoint of the next attempt, none of those already `tried`; with the way it was let in.

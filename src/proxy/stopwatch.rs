@@ -18,7 +18,7 @@ use super::body::Upload;
 use super::connection::Connection;
 use super::endpoint::Endpoint;
 use super::headers::Survey;
-use super::queue::Place;
+use super::queue::Permit;
 use super::route;
 use super::scan::Head;
 use super::service::Service;
@@ -73,9 +73,9 @@ pub(super) struct Stopwatch {
     /// Whether it is the heartbeat's own: it leaves no record.
     pub(super) is_probe: bool,
     pub(super) service: Option<Rc<Service>>,
-    /// Its place in flight, where the service limits them; until the exchange has ended.
-    pub(super) place: Option<Place>,
-    /// When it began to wait for that place, and when it had it: both at the start when one was free.
+    /// Its permit, where the service limits exchanges under way; held until this one has ended.
+    pub(super) permit: Option<Permit>,
+    /// When it began to wait for that permit, and when it had it: both at the start when one was free.
     pub(super) queue: (Option<Instant>, Option<Instant>),
     /// Endpoint of the last attempt.
     pub(super) endpoint: Option<Rc<Endpoint>>,
@@ -147,7 +147,7 @@ impl Stopwatch {
             phase: Phase::Request,
             is_probe: false,
             service: None,
-            place: None,
+            permit: None,
             queue: (None, None),
             endpoint: None,
             attempts: 0,
@@ -235,7 +235,7 @@ impl Stopwatch {
         let mut lists = Lists::default();
         let record = self.record(now, reason, &mut lists);
         self.worker.append(Stream::Access, |out| record.encode(out));
-        self.place = None;
+        self.permit = None;
         now
     }
 
@@ -382,15 +382,15 @@ impl Stopwatch {
         }
     }
 
-    /// Time in line until it had its place, or until `now`.
+    /// Time in the queue until it had its permit, or until `now`.
     fn queue_time(&self, now: Instant) -> Option<Duration> {
         let (begun, ended) = self.queue;
         begun.map(|begun| ended.unwrap_or(now).saturating_duration_since(begun))
     }
 
-    /// Time between complete head and response head that was not spent in line, on attempts that failed,
-    /// name look-up, connect or waiting for the first byte: routing, header work, scheduling. Absent
-    /// without a response head.
+    /// Time between complete head and response head that was not spent in the queue, on attempts that
+    /// failed, name look-up, connect or waiting for the first byte: routing, header work, scheduling.
+    /// Absent without a response head.
     fn own_time(&self, first_byte: Option<Duration>) -> Option<Duration> {
         let parts = [self.queue_time(self.started), self.dns, self.connect, first_byte];
         let waited: Duration = parts.into_iter().flatten().sum();

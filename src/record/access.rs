@@ -72,8 +72,8 @@ record! {
         25 head_us: Micros => "lbproxy.time.head_us", "";
         /// From the first byte of the request to the last byte of its body; overlaps with the others.
         26 body_us: Micros => "lbproxy.time.body_us", "";
-        /// In line for one of the places in flight of its service; 0 when one was free, absent where
-        /// they are not limited.
+        /// Waiting for a permit of its service (`limits.in_flight`); 0 when one was free, absent where
+        /// there is no limit.
         27 queue_us: Micros => "lbproxy.time.queue_us", "";
         /// From the response head received to the last byte of the response handed to the socket.
         28 response_us: Micros => "lbproxy.time.response_us", "";

@@ -165,7 +165,7 @@ record! {
         74 filesystem_bytes: Bytes => "system.filesystem.total", "system.filesystem.limit";
         /// What is left there for this user.
         75 filesystem_available_bytes: Bytes => "system.filesystem.available", "";
-        /// Exchanges that wait in line for a place in flight of their service.
+        /// Exchanges that wait for a permit of their service (`limits.in_flight`).
         76 queued: Count => "lbproxy.requests.queued", "";
         /// Exchanges that had to wait for one.
         77 queue_waits: Count => "lbproxy.requests.queue_waits", "";

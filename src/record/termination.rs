@@ -105,7 +105,7 @@ vocabulary! {
         IdleTimeout = 31 "idle_timeout";
         /// As many requests of the service were under way, and waited, as may: 503.
         QueueFull = 32 "queue_full";
-        /// No place in flight of the service became free in time: 503.
+        /// No permit of the service became free in time (`limits.in_flight`): 503.
         QueueTimeout = 33 "queue_timeout";
         /// The proxy had no file descriptor left to connect with: 503.
         NoDescriptor = 34 "no_descriptor";
@@ -320,7 +320,7 @@ axis! {
     Phase {
         /// Reading the request.
         Request = b'R';
-        /// Waiting for a place in flight, or for an endpoint.
+        /// Waiting for a permit (`limits.in_flight`), or for an endpoint.
         Queue = b'Q';
         /// Connecting.
         Connect = b'C';

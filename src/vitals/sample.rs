@@ -67,7 +67,7 @@ pub(super) struct Work {
     pub(super) in_flight: u64,
     /// Exchanges ended.
     pub(super) requests: u64,
-    /// Exchanges in line for a place in flight.
+    /// Exchanges that wait for a permit.
     pub(super) queued: u64,
     /// Exchanges that ever were.
     pub(super) queue_waits: u64,

@@ -1,5 +1,5 @@
 //! Goal: a limit of requests under way holds over all workers, who waits is served or told why not, and
-//! no end of a request keeps its place. Method: the real program with two workers before endpoints that
+//! no end of a request keeps its permit. Method: the real program with two workers before endpoints that
 //! answer when the test lets them; what happens is seen in answers, records and metrics.
 
 use std::io::{BufReader, Read as _, Write as _};
@@ -28,8 +28,8 @@ impl Gate {
         let gate = Arc::clone(&open);
         let upstream = Upstream::start(move |_, _| {
             let is_closed = |open: &mut bool| !*open;
-            let (lock, bell) = &*gate;
-            drop(bell.wait_while(lock.lock().unwrap(), is_closed).unwrap());
+            let (lock, opened) = &*gate;
+            drop(opened.wait_while(lock.lock().unwrap(), is_closed).unwrap());
             b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi".to_vec()
         });
         Self { upstream, open }
@@ -108,8 +108,8 @@ fn no_more_requests_are_under_way_than_the_limit_over_all_workers() {
 }
 
 #[test]
-fn whoever_finds_the_line_full_is_told_at_once() {
-    for (queue, name) in [(0, "no line"), (2, "a line of two")] {
+fn whoever_finds_the_queue_full_is_told_at_once() {
+    for (queue, name) in [(0, "no queue"), (2, "a queue of two")] {
         let gate = Gate::closed();
         let limits = format!("in_flight: 1, queue: {queue}, queue_timeout: 1h");
         let proxy = start(&gate.upstream, &limits);
@@ -127,7 +127,7 @@ fn whoever_finds_the_line_full_is_told_at_once() {
             (&document["lbproxy.attempts"], &document["lbproxy.service"]),
             (&0.into(), &"web".into())
         );
-        assert_eq!(document.get("lbproxy.time.queue_us"), None, "{name}: it never stood in line");
+        assert_eq!(document.get("lbproxy.time.queue_us"), None, "{name}: it never waited");
         gate.open();
         for stream in served {
             assert_eq!(answer(stream).status, 200, "{name}");
@@ -156,7 +156,7 @@ fn whoever_waits_too_long_is_told_and_the_record_says_how_long() {
 }
 
 #[test]
-fn a_client_that_leaves_leaves_the_line_too() {
+fn a_client_that_leaves_leaves_the_queue_too() {
     let gate = Gate::closed();
     let proxy = start(&gate.upstream, "in_flight: 1, queue: 1, queue_timeout: 1h");
     let first = ask(&proxy);
@@ -178,9 +178,9 @@ fn a_client_that_leaves_leaves_the_line_too() {
 /// What a client does with its connection.
 type End = fn(&mut TcpStream);
 
-/// Each way to end before the end; afterwards the only place is free, so that a request is served.
+/// Each way to end before the end; afterwards the only permit is free, so that a request is served.
 #[test]
-fn every_end_frees_the_place() {
+fn every_end_releases_the_permit() {
     let upstream = Upstream::start(|head, _| {
         let half = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf";
         match head {
@@ -217,7 +217,7 @@ fn every_end_frees_the_place() {
 }
 
 #[test]
-fn the_attempts_of_a_request_share_one_place() {
+fn the_attempts_of_a_request_share_one_permit() {
     let keys = |limits: &str| {
         let keys = format!("{limits}, outlier: {{failures: 1000}}");
         one_service(&[nobody(), Upstream::ok().address], &keys)
@@ -233,7 +233,7 @@ fn the_attempts_of_a_request_share_one_place() {
     assert!(documents.iter().all(|document| document["lbproxy.time.queue_us"] == 0));
     assert_eq!(proxy.figures()["lbproxy_queue_waits_total"], 0);
     let has_none = |document: &Value| document.get("lbproxy.time.queue_us").is_none();
-    assert!(free.documents().iter().all(has_none), "no limit, no line");
+    assert!(free.documents().iter().all(has_none), "no limit, no wait");
 }
 
 #[test]

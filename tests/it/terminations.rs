@@ -235,8 +235,8 @@ fn leave(proxy: &Proxy) {
     });
 }
 
-/// A request that takes the only place in flight, for as long as the stream lives.
-fn holds_a_place(proxy: &Proxy) -> TcpStream {
+/// A request that takes the only permit, for as long as the stream lives.
+fn holds_a_permit(proxy: &Proxy) -> TcpStream {
     let mut stream = connect(proxy.address);
     stream.write_all(GET.as_bytes()).unwrap();
     proxy.await_figure("lbproxy_queue_places_taken", |taken| taken == 1);
@@ -624,7 +624,7 @@ fn every_reason_is_produced_and_means_what_the_list_says() {
             mute,
             ("", ", limits: {in_flight: 1, queue: 0}"),
             |p| {
-                let _first = holds_a_place(p);
+                let _first = holds_a_permit(p);
                 get(p);
             },
             Reason::QueueFull,
@@ -637,7 +637,7 @@ fn every_reason_is_produced_and_means_what_the_list_says() {
             mute,
             ("", ", limits: {in_flight: 1, queue_timeout: 100ms}"),
             |p| {
-                let _first = holds_a_place(p);
+                let _first = holds_a_permit(p);
                 get(p);
             },
             Reason::QueueTimeout,

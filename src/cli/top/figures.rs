@@ -129,13 +129,13 @@ pub(super) struct Endpoint {
     pub(super) connections_reused: u64,
 }
 
-/// The places in flight of a service.
+/// Exchanges under way of a service that limits them.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Queue {
     pub(super) service: Shown,
     pub(super) in_flight: u64,
-    /// Most of them.
+    /// Its limit.
     pub(super) in_flight_max: u64,
     /// Exchanges that wait for one to end.
     pub(super) waiting: u64,
