@@ -5,7 +5,7 @@
 //! exchanges (`stopwatch`).
 
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -148,9 +148,12 @@ pub(super) fn record(
     message: &str,
 ) {
     let tls = connection.tls.get();
+    // One look at the clock: a part is never longer than the whole.
+    let now = Instant::now();
+    let since = |begun| micros(now.saturating_duration_since(begun));
     let record = ConnectionRecord {
         timestamp: Some(wall_clock()),
-        duration: Some(EcsNanos(micros(connection.accepted.elapsed()))),
+        duration: Some(EcsNanos(since(connection.accepted))),
         listener: Some(Text(connection.listener.name.as_bytes())),
         source_ip: Some(Ip(connection.peer.ip().to_canonical())),
         source_port: Some(Port(connection.peer.port())),
@@ -158,11 +161,7 @@ pub(super) fn record(
         status: status.map(Status),
         received_bytes: Some(Bytes(connection.received_bytes.get())),
         sent_bytes: Some(Bytes(connection.sent_bytes.get())),
-        head_us: connection
-            .scanner
-            .borrow()
-            .head_begun()
-            .map(|begun| Micros(micros(begun.elapsed()))),
+        head_us: connection.scanner.borrow().head_begun().map(|begun| Micros(since(begun))),
         tls_us: tls.map(|tls| Micros(micros(tls.handshake))),
         tls_version: tls.map(|tls| Text(tls.version.as_bytes())),
         tls_server_name: tls
