@@ -158,6 +158,7 @@ fn shipping(sources: &Sources, shipped: Option<Shipped>) -> Value {
         "duplicate": shipped.duplicate,
         "failure_store": shipped.failure_store,
         "dead_letter": shipped.dead_letter,
+        "damaged": shipped.damaged,
         "pending": shipped.pending,
         "oldest_pending_s": cells.oldest_pending_seconds.value(),
         "batches": cells.batches_total.value(),

@@ -43,13 +43,15 @@ pub(super) struct Mark {
     pub(super) records: u32,
     /// Records of the lane before the segment.
     pub(super) base: u64,
+    /// Records before this position that this run's reader found damaged; not in the file.
+    pub(super) damaged: u64,
 }
 
 impl Mark {
     /// Before the first segment of a lane.
     #[expect(clippy::cast_possible_truncation, reason = "a page")]
     pub(super) const START: Self =
-        Self { ordinal: 0, offset: HEADER_BYTES as u32, records: 0, base: 0 };
+        Self { ordinal: 0, offset: HEADER_BYTES as u32, records: 0, base: 0, damaged: 0 };
 
     /// Before the first frame of a segment.
     pub(super) fn at_start(segment: &Segment) -> Self {
@@ -74,9 +76,10 @@ impl Mark {
         self.base + u64::from(self.records)
     }
 
-    /// Whether `other` is further on in the same lane.
+    /// Whether `other` is further on in the same lane, be it by damaged records alone.
     pub(super) fn is_before(&self, other: &Self) -> bool {
-        (self.ordinal, self.offset) < (other.ordinal, other.offset)
+        let place = |mark: &Self| (mark.ordinal, mark.offset, mark.records);
+        place(self) < place(other)
     }
 
     /// Whether everything in a measured segment that is not written any more lies before.
@@ -271,6 +274,7 @@ fn decode(bytes: &[u8]) -> Option<(u64, Cursor)> {
             offset: u32_at(entry, 24),
             records: u32_at(entry, 28),
             base: u64_at(entry, 32),
+            damaged: 0,
         };
         (key, mark)
     });
@@ -284,7 +288,7 @@ mod tests {
 
     fn cursor(ordinal: u64, note: &str) -> Cursor {
         let key = Key { instance: 5, epoch: 2, lane: 1 };
-        let mark = Mark { ordinal, offset: 5000, records: 9, base: 70 };
+        let mark = Mark { ordinal, offset: 5000, records: 9, base: 70, damaged: 0 };
         Cursor { marks: [(key, mark)].into(), note: note.to_owned() }
     }
 

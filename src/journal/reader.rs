@@ -66,6 +66,8 @@ struct DurableReader {
     files: CursorFiles,
     /// What the files hold.
     cursor: Cursor,
+    /// See [`Reader::damaged`].
+    damaged: u64,
 }
 
 #[derive(Debug)]
@@ -113,7 +115,7 @@ impl Reader {
         files: CursorFiles,
         cursor: Cursor,
     ) -> Self {
-        let durable = DurableReader { name: name.to_owned(), files, cursor };
+        let durable = DurableReader { name: name.to_owned(), files, cursor, damaged: 0 };
         let mut reader = Self::new(Source::Live(shared), Some(durable));
         reader.rewind();
         reader
@@ -202,9 +204,11 @@ impl Reader {
             return Err(io::Error::other("the journal is closed"));
         }
         let mut cursor = Cursor { marks: durable.cursor.marks.clone(), note: note.to_owned() };
+        let mut damaged = 0;
         for (key, mark) in &upto.0 {
-            let known = cursor.marks.entry(*key).or_insert(*mark);
+            let known = cursor.marks.entry(*key).or_insert(Mark::START);
             if known.is_before(mark) {
+                damaged += mark.damaged.saturating_sub(known.damaged);
                 *known = *mark;
             }
         }
@@ -217,6 +221,7 @@ impl Reader {
         durable.files.store(&cursor, frees)?;
         drop(held);
         durable.cursor = cursor;
+        durable.damaged += damaged;
         if let Some(known) = lock(&shared.registry).durable.get_mut(&durable.name) {
             known.acked.clone_from(&durable.cursor.marks);
             known.note.clone_from(&durable.cursor.note);
@@ -262,6 +267,19 @@ impl Reader {
     pub fn pending_bytes(&self) -> u64 {
         let (Source::Live(shared), Some(durable)) = (&self.source, &self.durable) else { return 0 };
         lock(&shared.registry).bytes_behind(&durable.cursor.marks)
+    }
+
+    /// Of the records that this reader acknowledged since it was opened, those that it could not give,
+    /// since they were damaged or their file was gone.
+    pub fn damaged(&self) -> u64 {
+        self.durable.as_ref().map_or(0, |durable| durable.damaged)
+    }
+
+    /// Whether damaged records lie between what is acknowledged and `upto`.
+    pub fn passes_damage(&self, upto: &Positions) -> bool {
+        let Some(durable) = &self.durable else { return false };
+        let known = |key| durable.cursor.marks.get(key).map_or(0, |mark| mark.damaged);
+        upto.0.iter().any(|(key, mark)| mark.damaged > known(key))
     }
 
     /// Records that were journaled and that this reader could not give: damaged, or overwritten
@@ -474,6 +492,7 @@ impl Reader {
         }
         let lost = u64::from(progress.records - mark.records);
         mark.records = progress.records;
+        mark.damaged += lost;
         *lost_here += lost;
         self.missed += lost;
         if let Source::Live(shared) = &self.source {
@@ -501,7 +520,7 @@ impl LaneReader {
             return 0;
         }
         let missed = start.base.saturating_sub(self.mark.index());
-        (self.mark, self.lost) = (start, 0);
+        (self.mark, self.lost) = (Mark { damaged: self.mark.damaged, ..start }, 0);
         missed
     }
 

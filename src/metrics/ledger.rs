@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! created               = journaled + dropped_full
-//! journaled + recovered = acknowledged + duplicate + failure_store + dead_letter + pending
+//! journaled + recovered = acknowledged + duplicate + failure_store + dead_letter
+//!                       + damaged + pending
 //! ```
 //! Both hold at the end of a process. While it runs each part is read before its whole, so that none is
 //! larger, and a right side may be a little behind. Not here: who shows it.
@@ -38,6 +39,8 @@ pub struct Shipped {
     pub failure_store: u64,
     /// Refused for good.
     pub dead_letter: u64,
+    /// Damaged on disk, or gone with a file, before they could be sent.
+    pub damaged: u64,
     /// In the journal, and none of these yet.
     pub pending: u64,
 }
@@ -72,6 +75,7 @@ impl Ledger {
                     ("duplicate", shipped.duplicate),
                     ("failure_store", shipped.failure_store),
                     ("dead_letter", shipped.dead_letter),
+                    ("damaged", shipped.damaged),
                     ("pending", shipped.pending),
                 ],
             )
@@ -89,6 +93,7 @@ impl Shipped {
             duplicate: ship.duplicate_total.value(),
             failure_store: ship.failure_store_total.value(),
             dead_letter: ship.dead_letter_total.value(),
+            damaged: ship.damaged_total.value(),
             pending: pending(),
         }
     }
@@ -106,7 +111,8 @@ mod tests {
             duplicate: 2,
             failure_store: 1,
             dead_letter: 1,
-            pending: 2,
+            damaged: 1,
+            pending: 1,
         };
         let ledger = Ledger { created: 5, journaled: 4, dropped_full: 1, shipped: None };
         let told = |ledger: Ledger| -> Vec<String> {
@@ -115,9 +121,9 @@ mod tests {
         let first = "created 5 = journaled 4 + dropped_full 1 (holds)";
         assert_eq!(told(ledger), [first]);
         let second = "journaled 4 + recovered 3 = acknowledged 1 + duplicate 2 + failure_store 1 \
-                      + dead_letter 1 + pending 2 (holds)";
+                      + dead_letter 1 + damaged 1 + pending 1 (holds)";
         assert_eq!(told(Ledger { shipped: Some(shipped), ..ledger }), [first, second]);
-        let lost = Shipped { pending: 1, ..shipped };
+        let lost = Shipped { pending: 0, ..shipped };
         let lost = told(Ledger { created: 6, shipped: Some(lost), ..ledger });
         assert!(lost.iter().all(|equation| equation.ends_with("(DOES NOT HOLD)")), "{lost:?}");
     }

@@ -187,6 +187,7 @@ metrics! {
         duplicate_total: Counter "lbproxy_ship_duplicate_total" "" "Records that were already stored (409).";
         failure_store_total: Counter "lbproxy_ship_failure_store_total" "" "Records that the server put into its failure store.";
         dead_letter_total: Counter "lbproxy_ship_dead_letter_total" "" "Records refused for good and written to the dead-letter file.";
+        damaged_total: Counter "lbproxy_ship_damaged_total" "" "Records that could not be sent: damaged in the journal, or gone with a file of it, after they were journaled or recovered.";
         recovered: Gauge "lbproxy_ship_recovered" "" "Records of earlier runs that waited at start.";
         pending: Gauge "lbproxy_ship_pending" "" "Records journaled and not yet settled.";
         oldest_pending_seconds: Gauge "lbproxy_ship_oldest_pending_seconds" "" "Age of the oldest record not yet settled.";

@@ -141,7 +141,7 @@ record! {
         /// Records that found no space.
         63 dropped_full: Count => "lbproxy.records.dropped_full", "";
         /// Records of earlier runs found unshipped: `journaled + recovered = acknowledged + duplicate +
-        /// failure_store + dead_letter + pending`.
+        /// failure_store + dead_letter + damaged + pending`.
         64 recovered: Count => "lbproxy.records.recovered", "";
         /// Records stored.
         65 acknowledged: Count => "lbproxy.records.acknowledged", "";
@@ -169,5 +169,7 @@ record! {
         76 queued: Count => "lbproxy.requests.queued", "";
         /// Exchanges that had to wait for one.
         77 queue_waits: Count => "lbproxy.requests.queue_waits", "";
+        /// Records that could not be sent: damaged in the journal, or gone with a file of it.
+        78 damaged: Count => "lbproxy.records.damaged", "";
     }
 }

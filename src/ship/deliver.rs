@@ -40,6 +40,15 @@ pub(super) struct Tally {
     pub(super) dead_letter: u64,
 }
 
+impl Tally {
+    pub(super) fn add(&mut self, other: Self) {
+        self.acknowledged += other.acknowledged;
+        self.duplicate += other.duplicate;
+        self.failure_store += other.failure_store;
+        self.dead_letter += other.dead_letter;
+    }
+}
+
 /// The order to stop came before everything was settled.
 #[derive(Debug)]
 pub(super) struct Unfinished;

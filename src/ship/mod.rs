@@ -188,6 +188,7 @@ fn once(
         next_number: 0,
         unreadable: Trouble::new("shipping: the journal cannot be read"),
         unwritable: Trouble::new("shipping: the cursor cannot be written; it is tried again"),
+        unremembered: deliver::Tally::default(),
     };
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     Ok(runtime.block_on(shipper.run(stopping.clone())))

@@ -54,6 +54,8 @@ pub(super) struct Shipper<'a> {
     /// The cursor cannot be written: the records are sent once more after a restart, and found to be
     /// there.
     pub(super) unwritable: Trouble,
+    /// Settled, and not yet in the cursor.
+    pub(super) unremembered: Tally,
 }
 
 impl Shipper<'_> {
@@ -68,7 +70,7 @@ impl Shipper<'_> {
             let is_stopping = *stopping.borrow() || stopping.has_changed().is_err();
             let is_due = is_stopping || Instant::now() >= next_look;
             if is_due && sent.len() < self.limits.in_flight {
-                match self.fill() {
+                match self.fill(sent.is_empty()) {
                     Some((batch, is_full)) => {
                         sent.push_back(batch);
                         if is_full {
@@ -100,13 +102,18 @@ impl Shipper<'_> {
         }
     }
 
-    /// Reads one batch and sends it on its way. `None` when there is nothing.
-    fn fill(&mut self) -> Option<(Sent, bool)> {
+    /// Reads one batch and sends it on its way. `None` when there is nothing; damage that was passed is
+    /// acknowledged then, if nothing before it is under way.
+    fn fill(&mut self, is_settled: bool) -> Option<(Sent, bool)> {
         let limit_bytes = self.context.body_bytes_max.get();
         let filled = self.filler.fill(self.reader, &mut self.suspicion, limit_bytes);
         self.unreadable.note(&filled);
         let filled = filled.ok()?;
         if filled.batch.is_empty() && filled.broken.is_empty() {
+            let is_left = self.unremembered != Tally::default();
+            if is_settled && (is_left || self.reader.passes_damage(&filled.upto)) {
+                self.acknowledge(Tally::default(), &filled.upto);
+            }
             return None;
         }
         let context = Rc::clone(&self.context);
@@ -125,8 +132,13 @@ impl Shipper<'_> {
         Some((sent, filled.is_full))
     }
 
-    /// Everything up to here is settled: counted and remembered together.
+    /// Everything up to here is settled: remembered and counted together, or it would be pending too.
     fn acknowledge(&mut self, tally: Tally, upto: &Positions) {
+        self.unremembered.add(tally);
+        if !self.store(upto, &suspects::note(self.unsettled_max())) {
+            return;
+        }
+        let tally = std::mem::take(&mut self.unremembered);
         let metrics = &self.context.metrics;
         metrics.acknowledged_total.add(tally.acknowledged);
         metrics.duplicate_total.add(tally.duplicate);
@@ -140,7 +152,6 @@ impl Shipper<'_> {
                 "shipping: documents were refused for good"
             );
         }
-        self.store(upto, &suspects::note(self.unsettled_max()));
         self.context.acknowledged.send_modify(|count| *count += 1);
     }
 
@@ -160,8 +171,12 @@ impl Shipper<'_> {
         self.show(None);
     }
 
-    fn store(&mut self, upto: &Positions, note: &str) {
-        self.unwritable.note(&self.reader.acknowledge(upto, note));
+    /// Writes the cursor; says whether it could be written.
+    fn store(&mut self, upto: &Positions, note: &str) -> bool {
+        let stored = self.reader.acknowledge(upto, note);
+        self.unwritable.note(&stored);
+        self.context.metrics.damaged_total.set(self.reader.damaged());
+        stored.is_ok()
     }
 
     /// Brings the gauges up to date.

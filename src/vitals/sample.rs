@@ -347,6 +347,7 @@ fn records(record: &mut ProcessRecord<'_>, now: &Records) {
         record.duplicate = Some(Count(shipped.duplicate));
         record.failure_store = Some(Count(shipped.failure_store));
         record.dead_letter = Some(Count(shipped.dead_letter));
+        record.damaged = Some(Count(shipped.damaged));
         record.pending = Some(Count(shipped.pending));
     }
     if let Some(shipping) = shipping {

@@ -1,21 +1,115 @@
 //! Goal: nothing that happens to the journal's files while the program runs takes its space away, or goes
-//! unsaid. Method: the real program; its descriptors are taken for a while, its folder is removed.
+//! unsaid. Method: the real program; its descriptors are taken for a while, its folder is removed, bits are
+//! flipped. Not here: full and read-only disks (`disk`).
 
 use std::io::{BufReader, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use lbproxy::mock::elastic::{self, Options, Outage, Product, Running};
 
 use crate::support::*;
 
 /// Sends so many requests whose records are some 5 kB each.
-fn send(stream: &TcpStream, count: usize) {
-    let (path, agent) = ("p".repeat(3000), "a".repeat(1500));
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+pub(crate) fn send(stream: &TcpStream, count: usize) {
+    let path = "p".repeat(3000);
+    (0..count).for_each(|_| get(stream, &path));
+}
+
+fn get(mut stream: &TcpStream, path: &str) {
+    let agent = "a".repeat(1500);
     let request = format!("GET /{path} HTTP/1.1\r\nHost: a\r\nUser-Agent: {agent}\r\n\r\n");
-    let mut writer = stream;
-    for _ in 0..count {
-        writer.write_all(request.as_bytes()).unwrap();
-        assert_eq!(read_response(&mut reader, false).unwrap().status, 200);
+    stream.write_all(request.as_bytes()).unwrap();
+    assert_eq!(read_response(&mut BufReader::new(stream), false).unwrap().status, 200);
+}
+
+/// A server that takes nothing, and a proxy with a small journal whose shipping waits for it with one
+/// record in hand.
+fn waiting() -> (Running, Upstream, Proxy, TcpStream) {
+    let server = elastic::start(Options::local(Product::Elasticsearch)).unwrap();
+    server.set_outage(0, Outage::Unavailable);
+    let upstream = Upstream::ok();
+    let batch = "batch: {wait: 50ms, in_flight: 1}";
+    let target = format!("  elasticsearch: {{urls: [\"{}\"], {batch}}}\n", server.url());
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let service = one_service(&[upstream.address], "");
+    let proxy = Proxy::start_with(dir, &service, &target, "10s", ", size: 12MiB");
+    let stream = connect(proxy.address);
+    get(&stream, "first");
+    proxy.await_figure("lbproxy_ship_oldest_pending_seconds", |age| age > 0);
+    (server, upstream, proxy, stream)
+}
+
+/// Flips a bit of the journal's record that holds `text`.
+fn flip(journal: &Path, text: &str) {
+    for entry in std::fs::read_dir(journal).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.file_name().unwrap().to_string_lossy().starts_with("segment-") {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let found = bytes.windows(text.len()).position(|bytes| bytes == text.as_bytes());
+        if let Some(at) = found {
+            let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            return file.write_all_at(&[bytes[at] ^ 1], at as u64).unwrap();
+        }
     }
+    panic!("no record holds {text}");
+}
+
+/// The middle one of those that wait, and the newest, behind which nothing comes.
+#[test]
+fn records_that_are_damaged_while_they_wait_are_a_term_of_the_account() {
+    let (server, _upstream, proxy, stream) = waiting();
+    (0..10).for_each(|n| get(&stream, &format!("hit-{n}")));
+    for text in ["hit-3", "hit-9"] {
+        flip(&proxy.dir.path().join("journal"), text);
+    }
+    server.set_outage(0, Outage::None);
+    let figures = proxy.settled();
+    for (name, want) in [
+        ("ship_damaged_total", 2),
+        ("journal_damaged_records_total", 2),
+        ("ship_acknowledged_total", 9),
+        ("ship_pending", 0),
+    ] {
+        assert_eq!(figures[&format!("lbproxy_{name}")], want, "{name}");
+    }
+    let page = proxy.admin("GET", "/api/v1/shipping").body;
+    let page: serde_json::Value = serde_json::from_slice(&page).unwrap();
+    assert_eq!(page["trust"]["shipping"]["damaged"], 2, "{page}");
+    drop(stream);
+    let log = proxy.terminate();
+    assert!(log.contains("+ damaged 2 + pending 0 (holds)"), "{log}");
+}
+
+/// Removes the folder, into which a segment may just be put.
+fn remove_journal(proxy: &Proxy) {
+    let gone = proxy.dir.path().join("gone");
+    std::fs::rename(proxy.dir.path().join("journal"), &gone).unwrap();
+    wait_for("the folder to be removed", || std::fs::remove_dir_all(&gone).ok());
+}
+
+/// Files that were full and synced are closed: nobody can bring them back.
+#[test]
+fn what_is_lost_with_a_removed_folder_is_a_term_of_the_account() {
+    let (server, _upstream, proxy, stream) = waiting();
+    let open = || proxy.open_files("/segment-");
+    let before = open();
+    send(&stream, 1000);
+    assert!(proxy.figures()["lbproxy_journal_used_bytes"] >= 4 << 20, "several are full");
+    wait_for("full segments to be closed", || (open() <= before + 1).then_some(()));
+    remove_journal(&proxy);
+    proxy.await_figure("lbproxy_journal_folders_removed_total", |count| count == 1);
+    send(&stream, 10);
+    server.set_outage(0, Outage::None);
+    let figures = proxy.settled();
+    let lost = figures["lbproxy_ship_damaged_total"];
+    assert!(lost > 0 && lost < 1000, "{lost}: the open ones are read");
+    assert_eq!(figures["lbproxy_journal_damaged_records_total"], lost);
+    assert_eq!(figures["lbproxy_records_created_total"], 1011);
 }
 
 #[test]
@@ -55,9 +149,7 @@ fn a_removed_folder_is_said_made_anew_and_its_records_are_counted_at_the_end() {
     let get = |proxy: &Proxy| proxy.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!(get(&proxy).status, 200);
     // Moved first: the program may make a segment in it while it is emptied, and then once more.
-    let gone = proxy.dir.path().join("gone");
-    std::fs::rename(proxy.dir.path().join("journal"), &gone).unwrap();
-    wait_for("the folder to be removed", || std::fs::remove_dir_all(&gone).ok());
+    remove_journal(&proxy);
     proxy.await_figure("lbproxy_journal_segments_removed_total", |count| count > 0);
     assert_eq!(proxy.admin("GET", "/readyz").status, 200, "users are served all the same");
     for _ in 0..10 {

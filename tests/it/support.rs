@@ -205,7 +205,7 @@ impl Proxy {
             let sum = |names: &[&str]| -> u64 {
                 names.iter().map(|name| figures[&format!("lbproxy_{name}")]).sum()
             };
-            let ends = ["acknowledged", "duplicate", "failure_store", "dead_letter"];
+            let ends = ["acknowledged", "duplicate", "failure_store", "dead_letter", "damaged"];
             let ends = ends.map(|end| format!("ship_{end}_total"));
             let is_settled = sum(&["requests_in_flight", "ship_pending"]) == 0
                 && sum(&["records_created_total"])
@@ -224,6 +224,13 @@ impl Proxy {
         let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
         let current = below.or(maximum);
         prlimit(pid, Resource::Nofile, Rlimit { current, maximum }).unwrap();
+    }
+
+    /// Descriptors it holds of files whose path has `part` in it.
+    pub(crate) fn open_files(&self, part: &str) -> usize {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let targets = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        targets.filter(|target| target.to_string_lossy().contains(part)).count()
     }
 
     /// Most memory it has held at once so far, in bytes.

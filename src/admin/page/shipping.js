@@ -46,6 +46,7 @@ export function make({ listen }) {
     ['duplicate', 'were stored already', (s) => s.duplicate],
     ['failure store', 'stored by the server in its failure store: look there for its reason', (s) => s.failure_store, true],
     ['dead letter', 'refused for good, kept in the folder of the journal with the reason; mend it, then `lbproxy log resend`', (s) => s.dead_letter, true],
+    ['damaged', 'damaged in the journal, or gone with a file of it, before they could be sent', (s) => s.damaged, true],
     ['pending', 'in the journal, not yet settled', (s) => s.pending],
     ['sent again', 'in batches without a usable answer', (s) => s.retried],
   ];
@@ -87,10 +88,10 @@ export function make({ listen }) {
     };
     const first = line(created, journaled + dropped, `created ${count(created)}`, `journaled ${count(journaled)} + dropped ${count(dropped)}`);
     if (ship.state === 'off') return [first];
-    const settled = ship.acknowledged + ship.duplicate + ship.failure_store + ship.dead_letter;
+    const settled = ship.acknowledged + ship.duplicate + ship.failure_store + ship.dead_letter + ship.damaged;
     return [first, line(journaled + ship.recovered, settled + ship.pending,
       `journaled ${count(journaled)} + recovered ${count(ship.recovered)}`,
-      `acknowledged ${count(ship.acknowledged)} + duplicate ${count(ship.duplicate)} + failure store ${count(ship.failure_store)} + dead letter ${count(ship.dead_letter)} + pending ${count(ship.pending)}`)];
+      `acknowledged ${count(ship.acknowledged)} + duplicate ${count(ship.duplicate)} + failure store ${count(ship.failure_store)} + dead letter ${count(ship.dead_letter)} + damaged ${count(ship.damaged)} + pending ${count(ship.pending)}`)];
   }
 
   function draw(now) {
