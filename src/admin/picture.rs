@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::Sources;
 use super::live::{Look, Rates};
-use crate::journal::FolderFault;
 use crate::metrics::{Cell64, Shipped, WorkerMetrics};
 use crate::proxy::EndpointState;
 use crate::vitals::Usage;
@@ -128,7 +127,7 @@ pub(super) fn trust(sources: &Sources) -> Value {
         "journaled": ledger.journaled,
         "dropped": ledger.dropped_full,
         "damaged": journal.damaged_records_total.value(),
-        "journal_fault": sources.journal.folder_fault().map(FolderFault::text),
+        "journal_fault": sources.journal.fault(),
         "journal_used_bytes": journal.used_bytes.value(),
         "journal_capacity_bytes": journal.capacity_bytes.value(),
         "rollup_unreadable": sources.rollup.as_ref().map(|r| r.metrics.unreadable_total.value()),

@@ -71,7 +71,9 @@ pub(super) fn section(map: Option<Map<'_, '_>>, hostname: &str, workers: usize) 
     if let Some(journal) = map.map("journal") {
         let mut journal = journal.means(Journal::DOCS).means(&[(
             "size",
-            "Most bytes on disk, reserved at the start: 4MiB for each worker and 4MiB more at least.",
+            "Most bytes on disk, 4MiB for each worker and 4MiB more at least. Reserved at the start; \
+             what somebody removes or cuts, or a failed sync spoils, has to be reserved again, and \
+             drops records where it cannot be.",
         )]);
         let defaults = &mut telemetry.journal;
         journal.default("path", defaults.path.display());

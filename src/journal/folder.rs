@@ -34,7 +34,7 @@ pub enum FolderFault {
     Removed,
     /// No file can be made in it: read-only, or the rights were taken.
     Unwritable,
-    /// Its lock file was removed, and another process took the folder.
+    /// The folder or its lock file was removed, and another process took its place.
     Taken,
 }
 
@@ -47,13 +47,14 @@ impl FolderFault {
                  restart would not find them: bring it back to its path"
             }
             Self::Removed => {
-                "the journal folder was removed and no new one can be made; records go on into \
-                 memory of removed files until these are full: make the folder, with room and rights"
+                "the journal folder was removed and no new one can be made, for want of room or \
+                 rights, or since another journal stands there; records go on into the removed files \
+                 until these are full, and no restart finds them: make its path free, with room"
             }
             Self::Taken => {
-                "another process has taken the journal folder, whose lock file was removed; nothing \
-                 more is written into it, and records are dropped: stop the other and restart this \
-                 one, each with a telemetry.journal.path of its own"
+                "another process has taken the journal folder after it or its lock file was removed; \
+                 nothing more is written into it, and what finds no space elsewhere is dropped: stop \
+                 the other and restart this one, each with a telemetry.journal.path of its own"
             }
             Self::Unwritable => {
                 "the journal folder cannot be written; records go on into the segments that are \
@@ -123,9 +124,14 @@ impl Opened {
         rustix::fs::fstat(&self.file).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
+    /// Whether files can be made in it and written. A file system that made itself read-only after an
+    /// error says so only when a file is opened for writing.
     fn is_writable(&self) -> bool {
         let access = Access::WRITE_OK | Access::EXEC_OK;
+        let flags = OFlags::RDWR | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(&self.file, "lock", flags, Mode::empty());
         rustix::fs::accessat(&self.file, ".", access, AtFlags::EACCESS).is_ok()
+            && !matches!(opened, Err(rustix::io::Errno::ROFS))
     }
 }
 
@@ -174,6 +180,11 @@ impl Folder {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// Whether it was removed, and none was made anew: the open files of it are this process's alone.
+    pub(super) fn is_removed(&self) -> bool {
+        self.opened().is_removed()
+    }
+
     /// What is wrong with it, at the last look.
     pub(super) fn fault(&self) -> Option<FolderFault> {
         FolderFault::from_code(self.fault.load(Ordering::Relaxed))
@@ -189,7 +200,7 @@ impl Folder {
         };
         let is_locked = || lock(held).as_ref().is_none_or(|held| held.is_in(&self.path));
         let mended = if opened.is_removed() {
-            self.make_anew(identity, held).map_err(|_| FolderFault::Removed)
+            self.make_anew(identity, held)
         } else if !is_at_path() {
             Err(FolderFault::Away)
         } else if !opened.is_writable() {
@@ -219,10 +230,7 @@ impl Folder {
         identity: Identity,
         held: &Mutex<Option<Lock>>,
     ) -> Result<bool, FolderFault> {
-        let taken = Lock::take(&self.path).map_err(|error| match error {
-            OpenError::Locked { .. } => FolderFault::Taken,
-            _ => FolderFault::Unwritable,
-        })?;
+        let taken = self.take_lock(FolderFault::Unwritable)?;
         let last = IdentityFile::load(&self.path).map_err(|_| FolderFault::Taken)?.last();
         if last.is_some_and(|last| last != identity) {
             return Err(FolderFault::Taken);
@@ -235,21 +243,35 @@ impl Folder {
     /// Makes and locks a folder at the path, unless a journal is there.
     ///
     /// # Errors
-    /// What the system says, or that somebody else's journal is there.
-    fn make_anew(&self, identity: Identity, held: &Mutex<Option<Lock>>) -> io::Result<bool> {
+    /// That somebody else has it, or that none can be made.
+    fn make_anew(
+        &self,
+        identity: Identity,
+        held: &Mutex<Option<Lock>>,
+    ) -> Result<bool, FolderFault> {
+        const NONE: FolderFault = FolderFault::Removed;
         let mut held = lock(held);
         if held.is_none() {
-            return Err(io::Error::other("the journal is closed"));
+            return Err(NONE); // the journal is closed
         }
-        std::fs::create_dir_all(&self.path)?;
-        let taken = Lock::take(&self.path).map_err(io::Error::other)?;
-        if recovery::list(&self.path).map_err(io::Error::other)?.is_empty() {
-            identity::store(&self.path, identity)?;
-            *lock(&self.opened) = Arc::new(Opened::new(&self.path)?);
-            *held = Some(taken);
-            return Ok(true);
+        std::fs::create_dir_all(&self.path).map_err(|_| NONE)?;
+        let taken = self.take_lock(NONE)?;
+        if !recovery::list(&self.path).is_ok_and(|segments| segments.is_empty()) {
+            return Err(NONE);
         }
-        Err(io::Error::other("another journal stands at the path"))
+        identity::store(&self.path, identity).map_err(|_| NONE)?;
+        *lock(&self.opened) = Arc::new(Opened::new(&self.path).map_err(|_| NONE)?);
+        *held = Some(taken);
+        Ok(true)
+    }
+
+    /// # Errors
+    /// [`FolderFault::Taken`] when another process has the lock, `other` when it cannot be taken.
+    fn take_lock(&self, other: FolderFault) -> Result<Lock, FolderFault> {
+        Lock::take(&self.path).map_err(|error| match error {
+            OpenError::Locked { .. } => FolderFault::Taken,
+            _ => other,
+        })
     }
 }
 

@@ -256,6 +256,14 @@ impl Figures {
         self.shared.folder.fault()
     }
 
+    /// What keeps it from storing records as it should, and the cure, for people.
+    pub fn fault(&self) -> Option<&'static str> {
+        let unprepared = "segment files of the journal cannot be opened or reserved, and what finds no \
+                          space is dropped and counted: the log names the cause, such as a full disk";
+        let is_failing = lock(&self.shared.retry).is_failing();
+        self.folder_fault().map(FolderFault::text).or(is_failing.then_some(unprepared))
+    }
+
     /// Those of [`Figures::pending`] that the next start would not find, since their files were removed
     /// or are elsewhere. Looks at each file.
     pub fn pending_unfindable(&self, name: &str) -> u64 {

@@ -109,7 +109,7 @@ pub(super) fn look(shared: &Shared) {
         Look::Same => (),
         Look::Fault(fault) => {
             tracing::warn!(%path, "{}", fault.text());
-            if fault == FolderFault::Taken {
+            if fault == FolderFault::Taken && !shared.folder.is_removed() {
                 lock(&shared.registry).segments.iter().for_each(|segment| segment.leave());
             }
         }
@@ -124,7 +124,9 @@ pub(super) fn look(shared: &Shared) {
         }
     }
     let segments: Vec<Arc<Segment>> = lock(&shared.registry).segments.clone();
-    let harmed = segments.iter().filter_map(|segment| Some((segment.look()?, segment)));
+    // Without a folder there are no others to go on in.
+    let may_leave = !shared.folder.is_removed();
+    let harmed = segments.iter().filter_map(|segment| Some((segment.look(may_leave)?, segment)));
     let harmed: Vec<(&'static str, &Arc<Segment>)> = harmed.collect();
     if let Some((fault, segment)) = harmed.first() {
         shared.metrics.segments_removed_total.add(harmed.len() as u64);

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::cursor::{Cursor, CursorFiles, Mark, Marks, NOTE_BYTES_MAX};
 use super::directory::Directory;
 use super::error::{OpenError, ReadError};
+use super::folder::FolderFault;
 use super::format::Key;
 use super::scan::{FRAME_ROOM_BYTES, Frame, Rules, Slot, WINDOW_BYTES, Window};
 use super::segment::{self, Progress, Segment};
@@ -217,8 +218,11 @@ impl Reader {
             registry.prune(&mut cursor.marks, |key| shared.is_current(key));
             registry.passes_more(&durable.cursor.marks, &cursor.marks)
         };
-        durable.files.follow(&shared.folder)?;
-        durable.files.store(&cursor, frees)?;
+        // In a folder that another process has taken, its cursor stands.
+        if shared.folder.fault() != Some(FolderFault::Taken) {
+            durable.files.follow(&shared.folder)?;
+            durable.files.store(&cursor, frees)?;
+        }
         drop(held);
         durable.cursor = cursor;
         durable.damaged += damaged;

@@ -203,8 +203,8 @@ impl Segment {
     }
 
     /// Looks whether the file that is kept open is still whole and in the folder; what is wrong is told
-    /// once, and nothing more is appended then.
-    pub(super) fn look(&self) -> Option<&'static str> {
+    /// once, and nothing more is appended then. A removed one goes on unless it `may_leave` for others.
+    pub(super) fn look(&self, may_leave: bool) -> Option<&'static str> {
         let file = lock(&self.to_sync).clone()?;
         let stat = rustix::fs::fstat(&file).ok()?;
         if self.is_failed() {
@@ -217,6 +217,9 @@ impl Segment {
             return None;
         }
         self.removed.store(is_removed, Ordering::Relaxed);
+        if is_removed && !may_leave {
+            return None;
+        }
         self.failed.store(true, Ordering::Relaxed);
         Some(if is_removed { "was removed" } else { "was cut" })
     }
@@ -266,11 +269,19 @@ impl Segment {
         self.close_when_synced();
     }
 
-    /// Closes the descriptor kept for syncing when there is nothing left to sync.
+    /// Closes the descriptor kept for syncing when there is nothing left to sync; not that of a removed
+    /// file, which is the last way to it.
     pub(super) fn close_when_synced(&self) {
         let is_synced = self.progress().end <= self.synced.load(Ordering::Relaxed);
-        if self.is_sealed() && is_synced && !self.removed.load(Ordering::Relaxed) {
-            *lock(&self.to_sync) = None;
+        if !self.is_sealed() || !is_synced || self.removed.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut kept = lock(&self.to_sync);
+        let Some(file) = &*kept else { return };
+        if rustix::fs::fstat(&**file).is_ok_and(|stat| stat.st_nlink == 0) {
+            self.removed.store(true, Ordering::Relaxed);
+        } else {
+            *kept = None;
         }
     }
 }

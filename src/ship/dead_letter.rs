@@ -233,6 +233,11 @@ mod tests {
         assert_eq!(file.write(&of(1)).unwrap(), Kept::Yes);
         let text = std::fs::read_to_string(file.path()).unwrap();
         assert!(text.starts_with("whole\nhal\n{") && text.ends_with("}\n"), "{text}");
+        // The folder is removed, and made anew.
+        std::fs::remove_dir_all(dir.path()).unwrap();
+        assert!(file.write(&of(1)).is_err(), "never into a file that nobody finds");
+        std::fs::create_dir(dir.path()).unwrap();
+        assert_eq!((file.write(&of(1)).unwrap(), lines(&file)), (Kept::Yes, 1));
         // A folder stands in its place.
         std::fs::remove_file(file.path()).unwrap();
         std::fs::create_dir(file.path()).unwrap();

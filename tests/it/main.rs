@@ -17,6 +17,7 @@ mod boards;
 mod check;
 mod config;
 mod demo;
+mod disk;
 mod ejection;
 mod endpoints;
 mod frames;

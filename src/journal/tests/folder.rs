@@ -126,6 +126,32 @@ fn the_folder_of_another_journal_is_left_alone() {
     check_mended(&journal, &mut lane);
 }
 
+#[test]
+fn a_removed_folder_that_another_process_made_anew_is_said_and_left_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path().join("journal");
+    let (journal, mut lane, _control) = open(&options(&here, 12));
+    let mut reader = journal.reader("ship").unwrap();
+    assert_eq!(fill(&mut lane, 1), 1);
+    settle(&journal);
+    std::fs::remove_dir_all(&here).unwrap();
+    let other = open(&options(&here, 6));
+    let cursors = || std::fs::read_dir(&here).unwrap().count();
+    let before = cursors();
+    settle(&journal);
+    assert_eq!(journal.figures().folder_fault(), Some(FolderFault::Taken));
+    assert_eq!(fill(&mut lane, 5), 5, "what is open is this process's alone");
+    settle(&journal);
+    assert_eq!(seqs(&read_all(&mut reader), 1), (1..=6).collect::<Vec<_>>());
+    reader.acknowledge(&reader.positions(), "").unwrap();
+    assert_eq!((reader.pending(), cursors()), (0, before), "nothing is made in it");
+    drop(other);
+    std::fs::remove_dir_all(&here).unwrap();
+    settle(&journal);
+    assert_eq!(journal.figures().folder_fault(), None);
+    assert_eq!(super::super::last_start(&here), Some(journal.identity()));
+}
+
 /// What makes a free segment unusable for a while, and what makes it usable again.
 #[test]
 fn a_file_that_cannot_be_opened_stays_free_and_is_used_when_it_can_be() {
