@@ -40,6 +40,7 @@ pub(super) fn open_now(sources: &Sources) -> (u64, u64) {
 /// The state of an endpoint in a word.
 pub(super) fn word(state: &EndpointState) -> &'static str {
     match (state.is_in_rotation, state.is_open) {
+        (true, _) if state.is_kept => "kept",
         (true, _) => "up",
         (false, true) => "trial",
         (false, false) => "ejected",

@@ -41,6 +41,8 @@ pub struct EndpointState {
     pub is_open: bool,
     /// Whether it is in rotation, without a trial before.
     pub is_in_rotation: bool,
+    /// Whether it fails and is in rotation all the same, since no more may be ejected.
+    pub is_kept: bool,
 }
 
 /// Permits of one service that limits exchanges under way, as people see them.
@@ -157,6 +159,7 @@ impl Figures {
                 endpoint: endpoint.clone(),
                 is_open: outlier.is_open(now_ms),
                 is_in_rotation: outlier.is_in_rotation(),
+                is_kept: outlier.is_kept(),
             })
             .collect()
     }

@@ -1,5 +1,5 @@
 //! What is done for endpoints beside the traffic: watching their counters and probing those that
-//! could not be connected to. One task, on the first worker.
+//! are ejected. One task, on the first worker.
 //!
 //! A probe is a connect as an exchange would make it, closed at once. Bounded: one at a time and
 //! endpoint, at most [`PROBES_MAX`] in all, each as long as [`PROBE_TIMEOUT`] at most, every
@@ -11,9 +11,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::endpoint::{self, Count, Endpoint, Watch};
+use super::endpoint::{self, Count, Endpoint, Probe, Watch};
 use super::figures::Figures;
 use super::worker::Worker;
+use crate::record::Reason;
 
 /// Most probes at once.
 const PROBES_MAX: usize = 32;
@@ -80,7 +81,11 @@ fn probe(worker: &Rc<Worker>, targets: &[Target], from: usize) -> usize {
         tokio::task::spawn_local(async move {
             let opening = endpoint::open(&endpoint, &worker.timer, &worker.shortages);
             let opened = tokio::time::timeout(PROBE_TIMEOUT, opening).await;
-            endpoint.outlier.probed(matches!(opened, Ok(Ok(_))));
+            endpoint.outlier.probed(match opened {
+                Ok(Ok(_)) => Probe::Connected,
+                Ok(Err(Reason::ConnectRefused)) => Probe::Refused,
+                _ => Probe::Unknown,
+            });
             is_under_way.set(false);
         });
     }

@@ -48,6 +48,11 @@ fn json(proxy: &Proxy, path: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
+/// What the page is told now.
+pub(crate) fn live(proxy: &Proxy) -> Value {
+    Events::open(proxy.admin, "/api/v1/live").ok().unwrap().next("live").1
+}
+
 struct Events(BufReader<TcpStream>);
 
 impl Events {

@@ -205,13 +205,44 @@ fn an_endpoint_that_breaks_every_answer_is_found_by_its_share_and_comes_back_by_
         proxy.send(GOOD);
         (broken.seen().len() > before).then_some(())
     });
-    assert_eq!(figure(&proxy, "lbproxy_endpoint_probes_total"), 0, "a connect would say nothing");
+    wait_for("a probe", || (figure(&proxy, "lbproxy_endpoint_probes_total") > 0).then_some(()));
     assert_eq!(figure(&proxy, "lbproxy_endpoint_ejected"), 1);
     is_well.store(true, Ordering::Relaxed);
     wait_for("the trial that lets it back", || {
         proxy.send(GOOD);
         (figure(&proxy, "lbproxy_endpoint_ejected") == 0).then_some(())
     });
+}
+
+/// Whoever listens after a refused probe is another process than the one that was broken: no trial has to
+/// wait for `eject` then.
+#[test]
+fn an_endpoint_that_was_broken_and_is_restarted_comes_back_by_a_probe() {
+    let (address, _port) = reserve();
+    let others = [Upstream::ok(), Upstream::ok()];
+    let limits = ", outlier: {eject: 1h, eject_max: 1h}";
+    let service = one_service(&[address, others[0].address, others[1].address], limits);
+    let proxy = Proxy::start(&service, "");
+    let listener = std::net::TcpListener::bind(address).unwrap();
+    let end = socket2::Socket::from(listener.try_clone().unwrap());
+    let _broken = Upstream::on(listener, |_, _| Vec::new());
+    wait_for("the ejection", || {
+        proxy.send(GOOD);
+        (figure(&proxy, "lbproxy_endpoint_ejected") == 1).then_some(())
+    });
+    let probes = |more: u64| {
+        let before = figure(&proxy, "lbproxy_endpoint_probes_total");
+        proxy.await_figure("lbproxy_endpoint_probes_total", |probes| probes >= before + more);
+    };
+    probes(2);
+    assert_eq!(figure(&proxy, "lbproxy_endpoint_ejected"), 1, "to connect says nothing of answers");
+    end.shutdown(std::net::Shutdown::Both).unwrap();
+    drop(end);
+    probes(2); // one may have been under way
+    assert_eq!(figure(&proxy, "lbproxy_endpoint_ejected"), 1, "nobody listens");
+    let listener = std::net::TcpListener::bind(address).unwrap();
+    let _well = Upstream::on(listener, |_, _| OK.to_vec());
+    wait_for("its return", || (figure(&proxy, "lbproxy_endpoint_ejected") == 0).then_some(()));
 }
 
 /// Where the floor stops an ejection, that is said once for each change, not for each request.
@@ -224,6 +255,8 @@ fn an_endpoint_that_the_floor_keeps_in_rotation_is_told_of_once() {
         (figure(&proxy, "lbproxy_endpoint_kept_in_rotation") == 1).then_some(())
     });
     (0..20).for_each(|_| assert_eq!(proxy.send(GOOD).status, 502));
+    let state = || crate::admin::live(&proxy)["endpoints"][0]["state"].clone();
+    assert_eq!(state(), "kept", "as the metric says");
     assert_eq!(figure(&proxy, "lbproxy_endpoint_ejections_total"), 0);
     port.listen(16).unwrap();
     let _well = Upstream::on(port.into(), |_, _| OK.to_vec());
@@ -231,6 +264,7 @@ fn an_endpoint_that_the_floor_keeps_in_rotation_is_told_of_once() {
     wait_for("the metric", || {
         (figure(&proxy, "lbproxy_endpoint_kept_in_rotation") == 0).then_some(())
     });
+    assert_eq!(state(), "up");
     let log = proxy.terminate();
     for line in ["endpoint fails and stays in rotation", "endpoint no longer needs to be kept"] {
         assert_eq!(log.matches(line).count(), 1, "{line}: {log}");

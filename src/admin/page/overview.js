@@ -34,6 +34,9 @@ function tile(title, help) {
   return { node, value, detail, line, before };
 }
 
+/// What an endpoint that is not up does.
+const OUT = { ejected: 'is ejected', trial: 'is ejected', kept: 'fails and is kept in rotation' };
+
 /// The sentence at the top, the worst first: kind, words, and where its requests are.
 export function sentence(live, overview) {
   if (live?.is_draining) return ['info', 'Draining: no new connections are taken.'];
@@ -43,7 +46,7 @@ export function sentence(live, overview) {
     .sort((a, b) => b.failed - a.failed);
   const worst = failing[0];
   const out = ejected.length
-    ? `${visible(ejected[0].endpoint)} of ${visible(ejected[0].service)} is ejected since ${clock(ejected[0].since_ms)}${ejected.length > 1 ? `, and ${ejected.length - 1} more` : ''}`
+    ? `${visible(ejected[0].endpoint)} of ${visible(ejected[0].service)} ${OUT[ejected[0].state]} since ${clock(ejected[0].since_ms)}${ejected.length > 1 ? `, and ${ejected.length - 1} more` : ''}`
     : '';
   if (worst && worst.failed >= FAILING_WARN) {
     const text = `${visible(worst.service)}: ${share(worst.failure, worst.success + worst.failure)} of requests failed since ${clock(overview.since_ms)}`;

@@ -10,12 +10,13 @@ import { tell } from './empty.js';
 import { service } from './service.js';
 import { table } from './table.js';
 
-const WORDS = { up: 'up', ejected: 'ejected', trial: 'trial due' };
-const MARKS = { up: '●', ejected: '■', trial: '▲' };
+const WORDS = { up: 'up', ejected: 'ejected', trial: 'trial due', kept: 'failing, kept' };
+const MARKS = { up: '●', ejected: '■', trial: '▲', kept: '▲' };
 const MEANINGS = {
   up: 'in rotation',
   ejected: 'ejected after failures; comes back by a probe or a trial request',
   trial: 'ejected for long enough; the next request decides',
+  kept: 'fails and stays in rotation: as many of its service are ejected as may be (`outlier.max_ejected`; the last one never)',
 };
 
 export function make({ state, listen }, words) {
@@ -31,7 +32,7 @@ export function make({ state, listen }, words) {
   const theOther = () => (answer?.before ? named(answer.before) : '');
   const columns = [
     { name: 'Service / endpoint', head: true, hint: 'Endpoints stand below their service', node: () => name(), sort: (row) => row.name, class: (row) => (row.isHead ? 'service' : 'endpoint') },
-    { name: 'State, since', node: () => condition(), sort: (row) => row.state, class: (row) => `state ${row.state}`, hint: 'In rotation, ejected, or about to be tried; and for how long, as far as this process knows' },
+    { name: 'State, since', node: () => condition(), sort: (row) => row.state, class: (row) => `state ${row.state}`, hint: 'In rotation, failing but kept there, ejected, or about to be tried; and for how long, as far as this process knows' },
     { name: 'Traffic', node: () => line(), hint: 'Requests in the last five minutes' },
     { name: 'Rate', number: true, text: (row) => `${rate(row.rate)}/s`, link: (row) => to(row), sort: (row) => row.rate, hint: 'Requests per second, last five seconds' },
     { name: 'Share', number: true, text: (row) => share(row.requests, row.whole), link: (row) => to(row), sort: (row) => row.requests / Math.max(1, row.whole), hint: 'Of the service (service: of everything), in this window' },

@@ -371,7 +371,7 @@ fn endpoint(figures: &Figures, one: &Endpoint, service_rate: f64) -> Row {
     let past = figures.past.as_ref().and_then(|past| past.of(&one.service, Some(&one.name)));
     let tone = match one.state.as_str() {
         "up" => Tone::Good,
-        "trial" => Tone::Warn,
+        "trial" | "kept" => Tone::Warn,
         "ejected" => Tone::Bad,
         _ => Tone::Normal,
     };

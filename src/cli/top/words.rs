@@ -129,7 +129,11 @@ fn ejected(figures: &Figures) -> Option<String> {
     let since = first.since_ms.map_or_else(String::new, |ms| format!(" since {}", clock(ms)));
     let more = ejected.count();
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-    Some(format!("{} of {} is {}{since}{more}", first.name, first.service, first.state))
+    let state = match first.state.as_str() {
+        "kept" => "fails and is kept in rotation".to_owned(),
+        state => format!("is {state}"),
+    };
+    Some(format!("{} of {} {state}{since}{more}", first.name, first.service))
 }
 
 /// Success, latency, rate, bandwidth, the process.

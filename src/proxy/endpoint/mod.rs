@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub(super) use connect::open;
 pub(super) use failure::FailureKind;
-pub(super) use outlier::{Count, Entry, Floor, Outlier, Watch};
+pub(super) use outlier::{Count, Entry, Floor, Outlier, Probe, Watch};
 pub(super) use pool::{Lease, Load, Pool};
 
 use crate::config;

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use tokio::sync::Notify;
 
 pub(in crate::proxy) use share::Count;
-pub(in crate::proxy) use state::{Cause, Entry};
+pub(in crate::proxy) use state::{Cause, Entry, Probe};
 pub(in crate::proxy) use watch::Watch;
 
 use super::FailureKind;
@@ -112,9 +112,14 @@ impl Outlier {
         self.state().is_open(now_ms)
     }
 
-    /// Whether a connection would let it back.
+    /// Whether the floor keeps it in rotation although it fails, as the metric says.
+    pub(in crate::proxy) fn is_kept(&self) -> bool {
+        self.metrics.kept.value() != 0
+    }
+
+    /// Whether a connection, or its refusal, would tell something.
     pub(in crate::proxy) fn wants_probe(&self) -> bool {
-        matches!(self.state(), State::Ejected { cause: Cause::Connect, .. })
+        !self.is_in_rotation()
     }
 
     /// Its cells, as they are now.
@@ -162,16 +167,14 @@ impl Outlier {
         self.is_in_rotation()
     }
 
-    /// A probe of our own got a connection.
-    pub(in crate::proxy) fn probed(&self, is_connected: bool) {
+    /// A probe of our own has ended.
+    pub(in crate::proxy) fn probed(&self, end: Probe) {
         self.metrics.probes_total.add(1);
-        if is_connected {
-            self.change("a probe connected", |state, _| state.after_probe());
-        }
+        self.change("a probe connected", |state, _| state.after_probe(end));
     }
 
     /// Whether it fails to connect and stays in rotation all the same.
-    fn is_kept(&self) -> bool {
+    fn fails_to_connect(&self) -> bool {
         matches!(self.state(), State::Rotation { row } if row >= self.limits.failures)
     }
 

@@ -51,6 +51,7 @@ fn picture<'a>(facts: &'a Facts, tally: &'a Tally, journal: &'a JournalMetrics) 
         endpoint: endpoint.to_owned(),
         is_open,
         is_in_rotation: is_open,
+        is_kept: false,
     };
     Picture {
         facts,

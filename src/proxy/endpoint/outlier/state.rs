@@ -4,7 +4,7 @@
 //!              `failures` to connect in a row │ silent │ share stands out
 //! in rotation ───────────────────────────────────────────────────────────► ejected until T
 //!      ▲                                                                        │
-//!      │◄── probe connects (cause: no connection) ──────────────────────────────┤
+//!      │◄── probe connects (cause: no connection, also since a probe was refused) ┤
 //!      │                                                                        T passes
 //!      │◄── trial answers, or gets further than what it was ejected for ── trial (one exchange)
 //!      │                                                                        │
@@ -53,6 +53,15 @@ pub(in crate::proxy) enum Entry {
     /// This exchange is the trial.
     Trial,
     Ejected,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::proxy) enum Probe {
+    Connected,
+    /// Nobody listens.
+    Refused,
+    /// Nothing came in time, or our own shortage.
+    Unknown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,10 +186,16 @@ impl State {
         }
     }
 
-    /// A probe of our own got a connection: back, if it was out for want of one.
-    pub(super) const fn after_probe(self) -> Self {
-        match self {
-            Self::Ejected { cause: Cause::Connect, .. } => Self::Rotation { row: 0 },
+    /// A connection lets back what was out for want of one; it says nothing of answers. A refusal says
+    /// that the process that answered badly is gone: what will listen there is another.
+    pub(super) const fn after_probe(self, end: Probe) -> Self {
+        match (self, end) {
+            (Self::Ejected { cause: Cause::Connect, .. }, Probe::Connected) => {
+                Self::Rotation { row: 0 }
+            }
+            (Self::Ejected { doublings, until_ms, .. }, Probe::Refused) => {
+                Self::Ejected { cause: Cause::Connect, doublings, until_ms }
+            }
             _ => self,
         }
     }

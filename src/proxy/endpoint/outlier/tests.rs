@@ -46,7 +46,7 @@ fn half_of_three_and_of_two_is_one_and_the_last_is_never_ejected() {
         assert_eq!(out, want, "{endpoints} endpoints, {share}");
         let first = outliers.iter().find(|outlier| !outlier.is_in_rotation());
         let Some(first) = first else { continue };
-        first.probed(true);
+        first.probed(Probe::Connected);
         assert!(first.is_in_rotation(), "a probe connects");
         for outlier in outliers.iter().filter(|outlier| !Arc::ptr_eq(outlier, first)) {
             outlier.failure(Entry::Open, FailureKind::Unreachable, 2);
@@ -69,7 +69,7 @@ fn endpoints_that_fail_on_several_threads_at_once_never_exceed_the_floor() {
                 for round in 0..20_000 {
                     let outlier = &outliers[(round + thread) % 4];
                     match round % 3 {
-                        0 => outlier.probed(true),
+                        0 => outlier.probed(Probe::Connected),
                         _ => (0..5).for_each(|_| {
                             outlier.failure(Entry::Open, FailureKind::Unreachable, 1);
                         }),

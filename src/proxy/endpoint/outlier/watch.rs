@@ -73,7 +73,7 @@ impl Watch {
             };
             let is_kept = match cause {
                 Some(cause) => outlier.verdict(cause, now_ms),
-                None => outlier.is_kept(),
+                None => outlier.fails_to_connect(),
             };
             if !outlier.is_in_rotation() {
                 // The others are compared with those that are left.

@@ -26,7 +26,7 @@ enum Event {
     Success(Entry),
     Failure(Entry, FailureKind),
     Verdict(Cause),
-    Probe,
+    Probe(Probe),
 }
 
 fn after(from: State, event: Event, setting: Setting) -> State {
@@ -34,7 +34,7 @@ fn after(from: State, event: Event, setting: Setting) -> State {
         Event::Success(entry) => from.after_success(entry),
         Event::Failure(entry, kind) => from.after_failure(entry, kind, setting),
         Event::Verdict(cause) => from.after_verdict(cause, setting),
-        Event::Probe => from.after_probe(),
+        Event::Probe(end) => from.after_probe(end),
     }
 }
 
@@ -44,7 +44,9 @@ fn after(from: State, event: Event, setting: Setting) -> State {
 fn every_arrow_leads_where_the_picture_says() {
     use Cause::{Connect, Share, Silence};
     use Entry::{Open, Trial};
-    use Event::{Failure, Probe, Success, Verdict};
+    use Event::{Failure, Success, Verdict};
+    let (connected, refused) = (Event::Probe(Probe::Connected), Event::Probe(Probe::Refused));
+    let unknown = Event::Probe(Probe::Unknown);
     use FailureKind::{Broken, NotTheEndpoint, Silent, Unreachable};
     let setting = Setting { limits: LIMITS, now_ms: 1000, may_eject: true, neighbours_fail: false };
     for (name, from, event, want) in [
@@ -58,10 +60,15 @@ fn every_arrow_leads_where_the_picture_says() {
         ("a share that stands out", up(0), Verdict(Share), out(Share, 0, 1100)),
         ("silence", up(1), Verdict(Silence), out(Silence, 0, 1100)),
         ("a verdict on what is out", out(Connect, 1, 5), Verdict(Share), out(Connect, 1, 5)),
-        ("a probe in rotation", up(2), Probe, up(2)),
-        ("a probe connects", out(Connect, 2, 9000), Probe, up(0)),
-        ("to connect is no cure for silence", out(Silence, 0, 9), Probe, out(Silence, 0, 9)),
-        ("nor for broken answers", out(Share, 0, 9), Probe, out(Share, 0, 9)),
+        ("a probe in rotation", up(2), connected, up(2)),
+        ("a refused one in rotation", up(2), refused, up(2)),
+        ("a probe connects", out(Connect, 2, 9000), connected, up(0)),
+        ("to connect is no cure for silence", out(Silence, 0, 9), connected, out(Silence, 0, 9)),
+        ("nor for broken answers", out(Share, 0, 9), connected, out(Share, 0, 9)),
+        ("who was broken is gone", out(Share, 1, 9), refused, out(Connect, 1, 9)),
+        ("who was silent is gone", out(Silence, 1, 9), refused, out(Connect, 1, 9)),
+        ("still nobody there", out(Connect, 1, 9), refused, out(Connect, 1, 9)),
+        ("no answer in time says nothing", out(Share, 1, 9), unknown, out(Share, 1, 9)),
         ("a late success", out(Connect, 0, 1050), Success(Open), out(Connect, 0, 1050)),
         ("a late failure", out(Share, 0, 1050), Failure(Open, Unreachable), out(Share, 0, 1050)),
         ("the trial succeeds", out(Connect, 3, 1050), Success(Trial), up(0)),
