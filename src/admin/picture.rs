@@ -128,6 +128,7 @@ pub(super) fn trust(sources: &Sources) -> Value {
         "journaled": ledger.journaled,
         "dropped": ledger.dropped_full,
         "damaged": journal.damaged_records_total.value(),
+        "shortages": sources.proxy.shortages(),
         "journal_fault": sources.journal.fault(),
         "journal_used_bytes": journal.used_bytes.value(),
         "journal_capacity_bytes": journal.capacity_bytes.value(),

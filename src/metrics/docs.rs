@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::{
     AdminMetrics, ControlMetrics, EndpointMetrics, Family, JournalMetrics, Kind, MonitorMetrics,
-    OutlierMetrics, ProcessMetrics, RollupMetrics, ServiceMetrics, ShipMetrics, ThreadMetrics,
-    WorkerMetrics,
+    OutlierMetrics, ProcessMetrics, RollupMetrics, ServiceMetrics, ShipMetrics, ShortageMetrics,
+    ThreadMetrics, WorkerMetrics,
 };
 
 /// The head of the page.
@@ -24,8 +24,9 @@ values; `docs/original.md` maps their names.
 ";
 
 /// The tables: title, labels beside constant ones, rows.
-const TABLES: [(&str, &str, &[Family]); 12] = [
+const TABLES: [(&str, &str, &[Family]); 13] = [
     ("Each worker", "`worker`", WorkerMetrics::FAMILIES),
+    ("Shortages of the process", "", ShortageMetrics::FAMILIES),
     ("Each service", "`worker`, `service`", ServiceMetrics::FAMILIES),
     ("Each endpoint", "`worker`, `service`, `endpoint`", EndpointMetrics::FAMILIES),
     ("Each endpoint, all workers together", "`service`, `endpoint`", OutlierMetrics::FAMILIES),

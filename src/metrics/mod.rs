@@ -15,8 +15,8 @@ pub use docs::metrics_markdown;
 pub use ledger::{Ledger, Shipped};
 pub use table::{
     AdminMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, MonitorMetrics, OtlpMetrics,
-    OutlierMetrics, ProcessMetrics, RollupMetrics, ServiceMetrics, ShipMetrics, ThreadMetrics,
-    WorkerMetrics,
+    OutlierMetrics, ProcessMetrics, RollupMetrics, ServiceMetrics, ShipMetrics, ShortageMetrics,
+    ThreadMetrics, WorkerMetrics,
 };
 pub use text::Exposition;
 

@@ -72,6 +72,13 @@ metrics! {
         downstream_sent_bytes_total: Counter "lbproxy_downstream_sent_bytes_total" "" "Bytes written to downstream sockets, those of TLS included.";
         records_created_total: Counter "lbproxy_records_created_total" "" "Records made, journaled or dropped.";
     }
+    /// Shortages of the process, as its log tells when they begin and when they are over.
+    ShortageMetrics {
+        descriptors: Gauge "lbproxy_shortage_now" "kind=\"descriptors\"" "1 while the system refuses us something that connections need, by what.";
+        local_ports: Gauge "lbproxy_shortage_now" "kind=\"local_ports\"" "1 while the system refuses us something that connections need, by what.";
+        memory: Gauge "lbproxy_shortage_now" "kind=\"memory\"" "1 while the system refuses us something that connections need, by what.";
+        permission: Gauge "lbproxy_shortage_now" "kind=\"permission\"" "1 while the system refuses us something that connections need, by what.";
+    }
     /// Written by one worker for one service.
     ServiceMetrics {
         status_1xx: Counter "lbproxy_responses_total" "class=\"1xx\"" "Responses by class of status.";

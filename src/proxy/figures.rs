@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::endpoint::{Count, Outlier};
 use super::queue::Permits;
+use super::shortage::{Shortage, Shortages};
 use crate::base::clock::millis;
 use crate::metrics::{EndpointMetrics, Exposition, ServiceMetrics, WorkerMetrics};
 
@@ -24,6 +25,8 @@ pub struct Figures {
     pub(super) outliers: Vec<(String, String, Arc<Outlier>)>,
     /// Per service that limits exchanges under way: its name, its permits.
     pub(super) permits: Vec<(String, Arc<Permits>)>,
+    /// What the system refuses this process.
+    pub(super) shortages: Shortages,
     /// Start of the data plane.
     pub(super) start: Instant,
     /// Told when an endpoint is ejected or comes back.
@@ -125,6 +128,7 @@ impl Figures {
         for (id, cells) in self.workers.iter().enumerate() {
             cells.expose(&[("worker", &id.to_string())], page);
         }
+        self.shortages.metrics_now().expose(&[], page);
         for (id, service, cells) in &self.services {
             cells.expose(&[("worker", &id.to_string()), ("service", service)], page);
         }
@@ -162,6 +166,11 @@ impl Figures {
                 is_kept: outlier.is_kept(),
             })
             .collect()
+    }
+
+    /// What the system refuses this process now, in words.
+    pub fn shortages(&self) -> Vec<&'static str> {
+        self.shortages.now().map(Shortage::word).collect()
     }
 
     /// Every service that limits exchanges under way.

@@ -139,17 +139,18 @@ pub fn start(options: Options) -> Result<Running, StartError> {
         .iter()
         .map(|service| ServiceState::new(service, sockets.len(), &changed))
         .collect();
+    let start = Instant::now();
     let mut figures = Figures {
         workers: Vec::new(),
         services: Vec::new(),
         endpoints: Vec::new(),
         outliers: Vec::new(),
         permits: Vec::new(),
-        start: Instant::now(),
+        start,
+        shortages: Shortages::new(start),
         changed,
     };
     let open = Arc::new(AtomicUsize::new(0));
-    let shortages = Shortages::new(figures.start);
     let (drain, draining) = watch::channel(false);
     let (kill, killed) = watch::channel(false);
     let mut seeds = Vec::new();
@@ -166,7 +167,7 @@ pub fn start(options: Options) -> Result<Running, StartError> {
             metrics: Arc::new(WorkerMetrics::default()),
             start: figures.start,
             open: Arc::clone(&open),
-            shortages: shortages.clone(),
+            shortages: figures.shortages.clone(),
             draining: draining.clone(),
             killed: killed.clone(),
             watches: None,

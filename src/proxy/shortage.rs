@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use crate::base::clock::millis;
-use crate::metrics::{Cell64, WorkerMetrics};
+use crate::metrics::{Cell64, ShortageMetrics, WorkerMetrics};
 use crate::record::Reason;
 
 /// Without a failure for so long a shortage may be over.
@@ -65,12 +65,32 @@ impl Shortage {
         Some((kind?, error))
     }
 
+    /// For people.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Descriptors => "descriptors",
+            Self::LocalPorts => "local ports",
+            Self::Memory => "memory for sockets",
+            Self::Permission => "permission to connect",
+        }
+    }
+
     pub(super) const fn reason(self) -> Reason {
         match self {
             Self::Descriptors => Reason::NoDescriptor,
             Self::LocalPorts => Reason::NoLocalPort,
             Self::Memory => Reason::NoMemory,
             Self::Permission => Reason::ConnectDenied,
+        }
+    }
+
+    /// Where it is said while it lasts.
+    const fn gauge(self, metrics: &ShortageMetrics) -> &Cell64 {
+        match self {
+            Self::Descriptors => &metrics.descriptors,
+            Self::LocalPorts => &metrics.local_ports,
+            Self::Memory => &metrics.memory,
+            Self::Permission => &metrics.permission,
         }
     }
 
@@ -129,6 +149,7 @@ struct State {
     /// Times count from here.
     start: Instant,
     kinds: [Standing; 4],
+    metrics: ShortageMetrics,
 }
 
 /// How one shortage stands.
@@ -154,7 +175,8 @@ pub(super) struct Shortages {
 
 impl Shortages {
     pub(super) fn new(start: Instant) -> Self {
-        let state = State { start, kinds: Default::default() };
+        let (kinds, metrics) = Default::default();
+        let state = State { start, kinds, metrics };
         Self { state: Arc::new(state), metrics: Arc::default() }
     }
 
@@ -171,6 +193,24 @@ impl Shortages {
             Shortage::Memory => memory,
             Shortage::Permission => permission,
         }
+    }
+
+    /// Those that last now.
+    pub(super) fn now(&self) -> impl Iterator<Item = Shortage> {
+        Shortage::ALL.into_iter().filter(|&kind| self.lasts(kind))
+    }
+
+    fn lasts(&self, kind: Shortage) -> bool {
+        self.standing(kind).since_ms.load(Ordering::Relaxed) != 0
+    }
+
+    /// The gauges, as they are now.
+    pub(super) fn metrics_now(&self) -> &ShortageMetrics {
+        let metrics = &self.state.metrics;
+        for kind in Shortage::ALL {
+            kind.gauge(metrics).set(u64::from(self.lasts(kind)));
+        }
+        metrics
     }
 
     fn now_ms(&self) -> u64 {

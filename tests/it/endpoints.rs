@@ -149,6 +149,11 @@ fn a_shortage_of_our_own_is_no_failure_of_an_endpoint() {
     assert_eq!(told("refuses connections to this process"), 1, "{}", proxy.log());
     assert!(proxy.log().contains("the limit of open files is 0"), "{}", proxy.log());
     proxy.limit_descriptors(None);
+    assert_eq!(proxy.figures()["lbproxy_shortage_now"], 1, "until something was quiet for a while");
+    assert_eq!(
+        crate::admin::live(&proxy)["trust"]["shortages"],
+        serde_json::json!(["descriptors"])
+    );
     assert_eq!(get(), 200, "it was never set aside");
     wait_for("the end of the shortage", || {
         assert_eq!(get(), 200);
@@ -158,6 +163,7 @@ fn a_shortage_of_our_own_is_no_failure_of_an_endpoint() {
     drop(waits);
     let figures = proxy.figures();
     assert_eq!(figures["lbproxy_endpoint_failures_total"], 0);
+    assert_eq!(figures["lbproxy_shortage_now"], 0);
     let short = figures["lbproxy_shortages_total"];
     assert_eq!(short, 5 + figures["lbproxy_accept_errors_total"], "{figures:#?}");
     assert!(short < 5_000, "a failed accept pauses: {short}");

@@ -54,6 +54,8 @@ export function sentence(live, overview) {
     return [worst.failed >= FAILING_BAD ? 'bad' : 'warn', `${text}${out ? `; ${out}` : ''}.`, link];
   }
   if (out) return ['warn', `${out}.`, '#/services'];
+  const short = live?.trust.shortages ?? [];
+  if (short.length) return ['warn', `The system refuses this process ${short.join(', ')}: connections fail; the log says what to raise.`, '#/process'];
   const ship = live?.trust.shipping;
   if (ship?.state === 'blocked') return ['warn', 'Users are served, but Elasticsearch does not take records: they wait in the journal, the log says why.'];
   if (ship?.state === 'dead_letters_full') return ['warn', 'Users are served, but the file of dead letters is full: records wait in the journal until `lbproxy log resend` has made room.'];

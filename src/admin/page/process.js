@@ -111,6 +111,7 @@ export function make({ state, get, listen }) {
       ['Descriptors', known(one('lbproxy_process_open_descriptors'), (n) => `${count(n)} of ${count(one('lbproxy_process_max_descriptors'))}`)],
       ['Heap', known(one('lbproxy_heap_allocated_bytes'), bytes)],
       ['Host CPU', known(one('lbproxy_host_cpu_ratio'), ratio)],
+      ['Refused by the system', live?.trust.shortages.join(', ')],
       ['Refused connections', known(live?.connections_refused, count)],
     ];
     facts.replaceChildren(...pairs.filter(([, text]) => text).map(([name, text]) => h('div', {}, h('dt', {}, name), h('dd', {}, visible(text)))));

@@ -153,6 +153,8 @@ pub(super) struct Trust {
     pub(super) damaged: u64,
     /// What is wrong with the journal folder, and the cure.
     pub(super) journal_fault: Option<Shown>,
+    /// What the system refuses the process now.
+    pub(super) shortages: Vec<Shown>,
     /// Bytes that readers still need.
     pub(super) journal_used_bytes: u64,
     /// Bytes that there are.

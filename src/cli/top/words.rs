@@ -81,6 +81,11 @@ fn status(figures: &Figures) -> (Tone, String) {
     if let Some(ejected) = ejected {
         return (Tone::Warn, format!("{ejected}."));
     }
+    if let [first, more @ ..] = &*live.trust.shortages {
+        let kinds = more.iter().fold(first.to_string(), |all, one| format!("{all}, {one}"));
+        let what = "connections fail; the log says what to raise";
+        return (Tone::Warn, format!("The system refuses this process {kinds}: {what}."));
+    }
     let lost = live.trust.dropped + live.trust.damaged;
     if lost > 0 {
         let lost = count(lost);

@@ -156,6 +156,20 @@ fn with_figures() -> Vec<Situation> {
             ],
         ),
         (
+            "one endpoint kept",
+            state(&answers(0, "kept")),
+            vec![
+                "▲ 10.0.0.2:9090 of shop fails and is kept in rotation since 12:02:52 UTC.",
+                "1 of 2 up",
+                "kept 12s",
+            ],
+        ),
+        (
+            "a shortage of our own",
+            with(|raw| raw.live["trust"]["shortages"] = json!(["descriptors", "local ports"])),
+            vec!["▲ The system refuses this process descriptors, local ports: connections fail"],
+        ),
+        (
             "requests fail",
             state(&answers(3_000, "ejected")),
             vec![
