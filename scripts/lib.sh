@@ -9,6 +9,7 @@ H2SPEC_VERSION=v2.2.1+incompatible # the newest one its module path can name
 OTELCOL_VERSION=v0.165.0
 LLVM_COV_VERSION=0.9.1
 DENY_VERSION=0.20.2
+CARGO_FUZZ_VERSION=0.13.2
 
 # The unprivileged account that real servers run under; they refuse root.
 SERVER_USER=lbproxy-test

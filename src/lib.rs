@@ -36,3 +36,6 @@ pub mod ship;
 pub mod vitals;
 
 pub mod cli;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;

@@ -128,6 +128,9 @@ pub(super) fn is_same_origin(origin: &str, asked: &Authority) -> bool {
         .is_ok_and(|origin| origin.with_port(port) == asked.clone().with_port(port))
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,6 +38,12 @@ use tokio::sync::watch;
 
 pub use discover::Discover;
 
+/// What must hold for any input.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed {
+    pub(crate) use super::host::fuzzed::host;
+}
+
 use crate::config;
 use crate::control::Control;
 use crate::journal;

@@ -8,6 +8,8 @@ pub mod address;
 pub mod certificates;
 mod file;
 mod finding;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
 mod keys;
 mod map;
 mod otlp;

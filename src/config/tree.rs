@@ -12,6 +12,10 @@ use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
 use super::finding::{Finding, Places, Report};
 use super::keys::{Key, Keys, Shape};
 use super::map::Map;
+use crate::base::visible::visible;
+
+/// Most characters of each part of a message.
+const PART_CHARS_MAX: usize = 500;
 
 /// Looks up an environment variable.
 pub type Environment<'e> = dyn Fn(&str) -> Option<String> + 'e;
@@ -79,9 +83,9 @@ impl<'s> Source<'s> {
             file: self.file.to_owned(),
             line: place.line,
             column: place.column,
-            key: key.to_owned(),
-            problem: problem.to_owned(),
-            cure: cure.to_owned(),
+            key: shown(key),
+            problem: shown(problem),
+            cure: shown(cure),
         }
     }
 
@@ -189,6 +193,16 @@ impl<'s> Source<'s> {
         out.push_str(rest);
         Some(out)
     }
+}
+
+/// A part of a message: without power over a terminal, and not without end, whatever was typed.
+fn shown(text: &str) -> String {
+    let mut shown = visible(text.as_bytes()).to_string();
+    if let Some((end, _)) = shown.char_indices().nth(PART_CHARS_MAX) {
+        shown.truncate(end);
+        shown.push('…');
+    }
+    shown
 }
 
 /// What stands at a path.

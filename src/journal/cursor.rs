@@ -73,7 +73,7 @@ impl Mark {
 
     /// Records of the lane before this position.
     pub(super) fn index(&self) -> u64 {
-        self.base + u64::from(self.records)
+        self.base.saturating_add(u64::from(self.records))
     }
 
     /// Whether `other` is further on in the same lane, be it by damaged records alone.
@@ -280,6 +280,26 @@ fn decode(bytes: &[u8]) -> Option<(u64, Cursor)> {
     });
     let note = String::from_utf8(covered[note_at..].to_vec()).ok()?;
     Some((u64_at(bytes, 16), Cursor { marks: marks.collect(), note }))
+}
+
+/// What must hold of a cursor file for any bytes.
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzed {
+    use super::{decode, encode};
+
+    pub(in crate::journal) fn check(data: &[u8], is_sealed: bool) {
+        let mut bytes = data.to_vec();
+        if is_sealed && let Some(crc) = bytes.get_mut(12..16) {
+            crc.fill(0);
+            let crc = crc32c::crc32c(&bytes);
+            bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+        }
+        let Some((generation, cursor)) = decode(&bytes) else { return };
+        assert!(cursor.marks.values().all(|mark| mark.index() >= mark.base));
+        let again = encode(generation, &cursor);
+        assert!(again.len() <= bytes.len());
+        assert_eq!(decode(&again), Some((generation, cursor)));
+    }
 }
 
 #[cfg(test)]

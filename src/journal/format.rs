@@ -179,7 +179,8 @@ impl Header {
 
 /// Records journaled by a lane when its streams stood at `first_seq` with `dropped` drops.
 pub(super) fn base(first_seq: &PerStream, dropped: &PerStream) -> u64 {
-    first_seq.iter().zip(dropped).map(|(seq, dropped)| seq.saturating_sub(1 + dropped)).sum()
+    let journaled = |(seq, dropped): (&u64, &u64)| seq.saturating_sub(dropped.saturating_add(1));
+    first_seq.iter().zip(dropped).map(journaled).fold(0, u64::saturating_add)
 }
 
 /// Index of `stream` in a [`PerStream`], or `None` for a number that is no stream.

@@ -21,6 +21,8 @@ mod directory;
 mod error;
 mod folder;
 mod format;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
 mod gap;
 mod identity;
 mod lane;

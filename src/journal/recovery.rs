@@ -238,9 +238,9 @@ fn set_aside(dir: &Path, path: &Path, name: &str) {
 
 /// What reading one segment tells.
 #[derive(Debug)]
-struct Measured {
+pub(super) struct Measured {
     /// Valid frames, and the offset after the last.
-    progress: Progress,
+    pub(super) progress: Progress,
     /// Number after the last one seen of each stream.
     expected: PerStream,
     /// Streams that may lack records since the last damage.
@@ -255,7 +255,7 @@ struct Measured {
 
 impl Measured {
     /// Nothing read yet; `offsets` are acknowledged positions in the segment.
-    fn new(header: &Header, offsets: Vec<u32>) -> Self {
+    pub(super) fn new(header: &Header, offsets: Vec<u32>) -> Self {
         Self {
             progress: Progress::EMPTY,
             expected: header.first_seq,
@@ -267,7 +267,7 @@ impl Measured {
     }
 
     /// Reads a whole segment.
-    fn read(&mut self, file: &File, header: &Header, window: &mut Window) {
+    pub(super) fn read(&mut self, file: &File, header: &Header, window: &mut Window) {
         let rules = Rules {
             seed: header.seed,
             first_seq: &header.first_seq,
@@ -295,7 +295,7 @@ impl Measured {
         let Some((_, valid)) = known.filter(|_| mark.ordinal == header.ordinal) else { return 0 };
         let shipped = mark.records.saturating_sub(*valid);
         mark.records = *valid;
-        mark.base += u64::from(shipped); // its place in the lane stays
+        mark.base = mark.base.saturating_add(shipped.into()); // its place in the lane stays
         u64::from(shipped)
     }
 
@@ -350,7 +350,7 @@ impl Measured {
     }
 
     /// Damaged records, as far as this segment alone tells.
-    fn lost(&self) -> u64 {
+    pub(super) fn lost(&self) -> u64 {
         self.lost + self.unexplained
     }
 }

@@ -44,3 +44,10 @@ pub use running::{Options, Running, StartError, start};
 /// Field of the heartbeat's own requests. Its value is drawn anew for each process, so nobody else
 /// can send one; they are answered here, leave no record and count in `lbproxy_probes_total` only.
 pub const PROBE_FIELD: &str = "lbproxy-probe";
+
+/// What must hold for any input.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed {
+    pub(crate) use super::headers::fuzzed::trace;
+    pub(crate) use super::scan::fuzzed::scan;
+}

@@ -464,7 +464,7 @@ impl Lists {
 }
 
 /// The server span of a request: in the trace that it names, else in a new one.
-fn trace(survey: &Survey, share: Share) -> Context {
+pub(super) fn trace(survey: &Survey, share: Share) -> Context {
     let span = fastrand::u64(1..);
     match &survey.parent {
         Some(parent) => Context::continued(parent, span),

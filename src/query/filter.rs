@@ -268,5 +268,7 @@ impl fmt::Display for Comparison {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
 #[cfg(test)]
 mod tests;

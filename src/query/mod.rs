@@ -25,3 +25,9 @@ pub use records::{PASS_BYTES, Records, Visit, until_end};
 pub use row::Row;
 pub use show::show;
 pub use summary::{Group, Groups, Lane, Sequences};
+
+/// What must hold for any input.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed {
+    pub(crate) use super::filter::fuzzed::filter;
+}

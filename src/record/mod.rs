@@ -11,6 +11,8 @@ mod dataset;
 mod derived;
 mod docs;
 mod document;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
 mod gap;
 mod heartbeat;
 mod id;

@@ -35,11 +35,14 @@ pub fn push_counts(counts: impl IntoIterator<Item = (u16, u64)>, out: &mut Vec<u
     }
 }
 
-/// The counts in `bytes`.
+/// The counts in `bytes`; no key stands there twice, for servers refuse such a document.
 fn read_counts(mut bytes: &[u8]) -> Result<Vec<(u16, u64)>, DecodeError> {
     let (mut counts, mut key) = (Vec::new(), 0_u16);
     while !bytes.is_empty() {
         let step = u16::try_from(take_varint(&mut bytes)?).map_err(|_| DecodeError::Damaged)?;
+        if step == 0 && !counts.is_empty() {
+            return Err(DecodeError::Damaged);
+        }
         key = key.checked_add(step).ok_or(DecodeError::Damaged)?;
         counts.push((key, take_varint(&mut bytes)?));
     }

@@ -8,7 +8,7 @@
 
 use serde::Deserialize;
 
-use crate::elk::problem::{Error, Fault, Problem};
+use crate::elk::problem::{Error, Fault, Problem, in_short};
 
 /// What became of one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +133,8 @@ struct Result {
 /// [`Fault::Unknown`] when it cannot be read as a whole or does not speak of every document.
 pub(super) fn outcomes(body: &[u8], count: usize) -> std::result::Result<Vec<Outcome>, Problem> {
     let reply: Reply = serde_json::from_slice(body)
-        .map_err(|error| Problem::new(Fault::Unknown, format!("unreadable answer: {error}")))?;
+        .map_err(|error| format!("unreadable answer{}", in_short(&error.to_string())))
+        .map_err(|reason| Problem::new(Fault::Unknown, reason))?;
     let got = reply.items.len();
     if got != count {
         let reason = format!("the answer speaks of {got} documents, not of {count}");
@@ -166,6 +167,9 @@ fn outcome(result: Result) -> Outcome {
         (None, _) => Outcome::Unclear { refusal, is_suspect: (500..=599).contains(&status) },
     }
 }
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
 
 #[cfg(test)]
 mod tests {

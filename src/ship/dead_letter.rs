@@ -6,6 +6,8 @@
 //! with it all that was made later. Letters are written under the file's lock and only into the file that
 //! stands at the path, for `resend` may replace it.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
 mod read;
 
 use std::fmt::Write as _;

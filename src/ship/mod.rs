@@ -32,6 +32,13 @@ mod suspects;
 pub use crate::elk::client::ClientError;
 pub use dead_letter::FILE_NAME as DEAD_LETTERS_FILE_NAME;
 
+/// What must hold for any input.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed {
+    pub(crate) use super::answer::fuzzed::answer;
+    pub(crate) use super::dead_letter::fuzzed::dead_letter;
+}
+
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;

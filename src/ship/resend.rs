@@ -384,11 +384,7 @@ impl Sender {
         }
         let mut body = Vec::new();
         for n in &sent {
-            let Letter { stream, id, document, .. } = letters[*n];
-            let action = format!("{{\"create\":{{\"_index\":\"{stream}\",\"_id\":\"{id}\"}}}}\n");
-            body.extend_from_slice(action.as_bytes());
-            body.extend_from_slice(document.get().as_bytes());
-            body.push(b'\n');
+            letters[*n].write_bulk(&mut body);
         }
         let path = format!("/{}/_bulk?filter_path={FILTER}", self.path_stream);
         let call = Call {

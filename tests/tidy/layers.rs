@@ -53,13 +53,14 @@ fn folder(path: &Path) -> Option<String> {
         .then(|| inside.components().next().unwrap().as_os_str().to_string_lossy().into_owned())
 }
 
-/// Whether the file is compiled for tests only: `tests.rs`, a `tests` folder, or declared so by a
-/// file beside it.
+/// Whether the file is compiled for tests only: `tests.rs`, a `tests` folder, `fuzzed.rs` (for fuzzing,
+/// too), or declared so by a file beside it.
 fn is_test_only(path: &Path) -> bool {
     let name = path.file_stem().unwrap().to_string_lossy();
     let declaration = format!("#[cfg(test)]\nmod {name};");
     let dir = path.parent().unwrap();
     name == "tests"
+        || name == "fuzzed"
         || dir.ends_with("tests")
         || std::fs::read_dir(dir).unwrap().any(|entry| {
             let beside = entry.unwrap().path();

@@ -4,53 +4,13 @@
 
 use proptest::prelude::*;
 
+use super::fuzzed::{LIMITS, check_reads, scan_parts};
 use super::*;
-
-const LIMITS: Limits = Limits { head_bytes: 200, fields: 4 };
-
-/// What a scanner made of some bytes.
-#[derive(Debug, PartialEq)]
-struct Seen {
-    /// Heads as (bytes, fragment, ambiguous).
-    heads: Vec<(u64, bool, bool)>,
-    /// Bytes that hyper may see.
-    passed: usize,
-    /// Why a head was refused.
-    refused: Option<Reason>,
-    is_body_bad: bool,
-    /// Whether the refused or unfinished head asked for JSON.
-    wants_json: bool,
-}
-
-/// Feeds `parts` one after the other.
-fn scan<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Seen {
-    let mut scanner = Scanner::new(LIMITS);
-    let (mut passed, mut heads) = (0, Vec::new());
-    for part in parts {
-        let used = scanner.feed(part);
-        assert!(used <= part.len());
-        let is_refused = scanner.refused().is_some() || scanner.is_body_bad();
-        assert!(used == part.len() || is_refused, "held back without a reason");
-        assert!(scanner.line.len() <= LINE_BYTES_MAX);
-        passed += used;
-        heads.extend(
-            std::iter::from_fn(|| scanner.take_head())
-                .map(|head| (head.bytes, head.has_fragment, head.is_ambiguous)),
-        );
-    }
-    Seen {
-        heads,
-        passed,
-        refused: scanner.refused(),
-        is_body_bad: scanner.is_body_bad(),
-        wants_json: scanner.wants_json(),
-    }
-}
 
 /// Heads found, fed whole and then in small reads.
 fn check(name: &str, bytes: &[u8], want: &[(u64, bool, bool)]) {
     for step in [bytes.len().max(1), 1, 7] {
-        let seen = scan(bytes.chunks(step));
+        let seen = scan_parts(bytes.chunks(step));
         assert_eq!(seen.heads, want, "{name}, {step} bytes a read");
         assert_eq!((seen.passed, seen.refused), (bytes.len(), None), "{name}, {step} bytes a read");
     }
@@ -131,7 +91,7 @@ fn a_head_over_a_limit_is_held_back_before_the_parser_would_refuse_it() {
         ("endless empty lines", "\r\n".repeat(100), Reason::BadRequest, false),
     ] {
         for step in [bytes.len(), 1, 7] {
-            let seen = scan(bytes.as_bytes().chunks(step));
+            let seen = scan_parts(bytes.as_bytes().chunks(step));
             assert_eq!(seen.refused, Some(want), "{name}, {step} bytes a read");
             assert_eq!(seen.wants_json, json, "{name}");
             let good = if bytes.starts_with(get) { get.len() } else { 0 };
@@ -162,7 +122,7 @@ fn a_line_of_a_body_that_ends_in_a_bare_lf_is_held_back() {
         let bytes = format!("{head}{good}{bad}{ghost}");
         let head = (head.len() as u64, false, false);
         for step in [bytes.len(), 1, 7] {
-            let seen = scan(bytes.as_bytes().chunks(step));
+            let seen = scan_parts(bytes.as_bytes().chunks(step));
             assert_eq!(seen.heads, [head], "{name}, {step} bytes a read: no ghost");
             assert!(seen.is_body_bad && seen.refused.is_none(), "{name}: {seen:?}");
             let shown = &bytes[..seen.passed];
@@ -200,29 +160,8 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    /// A limit may be noticed at the start of a read that goes beyond it, so how much hyper sees
-    /// may differ; what it is told, and what was found before, may not.
     #[test]
-    fn pieces_and_whole_are_the_same(bytes in hostile(), cuts in prop::collection::vec(1_usize..40, 1..40)) {
-        let whole = scan([&bytes[..]]);
-        let mut rest = &bytes[..];
-        let mut parts = Vec::new();
-        for cut in cuts.iter().cycle() {
-            if rest.is_empty() {
-                break;
-            }
-            let (part, after) = rest.split_at((*cut).min(rest.len()));
-            parts.push(part);
-            rest = after;
-        }
-        let pieces = scan(parts);
-        prop_assert_eq!(&pieces.heads, &whole.heads);
-        prop_assert_eq!(pieces.refused, whole.refused);
-        prop_assert_eq!(pieces.is_body_bad, whole.is_body_bad);
-        prop_assert_eq!(pieces.wants_json, whole.wants_json);
-        prop_assert!(pieces.passed >= whole.passed);
-        if whole.refused.is_none() && !whole.is_body_bad {
-            prop_assert_eq!(whole.passed, bytes.len());
-        }
+    fn pieces_and_whole_are_the_same(bytes in hostile(), widths in prop::collection::vec(1_u8..40, 1..40)) {
+        check_reads(&bytes, &widths);
     }
 }

@@ -5,7 +5,7 @@
 //! Not here: sending letters (`resend`).
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
@@ -49,8 +49,19 @@ impl Letter {
 
     /// Whether it can be sent again.
     pub(in crate::ship) fn can_be_sent(&self) -> bool {
-        let is_plain = |text: &str| !text.is_empty() && !text.contains(['"', '\\', '\n', ',', '*']);
+        // They stand unescaped in the body of a bulk, and streams in paths; ours are such.
+        let is_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let is_plain = |text: &str| !text.is_empty() && text.bytes().all(is_byte);
         self.dataset().is_some() && is_plain(&self.id) && is_plain(&self.stream)
+    }
+
+    /// Appends its two lines of a bulk. Only what [can be sent](Self::can_be_sent) gives such.
+    pub(in crate::ship) fn write_bulk(&self, body: &mut Vec<u8>) {
+        let Self { stream, id, document, .. } = self;
+        let action = format!("{{\"create\":{{\"_index\":\"{stream}\",\"_id\":\"{id}\"}}}}\n");
+        body.extend_from_slice(action.as_bytes());
+        body.extend_from_slice(document.get().as_bytes());
+        body.push(b'\n');
     }
 }
 
@@ -109,8 +120,16 @@ pub(in crate::ship) fn each(folder: &Path, visit: &mut dyn FnMut(&[u8])) -> io::
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(error),
     };
-    let (mut lines, mut line, mut end) = (BufReader::new(file), Vec::new(), 0);
-    while lines.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+    lines(BufReader::new(file), visit)
+}
+
+/// As [`each`], of an open file.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn lines(mut from: impl BufRead, visit: &mut dyn FnMut(&[u8])) -> io::Result<u64> {
+    let (mut line, mut end) = (Vec::new(), 0);
+    while from.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
         end += line.len() as u64;
         visit(line.trim_ascii_end());
         line.clear();
