@@ -120,7 +120,7 @@ fn refused() -> Problem {
 type Situation = (&'static str, State, Vec<&'static str>);
 
 fn situations() -> Vec<Situation> {
-    with_figures().into_iter().chain(without_figures()).collect()
+    [with_figures(), with_records_late(), without_figures()].into_iter().flatten().collect()
 }
 
 /// All well but for this.
@@ -177,6 +177,12 @@ fn with_figures() -> Vec<Situation> {
                 "5xx 3 000 reasons upstream_reset 3 000 (endpoint)",
             ],
         ),
+    ]
+}
+
+/// A proxy that serves users, and whose records do not all arrive.
+fn with_records_late() -> Vec<Situation> {
+    vec![
         (
             "shipping behind",
             with(|raw| raw.live["trust"]["shipping"]["oldest_pending_s"] = json!(400)),

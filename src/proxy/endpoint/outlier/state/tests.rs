@@ -45,9 +45,9 @@ fn every_arrow_leads_where_the_picture_says() {
     use Cause::{Connect, Share, Silence};
     use Entry::{Open, Trial};
     use Event::{Failure, Success, Verdict};
+    use FailureKind::{Broken, NotTheEndpoint, Silent, Unreachable};
     let (connected, refused) = (Event::Probe(Probe::Connected), Event::Probe(Probe::Refused));
     let unknown = Event::Probe(Probe::Unknown);
-    use FailureKind::{Broken, NotTheEndpoint, Silent, Unreachable};
     let setting = Setting { limits: LIMITS, now_ms: 1000, may_eject: true, neighbours_fail: false };
     for (name, from, event, want) in [
         ("one failure to connect", up(0), Failure(Open, Unreachable), up(1)),
