@@ -78,19 +78,28 @@ pub(super) async fn deliver(
         delivery.step(part, &mut parts).await?;
     }
     delivery.write_letters().await?;
+    // Whichever way: also what was looked up and found stored is no longer waited for.
+    delivery.context.status.accepted(number, delivery.context.client.url());
     Ok(delivery.tally)
 }
 
 /// Finds out about the server before there is anything to send, so that what is wrong is told at
-/// once. Ends when it answers, or with the order to stop.
+/// once. Ends when it answers, when a batch is settled, or with the order to stop.
 pub(super) async fn greet(context: Rc<Context>) {
+    let mut acknowledged = context.acknowledged.subscribe();
+    tokio::select! {
+        _ = acknowledged.wait_for(|count| *count > 0) => (),
+        () = look(Rc::clone(&context)) => (),
+    }
+    context.status.done(NOBODY_YET);
+}
+
+/// Asks until the server is ready, or nobody waits any more.
+async fn look(context: Rc<Context>) {
     let mut greeting = Delivery::new(context, NOBODY_YET, String::new());
     loop {
         let context = &greeting.context;
-        let Err(problem) = context.ready([Dataset::Access].into_iter()).await else {
-            context.status.done(NOBODY_YET);
-            return;
-        };
+        let Err(problem) = context.ready([Dataset::Access].into_iter()).await else { return };
         context.status.waits(NOBODY_YET, context.client.url(), &problem);
         context.client.turn();
         if greeting.wait(problem.fault).await.is_err() {

@@ -55,13 +55,12 @@ impl Status {
         status
     }
 
-    /// Records of this batch are taken.
+    /// Records of this batch are taken, or it is settled.
     pub(super) fn accepted(&self, who: Who, url: &str) {
         self.overloaded.set(0);
-        self.waiting.borrow_mut().remove(&who);
-        let first = self.first();
-        self.show(first.map(|(_, cause)| cause));
-        if first.is_some() {
+        self.done(NOBODY_YET); // a batch knows better
+        self.done(who);
+        if self.first().is_some() {
             return;
         }
         self.metrics.connected.set(1);
@@ -73,6 +72,7 @@ impl Status {
     /// Waits no longer; whether records are taken is not known.
     pub(super) fn done(&self, who: Who) {
         self.waiting.borrow_mut().remove(&who);
+        self.show(self.first().map(|(_, cause)| cause));
     }
 
     /// Records of this batch wait, and why.
@@ -204,7 +204,17 @@ mod tests {
         status.accepted(5, "u");
         assert_eq!(shown(&metrics), [0, 1, 0, 0]);
         status.done(6);
+        assert_eq!(shown(&metrics), [0; 4], "nobody is refused any more");
         status.accepted(7, "u");
         assert_eq!((shown(&metrics), status.told.get()), ([1, 0, 0, 0], Told::Accepted));
+    }
+
+    #[test]
+    fn a_batch_that_is_taken_knows_better_than_who_looked_before_it() {
+        let metrics = Arc::new(ShipMetrics::default());
+        let status = Status::new(Arc::clone(&metrics));
+        status.waits(NOBODY_YET, "u", &Problem::new(Fault::Unauthorized, "r"));
+        status.accepted(0, "v");
+        assert_eq!(shown(&metrics), [1, 0, 0, 0]);
     }
 }

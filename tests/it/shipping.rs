@@ -76,13 +76,16 @@ fn metric(proxy: &Proxy, name: &str) -> u64 {
     line.map_or(0, |value| value.parse().unwrap())
 }
 
-/// Waits until every record is settled, ends the proxy, and gives its account from its last line.
+/// Waits until every record is settled and the gauges say so, ends the proxy, and gives its account from
+/// its last line.
 fn settled(proxy: Proxy, count: usize) -> (Account, String) {
     wait_for("every record to be settled", || {
         let names = ["acknowledged", "duplicate", "failure_store", "dead_letter"];
         let sum: u64 =
             names.iter().map(|n| metric(&proxy, &format!("lbproxy_ship_{n}_total"))).sum();
-        (sum >= count as u64).then_some(())
+        let states = ["connected", "unauthorized", "blocked", "dead_letters_full"]
+            .map(|name| metric(&proxy, &format!("lbproxy_ship_{name}")));
+        (sum >= count as u64 && states == [1, 0, 0, 0]).then_some(())
     });
     let log = proxy.terminate();
     let names = ["acknowledged", "duplicate", "failure_store", "dead_letter", "pending"];

@@ -123,7 +123,6 @@ impl Delivery {
             let problem = match written {
                 Ok(Kept::Yes) => {
                     self.tally.dead_letter = self.letters.count;
-                    self.context.status.accepted(self.number, self.context.client.url());
                     return Ok(());
                 }
                 Ok(Kept::NoRoom) => Problem::new(Fault::DeadLetters, format!("{file} is full")),
