@@ -7,12 +7,12 @@ use tokio::sync::watch;
 
 use super::dead_letter::DeadLetters;
 use super::doubt::Taken;
-use super::gate::Gate;
+use super::gate::{BodyLimit, Gate};
 use super::lookup::OpaqueIds;
 use super::session::Session;
 use super::status::Status;
 use crate::elk::client::Client;
-use crate::elk::problem::Problem;
+use crate::elk::problem::{Fault, Problem};
 use crate::metrics::ShipMetrics;
 use crate::record::Dataset;
 
@@ -39,8 +39,8 @@ pub(super) struct Context {
     pub(super) metrics: Arc<ShipMetrics>,
     /// Becomes true when shipping is to end.
     pub(super) stopping: watch::Receiver<bool>,
-    /// Largest body that the server takes, as it was learnt.
-    pub(super) body_bytes_max: Cell<usize>,
+    /// How large a request may be.
+    pub(super) body_limit: BodyLimit,
 }
 
 impl Context {
@@ -49,6 +49,14 @@ impl Context {
         &self,
         datasets: impl Iterator<Item = Dataset>,
     ) -> Result<(), Problem> {
+        self.find_out(datasets).await.map_err(|problem| match problem.fault {
+            // Of a question; smaller batches do not help.
+            Fault::TooLarge => Problem { fault: Fault::Refused, ..problem },
+            _ => problem,
+        })
+    }
+
+    async fn find_out(&self, datasets: impl Iterator<Item = Dataset>) -> Result<(), Problem> {
         self.session.ready(&self.client).await?;
         self.session.mapped(&self.client, datasets).await
     }

@@ -78,10 +78,6 @@ impl Status {
     /// Records of this batch wait, and why.
     pub(super) fn waits(&self, who: Who, url: &str, problem: &Problem) {
         let Problem { fault, reason, .. } = problem;
-        if *fault == Fault::TooLarge {
-            tracing::info!(url, reason, "shipping: the server wants smaller requests");
-            return;
-        }
         if *fault == Fault::Overloaded {
             self.overloaded.set(self.overloaded.get() + 1);
             if self.overloaded.get() < OVERLOADED_IN_A_ROW {
@@ -160,7 +156,6 @@ mod tests {
             (Fault::Refused, [0, 0, 1, 0]),
             (Fault::Blocked, [0, 0, 1, 0]),
             (Fault::DeadLetters, [0, 0, 0, 1]),
-            (Fault::TooLarge, [1, 0, 0, 0]),
         ] {
             let metrics = Arc::new(ShipMetrics::default());
             let status = Status::new(Arc::clone(&metrics));

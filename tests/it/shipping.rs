@@ -177,6 +177,7 @@ fn each_answer_leads_to_its_outcome() {
         ("the failure store", item(ItemOutcome::FailureStored), Want { parked: 1, ..well }),
         ("429", vec![Step::refuse(429), Step::refuse(429)], well),
         ("503", vec![Step::refuse(503)], well),
+        ("413 whatever is sent", (0..8).map(|_| Step::refuse(413)).collect(), well),
         ("401", vec![Step::refuse(401)], well),
         ("403", vec![Step::refuse(403)], well),
         ("lost before storing", vec![Step::lost_before_storing()], well),
@@ -346,7 +347,7 @@ fn kill_9_between_send_and_answer_with_a_rollover_leaves_nothing_twice() {
 }
 
 #[test]
-fn a_large_batch_is_halved_until_it_fits_and_a_large_document_is_a_dead_letter() {
+fn a_large_batch_is_halved_until_it_fits_and_a_document_larger_than_others_is_a_dead_letter() {
     let mut options = Options::local(Product::OpenSearch);
     // Templates are sent whole; they are there before the first record is.
     options.body_bytes_max = 64 * 1024;
@@ -361,18 +362,20 @@ fn a_large_batch_is_halved_until_it_fits_and_a_large_document_is_a_dead_letter()
     server.set_body_bytes_max(8 * 1024);
     send(&proxy);
     wait_for("all stored", || (server.count(STREAM) == REQUESTS).then_some(()));
+    each_once("halved", &server, 0);
     server.set_body_bytes_max(3 * 1024);
     let request =
         format!("GET /{}?{} HTTP/1.1\r\nHost: a\r\n\r\n", "p".repeat(2_000), "q".repeat(2_000));
     assert_eq!(proxy.send(request).status, 200);
+    assert_eq!(proxy.send("GET /small HTTP/1.1\r\nHost: a\r\n\r\n").status, 200);
     let dir = std::sync::Arc::clone(&proxy.dir);
-    let (account, log) = settled(proxy, REQUESTS + 1);
-    assert_eq!((account.acknowledged, account.dead_letter), (REQUESTS as u64, 1), "{log}");
+    let (account, log) = settled(proxy, REQUESTS + 2);
+    assert_eq!((account.acknowledged, account.dead_letter), (REQUESTS as u64 + 1, 1), "{log}");
+    assert!(log.matches("wants smaller requests").count() <= 1, "{log}");
     let letter = std::fs::read_to_string(dir.path().join("journal/dead-letters.ndjson")).unwrap();
     let letter: serde_json::Value = serde_json::from_str(&letter).unwrap();
     assert_eq!((&letter["status"], &letter["stream"]), (&413.into(), &STREAM.into()));
     assert!(letter["document"]["url.path"].as_str().unwrap().starts_with("/ppp"));
-    each_once("halved", &server, 0);
 }
 
 #[test]

@@ -4,14 +4,13 @@
 
 use std::rc::Rc;
 
-use super::request::Answers;
 use super::{Delivery, Unfinished};
 use crate::elk::problem::{Fault, Problem, in_short};
 use crate::ship::answer::{Cause, Outcome, Refusal};
 use crate::ship::batch::Batch;
 use crate::ship::context::Context;
 use crate::ship::dead_letter::Kept;
-use crate::ship::doubt::Unclear;
+use crate::ship::doubt::{Doubt, Unclear};
 use crate::ship::gate::Backoff;
 
 /// What one answer leaves to be done.
@@ -23,9 +22,13 @@ pub(super) struct Left {
 
 impl Delivery {
     /// Books every answer; gives what has to be sent again.
-    pub(super) fn settle(&mut self, part: &Batch, answers: Answers) -> Left {
-        let Answers { request, outcomes } = answers;
-        let context = Rc::clone(&self.context);
+    pub(super) fn settle(
+        &mut self,
+        part: &Batch,
+        outcomes: Vec<Outcome>,
+        doubt: &mut Doubt,
+    ) -> Left {
+        let (request, context) = (self.request, Rc::clone(&self.context));
         let mut problem = None;
         let mut again: Vec<Option<bool>> = vec![None; part.len()];
         let mut unclear = Vec::new();
@@ -60,7 +63,7 @@ impl Delivery {
             context.taken.note(stream.dataset(), request);
         }
         let all: Vec<_> = unclear.iter().map(|(_, one, _)| *one).collect();
-        let own = self.doubt.judge(request, &all, &context.taken);
+        let own = doubt.judge(request, &all, &context.taken);
         for ((index, one, refusal), is_own) in unclear.into_iter().zip(own) {
             if is_own {
                 self.refuse(part, index, &refusal);
@@ -146,7 +149,7 @@ fn held(stream: &str, cause: Cause, refusal: &Refusal) -> Problem {
 }
 
 /// A refusal of which nobody knows yet whose it is. The server's words may quote the document.
-fn undecided(stream: &str, refusal: &Refusal) -> Problem {
+pub(super) fn undecided(stream: &str, refusal: &Refusal) -> Problem {
     let Refusal { status, kind, .. } = refusal;
     let reason = format!("{stream}: {status} {kind}, and it takes no other document");
     let cure = "look at the server's own log; from time to time one document goes to \
