@@ -105,12 +105,26 @@ impl Client {
 
     /// Address of the node in use.
     pub(crate) fn url(&self) -> &str {
-        self.nodes.get(self.current.get()).map_or("", |node| node.url.as_str())
+        self.url_of(self.node())
     }
 
-    /// Turns to the next node.
-    pub(crate) fn turn(&self) {
-        self.current.set((self.current.get() + 1) % self.nodes.len().max(1));
+    /// Number of the node in use.
+    pub(crate) fn node(&self) -> usize {
+        self.current.get()
+    }
+
+    pub(crate) fn url_of(&self, node: usize) -> &str {
+        self.nodes.get(node).map_or("", |node| node.url.as_str())
+    }
+
+    /// Turns to the next node, unless there is none, or somebody has turned from this one already.
+    /// Says whether it has.
+    pub(crate) fn turn(&self, from: usize) -> bool {
+        let may_turn = self.nodes.len() > 1 && from == self.node();
+        if may_turn {
+            self.current.set((from + 1) % self.nodes.len());
+        }
+        may_turn
     }
 
     /// Sends a request to the node in use.

@@ -2,12 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::watch;
 
 use super::dead_letter::DeadLetters;
 use super::doubt::Taken;
-use super::gate::{BodyLimit, Gate};
+use super::gate::{BodyLimit, Gate, NothingTaken};
 use super::lookup::OpaqueIds;
 use super::session::Session;
 use super::status::Status;
@@ -39,6 +40,8 @@ pub(super) struct Context {
     pub(super) metrics: Arc<ShipMetrics>,
     /// Becomes true when shipping is to end.
     pub(super) stopping: watch::Receiver<bool>,
+    /// How long the node in use has taken nothing.
+    pub(super) nothing_taken: NothingTaken,
     /// How large a request may be.
     pub(super) body_limit: BodyLimit,
 }
@@ -54,6 +57,21 @@ impl Context {
             Fault::TooLarge => Problem { fault: Fault::Refused, ..problem },
             _ => problem,
         })
+    }
+
+    /// After a try at `node` that brought nothing: perhaps another node is asked from now on, and what
+    /// was found out about this one is forgotten.
+    pub(super) async fn took_nothing(&self, node: usize, fault: Fault) {
+        let is_away = matches!(fault, Fault::NotSent | Fault::Unknown);
+        let has_turned =
+            (is_away || self.nothing_taken.lasts(Instant::now())) && self.client.turn(node);
+        if has_turned {
+            self.nothing_taken.end();
+        }
+        let is_stranger = matches!(fault, Fault::Unauthorized | Fault::Forbidden | Fault::Refused);
+        if has_turned || is_away || is_stranger {
+            self.session.forget().await;
+        }
     }
 
     async fn find_out(&self, datasets: impl Iterator<Item = Dataset>) -> Result<(), Problem> {

@@ -77,6 +77,7 @@ pub(super) async fn deliver(
     }
     delivery.write_letters().await?;
     // Whichever way: also what was looked up and found stored is no longer waited for.
+    delivery.context.nothing_taken.end();
     delivery.context.status.accepted(number, delivery.context.client.url());
     Ok(delivery.tally)
 }
@@ -97,9 +98,10 @@ async fn look(context: Rc<Context>) {
     let mut greeting = Delivery::new(context, NOBODY_YET, String::new());
     loop {
         let context = &greeting.context;
+        let node = context.client.node();
         let Err(problem) = context.ready([Dataset::Access].into_iter()).await else { return };
-        context.status.waits(NOBODY_YET, context.client.url(), &problem);
-        context.client.turn();
+        context.status.waits(NOBODY_YET, context.client.url_of(node), &problem);
+        context.took_nothing(node, problem.fault).await;
         if greeting.wait(problem.fault).await.is_err() {
             return;
         }
@@ -117,6 +119,8 @@ struct Delivery {
     letters: Letters,
     /// Number of the request that it sent last.
     request: u64,
+    /// The node that is asked.
+    node: usize,
     backoff: Backoff,
 }
 
@@ -143,7 +147,8 @@ impl Part {
 impl Delivery {
     fn new(context: Rc<Context>, number: Who, own: String) -> Self {
         let (tally, letters) = (Tally::default(), Letters::default());
-        Self { context, number, own, tally, letters, request: 0, backoff: Backoff::default() }
+        let backoff = Backoff::default();
+        Self { context, number, own, tally, letters, request: 0, node: 0, backoff }
     }
 
     /// Sends one part once; what is left of it goes back to `parts`.
@@ -155,6 +160,7 @@ impl Delivery {
             return Ok(());
         }
         let permit = context.gate.enter().await;
+        self.node = context.client.node();
         let (mut batch, result) = match self.look_up(batch).await {
             Ok(batch) if batch.is_empty() => return Ok(()),
             Ok(batch) => {
@@ -179,6 +185,11 @@ impl Delivery {
                 let left = self.settle(&batch, outcomes, &mut doubt);
                 let fault = left.problem.as_ref().map_or(Fault::Overloaded, |left| left.fault);
                 self.tell(&batch, &left);
+                if left.batch.len() < batch.len() {
+                    context.nothing_taken.end();
+                } else {
+                    context.took_nothing(self.node, fault).await;
+                }
                 if !left.batch.is_empty() {
                     context.metrics.retried_records_total.add(left.batch.len() as u64);
                     self.wait(fault).await?;
@@ -208,18 +219,11 @@ impl Delivery {
         if problem.fault == Fault::TooLarge {
             return self.too_large(problem, part, parts).await;
         }
-        context.status.waits(self.number, context.client.url(), problem);
-        match problem.fault {
-            Fault::Overloaded => context.gate.narrow(),
-            Fault::Blocked | Fault::DeadLetters | Fault::TooLarge => (),
-            Fault::NotSent | Fault::Unknown => {
-                context.client.turn();
-                context.session.forget().await;
-            }
-            Fault::Unauthorized | Fault::Forbidden | Fault::Refused => {
-                context.session.forget().await;
-            }
+        context.status.waits(self.number, context.client.url_of(self.node), problem);
+        if problem.fault == Fault::Overloaded {
+            context.gate.narrow();
         }
+        context.took_nothing(self.node, problem.fault).await;
         context.metrics.retried_records_total.add(part.batch.len() as u64);
         parts.push(part);
         self.wait(problem.fault).await

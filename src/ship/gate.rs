@@ -1,11 +1,12 @@
-//! How many requests may be under way, how large one may be, and how long to wait after one that failed.
+//! How many requests may be under way, how large one may be, how long to wait after one that failed, and
+//! how long a node may take nothing.
 //!
 //! Additive increase, multiplicative decrease: a server that asks for less gets half, and one more
 //! after every good answer.
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -112,6 +113,28 @@ impl BodyLimit {
     }
 }
 
+/// A node that answers and takes nothing for so long is left for the next: it may be cut off from its
+/// cluster. The waits stay as they were, so that nodes that all refuse get no more requests than one.
+const NOTHING_MAX: Duration = Duration::from_secs(10);
+
+/// Since when the node in use has taken nothing, while it was asked.
+#[derive(Debug, Default)]
+pub(super) struct NothingTaken(Cell<Option<Instant>>);
+
+impl NothingTaken {
+    /// It took something, or another node is in use.
+    pub(super) fn end(&self) {
+        self.0.set(None);
+    }
+
+    /// It was asked and took nothing. Says whether that lasts.
+    pub(super) fn lasts(&self, now: Instant) -> bool {
+        let since = self.0.get().unwrap_or(now);
+        self.0.set(Some(since));
+        now.saturating_duration_since(since) >= NOTHING_MAX
+    }
+}
+
 /// Growing waits with jitter, so that several lbproxies do not come back at the same instant.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
@@ -178,6 +201,15 @@ mod tests {
         }
         limit.forget();
         assert_eq!((limit.get(), limit.lower(1 << 20)), (1 << 20, true), "forgotten");
+    }
+
+    #[test]
+    fn a_node_is_left_when_it_has_taken_nothing_for_long() {
+        let (nothing, start) = (NothingTaken::default(), Instant::now());
+        let lasts = |seconds| nothing.lasts(start + Duration::from_secs(seconds));
+        assert_eq!([0, 9, 10, 11].map(lasts), [false, false, true, true]);
+        nothing.end();
+        assert_eq!([60, 69, 70].map(lasts), [false, false, true], "it took something meanwhile");
     }
 
     #[test]

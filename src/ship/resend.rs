@@ -333,7 +333,7 @@ impl Sender {
                     continue;
                 }
                 Fault::NotSent | Fault::Unknown => {
-                    self.client.turn();
+                    self.client.turn(self.client.node());
                     self.session.forget().await;
                 }
                 Fault::Overloaded => (),

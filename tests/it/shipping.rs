@@ -57,6 +57,16 @@ fn settings(urls: &[String], more: &str) -> String {
     format!("  elasticsearch: {{urls: {urls:?}, batch: {{wait: 50ms}}{more}}}\n")
 }
 
+/// Waits until the server has all templates: it is ready for records.
+fn has_templates(server: &Running) {
+    wait_for("templates", || {
+        Dataset::ALL
+            .iter()
+            .all(|dataset| server.template(templates::template_name(*dataset)).is_some())
+            .then_some(())
+    });
+}
+
 /// Sends the requests of a case over one connection.
 fn send(proxy: &Proxy) {
     let stream = connect(proxy.address);
@@ -353,12 +363,7 @@ fn a_large_batch_is_halved_until_it_fits_and_a_document_larger_than_others_is_a_
     options.body_bytes_max = 64 * 1024;
     let server = elastic::start(options).unwrap();
     let (_upstream, proxy) = shipping(&[server.url()], "");
-    wait_for("templates", || {
-        Dataset::ALL
-            .iter()
-            .all(|dataset| server.template(templates::template_name(*dataset)).is_some())
-            .then_some(())
-    });
+    has_templates(&server);
     server.set_body_bytes_max(8 * 1024);
     send(&proxy);
     wait_for("all stored", || (server.count(STREAM) == REQUESTS).then_some(()));
@@ -379,16 +384,25 @@ fn a_large_batch_is_halved_until_it_fits_and_a_document_larger_than_others_is_a_
 }
 
 #[test]
-fn another_node_takes_over_when_one_is_gone() {
-    let mut options = Options::local(Product::Elasticsearch);
-    options.nodes = 2;
-    let server = elastic::start(options).unwrap();
-    server.set_outage(0, Outage::Unreachable);
-    let (_upstream, proxy) = shipping(&server.urls(), "");
-    send(&proxy);
-    settled(proxy, REQUESTS);
-    each_once("failover", &server, 0);
-    assert!(server.bulk_requests().iter().all(|request| request.node == 1));
+fn another_node_takes_over_when_one_takes_nothing() {
+    std::thread::scope(|scope| {
+        for (name, outage) in
+            [("it is gone", Outage::Unreachable), ("it has no master", Outage::Unavailable)]
+        {
+            scope.spawn(move || {
+                let mut options = Options::local(Product::Elasticsearch);
+                options.nodes = 2;
+                let server = elastic::start(options).unwrap();
+                let (_upstream, proxy) = shipping(&server.urls(), "");
+                has_templates(&server);
+                server.set_outage(0, outage);
+                send(&proxy);
+                let (_, log) = settled(proxy, REQUESTS);
+                each_once(name, &server, 0);
+                assert!(warnings(&log).len() <= 1, "{name}: {log}");
+            });
+        }
+    });
 }
 
 #[test]

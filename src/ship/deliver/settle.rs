@@ -86,17 +86,18 @@ impl Delivery {
     /// Tells what an answer to `part` says of shipping.
     pub(super) fn tell(&mut self, part: &Batch, left: &Left) {
         let Context { status, client, .. } = &*self.context;
+        let url = client.url_of(self.node);
         let is_progress = left.batch.len() < part.len();
         match &left.problem {
-            Some(problem) => status.waits(self.number, client.url(), problem),
+            Some(problem) => status.waits(self.number, url, problem),
             None if is_progress || part.is_empty() => {
-                status.accepted(self.number, client.url());
+                status.accepted(self.number, url);
                 self.backoff = Backoff::default();
             }
             None => {
                 let problem =
                     Problem::new(Fault::Overloaded, "it takes no document: 429, 503 or a fault");
-                status.waits(self.number, client.url(), &problem);
+                status.waits(self.number, url, &problem);
             }
         }
     }

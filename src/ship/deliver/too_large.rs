@@ -23,7 +23,7 @@ impl Delivery {
     ) -> Result<(), Unfinished> {
         let context = Rc::clone(&self.context);
         let Part { batch, mut doubt } = part;
-        let (url, bytes) = (context.client.url(), batch.bytes());
+        let (url, bytes) = (context.client.url_of(self.node), batch.bytes());
         if batch.len() > 1 {
             if context.body_limit.lower(bytes) {
                 tracing::info!(url, bytes, "shipping: the server wants smaller requests");
@@ -48,6 +48,7 @@ impl Delivery {
         }
         let problem = undecided(&stream.data_stream(&context.namespace), &refusal);
         context.status.waits(self.number, url, &problem);
+        context.took_nothing(self.node, problem.fault).await;
         self.wait(problem.fault).await
     }
 }
