@@ -131,7 +131,7 @@ impl Delivery {
                 }
                 Ok(Kept::NoRoom) => Problem::new(Fault::DeadLetters, format!("{file} is full")),
                 Err(error) => {
-                    let cure = "free disk space, or correct the folder's mode";
+                    let cure = "free disk space, correct modes, or put away what is no file";
                     let reason = format!("{file} cannot be written: {error}");
                     Problem { cure, ..Problem::new(Fault::DeadLetters, reason) }
                 }
