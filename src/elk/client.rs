@@ -1,7 +1,8 @@
 //! One request to one of the nodes, with our own bodies.
 //!
 //! Plain `application/json` and `application/x-ndjson`, so that OpenSearch takes it too. Secrets are
-//! read at each request, so that they can be rotated, and stand in no reason and no log.
+//! read at each request, so that they can be rotated, and stand in no reason and no log, also where the
+//! server quotes them.
 //! Not here: connections and the bound of answers (`wire`), what an answer means (`problem`,
 //! `ship::answer`), when to try again (`ship`).
 
@@ -21,7 +22,7 @@ use url::Url;
 
 use super::problem::{Fault, Problem, problem};
 use crate::config::{Auth, Compression, Elasticsearch, Secret};
-use crate::web;
+use crate::web::{self, Secrets};
 use wire::{Wire, lost, read_body};
 
 /// Why the client cannot be made: certificates.
@@ -52,6 +53,8 @@ pub(crate) struct Reply {
     /// Whether it calls itself Elasticsearch.
     pub(crate) is_elastic: bool,
     pub(crate) body: Vec<u8>,
+    /// What words of the body must not repeat.
+    pub(crate) secrets: Secrets,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -142,6 +145,7 @@ impl Client {
             return Err(Problem::new(Fault::Refused, "no node is configured"));
         };
         let mut headers = self.headers(&call)?;
+        let secrets = Secrets::of(&headers);
         let body = if node.compress && !call.body.is_empty() {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             compress(&call.body)?
@@ -161,9 +165,9 @@ impl Client {
         let status = answer.status().as_u16();
         let is_elastic = answer.headers().contains_key("x-elastic-product");
         let body = read_body(answer).await?;
-        match problem(status, &body) {
+        match problem(status, &body, &secrets) {
             Some(problem) => Err(problem),
-            None => Ok(Reply { status, is_elastic, body }),
+            None => Ok(Reply { status, is_elastic, body, secrets }),
         }
     }
 

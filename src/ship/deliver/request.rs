@@ -64,6 +64,6 @@ impl Delivery {
             let reason = "the server has no _bulk; is it Elasticsearch or OpenSearch?";
             return Err(Problem::new(Fault::Refused, reason));
         }
-        outcomes(&reply.body, part.len())
+        outcomes(&reply.body, part.len(), &reply.secrets)
     }
 }
