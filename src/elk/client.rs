@@ -1,7 +1,8 @@
 //! One request to one of the nodes, with our own bodies.
 //!
 //! Plain `application/json` and `application/x-ndjson`, so that OpenSearch takes it too. Secrets are
-//! read at each request, so that they can be rotated, and stand in no reason and no log.
+//! read at each request, so that they can be rotated, and stand in no reason and no log, also where the
+//! server quotes them.
 //! Not here: connections and the bound of answers (`wire`), what an answer means (`problem`,
 //! `ship::answer`), when to try again (`ship`).
 
@@ -21,7 +22,7 @@ use url::Url;
 
 use super::problem::{Fault, Problem, problem};
 use crate::config::{Auth, Compression, Elasticsearch, Secret};
-use crate::web;
+use crate::web::{self, Secrets};
 use wire::{Wire, lost, read_body};
 
 /// Why the client cannot be made: certificates.
@@ -52,6 +53,8 @@ pub(crate) struct Reply {
     /// Whether it calls itself Elasticsearch.
     pub(crate) is_elastic: bool,
     pub(crate) body: Vec<u8>,
+    /// What words of the body must not repeat.
+    pub(crate) secrets: Secrets,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -105,12 +108,26 @@ impl Client {
 
     /// Address of the node in use.
     pub(crate) fn url(&self) -> &str {
-        self.nodes.get(self.current.get()).map_or("", |node| node.url.as_str())
+        self.url_of(self.node())
     }
 
-    /// Turns to the next node.
-    pub(crate) fn turn(&self) {
-        self.current.set((self.current.get() + 1) % self.nodes.len().max(1));
+    /// Number of the node in use.
+    pub(crate) fn node(&self) -> usize {
+        self.current.get()
+    }
+
+    pub(crate) fn url_of(&self, node: usize) -> &str {
+        self.nodes.get(node).map_or("", |node| node.url.as_str())
+    }
+
+    /// Turns to the next node, unless there is none, or somebody has turned from this one already.
+    /// Says whether it has.
+    pub(crate) fn turn(&self, from: usize) -> bool {
+        let may_turn = self.nodes.len() > 1 && from == self.node();
+        if may_turn {
+            self.current.set((from + 1) % self.nodes.len());
+        }
+        may_turn
     }
 
     /// Sends a request to the node in use.
@@ -128,6 +145,7 @@ impl Client {
             return Err(Problem::new(Fault::Refused, "no node is configured"));
         };
         let mut headers = self.headers(&call)?;
+        let secrets = Secrets::of(&headers);
         let body = if node.compress && !call.body.is_empty() {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             compress(&call.body)?
@@ -147,9 +165,9 @@ impl Client {
         let status = answer.status().as_u16();
         let is_elastic = answer.headers().contains_key("x-elastic-product");
         let body = read_body(answer).await?;
-        match problem(status, &body) {
+        match problem(status, &body, &secrets) {
             Some(problem) => Err(problem),
-            None => Ok(Reply { status, is_elastic, body }),
+            None => Ok(Reply { status, is_elastic, body, secrets }),
         }
     }
 

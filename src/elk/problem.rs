@@ -4,6 +4,8 @@
 
 use serde::Deserialize;
 
+use crate::web::Secrets;
+
 /// Why a request had no usable answer, and thereby what comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -52,7 +54,7 @@ impl Problem {
 
 /// Classifies a status and body of any request but the documents of a bulk; `None` when the answer
 /// can be used (2xx, and 404: it says that something is not there).
-pub(crate) fn problem(status: u16, body: &[u8]) -> Option<Problem> {
+pub(crate) fn problem(status: u16, body: &[u8], secrets: &Secrets) -> Option<Problem> {
     let Error { kind, reason: words } = error(body);
     let fault = match status {
         200..=299 | 404 => return None,
@@ -67,11 +69,11 @@ pub(crate) fn problem(status: u16, body: &[u8]) -> Option<Problem> {
     let mut reason = format!("the server answers {status}");
     if !kind.is_empty() {
         reason.push(' ');
-        reason.push_str(&kind);
+        reason.push_str(&secrets.mask(&kind));
     }
     // A person has to act and needs the server's own words; no document is in such an answer.
     if matches!(fault, Fault::Refused | Fault::Forbidden | Fault::Blocked) {
-        reason.push_str(&in_short(&words));
+        reason.push_str(&in_short(&secrets.mask(&words)));
     }
     Some(Problem { status, ..Problem::new(fault, reason) })
 }
@@ -133,7 +135,11 @@ mod tests {
             ("not now", 503, b"", Some(Fault::Overloaded)),
         ];
         for (name, status, body, want) in rows {
-            assert_eq!(problem(status, body).map(|problem| problem.fault), want, "{name}");
+            assert_eq!(
+                problem(status, body, &Secrets::default()).map(|problem| problem.fault),
+                want,
+                "{name}"
+            );
         }
     }
 
@@ -142,13 +148,14 @@ mod tests {
         let long = "x".repeat(1_000);
         let body =
             format!(r#"{{"error":{{"type":"illegal_argument_exception","reason":"{long}"}}}}"#);
-        let reason = problem(400, body.as_bytes()).unwrap().reason;
+        let problem = |status, body: &[u8]| problem(status, body, &Secrets::default()).unwrap();
+        let reason = problem(400, body.as_bytes()).reason;
         let start = "the server answers 400 illegal_argument_exception: xx";
         assert!(reason.starts_with(start) && reason.len() < 500, "{reason}");
-        assert!(!problem(503, body.as_bytes()).unwrap().reason.contains("xx"), "nobody has to act");
+        assert!(!problem(503, body.as_bytes()).reason.contains("xx"), "nobody has to act");
         let body =
             br#"{"statusCode":403,"error":"Forbidden","message":"Unable to bulk_get search"}"#;
-        let reason = problem(403, body).unwrap().reason;
+        let reason = problem(403, body).reason;
         assert_eq!(reason, "the server answers 403 Forbidden: Unable to bulk_get search");
     }
 }

@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+use crate::web::Secrets;
+
 /// Longest wait that a collector may ask for.
 const WAIT_MAX: Duration = Duration::from_mins(5);
 /// Longest text of a collector that is kept.
@@ -32,9 +34,12 @@ pub(super) enum Answer {
 
 impl Answer {
     /// Taken, with what the answer says of a part.
-    pub(super) fn taken(partial: Option<(i64, String)>) -> Self {
+    pub(super) fn taken(partial: Option<(i64, String)>, secrets: &Secrets) -> Self {
         let (rejected, message) = partial.unwrap_or_default();
-        Self::Taken { rejected: u64::try_from(rejected).unwrap_or(0), message: short(&message) }
+        Self::Taken {
+            rejected: u64::try_from(rejected).unwrap_or(0),
+            message: short(&secrets.mask(&message)),
+        }
     }
 
     pub(super) fn none(reason: &str) -> Self {
@@ -42,10 +47,10 @@ impl Answer {
     }
 
     /// A status of gRPC other than OK.
-    pub(super) fn of_grpc(status: &Status) -> Self {
+    pub(super) fn of_grpc(status: &Status, secrets: &Secrets) -> Self {
         let after = status.get_details_retry_info().and_then(|info| info.retry_delay);
         let after = after.map(|wait| wait.min(WAIT_MAX));
-        let reason = format!("{:?}: {}", status.code(), short(status.message()));
+        let reason = format!("{:?}: {}", status.code(), short(&secrets.mask(status.message())));
         let is_passing = match status.code() {
             Code::Cancelled
             | Code::DeadlineExceeded
@@ -63,10 +68,11 @@ impl Answer {
     pub(super) fn of_http(
         status: u16,
         retry_after: Option<&str>,
-        message: &str,
+        (message, secrets): (&str, &Secrets),
         now: SystemTime,
     ) -> Self {
-        let reason = format!("HTTP {status} {}", short(message)).trim_end().to_owned();
+        let reason =
+            format!("HTTP {status} {}", short(&secrets.mask(message))).trim_end().to_owned();
         if !matches!(status, 429 | 502 | 503 | 504) {
             return Self::Refused { reason };
         }
@@ -133,7 +139,7 @@ mod tests {
             ("is no collector", Status::unimplemented("x"), REFUSED),
             ("broken", Status::internal("x"), REFUSED),
         ] {
-            check(name, &Answer::of_grpc(&status), want);
+            check(name, &Answer::of_grpc(&status, &Secrets::default()), want);
         }
     }
 
@@ -154,14 +160,40 @@ mod tests {
             ("too large", 413, None, REFUSED),
             ("broken", 500, None, REFUSED),
         ] {
-            check(name, &Answer::of_http(status, retry_after, "x", now), want);
+            check(
+                name,
+                &Answer::of_http(status, retry_after, ("x", &Secrets::default()), now),
+                want,
+            );
+        }
+    }
+
+    #[test]
+    fn a_collector_that_quotes_a_field_is_told_of_without_it() {
+        let mut fields = http::HeaderMap::new();
+        let mut key = http::HeaderValue::from_static("hunter22");
+        key.set_sensitive(true);
+        fields.insert("x-key", key);
+        let secrets = Secrets::of(&fields);
+        let words = format!("{} hunter22", "x".repeat(TEXT_BYTES_MAX - 5)); // where words are cut
+        for answer in [
+            Answer::of_http(403, None, (&words, &secrets), SystemTime::now()),
+            Answer::of_grpc(&Status::permission_denied(&words), &secrets),
+            Answer::of_grpc(&Status::unavailable(&words), &secrets),
+            Answer::taken(Some((1, words.clone())), &secrets),
+        ] {
+            let (Answer::Refused { reason: told }
+            | Answer::Again { reason: told, .. }
+            | Answer::Taken { message: told, .. }) = answer;
+            assert!(told.ends_with("xx ***"), "{told}");
         }
     }
 
     #[test]
     fn what_a_stranger_says_is_one_short_line() {
+        let (words, secrets) = ("a\né".repeat(500), Secrets::default());
         let Answer::Refused { reason } =
-            Answer::of_http(400, None, &"a\né".repeat(500), SystemTime::now())
+            Answer::of_http(400, None, (&words, &secrets), SystemTime::now())
         else {
             panic!("not refused")
         };

@@ -5,6 +5,7 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::logs::v1::{
     ExportLogsServiceRequest, ExportLogsServiceResponse,
@@ -14,13 +15,13 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use prost::Message;
-use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue};
+use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
 use super::answer::Answer;
 use crate::config::certificates::{self, Unusable};
 use crate::config::{Otlp, OtlpHeader, OtlpProtocol};
-use crate::web;
+use crate::web::{self, Secrets};
 
 /// How the generated clients begin when they have no connection to send on.
 const NOT_READY: &str = "Service was not ready";
@@ -194,77 +195,77 @@ fn chain(error: &dyn std::error::Error) -> String {
 impl Client {
     pub(super) async fn traces(&self, request: ExportTraceServiceRequest) -> Answer {
         let partial = |answer: ExportTraceServiceResponse| {
-            Answer::taken(answer.partial_success.map(|p| (p.rejected_spans, p.error_message)))
+            answer.partial_success.map(|p| (p.rejected_spans, p.error_message))
+        };
+        let fields = match self.fields() {
+            Ok(fields) => fields,
+            Err(answer) => return answer,
         };
         match &self.way {
             Way::Grpc(channel) => {
-                let request = match self.grpc_request(request) {
-                    Ok(request) => request,
-                    Err(answer) => return answer,
-                };
+                let secrets = Secrets::of(&fields);
+                let request = grpc_request(request, fields);
                 let mut client = TraceServiceClient::new(channel.clone());
-                self.grpc(client.export(request), partial).await
+                self.grpc(client.export(request), partial, &secrets).await
             }
-            Way::Http(client, [url, _]) => self.http(client, url, &request, partial).await,
+            Way::Http(client, [url, _]) => self.http(client, url, &request, partial, fields).await,
         }
     }
 
     pub(super) async fn logs(&self, request: ExportLogsServiceRequest) -> Answer {
         let partial = |answer: ExportLogsServiceResponse| {
-            Answer::taken(answer.partial_success.map(|p| (p.rejected_log_records, p.error_message)))
+            answer.partial_success.map(|p| (p.rejected_log_records, p.error_message))
+        };
+        let fields = match self.fields() {
+            Ok(fields) => fields,
+            Err(answer) => return answer,
         };
         match &self.way {
             Way::Grpc(channel) => {
-                let request = match self.grpc_request(request) {
-                    Ok(request) => request,
-                    Err(answer) => return answer,
-                };
+                let secrets = Secrets::of(&fields);
+                let request = grpc_request(request, fields);
                 let mut client = LogsServiceClient::new(channel.clone());
-                self.grpc(client.export(request), partial).await
+                self.grpc(client.export(request), partial, &secrets).await
             }
-            Way::Http(client, [_, url]) => self.http(client, url, &request, partial).await,
+            Way::Http(client, [_, url]) => self.http(client, url, &request, partial, fields).await,
         }
     }
 
-    /// Name and value of every field. A secret that cannot be read now may be there later.
-    fn fields(&self) -> Result<Vec<(&str, String)>, Answer> {
-        let reveal = |header: &'_ OtlpHeader| {
-            header.value.reveal().map_err(|error| {
-                let name = &header.name;
+    /// The fields of a request. A secret that cannot be read now may be there later.
+    fn fields(&self) -> Result<HeaderMap, Answer> {
+        let mut fields = HeaderMap::new();
+        for OtlpHeader { name, value } in &self.headers {
+            let value = value.reveal().map_err(|error| {
                 Answer::none(&format!("the value of the field {name} cannot be read: {error}"))
-            })
-        };
-        self.headers.iter().map(|header| Ok((header.name.as_str(), reveal(header)?))).collect()
-    }
-
-    /// A request with its fields.
-    fn grpc_request<T>(&self, message: T) -> Result<tonic::Request<T>, Answer> {
-        let mut request = tonic::Request::new(message);
-        for (name, value) in self.fields()? {
-            let key = name.parse::<AsciiMetadataKey>();
-            let (Ok(key), Ok(value)) = (key, value.parse::<AsciiMetadataValue>()) else {
-                return Err(Answer::none(&unfit(name)));
+            })?;
+            let (Ok(field), Ok(mut value)) =
+                (name.parse::<HeaderName>(), HeaderValue::from_str(&value))
+            else {
+                let what = "has characters that HTTP cannot carry";
+                return Err(Answer::none(&format!("the value of the field {name} {what}")));
             };
-            request.metadata_mut().insert(key, value);
+            value.set_sensitive(true);
+            fields.append(field, value);
         }
-        Ok(request)
+        Ok(fields)
     }
 
     /// Waits for an answer over gRPC.
     async fn grpc<T>(
         &self,
         call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
-        partial: impl Fn(T) -> Answer,
+        partial: impl Fn(T) -> Option<(i64, String)>,
+        secrets: &Secrets,
     ) -> Answer {
         match tokio::time::timeout(self.timeout, call).await {
-            Ok(Ok(answer)) => partial(answer.into_inner()),
+            Ok(Ok(answer)) => Answer::taken(partial(answer.into_inner()), secrets),
             // No answer at all: the status was made here, of what the connection says.
             Ok(Err(status)) if status.message().starts_with(NOT_READY) => {
                 Answer::none(status.message())
             }
             Ok(Err(status)) => match std::error::Error::source(&status) {
                 Some(cause) => Answer::none(&chain(cause)),
-                None => Answer::of_grpc(&status),
+                None => Answer::of_grpc(&status, secrets),
             },
             Err(_) => Answer::none("no answer in time"),
         }
@@ -275,24 +276,16 @@ impl Client {
         client: &reqwest::Client,
         url: &url::Url,
         message: &impl Message,
-        partial: impl Fn(T) -> Answer,
+        partial: impl Fn(T) -> Option<(i64, String)>,
+        fields: HeaderMap,
     ) -> Answer {
-        let fields = match self.fields() {
-            Ok(fields) => fields,
-            Err(answer) => return answer,
-        };
-        let mut request = client
+        let secrets = Secrets::of(&fields);
+        let request = client
             .post(url.clone())
             .timeout(self.timeout)
             .header("content-type", "application/x-protobuf")
+            .headers(fields)
             .body(message.encode_to_vec());
-        for (name, value) in fields {
-            let Ok(mut value) = http::HeaderValue::from_str(&value) else {
-                return Answer::none(&unfit(name));
-            };
-            value.set_sensitive(true);
-            request = request.header(name, value);
-        }
         let mut answer = match request.send().await {
             Ok(answer) => answer,
             Err(error) => return Answer::none(&chain(&error.without_url())),
@@ -307,18 +300,20 @@ impl Client {
         };
         if answer.status().is_success() {
             // An answer that is none of the protocol's says nothing of a part.
-            return partial(T::decode(body).unwrap_or_default());
+            return Answer::taken(partial(T::decode(body).unwrap_or_default()), &secrets);
         }
         let retry_after = answer.headers().get("retry-after").and_then(|v| v.to_str().ok());
         let message = tonic_types::pb::Status::decode(body.clone())
             .map_or_else(|_| String::from_utf8_lossy(&body).into_owned(), |status| status.message);
-        Answer::of_http(answer.status().as_u16(), retry_after, &message, SystemTime::now())
+        let status = answer.status().as_u16();
+        Answer::of_http(status, retry_after, (&message, &secrets), SystemTime::now())
     }
 }
 
-/// A value that no protocol carries.
-fn unfit(name: &str) -> String {
-    format!("the value of the field {name} has characters that HTTP cannot carry")
+fn grpc_request<T>(message: T, fields: HeaderMap) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    *request.metadata_mut() = MetadataMap::from_headers(fields);
+    request
 }
 
 /// The body of an answer, as far as it is read.

@@ -9,6 +9,7 @@
 use serde::Deserialize;
 
 use crate::elk::problem::{Error, Fault, Problem, in_short};
+use crate::web::Secrets;
 
 /// What became of one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +132,11 @@ struct Result {
 ///
 /// # Errors
 /// [`Fault::Unknown`] when it cannot be read as a whole or does not speak of every document.
-pub(super) fn outcomes(body: &[u8], count: usize) -> std::result::Result<Vec<Outcome>, Problem> {
+pub(super) fn outcomes(
+    body: &[u8],
+    count: usize,
+    secrets: &Secrets,
+) -> std::result::Result<Vec<Outcome>, Problem> {
     let reply: Reply = serde_json::from_slice(body)
         .map_err(|error| format!("unreadable answer{}", in_short(&error.to_string())))
         .map_err(|reason| Problem::new(Fault::Unknown, reason))?;
@@ -140,10 +145,10 @@ pub(super) fn outcomes(body: &[u8], count: usize) -> std::result::Result<Vec<Out
         let reason = format!("the answer speaks of {got} documents, not of {count}");
         return Err(Problem::new(Fault::Unknown, reason));
     }
-    Ok(reply.items.into_iter().map(|entry| outcome(entry.create)).collect())
+    Ok(reply.items.into_iter().map(|entry| outcome(entry.create, secrets)).collect())
 }
 
-fn outcome(result: Result) -> Outcome {
+fn outcome(result: Result, secrets: &Secrets) -> Outcome {
     let status = result.status;
     let is_parked = result.failure_store.as_deref() == Some("used");
     let Error { kind, reason } = result.error.unwrap_or_default();
@@ -158,7 +163,7 @@ fn outcome(result: Result) -> Outcome {
     }
     let cause = OF_THE_STREAM.iter().find(fits).map(|(.., cause)| *cause);
     let is_documents = status == 400 && OF_THE_DOCUMENT.contains(&kind.as_str());
-    let refusal = Refusal { status, kind, reason };
+    let refusal = Refusal { status, kind: secrets.mask(&kind), reason: secrets.mask(&reason) };
     match (cause, status) {
         (Some(cause), _) => Outcome::Held(cause, refusal),
         // Queues, circuit breakers, shards and masters that are away for a moment.
@@ -173,6 +178,8 @@ pub(crate) mod fuzzed;
 
 #[cfg(test)]
 mod tests {
+    use elasticsearch::http::headers::{HeaderMap, HeaderValue};
+
     use super::*;
 
     /// What is done, in a word.
@@ -180,7 +187,7 @@ mod tests {
         let error = serde_json::json!({ "type": kind, "reason": reason });
         let error = if kind.is_empty() { String::new() } else { format!(r#","error":{error}"#) };
         let body = format!(r#"{{"items":[{{"create":{{"status":{status}{error}{more}}}}}]}}"#);
-        match outcomes(body.as_bytes(), 1).unwrap().remove(0) {
+        match outcomes(body.as_bytes(), 1, &Secrets::default()).unwrap().remove(0) {
             Outcome::Held(cause, refusal) => {
                 assert_eq!(refusal.status, status);
                 format!("waits: {cause:?}")
@@ -242,6 +249,20 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_that_quotes_the_credentials_is_kept_without_them() {
+        let mut fields = HeaderMap::new();
+        let mut token = HeaderValue::from_static("Bearer mapper_parsing_exception");
+        token.set_sensitive(true);
+        fields.insert("authorization", token);
+        let error = r#"{"type":"mapper_parsing_exception","reason":"r mapper_parsing_exception"}"#;
+        let body = format!(r#"{{"items":[{{"create":{{"status":400,"error":{error}}}}}]}}"#);
+        let refusal = Refusal { status: 400, kind: "***".into(), reason: "r ***".into() };
+        // What is done follows from what the server said.
+        let got = outcomes(body.as_bytes(), 1, &Secrets::of(&fields)).unwrap();
+        assert_eq!(got, [Outcome::Dead(refusal)]);
+    }
+
+    #[test]
     fn every_cause_has_a_cure_or_a_fault_with_one() {
         for (status, kind, _, cause) in OF_THE_STREAM {
             let is_plain = matches!(cause, Cause::Credentials | Cause::Rights | Cause::Block);
@@ -260,7 +281,11 @@ mod tests {
             ("another verb", br#"{"items":[{"index":{"status":201}},{"index":{"status":201}}]}"#),
         ];
         for (name, body) in rows {
-            assert_eq!(outcomes(body, 2).unwrap_err().fault, Fault::Unknown, "{name}");
+            assert_eq!(
+                outcomes(body, 2, &Secrets::default()).unwrap_err().fault,
+                Fault::Unknown,
+                "{name}"
+            );
         }
     }
 }

@@ -2,17 +2,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::watch;
 
 use super::dead_letter::DeadLetters;
 use super::doubt::Taken;
-use super::gate::Gate;
+use super::gate::{BodyLimit, Gate, NothingTaken};
 use super::lookup::OpaqueIds;
 use super::session::Session;
 use super::status::Status;
 use crate::elk::client::Client;
-use crate::elk::problem::Problem;
+use crate::elk::problem::{Fault, Problem};
 use crate::metrics::ShipMetrics;
 use crate::record::Dataset;
 
@@ -39,8 +40,10 @@ pub(super) struct Context {
     pub(super) metrics: Arc<ShipMetrics>,
     /// Becomes true when shipping is to end.
     pub(super) stopping: watch::Receiver<bool>,
-    /// Largest body that the server takes, as it was learnt.
-    pub(super) body_bytes_max: Cell<usize>,
+    /// How long the node in use has taken nothing.
+    pub(super) nothing_taken: NothingTaken,
+    /// How large a request may be.
+    pub(super) body_limit: BodyLimit,
 }
 
 impl Context {
@@ -49,6 +52,29 @@ impl Context {
         &self,
         datasets: impl Iterator<Item = Dataset>,
     ) -> Result<(), Problem> {
+        self.find_out(datasets).await.map_err(|problem| match problem.fault {
+            // Of a question; smaller batches do not help.
+            Fault::TooLarge => Problem { fault: Fault::Refused, ..problem },
+            _ => problem,
+        })
+    }
+
+    /// After a try at `node` that brought nothing: perhaps another node is asked from now on, and what
+    /// was found out about this one is forgotten.
+    pub(super) async fn took_nothing(&self, node: usize, fault: Fault) {
+        let is_away = matches!(fault, Fault::NotSent | Fault::Unknown);
+        let has_turned =
+            (is_away || self.nothing_taken.lasts(Instant::now())) && self.client.turn(node);
+        if has_turned {
+            self.nothing_taken.end();
+        }
+        let is_stranger = matches!(fault, Fault::Unauthorized | Fault::Forbidden | Fault::Refused);
+        if has_turned || is_away || is_stranger {
+            self.session.forget().await;
+        }
+    }
+
+    async fn find_out(&self, datasets: impl Iterator<Item = Dataset>) -> Result<(), Problem> {
         self.session.ready(&self.client).await?;
         self.session.mapped(&self.client, datasets).await
     }

@@ -11,7 +11,7 @@ pub(crate) mod fuzzed;
 mod read;
 
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 
 use super::answer::Refusal;
 use super::batch::Broken;
+use read::regular;
 pub(super) use read::{Fresh, Letter as Known, Turn, each, place};
 
 /// Name of the file, below the folder of the journal.
@@ -135,10 +136,11 @@ impl DeadLetters {
         loop {
             let file = match self.file.take() {
                 Some(file) => file,
-                None => OpenOptions::new().create(true).read(true).append(true).open(&self.path)?,
+                None => read::options().create(true).append(true).open(&self.path)?,
             };
-            hold(&file)?;
             let own = file.metadata()?;
+            regular(&own)?;
+            hold(&file)?;
             match std::fs::metadata(&self.path) {
                 Ok(there) if (there.dev(), there.ino()) == (own.dev(), own.ino()) => {
                     return Ok(file);
@@ -240,9 +242,37 @@ mod tests {
         assert!(file.write(&of(1)).is_err(), "never into a file that nobody finds");
         std::fs::create_dir(dir.path()).unwrap();
         assert_eq!((file.write(&of(1)).unwrap(), lines(&file)), (Kept::Yes, 1));
-        // A folder stands in its place.
-        std::fs::remove_file(file.path()).unwrap();
-        std::fs::create_dir(file.path()).unwrap();
-        assert!(file.write(&of(1)).is_err());
+    }
+
+    #[test]
+    fn what_is_no_file_keeps_no_letter() {
+        type Place = fn(&Path) -> io::Result<()>;
+        let rows: [(&str, Place); 3] = [
+            ("a folder", |path| std::fs::create_dir(path)),
+            ("a pipe", |path| {
+                let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
+                Ok(rustix::fs::mknodat(
+                    rustix::fs::CWD,
+                    path,
+                    kind,
+                    mode | rustix::fs::Mode::WUSR,
+                    0,
+                )?)
+            }),
+            ("a link to nowhere", |path| std::os::unix::fs::symlink("/dev/null", path)),
+        ];
+        for (name, place) in rows {
+            let dir = tempfile::tempdir().unwrap();
+            let mut file = DeadLetters::new(dir.path(), 1_000);
+            place(file.path()).unwrap();
+            let mut letters = Letters::default();
+            letters.refused("s", "id", &REFUSAL(), b"{}");
+            assert!(file.write(&letters).is_err(), "{name}");
+            assert!(each(dir.path(), &mut |_| ()).is_err(), "{name}: reading it");
+            // It is put away.
+            let _ = std::fs::remove_dir(file.path()).or_else(|_| std::fs::remove_file(file.path()));
+            assert_eq!(file.write(&letters).unwrap(), Kept::Yes, "{name}");
+            assert_eq!(std::fs::read(file.path()).unwrap(), letters.lines, "{name}");
+        }
     }
 }

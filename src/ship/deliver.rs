@@ -9,15 +9,15 @@
 //! document, and then it is a dead letter; dead letters are written last, together, and in the order of
 //! batches, so that the file holds none of a batch that is not acknowledged; no wait outlives the order
 //! to stop.
-//! Not here: the requests (`request`), what an answer means for documents (`settle`).
+//! Not here: the requests (`request`), what an answer means for documents (`settle`), halves (`too_large`).
 
 mod request;
 mod settle;
+mod too_large;
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::answer::Refusal;
 use super::batch::{Batch, Broken};
 use super::context::Context;
 use super::dead_letter::Letters;
@@ -68,31 +68,40 @@ pub(super) async fn deliver(
     for broken in &broken {
         delivery.letters.broken(broken);
     }
-    // Parts wait here in order, the next one last; a part is halved at most once per bit of its
-    // length.
-    let mut parts = vec![batch];
+    // The next one is last; a part is halved at most once per bit of its length.
+    let mut parts = vec![Part::from(batch)];
     while let Some(part) = parts.pop() {
-        if part.is_empty() {
-            continue;
+        if !part.batch.is_empty() {
+            delivery.step(part, &mut parts).await?;
         }
-        delivery.step(part, &mut parts).await?;
     }
     delivery.write_letters().await?;
+    // Whichever way: also what was looked up and found stored is no longer waited for.
+    delivery.context.nothing_taken.end();
+    delivery.context.status.accepted(number, delivery.context.client.url());
     Ok(delivery.tally)
 }
 
 /// Finds out about the server before there is anything to send, so that what is wrong is told at
-/// once. Ends when it answers, or with the order to stop.
+/// once. Ends when it answers, when a batch is settled, or with the order to stop.
 pub(super) async fn greet(context: Rc<Context>) {
+    let mut acknowledged = context.acknowledged.subscribe();
+    tokio::select! {
+        _ = acknowledged.wait_for(|count| *count > 0) => (),
+        () = look(Rc::clone(&context)) => (),
+    }
+    context.status.done(NOBODY_YET);
+}
+
+/// Asks until the server is ready, or nobody waits any more.
+async fn look(context: Rc<Context>) {
     let mut greeting = Delivery::new(context, NOBODY_YET, String::new());
     loop {
         let context = &greeting.context;
-        let Err(problem) = context.ready([Dataset::Access].into_iter()).await else {
-            context.status.done(NOBODY_YET);
-            return;
-        };
-        context.status.waits(NOBODY_YET, context.client.url(), &problem);
-        context.client.turn();
+        let node = context.client.node();
+        let Err(problem) = context.ready([Dataset::Access].into_iter()).await else { return };
+        context.status.waits(NOBODY_YET, context.client.url_of(node), &problem);
+        context.took_nothing(node, problem.fault).await;
         if greeting.wait(problem.fault).await.is_err() {
             return;
         }
@@ -108,59 +117,91 @@ struct Delivery {
     tally: Tally,
     /// What was refused for good.
     letters: Letters,
-    doubt: Doubt,
+    /// Number of the request that it sent last.
+    request: u64,
+    /// The node that is asked.
+    node: usize,
     backoff: Backoff,
+}
+
+/// Documents of a batch that are sent together.
+struct Part {
+    batch: Batch,
+    doubt: Doubt,
+}
+
+impl From<Batch> for Part {
+    fn from(batch: Batch) -> Self {
+        Self { batch, doubt: Doubt::default() }
+    }
+}
+
+impl Part {
+    /// Both halves of a batch, the first one last.
+    fn halves(batch: &Batch) -> [Self; 2] {
+        let (first, second) = batch.halves();
+        [second, first].map(Self::from)
+    }
 }
 
 impl Delivery {
     fn new(context: Rc<Context>, number: Who, own: String) -> Self {
         let (tally, letters) = (Tally::default(), Letters::default());
-        let (doubt, backoff) = (Doubt::default(), Backoff::default());
-        Self { context, number, own, tally, letters, doubt, backoff }
+        let backoff = Backoff::default();
+        Self { context, number, own, tally, letters, request: 0, node: 0, backoff }
     }
 
     /// Sends one part once; what is left of it goes back to `parts`.
-    async fn step(&mut self, part: Batch, parts: &mut Vec<Batch>) -> Result<(), Unfinished> {
+    async fn step(&mut self, part: Part, parts: &mut Vec<Part>) -> Result<(), Unfinished> {
         let context = Rc::clone(&self.context);
-        if part.bytes() > context.body_bytes_max.get() && part.len() > 1 {
-            let (first, second) = part.halves();
-            parts.extend([second, first]);
+        let Part { batch, mut doubt } = part;
+        if batch.bytes() > context.body_limit.get() && batch.len() > 1 {
+            parts.extend(Part::halves(&batch));
             return Ok(());
         }
         let permit = context.gate.enter().await;
-        let (mut part, result) = match self.look_up(part).await {
-            Ok(part) if part.is_empty() => return Ok(()),
-            Ok(part) => {
-                let result = self.send(&part).await;
-                (part, result)
+        self.node = context.client.node();
+        let (mut batch, result) = match self.look_up(batch).await {
+            Ok(batch) if batch.is_empty() => return Ok(()),
+            Ok(batch) => {
+                let result = self.send(&batch).await;
+                (batch, result)
             }
-            // Nothing was sent, so nothing new is unknown.
-            Err((part, mut problem)) => {
-                if problem.fault == Fault::Unknown {
-                    problem.fault = Fault::NotSent;
-                }
-                (part, Err(problem))
+            Err((batch, mut problem)) => {
+                problem.fault = match problem.fault {
+                    // Nothing was sent, so nothing new is unknown.
+                    Fault::Unknown => Fault::NotSent,
+                    // A question about one document; no smaller one can be asked.
+                    Fault::TooLarge if batch.len() == 1 => Fault::Refused,
+                    fault => fault,
+                };
+                (batch, Err(problem))
             }
         };
         drop(permit);
         match result {
-            Ok(answers) => {
+            Ok(outcomes) => {
                 context.gate.widen();
-                let left = self.settle(&part, answers);
+                let left = self.settle(&batch, outcomes, &mut doubt);
                 let fault = left.problem.as_ref().map_or(Fault::Overloaded, |left| left.fault);
-                self.tell(&part, &left);
+                self.tell(&batch, &left);
+                if left.batch.len() < batch.len() {
+                    context.nothing_taken.end();
+                } else {
+                    context.took_nothing(self.node, fault).await;
+                }
                 if !left.batch.is_empty() {
                     context.metrics.retried_records_total.add(left.batch.len() as u64);
                     self.wait(fault).await?;
                 }
-                parts.push(left.batch);
+                parts.push(Part { batch: left.batch, doubt });
                 Ok(())
             }
             Err(problem) => {
                 if problem.fault == Fault::Unknown {
-                    part.suspect_all();
+                    batch.suspect_all();
                 }
-                self.react(&problem, part, parts).await
+                self.react(&problem, Part { batch, doubt }, parts).await
             }
         }
     }
@@ -169,37 +210,21 @@ impl Delivery {
     async fn react(
         &mut self,
         problem: &Problem,
-        part: Batch,
-        parts: &mut Vec<Batch>,
+        part: Part,
+        parts: &mut Vec<Part>,
     ) -> Result<(), Unfinished> {
         let context = Rc::clone(&self.context);
         context.metrics.batch_errors_total.add(1);
         tracing::Span::current().record("otel.status_code", "ERROR");
-        context.status.waits(self.number, context.client.url(), problem);
-        match problem.fault {
-            Fault::TooLarge if part.len() == 1 => {
-                let (kind, reason) = ("too_large".to_owned(), problem.reason.clone());
-                self.refuse(&part, 0, &Refusal { status: 413, kind, reason });
-                return Ok(());
-            }
-            Fault::TooLarge => {
-                let half = (part.bytes() / 2).max(1);
-                context.body_bytes_max.set(context.body_bytes_max.get().min(half.max(64 * 1024)));
-                let (first, second) = part.halves();
-                parts.extend([second, first]);
-                return Ok(());
-            }
-            Fault::Overloaded => context.gate.narrow(),
-            Fault::Blocked | Fault::DeadLetters => (),
-            Fault::NotSent | Fault::Unknown => {
-                context.client.turn();
-                context.session.forget().await;
-            }
-            Fault::Unauthorized | Fault::Forbidden | Fault::Refused => {
-                context.session.forget().await;
-            }
+        if problem.fault == Fault::TooLarge {
+            return self.too_large(problem, part, parts).await;
         }
-        context.metrics.retried_records_total.add(part.len() as u64);
+        context.status.waits(self.number, context.client.url_of(self.node), problem);
+        if problem.fault == Fault::Overloaded {
+            context.gate.narrow();
+        }
+        context.took_nothing(self.node, problem.fault).await;
+        context.metrics.retried_records_total.add(part.batch.len() as u64);
         parts.push(part);
         self.wait(problem.fault).await
     }

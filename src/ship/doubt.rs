@@ -4,8 +4,8 @@
 //! can take documents: then the refusal is the document's. While it takes none, records wait, for a
 //! stream out of order must not empty the journal into a file. Should no neighbour ever come, one document
 //! becomes a dead letter after [`TRIES_MAX`] tries in a row (about a minute), and the next after as many more.
-//! Invariants: a delivery is done after at most [`TRIES_MAX`] answers per document, whatever they say; a
-//! stream that takes nothing loses at most one document in that time, to a file that keeps it. A fault
+//! Invariants: a part of a batch is done after at most [`TRIES_MAX`] answers per document, whatever they
+//! say; a stream that takes nothing loses at most one document to so many, to a file that keeps it. A fault
 //! inside the server (5xx) passes by itself more often than not: then the neighbours count only after
 //! [`TRIES_MAX`] tries. Pure. Not here: which refusals these are (`answer`).
 
@@ -40,7 +40,7 @@ pub(super) struct Unclear {
     pub(super) is_suspect: bool,
 }
 
-/// What a delivery remembers of them.
+/// What is remembered of those in a part of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Doubt {
     /// Answers in a row with one that was not decided.

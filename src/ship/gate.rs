@@ -1,11 +1,12 @@
-//! How many requests may be under way, and how long to wait after one that failed.
+//! How many requests may be under way, how large one may be, how long to wait after one that failed, and
+//! how long a node may take nothing.
 //!
 //! Additive increase, multiplicative decrease: a server that asks for less gets half, and one more
 //! after every good answer.
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -77,6 +78,63 @@ impl Drop for Permit<'_> {
     }
 }
 
+/// No server's limit of a body is lower: whoever refuses less as too large means something else.
+pub(super) const SMALL_BYTES: usize = 64 * 1024;
+
+/// Most bytes of a body: as configured, or fewer once the server refused that many.
+#[derive(Debug)]
+pub(super) struct BodyLimit {
+    configured: usize,
+    now: Cell<usize>,
+}
+
+impl BodyLimit {
+    pub(super) fn new(configured: usize) -> Self {
+        Self { configured, now: Cell::new(configured) }
+    }
+
+    pub(super) fn get(&self) -> usize {
+        self.now.get()
+    }
+
+    /// A body of so many bytes was too large. Says whether that is the first time.
+    pub(super) fn lower(&self, refused: usize) -> bool {
+        if refused <= SMALL_BYTES {
+            return false;
+        }
+        let before = self.now.get();
+        self.now.set(before.min((refused / 2).max(SMALL_BYTES)));
+        before == self.configured && self.now.get() < before
+    }
+
+    /// It was not about the size.
+    pub(super) fn forget(&self) {
+        self.now.set(self.configured);
+    }
+}
+
+/// A node that answers and takes nothing for so long is left for the next: it may be cut off from its
+/// cluster. The waits stay as they were, so that nodes that all refuse get no more requests than one.
+const NOTHING_MAX: Duration = Duration::from_secs(10);
+
+/// Since when the node in use has taken nothing, while it was asked.
+#[derive(Debug, Default)]
+pub(super) struct NothingTaken(Cell<Option<Instant>>);
+
+impl NothingTaken {
+    /// It took something, or another node is in use.
+    pub(super) fn end(&self) {
+        self.0.set(None);
+    }
+
+    /// It was asked and took nothing. Says whether that lasts.
+    pub(super) fn lasts(&self, now: Instant) -> bool {
+        let since = self.0.get().unwrap_or(now);
+        self.0.set(Some(since));
+        now.saturating_duration_since(since) >= NOTHING_MAX
+    }
+}
+
 /// Growing waits with jitter, so that several lbproxies do not come back at the same instant.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
@@ -85,6 +143,13 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
+    /// Counts a failure without a wait, unless others came before it.
+    pub(super) fn first(&mut self) -> bool {
+        let is_first = self.failures == 0;
+        self.failures = self.failures.max(1);
+        is_first
+    }
+
     /// The wait after one more failure.
     pub(super) fn next(&mut self, fault: Fault) -> Duration {
         let (first_ms, most_ms) = match fault {
@@ -120,6 +185,31 @@ mod tests {
             gate.widen();
             assert_eq!(gate.limit.get(), want);
         }
+    }
+
+    #[test]
+    fn a_limit_is_learnt_from_what_is_large_and_can_be_forgotten() {
+        let limit = BodyLimit::new(1 << 20);
+        for (name, refused, want) in [
+            ("so small that it says nothing", SMALL_BYTES, (false, 1 << 20)),
+            ("large", 1 << 20, (true, 1 << 19)),
+            ("still large", 1 << 19, (false, 1 << 18)),
+            ("never below the least", SMALL_BYTES + 1, (false, SMALL_BYTES)),
+            ("never up", 1 << 20, (false, SMALL_BYTES)),
+        ] {
+            assert_eq!((limit.lower(refused), limit.get()), want, "{name}");
+        }
+        limit.forget();
+        assert_eq!((limit.get(), limit.lower(1 << 20)), (1 << 20, true), "forgotten");
+    }
+
+    #[test]
+    fn a_node_is_left_when_it_has_taken_nothing_for_long() {
+        let (nothing, start) = (NothingTaken::default(), Instant::now());
+        let lasts = |seconds| nothing.lasts(start + Duration::from_secs(seconds));
+        assert_eq!([0, 9, 10, 11].map(lasts), [false, false, true, true]);
+        nothing.end();
+        assert_eq!([60, 69, 70].map(lasts), [false, false, true], "it took something meanwhile");
     }
 
     #[test]

@@ -60,7 +60,7 @@ use batch::Filler;
 use context::Context;
 use dead_letter::DeadLetters;
 use doubt::Taken;
-use gate::Gate;
+use gate::{BodyLimit, Gate, NothingTaken};
 use lookup::OpaqueIds;
 use session::Session;
 use shipper::{End, Shipper};
@@ -183,7 +183,8 @@ fn once(
         opaque_ids: OpaqueIds { run: format!("{installation}{epoch}.{run}-"), installation },
         metrics: Arc::clone(&options.metrics),
         stopping: stopping.clone(),
-        body_bytes_max: Cell::new(options.config.batch.bytes),
+        nothing_taken: NothingTaken::default(),
+        body_limit: BodyLimit::new(options.config.batch.bytes),
     };
     let limits = options.config.batch;
     let mut shipper = Shipper {

@@ -333,7 +333,7 @@ impl Sender {
                     continue;
                 }
                 Fault::NotSent | Fault::Unknown => {
-                    self.client.turn();
+                    self.client.turn(self.client.node());
                     self.session.forget().await;
                 }
                 Fault::Overloaded => (),
@@ -395,7 +395,7 @@ impl Sender {
         };
         let reply = self.client.call(Method::Post, &path, call).await?;
         let mut problem = None;
-        for (n, outcome) in sent.iter().zip(outcomes(&reply.body, sent.len())?) {
+        for (n, outcome) in sent.iter().zip(outcomes(&reply.body, sent.len(), &reply.secrets)?) {
             fates[*n] = match outcome {
                 Outcome::Stored => Some(Fate::Stored),
                 Outcome::Duplicate => Some(Fate::Duplicate),

@@ -40,8 +40,8 @@ pub(super) struct Session {
     namespace: String,
     /// Datasets whose streams have types.
     mapped: RefCell<HashSet<Dataset>>,
-    /// Datasets of which was told that the types are somebody else's.
-    told: RefCell<HashSet<Dataset>>,
+    /// What was told: once each, however often the server is asked.
+    told: RefCell<HashSet<String>>,
 }
 
 impl Session {
@@ -55,6 +55,11 @@ impl Session {
         let namespace = namespace.to_owned();
         let (mapped, told) = (RefCell::default(), RefCell::default());
         Self { setup, retention, ready: Mutex::new(None), first, namespace, mapped, told }
+    }
+
+    /// Whether this was not told before.
+    fn is_news(&self, what: String) -> bool {
+        self.told.borrow_mut().insert(what)
     }
 
     /// The next request finds out anew: the connection was lost.
@@ -98,7 +103,7 @@ impl Session {
             match mapping::of(client, dataset, &self.namespace).await? {
                 Mapping::Own => (),
                 Mapping::Others(from) => {
-                    if self.told.borrow_mut().insert(dataset) {
+                    if self.is_news(stream.clone()) {
                         tracing::warn!(
                             stream,
                             from,
@@ -145,56 +150,69 @@ impl Session {
         let product = plan.server.product;
         self.first.get_or_init(|| product);
         let version = plan.server.version.map_or("unknown".to_owned(), |v| v.to_string());
-        tracing::info!(product = product.as_str(), version, url = client.url(), "shipping to");
+        let (product_name, url) = (product.as_str(), client.url());
+        if self.is_news(format!("{url} {product_name} {version}")) {
+            tracing::info!(product = product_name, version, url, "shipping to");
+        }
         for step in &plan.steps {
-            see_to(client, step).await?;
+            self.see_to(client, step).await?;
         }
         Ok(product)
     }
-}
 
-/// Carries out one step, or says why it is left.
-///
-/// # Errors
-/// What the server says, when documents cannot be sent without it.
-async fn see_to(client: &Client, step: &Step) -> Result<(), Problem> {
-    let (artefact, name) = (step.artefact.api.title(), step.artefact.name.as_str());
-    match &step.action {
-        Action::Create | Action::Update(_) => (),
-        Action::Differs(changes) => {
-            let (differences, first) = (changes.len(), changes.first().map(|change| &change.path));
-            tracing::info!(
+    /// Carries out one step, or says why it is left.
+    ///
+    /// # Errors
+    /// What the server says, when documents cannot be sent without it.
+    async fn see_to(&self, client: &Client, step: &Step) -> Result<(), Problem> {
+        let (artefact, name) = (step.artefact.api.title(), step.artefact.name.as_str());
+        match &step.action {
+            Action::Create | Action::Update(_) => (),
+            Action::Differs(_) if !self.is_news(format!("{artefact} {name} differs")) => {
+                return Ok(());
+            }
+            Action::Differs(changes) => {
+                let (differences, first) =
+                    (changes.len(), changes.first().map(|change| &change.path));
+                tracing::info!(
+                    artefact,
+                    name,
+                    differences,
+                    first,
+                    "shipping: differs from the configuration and stays; `lbproxy setup` changes it"
+                );
+                return Ok(());
+            }
+            Action::MayNotLook(reason) => {
+                tracing::debug!(artefact, name, reason, "shipping: the credentials may not see it");
+                return Ok(());
+            }
+            action => {
+                tracing::debug!(
+                    artefact,
+                    name,
+                    action = action.as_str(),
+                    "shipping: left as it is"
+                );
+                return Ok(());
+            }
+        }
+        match installer::carry_out(client, step).await {
+            Ok(_) => tracing::info!(artefact, name, "shipping: put in place"),
+            Err(problem) if is_needed(step, &problem) => {
+                let reason = format!("{artefact} {name} cannot be put: {}", problem.reason);
+                return Err(Problem { reason, ..problem });
+            }
+            Err(_) if !self.is_news(format!("{artefact} {name} cannot be put")) => (),
+            Err(problem) => tracing::warn!(
                 artefact,
                 name,
-                differences,
-                first,
-                "shipping: differs from the configuration and stays; `lbproxy setup` changes it"
-            );
-            return Ok(());
+                reason = problem.reason,
+                "shipping: cannot be put and is left; `lbproxy setup` tells more"
+            ),
         }
-        Action::MayNotLook(reason) => {
-            tracing::debug!(artefact, name, reason, "shipping: the credentials may not see it");
-            return Ok(());
-        }
-        action => {
-            tracing::debug!(artefact, name, action = action.as_str(), "shipping: left as it is");
-            return Ok(());
-        }
+        Ok(())
     }
-    match installer::carry_out(client, step).await {
-        Ok(_) => tracing::info!(artefact, name, "shipping: put in place"),
-        Err(problem) if is_needed(step, &problem) => {
-            let reason = format!("{artefact} {name} cannot be put: {}", problem.reason);
-            return Err(Problem { reason, ..problem });
-        }
-        Err(problem) => tracing::warn!(
-            artefact,
-            name,
-            reason = problem.reason,
-            "shipping: cannot be put and is left; `lbproxy setup` tells more"
-        ),
-    }
-    Ok(())
 }
 
 /// Whether documents have to wait until somebody mends it: a missing template, or a server that

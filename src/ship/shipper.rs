@@ -105,7 +105,7 @@ impl Shipper<'_> {
     /// Reads one batch and sends it on its way. `None` when there is nothing; damage that was passed is
     /// acknowledged then, if nothing before it is under way.
     fn fill(&mut self, is_settled: bool) -> Option<(Sent, bool)> {
-        let limit_bytes = self.context.body_bytes_max.get();
+        let limit_bytes = self.context.body_limit.get();
         let filled = self.filler.fill(self.reader, &mut self.suspicion, limit_bytes);
         self.unreadable.note(&filled);
         let filled = filled.ok()?;

@@ -22,19 +22,13 @@ pub(super) const NOBODY_YET: Who = Who::MAX;
 /// Why: the fault, and the cure that was told.
 type Cause = (Fault, &'static str);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    Nothing,
-    /// Records are taken.
-    Accepted,
-    /// They wait, because of this.
-    Waits(Cause),
-}
-
-/// The state that was told last.
+/// What was told, and what is to be told.
 #[derive(Debug)]
 pub(super) struct Status {
-    told: Cell<Told>,
+    is_taking: Cell<bool>,
+    /// What was told of each node, by its address, since records were taken last: nodes that are asked
+    /// in turn do not take turns in the log.
+    told: RefCell<BTreeMap<String, Cause>>,
     /// Who waits; at most the batches under way and one.
     waiting: RefCell<BTreeMap<Who, Cause>>,
     /// Times in a row that the server asked for less.
@@ -46,7 +40,8 @@ impl Status {
     pub(super) fn new(metrics: Arc<ShipMetrics>) -> Self {
         metrics.connected.set(0);
         let status = Self {
-            told: Cell::new(Told::Nothing),
+            is_taking: Cell::new(false),
+            told: RefCell::default(),
             waiting: RefCell::default(),
             overloaded: Cell::new(0),
             metrics,
@@ -55,17 +50,17 @@ impl Status {
         status
     }
 
-    /// Records of this batch are taken.
+    /// Records of this batch are taken, or it is settled.
     pub(super) fn accepted(&self, who: Who, url: &str) {
         self.overloaded.set(0);
-        self.waiting.borrow_mut().remove(&who);
-        let first = self.first();
-        self.show(first.map(|(_, cause)| cause));
-        if first.is_some() {
+        self.done(NOBODY_YET); // a batch knows better
+        self.done(who);
+        if self.first().is_some() {
             return;
         }
         self.metrics.connected.set(1);
-        if self.told.replace(Told::Accepted) != Told::Accepted {
+        self.told.borrow_mut().clear();
+        if !self.is_taking.replace(true) {
             tracing::info!(url, "shipping: the server takes records");
         }
     }
@@ -73,15 +68,12 @@ impl Status {
     /// Waits no longer; whether records are taken is not known.
     pub(super) fn done(&self, who: Who) {
         self.waiting.borrow_mut().remove(&who);
+        self.show(self.first().map(|(_, cause)| cause));
     }
 
     /// Records of this batch wait, and why.
     pub(super) fn waits(&self, who: Who, url: &str, problem: &Problem) {
         let Problem { fault, reason, .. } = problem;
-        if *fault == Fault::TooLarge {
-            tracing::info!(url, reason, "shipping: the server wants smaller requests");
-            return;
-        }
         if *fault == Fault::Overloaded {
             self.overloaded.set(self.overloaded.get() + 1);
             if self.overloaded.get() < OVERLOADED_IN_A_ROW {
@@ -92,7 +84,8 @@ impl Status {
         self.waiting.borrow_mut().insert(who, (*fault, cure));
         let Some((first, cause)) = self.first() else { return };
         // Another's cause is told when it comes up again, with its reason.
-        if first == who && self.told.replace(Told::Waits(cause)) != Told::Waits(cause) {
+        if first == who && self.told.borrow_mut().insert(url.to_owned(), cause) != Some(cause) {
+            self.is_taking.set(false);
             tracing::warn!(url, reason, "shipping: records wait in the journal; {cure}");
         }
         self.metrics.connected.set(0);
@@ -150,6 +143,11 @@ mod tests {
         [connected, unauthorized, blocked, dead_letters_full].map(Cell64::value)
     }
 
+    /// What was told of each node.
+    fn told(status: &Status) -> Vec<(String, Fault)> {
+        status.told.borrow().iter().map(|(url, (fault, _))| (url.clone(), *fault)).collect()
+    }
+
     #[test]
     fn each_fault_is_one_state() {
         for (fault, want) in [
@@ -160,7 +158,6 @@ mod tests {
             (Fault::Refused, [0, 0, 1, 0]),
             (Fault::Blocked, [0, 0, 1, 0]),
             (Fault::DeadLetters, [0, 0, 0, 1]),
-            (Fault::TooLarge, [1, 0, 0, 0]),
         ] {
             let metrics = Arc::new(ShipMetrics::default());
             let status = Status::new(Arc::clone(&metrics));
@@ -191,8 +188,8 @@ mod tests {
         status.waits(5, "u", &Problem::new(Fault::Blocked, "r"));
         status.waits(6, "u", &Problem::new(Fault::Unauthorized, "r"));
         assert_eq!(
-            (shown(&metrics), status.told.get()),
-            ([0, 0, 1, 0], Told::Waits((Fault::Blocked, cure(&Problem::new(Fault::Blocked, "")))))
+            (shown(&metrics), told(&status)),
+            ([0, 0, 1, 0], vec![("u".into(), Fault::Blocked)])
         );
         status.accepted(6, "u");
         assert_eq!(
@@ -204,7 +201,18 @@ mod tests {
         status.accepted(5, "u");
         assert_eq!(shown(&metrics), [0, 1, 0, 0]);
         status.done(6);
+        assert_eq!(shown(&metrics), [0; 4], "nobody is refused any more");
         status.accepted(7, "u");
-        assert_eq!((shown(&metrics), status.told.get()), ([1, 0, 0, 0], Told::Accepted));
+        assert_eq!((shown(&metrics), told(&status)), ([1, 0, 0, 0], Vec::new()));
+        assert!(status.is_taking.get());
+    }
+
+    #[test]
+    fn a_batch_that_is_taken_knows_better_than_who_looked_before_it() {
+        let metrics = Arc::new(ShipMetrics::default());
+        let status = Status::new(Arc::clone(&metrics));
+        status.waits(NOBODY_YET, "u", &Problem::new(Fault::Unauthorized, "r"));
+        status.accepted(0, "v");
+        assert_eq!(shown(&metrics), [1, 0, 0, 0]);
     }
 }

@@ -1,12 +1,17 @@
-//! HTTP clients that are not the data plane's: one way to make them, and what a redirect means.
+//! HTTP clients that are not the data plane's: one way to make them, what a redirect means, and how no
+//! secret comes back in words.
 //!
 //! Invariants: no redirect is followed, so that records, secrets and figures reach the host that the
 //! configuration names and no other; proxies of the environment are not asked. `clippy.toml` forbids
 //! every other way to a client. Not here: what is asked, and what an answer means otherwise.
 
+mod secrets;
+
 use reqwest::header::LOCATION;
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Response};
+
+pub use secrets::Secrets;
 
 /// `User-Agent` of every request of our own.
 pub const AGENT: &str = concat!("lbproxy/", env!("CARGO_PKG_VERSION"));

@@ -57,6 +57,16 @@ fn settings(urls: &[String], more: &str) -> String {
     format!("  elasticsearch: {{urls: {urls:?}, batch: {{wait: 50ms}}{more}}}\n")
 }
 
+/// Waits until the server has all templates: it is ready for records.
+fn has_templates(server: &Running) {
+    wait_for("templates", || {
+        Dataset::ALL
+            .iter()
+            .all(|dataset| server.template(templates::template_name(*dataset)).is_some())
+            .then_some(())
+    });
+}
+
 /// Sends the requests of a case over one connection.
 fn send(proxy: &Proxy) {
     let stream = connect(proxy.address);
@@ -76,13 +86,16 @@ fn metric(proxy: &Proxy, name: &str) -> u64 {
     line.map_or(0, |value| value.parse().unwrap())
 }
 
-/// Waits until every record is settled, ends the proxy, and gives its account from its last line.
+/// Waits until every record is settled and the gauges say so, ends the proxy, and gives its account from
+/// its last line.
 fn settled(proxy: Proxy, count: usize) -> (Account, String) {
     wait_for("every record to be settled", || {
         let names = ["acknowledged", "duplicate", "failure_store", "dead_letter"];
         let sum: u64 =
             names.iter().map(|n| metric(&proxy, &format!("lbproxy_ship_{n}_total"))).sum();
-        (sum >= count as u64).then_some(())
+        let states = ["connected", "unauthorized", "blocked", "dead_letters_full"]
+            .map(|name| metric(&proxy, &format!("lbproxy_ship_{name}")));
+        (sum >= count as u64 && states == [1, 0, 0, 0]).then_some(())
     });
     let log = proxy.terminate();
     let names = ["acknowledged", "duplicate", "failure_store", "dead_letter", "pending"];
@@ -174,6 +187,7 @@ fn each_answer_leads_to_its_outcome() {
         ("the failure store", item(ItemOutcome::FailureStored), Want { parked: 1, ..well }),
         ("429", vec![Step::refuse(429), Step::refuse(429)], well),
         ("503", vec![Step::refuse(503)], well),
+        ("413 whatever is sent", (0..8).map(|_| Step::refuse(413)).collect(), well),
         ("401", vec![Step::refuse(401)], well),
         ("403", vec![Step::refuse(403)], well),
         ("lost before storing", vec![Step::lost_before_storing()], well),
@@ -343,46 +357,52 @@ fn kill_9_between_send_and_answer_with_a_rollover_leaves_nothing_twice() {
 }
 
 #[test]
-fn a_large_batch_is_halved_until_it_fits_and_a_large_document_is_a_dead_letter() {
+fn a_large_batch_is_halved_until_it_fits_and_a_document_larger_than_others_is_a_dead_letter() {
     let mut options = Options::local(Product::OpenSearch);
     // Templates are sent whole; they are there before the first record is.
     options.body_bytes_max = 64 * 1024;
     let server = elastic::start(options).unwrap();
     let (_upstream, proxy) = shipping(&[server.url()], "");
-    wait_for("templates", || {
-        Dataset::ALL
-            .iter()
-            .all(|dataset| server.template(templates::template_name(*dataset)).is_some())
-            .then_some(())
-    });
+    has_templates(&server);
     server.set_body_bytes_max(8 * 1024);
     send(&proxy);
     wait_for("all stored", || (server.count(STREAM) == REQUESTS).then_some(()));
+    each_once("halved", &server, 0);
     server.set_body_bytes_max(3 * 1024);
     let request =
         format!("GET /{}?{} HTTP/1.1\r\nHost: a\r\n\r\n", "p".repeat(2_000), "q".repeat(2_000));
     assert_eq!(proxy.send(request).status, 200);
+    assert_eq!(proxy.send("GET /small HTTP/1.1\r\nHost: a\r\n\r\n").status, 200);
     let dir = std::sync::Arc::clone(&proxy.dir);
-    let (account, log) = settled(proxy, REQUESTS + 1);
-    assert_eq!((account.acknowledged, account.dead_letter), (REQUESTS as u64, 1), "{log}");
+    let (account, log) = settled(proxy, REQUESTS + 2);
+    assert_eq!((account.acknowledged, account.dead_letter), (REQUESTS as u64 + 1, 1), "{log}");
+    assert!(log.matches("wants smaller requests").count() <= 1, "{log}");
     let letter = std::fs::read_to_string(dir.path().join("journal/dead-letters.ndjson")).unwrap();
     let letter: serde_json::Value = serde_json::from_str(&letter).unwrap();
     assert_eq!((&letter["status"], &letter["stream"]), (&413.into(), &STREAM.into()));
     assert!(letter["document"]["url.path"].as_str().unwrap().starts_with("/ppp"));
-    each_once("halved", &server, 0);
 }
 
 #[test]
-fn another_node_takes_over_when_one_is_gone() {
-    let mut options = Options::local(Product::Elasticsearch);
-    options.nodes = 2;
-    let server = elastic::start(options).unwrap();
-    server.set_outage(0, Outage::Unreachable);
-    let (_upstream, proxy) = shipping(&server.urls(), "");
-    send(&proxy);
-    settled(proxy, REQUESTS);
-    each_once("failover", &server, 0);
-    assert!(server.bulk_requests().iter().all(|request| request.node == 1));
+fn another_node_takes_over_when_one_takes_nothing() {
+    std::thread::scope(|scope| {
+        for (name, outage) in
+            [("it is gone", Outage::Unreachable), ("it has no master", Outage::Unavailable)]
+        {
+            scope.spawn(move || {
+                let mut options = Options::local(Product::Elasticsearch);
+                options.nodes = 2;
+                let server = elastic::start(options).unwrap();
+                let (_upstream, proxy) = shipping(&server.urls(), "");
+                has_templates(&server);
+                server.set_outage(0, outage);
+                send(&proxy);
+                let (_, log) = settled(proxy, REQUESTS);
+                each_once(name, &server, 0);
+                assert!(warnings(&log).len() <= 1, "{name}: {log}");
+            });
+        }
+    });
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn answered(
     let text = format!(
         "proxy: {{listen: {{address: 127.0.0.1, port: 80}}, services: [{{name: a, domain: a, \
          hosts: [{{address: 127.0.0.1, port: 1}}]}}]}}\n\
-         telemetry: {{elasticsearch: {{urls: [\"http://{}\"]}}}}\n",
+         telemetry: {{elasticsearch: {{urls: [\"http://{}\"], api_key: hunter22}}}}\n",
         listener.local_addr().unwrap()
     );
     let config = config::parse("test", &text, &|_| None).unwrap().telemetry.elasticsearch.unwrap();
@@ -110,6 +110,19 @@ fn a_redirect_is_told_and_nobody_is_asked_there() {
 }
 
 #[test]
+fn a_server_that_quotes_the_credentials_is_told_of_without_them() {
+    let start = "x".repeat(395); // where words are cut, too
+    let body =
+        format!(r#"{{"error":{{"type":"hunter22","reason":"ApiKey hunter22 {start} hunter22"}}}}"#);
+    let refused = answered(|stream| {
+        let bytes = body.len();
+        write!(stream, "HTTP/1.1 403 Forbidden\r\nContent-Length: {bytes}\r\n\r\n{body}")
+    });
+    let problem = refused.map(|reply| reply.status).expect_err("refused");
+    assert_eq!(problem.reason, format!("the server answers 403 ***: *** {start} "));
+}
+
+#[test]
 fn an_answer_of_any_form_comes_whole() {
     let packed = |stream: &mut TcpStream| {
         let mut body = GzEncoder::new(Vec::new(), Level::fast());
@@ -130,7 +143,7 @@ fn an_answer_of_any_form_comes_whole() {
         )
     };
     for (name, answer) in [("packed", answered(packed)), ("chunked", answered(chunked))] {
-        let Reply { status, is_elastic, body } = answer.unwrap();
+        let Reply { status, is_elastic, body, .. } = answer.unwrap();
         assert_eq!((status, is_elastic, &body[..]), (200, true, &b"{\"a\":1}"[..]), "{name}");
     }
 }

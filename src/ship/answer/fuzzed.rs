@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{Outcome, outcomes};
 use crate::elk::problem::Fault;
+use crate::web::Secrets;
 
 /// Most bytes of the reason that a log line, a page and a metric's label may get.
 const REASON_BYTES_MAX: usize = 1_000;
@@ -13,7 +14,7 @@ const REASON_BYTES_MAX: usize = 1_000;
 pub(crate) fn answer(data: &[u8]) {
     let Some((&count, body)) = data.split_first() else { return };
     let count = usize::from(count);
-    let found = match outcomes(body, count) {
+    let found = match outcomes(body, count, &Secrets::default()) {
         Ok(found) => found,
         Err(problem) => {
             assert_eq!(problem.fault, Fault::Unknown, "anything may have happened");

@@ -346,7 +346,7 @@ impl Asker<'_> {
             match problem.fault {
                 Fault::NotSent | Fault::Unknown | Fault::Overloaded if left > 0 => {
                     let wait: Duration = backoff.next(problem.fault);
-                    self.client.turn();
+                    self.client.turn(self.client.node());
                     tokio::time::sleep(wait).await;
                 }
                 _ => return Err(self.fail(problem)),

@@ -4,11 +4,12 @@
 //! written since it was read is part of the new one; a writer that has the old file open notices.
 //! Not here: sending letters (`resend`).
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
 use serde_json::value::RawValue;
 
 use super::{FILE_NAME, hold};
@@ -110,16 +111,35 @@ pub(in crate::ship) fn place(line: &[u8]) -> Option<Place> {
     Some(Place { instance, epoch: origin.epoch, worker: origin.worker, stream, seq: origin.seq })
 }
 
+/// How the file is opened; does not wait for whoever has the other end of a pipe.
+pub(super) fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    options
+}
+
+/// Whether it is a file, so that what is written into it stays there.
+///
+/// # Errors
+/// When it is not.
+pub(super) fn regular(facts: &Metadata) -> io::Result<()> {
+    if facts.is_file() {
+        return Ok(());
+    }
+    Err(io::Error::other("it is not a regular file"))
+}
+
 /// Visits every whole line; says where the last of them ends. Nothing where there is no file.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub(in crate::ship) fn each(folder: &Path, visit: &mut dyn FnMut(&[u8])) -> io::Result<u64> {
-    let file = match File::open(folder.join(FILE_NAME)) {
+    let file = match options().open(folder.join(FILE_NAME)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(error),
     };
+    regular(&file.metadata()?)?;
     lines(BufReader::new(file), visit)
 }
 

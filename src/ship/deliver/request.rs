@@ -14,12 +14,6 @@ use crate::ship::lookup::{self, Found, path_stream};
 pub(in crate::ship) const FILTER: &str = "errors,items.*.status,items.*.error.type,items.*.error.reason,\
                       items.*.failure_store,error.type,error.reason,status";
 
-/// What a server says of each document.
-pub(super) struct Answers {
-    pub(super) request: u64,
-    pub(super) outcomes: Vec<Outcome>,
-}
-
 impl Delivery {
     /// Takes those documents out of a part that are stored already.
     ///
@@ -51,7 +45,8 @@ impl Delivery {
         }
     }
 
-    pub(super) async fn send(&self, part: &Batch) -> Result<Answers, Problem> {
+    /// What the server says of each document.
+    pub(super) async fn send(&mut self, part: &Batch) -> Result<Vec<Outcome>, Problem> {
         let context = &self.context;
         let path = format!("/{}/_bulk?filter_path={FILTER}", path_stream(&context.namespace));
         let call = Call {
@@ -60,8 +55,8 @@ impl Delivery {
             content: "application/x-ndjson",
             fields: &[],
         };
-        let request = context.request.get() + 1;
-        context.request.set(request);
+        self.request = context.request.get() + 1;
+        context.request.set(self.request);
         context.metrics.batches_total.add(1);
         context.metrics.sent_bytes_total.add(part.bytes() as u64);
         let reply = context.client.call(Method::Post, &path, call).await?;
@@ -69,6 +64,6 @@ impl Delivery {
             let reason = "the server has no _bulk; is it Elasticsearch or OpenSearch?";
             return Err(Problem::new(Fault::Refused, reason));
         }
-        Ok(Answers { request, outcomes: outcomes(&reply.body, part.len())? })
+        outcomes(&reply.body, part.len(), &reply.secrets)
     }
 }

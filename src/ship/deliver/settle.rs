@@ -4,14 +4,13 @@
 
 use std::rc::Rc;
 
-use super::request::Answers;
 use super::{Delivery, Unfinished};
 use crate::elk::problem::{Fault, Problem, in_short};
 use crate::ship::answer::{Cause, Outcome, Refusal};
 use crate::ship::batch::Batch;
 use crate::ship::context::Context;
 use crate::ship::dead_letter::Kept;
-use crate::ship::doubt::Unclear;
+use crate::ship::doubt::{Doubt, Unclear};
 use crate::ship::gate::Backoff;
 
 /// What one answer leaves to be done.
@@ -23,9 +22,13 @@ pub(super) struct Left {
 
 impl Delivery {
     /// Books every answer; gives what has to be sent again.
-    pub(super) fn settle(&mut self, part: &Batch, answers: Answers) -> Left {
-        let Answers { request, outcomes } = answers;
-        let context = Rc::clone(&self.context);
+    pub(super) fn settle(
+        &mut self,
+        part: &Batch,
+        outcomes: Vec<Outcome>,
+        doubt: &mut Doubt,
+    ) -> Left {
+        let (request, context) = (self.request, Rc::clone(&self.context));
         let mut problem = None;
         let mut again: Vec<Option<bool>> = vec![None; part.len()];
         let mut unclear = Vec::new();
@@ -60,7 +63,7 @@ impl Delivery {
             context.taken.note(stream.dataset(), request);
         }
         let all: Vec<_> = unclear.iter().map(|(_, one, _)| *one).collect();
-        let own = self.doubt.judge(request, &all, &context.taken);
+        let own = doubt.judge(request, &all, &context.taken);
         for ((index, one, refusal), is_own) in unclear.into_iter().zip(own) {
             if is_own {
                 self.refuse(part, index, &refusal);
@@ -83,17 +86,18 @@ impl Delivery {
     /// Tells what an answer to `part` says of shipping.
     pub(super) fn tell(&mut self, part: &Batch, left: &Left) {
         let Context { status, client, .. } = &*self.context;
+        let url = client.url_of(self.node);
         let is_progress = left.batch.len() < part.len();
         match &left.problem {
-            Some(problem) => status.waits(self.number, client.url(), problem),
+            Some(problem) => status.waits(self.number, url, problem),
             None if is_progress || part.is_empty() => {
-                status.accepted(self.number, client.url());
+                status.accepted(self.number, url);
                 self.backoff = Backoff::default();
             }
             None => {
                 let problem =
                     Problem::new(Fault::Overloaded, "it takes no document: 429, 503 or a fault");
-                status.waits(self.number, client.url(), &problem);
+                status.waits(self.number, url, &problem);
             }
         }
     }
@@ -123,12 +127,11 @@ impl Delivery {
             let problem = match written {
                 Ok(Kept::Yes) => {
                     self.tally.dead_letter = self.letters.count;
-                    self.context.status.accepted(self.number, self.context.client.url());
                     return Ok(());
                 }
                 Ok(Kept::NoRoom) => Problem::new(Fault::DeadLetters, format!("{file} is full")),
                 Err(error) => {
-                    let cure = "free disk space, or correct the folder's mode";
+                    let cure = "free disk space, correct modes, or put away what is no file";
                     let reason = format!("{file} cannot be written: {error}");
                     Problem { cure, ..Problem::new(Fault::DeadLetters, reason) }
                 }
@@ -147,7 +150,7 @@ fn held(stream: &str, cause: Cause, refusal: &Refusal) -> Problem {
 }
 
 /// A refusal of which nobody knows yet whose it is. The server's words may quote the document.
-fn undecided(stream: &str, refusal: &Refusal) -> Problem {
+pub(super) fn undecided(stream: &str, refusal: &Refusal) -> Problem {
     let Refusal { status, kind, .. } = refusal;
     let reason = format!("{stream}: {status} {kind}, and it takes no other document");
     let cure = "look at the server's own log; from time to time one document goes to \
