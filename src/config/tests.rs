@@ -250,6 +250,33 @@ fn each_mistake_names_place_key_and_cure() {
     }
 }
 
+/// Goal: no file ends the process, whoever reads it. Method: named rows, each deep enough to
+/// overflow the stack of a test as a tree.
+#[test]
+fn what_nests_too_deep_is_refused_where_it_does() {
+    let maps = |count: usize| (0..count).map(|depth| " ".repeat(depth) + "a:\n").collect();
+    let within: String = (1..400)
+        .map(|n| format!("a{n}: &a{n} {}*a{}{}\n", "[".repeat(20), n - 1, "]".repeat(20)))
+        .collect();
+    for (name, text, want) in [
+        ("block lists", "- ".repeat(30_000) + "x\n", "f.yaml:1:129: "),
+        ("block mappings", maps(3_000), "f.yaml:65:65: "),
+        ("explicit keys", "? ".repeat(30_000), "f.yaml:1:129: "),
+        ("flow", "x: ".to_owned() + &"[".repeat(30_000), "f.yaml:1:67: "),
+        ("anchors within anchors", format!("a0: &a0 [x]\n{within}"), "f.yaml:5:29: "),
+        ("as deep as it may", "- ".repeat(64) + "x\n", "f.yaml:1:1: "),
+    ] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, &text).unwrap();
+        let whole = findings(&text);
+        let journal = journal_path(file.path()).unwrap_err().to_string();
+        assert!(whole.starts_with(want), "{name}: {whole}");
+        let is_deep = |found: &str| found.contains("more than 64 lists and mappings");
+        let want = name != "as deep as it may";
+        assert_eq!((is_deep(&whole), is_deep(&journal)), (want, want), "{name}: {whole}{journal}");
+    }
+}
+
 #[test]
 fn all_mistakes_come_at_once_in_the_order_of_lines() {
     let text = SMALLEST.replace("port: 0", "port: x").replace("9090", "0") + "extra: 1\n";
