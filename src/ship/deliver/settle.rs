@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::request::Answers;
 use super::{Delivery, Unfinished};
+use crate::base::trouble::RAISE_FILE_SIZE;
 use crate::elk::problem::{Fault, Problem, in_short};
 use crate::ship::answer::{Cause, Outcome, Refusal};
 use crate::ship::batch::Batch;
@@ -128,7 +129,10 @@ impl Delivery {
                 }
                 Ok(Kept::NoRoom) => Problem::new(Fault::DeadLetters, format!("{file} is full")),
                 Err(error) => {
-                    let cure = "free disk space, or correct the folder's mode";
+                    let cure = match error.kind() {
+                        std::io::ErrorKind::FileTooLarge => RAISE_FILE_SIZE,
+                        _ => "free disk space, or correct the folder's mode",
+                    };
                     let reason = format!("{file} cannot be written: {error}");
                     Problem { cure, ..Problem::new(Fault::DeadLetters, reason) }
                 }
