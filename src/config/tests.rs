@@ -235,7 +235,7 @@ fn each_mistake_names_place_key_and_cure() {
         (
             "a field over two lines",
             otlp("endpoint: http://h:1, headers: [{name: a, value: \"b\\nc\"}]"),
-            &["headers[0]: has a `value` that HTTP cannot carry"],
+            &["headers[0].value: holds a line end or a character that no HTTP header"],
         ),
         (
             "half a certificate",
@@ -345,6 +345,55 @@ fn secrets_show_nowhere() {
     assert_eq!(config.hash, read(&text.replace("hunter2", "other")).unwrap().hash);
     let wrong = text.replace("username: u, ", "api_key: k, ");
     assert!(!findings(&wrong).contains("hunter2"));
+}
+
+/// Goal: what nobody could send is told before the first 401, and shown nowhere. Method: rows, each in
+/// place and in a file.
+#[test]
+fn a_secret_that_nobody_could_send_is_refused_unseen() {
+    type Block<'b> = (&'b str, &'b dyn Fn(&str) -> String);
+    let admin = |value: &str| format!("admin: {{listen: \"0.0.0.0:1\", {value}}}\n");
+    let server = |value: &str| {
+        let keys = format!("urls: [\"https://h:1\"], {value}");
+        format!("telemetry: {{elasticsearch: {{{keys}}}}}\n")
+    };
+    let otlp = |value: &str| {
+        let headers = format!("[{{name: a, {value}}}]");
+        format!("telemetry: {{otlp: {{endpoint: \"https://h:1\", headers: {headers}}}}}\n")
+    };
+    let fields: [Block<'_>; 4] =
+        [("token", &admin), ("api_key", &server), ("bearer", &server), ("value", &otlp)];
+    let password = |value: &str| server(&format!("username: u, {value}"));
+    let basic: [Block<'_>; 1] = [("password", &password)];
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (name, secret, blocks, want) in [
+        ("empty", "", &[fields.as_slice(), &basic].concat()[..], Some("is empty")),
+        ("a line end", "hunter\n2", &fields, Some("holds a line end")),
+        ("a line end", "hunter\n2", &basic, Some("holds a line end")),
+        ("spaces", " hunter2 ", &fields, Some("begins or ends with a space")),
+        ("beyond ASCII", "hunteré", &fields, Some("no HTTP header can carry")),
+        ("plain", "hunter 2", &fields, None),
+        ("a password of all letters", " hunteré:2", &basic, None),
+    ] {
+        std::fs::write(&file, format!("{secret}\r\n")).unwrap();
+        for (key, block) in blocks {
+            let inline = format!("{key}: \"{}\"", secret.replace('\n', "\\n"));
+            let in_file = format!("{key}_file: \"{}\"", file.path().display());
+            for value in [inline, in_file] {
+                let found = findings(&(SMALLEST.to_owned() + &block(&value)));
+                assert!(!found.contains("hunter"), "{name}: {found}");
+                match want {
+                    Some(want) => assert!(
+                        found.lines().any(|line| line.contains(key) && line.contains(want)),
+                        "{name}: {value}: {found}"
+                    ),
+                    None => assert_eq!(found, "none", "{name}: {value}"),
+                }
+            }
+        }
+    }
+    let user = findings(&(SMALLEST.to_owned() + &server("username: 'u:hunter2', password: x")));
+    assert!(user.contains("elasticsearch.username: holds a colon") && !user.contains("hunter"));
 }
 
 #[test]
