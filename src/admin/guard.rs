@@ -78,7 +78,7 @@ pub(super) async fn shell(
 /// Refuses what lacks the token.
 fn refuse_token(sources: &Sources, headers: &HeaderMap) -> Option<Response> {
     let token = sources.token.as_ref()?;
-    let given = text(headers, &header::AUTHORIZATION).and_then(|v| v.strip_prefix("Bearer "));
+    let given = text(headers, &header::AUTHORIZATION).and_then(bearer);
     match (token.reveal(), given) {
         (Ok(want), Some(given)) if is_same(want.as_bytes(), given.as_bytes()) => None,
         (Ok(_), _) => {
@@ -91,6 +91,12 @@ fn refuse_token(sources: &Sources, headers: &HeaderMap) -> Option<Response> {
             Some(refusal.into_response())
         }
     }
+}
+
+/// The token of an `Authorization` field; the name of the scheme is the same in any case (RFC 9110, 11.1).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
 }
 
 /// Compares in a time that does not tell where they differ.
@@ -139,6 +145,20 @@ mod tests {
     use axum::http::Version;
 
     use super::*;
+
+    #[test]
+    fn the_scheme_of_a_token_may_be_in_any_case() {
+        for (value, want) in [
+            ("Bearer T", Some("T")),
+            ("bearer T", Some("T")),
+            ("BEARER  T", Some("T")),
+            ("BearerT", None),
+            ("Basic T", None),
+            ("T", None),
+        ] {
+            assert_eq!(bearer(value), want, "{value}");
+        }
+    }
 
     /// Goal: no page of another site is answered, every tool is. Method: a row per kind of asker.
     #[test]

@@ -3,6 +3,9 @@
 
 use std::error::Error;
 
+/// What helps when a file may not grow (EFBIG): a limit of the process, not of the disk.
+pub const RAISE_FILE_SIZE: &str = "raise the limit of file sizes (ulimit -f, LimitFSIZE=)";
+
 /// One kind of trouble.
 #[derive(Debug)]
 pub struct Trouble {

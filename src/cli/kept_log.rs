@@ -12,16 +12,36 @@ struct Kept {
     is_keeping: bool,
     /// The newest that was kept, with its time.
     newest: Option<(Instant, String)>,
+    /// Lines that could not be written since the last that was.
+    lost: u64,
 }
 
 /// For the whole process, as standard error is.
-static KEPT: Mutex<Kept> = Mutex::new(Kept { is_keeping: false, newest: None });
+static KEPT: Mutex<Kept> = Mutex::new(Kept { is_keeping: false, newest: None, lost: 0 });
 
 fn kept() -> MutexGuard<'static, Kept> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where the log goes: to standard error, or to what is kept. A write is a whole line.
+impl Kept {
+    /// Writes a line, behind the number of those that were lost before it. A log that takes nothing (a
+    /// full disk, a limit, a reader that has gone) is no reason to end: lines are lost until it does.
+    fn write(&mut self, out: &mut impl Write, line: &[u8]) {
+        let lost = match self.lost {
+            0 => String::new(),
+            count => {
+                format!("lbproxy: {count} lines of the log could not be written before this\n")
+            }
+        };
+        match out.write_all(lost.as_bytes()).and_then(|()| out.write_all(line)) {
+            Ok(()) => self.lost = 0,
+            Err(_) => self.lost += 1,
+        }
+    }
+}
+
+/// Where the log goes: to standard error, or to what is kept. A write is a whole line, and never fails:
+/// whoever logs can do nothing about it, and `tracing` would panic.
 pub(super) struct LogOutput;
 
 impl Write for LogOutput {
@@ -31,7 +51,7 @@ impl Write for LogOutput {
             let text = without_colours(&String::from_utf8_lossy(line));
             kept.newest = Some((Instant::now(), text));
         } else {
-            std::io::stderr().write_all(line)?;
+            kept.write(&mut std::io::stderr(), line);
         }
         Ok(line.len())
     }
@@ -53,7 +73,8 @@ pub(super) fn newest() -> Option<(Instant, String)> {
 
 /// Writes the log again from now on; what was kept is forgotten.
 pub(super) fn release() {
-    *kept() = Kept { is_keeping: false, newest: None };
+    let mut kept = kept();
+    (kept.is_keeping, kept.newest) = (false, None);
 }
 
 /// A line of the log without what sets colours, and without its end.
@@ -66,6 +87,38 @@ fn without_colours(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Goal: a log that takes nothing for a while ends nothing, and says what it lacks. Method: an
+    /// output that fails as told.
+    #[test]
+    fn lines_that_cannot_be_written_are_counted_in_the_log_itself() {
+        struct Disk {
+            is_full: bool,
+            text: String,
+        }
+        impl Write for Disk {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                if self.is_full {
+                    return Err(std::io::ErrorKind::FileTooLarge.into());
+                }
+                self.text.push_str(std::str::from_utf8(bytes).unwrap());
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut kept = Kept { is_keeping: false, newest: None, lost: 0 };
+        let mut disk = Disk { is_full: false, text: String::new() };
+        for (line, is_full) in
+            [("a\n", false), ("b\n", true), ("c\n", true), ("d\n", false), ("e\n", false)]
+        {
+            disk.is_full = is_full;
+            kept.write(&mut disk, line.as_bytes());
+        }
+        let want = "a\nlbproxy: 2 lines of the log could not be written before this\nd\ne\n";
+        assert_eq!(disk.text, want);
+    }
 
     #[test]
     fn kept_lines_have_no_colours() {

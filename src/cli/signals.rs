@@ -1,7 +1,8 @@
 //! The signals of a program that runs long: which end it, and which it only says something about.
 //!
 //! INT, TERM and QUIT end it in order. USR1 and USR2 never do. HUP means "read the configuration again"
-//! to a service, and "the terminal is gone" to a program that belongs to one ([`Hangup`]). From
+//! to a service, and "the terminal is gone" to a program that belongs to one ([`Hangup`]). XFSZ says that
+//! a file has reached the limit of the process, and so does the write that fails. From
 //! [`Signals::install`] on none of them does what the system would do. Not here: what ending in order
 //! is.
 
@@ -9,6 +10,7 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll};
 
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What is said of a SIGHUP that ends nothing.
@@ -39,6 +41,7 @@ pub(super) struct Signals {
 impl Signals {
     /// Watches from now on; to be called in a runtime, and remembered through the next.
     pub(super) fn install(hangup: Hangup) -> io::Result<Self> {
+        outlive_file_limit()?;
         let has_no_hangup = is_hangup_ignored();
         let mut told = vec![
             (signal(SignalKind::user_defined1())?, NOTHING_TO_REOPEN),
@@ -83,6 +86,12 @@ impl Signals {
         let has_come = |signal: &mut Signal| signal.poll_recv(context).is_ready();
         if self.ends.iter_mut().any(has_come) { Poll::Ready(()) } else { Poll::Pending }
     }
+}
+
+/// Keeps SIGXFSZ from ending the process: the write fails with EFBIG, and whoever wrote says so. To be
+/// called in a runtime; the handler stays when nobody listens any more.
+pub(super) fn outlive_file_limit() -> io::Result<()> {
+    signal(SignalKind::from_raw(Number::XFSZ.as_raw())).map(drop)
 }
 
 /// Whether this process was started with SIGHUP ignored.

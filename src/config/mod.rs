@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod certificates;
+mod depth;
 mod file;
 mod finding;
 #[cfg(any(test, fuzzing))]

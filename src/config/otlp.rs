@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::map::Map;
 use super::read::seconds;
-use super::telemetry::{bare_url, secret};
+use super::telemetry::{Carrier, bare_url, secret};
 use super::tls;
-use super::types::{Otlp, OtlpHeader, OtlpProtocol, OtlpTls, Secret};
+use super::types::{Otlp, OtlpHeader, OtlpProtocol, OtlpTls};
 use crate::base::trace::Share;
 use crate::base::units;
 
@@ -81,14 +81,9 @@ fn header(map: Map<'_, '_>) -> Option<OtlpHeader> {
             (is_name && !is_own).then_some(name)
         })
     });
-    let value = secret(&mut map, "value", "value_file");
+    let value = secret(&mut map, "value", "value_file", Carrier::Field);
     if value.is_none() {
         map.missing("value_file", "write the file that holds the value, or `value`");
-    }
-    if let Some(Secret::Inline(text)) = &value
-        && !text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-    {
-        map.note("has a `value` that HTTP cannot carry", "write printable ASCII alone");
     }
     map.end();
     Some(OtlpHeader { name: name?, value: value? })

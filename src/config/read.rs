@@ -383,7 +383,7 @@ fn admin_section(map: Map<'_, '_>, listeners: &[Listener]) -> Admin {
             item.note("is also the address of a listener", "give it a port of its own");
         }
     }
-    admin.token = telemetry::secret(&mut map, "token", "token_file");
+    admin.token = telemetry::secret(&mut map, "token", "token_file", telemetry::Carrier::Field);
     if !admin.listen.ip().is_loopback()
         && admin.token.is_none()
         && let Some(item) = &listen

@@ -306,10 +306,18 @@ fn kept(map: &mut Map<'_, '_>, key: &'static str, default: Keep) -> Keep {
 
 /// Credentials: at most one kind.
 fn auth(map: &mut Map<'_, '_>) -> Auth {
-    let username = map.text("username");
-    let password = secret(map, "password", "password_file");
-    let api_key = secret(map, "api_key", "api_key_file");
-    let bearer = secret(map, "bearer", "bearer_file");
+    let username = map.get("username").and_then(|item| {
+        let name = item.text()?;
+        if !Auth::is_user(&name) {
+            // Not shown: people write `user:password` there.
+            let problem = "holds a colon or a control character, which no user name may have";
+            item.note(problem, "write the name alone, and `password_file` beside it");
+        }
+        Some(name)
+    });
+    let password = secret(map, "password", "password_file", Carrier::Basic);
+    let api_key = secret(map, "api_key", "api_key_file", Carrier::Field);
+    let bearer = secret(map, "bearer", "bearer_file", Carrier::Field);
     let kinds = [password.is_some(), api_key.is_some(), bearer.is_some()];
     if kinds.iter().filter(|&&given| given).count() > 1 {
         map.note("has more than one kind of credentials", "keep one of password, api_key, bearer");
@@ -331,30 +339,72 @@ fn auth(map: &mut Map<'_, '_>) -> Auth {
     }
 }
 
+/// What a secret is sent in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// The value of a header field, or the end of one.
+    Field,
+    /// Base64 of a user name and it (RFC 7617).
+    Basic,
+}
+
+/// What is wrong with a secret that nobody could send, and the cure; never a part of it.
+fn unsendable(secret: &str, carrier: Carrier) -> Option<(&'static str, &'static str)> {
+    if secret.is_empty() {
+        return Some(("is empty", "write the secret"));
+    }
+    match carrier {
+        Carrier::Field if !secret.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Some((
+            "holds a line end or a character that no HTTP header can carry",
+            "write printable ASCII alone",
+        )),
+        Carrier::Field if secret != secret.trim_matches(' ') => {
+            Some(("begins or ends with a space, which HTTP takes off", "write it without"))
+        }
+        Carrier::Basic if secret.chars().any(char::is_control) => {
+            Some(("holds a line end or another control character", "write it without"))
+        }
+        Carrier::Field | Carrier::Basic => None,
+    }
+}
+
 /// A secret, in place or in a file that can be read now.
 pub(super) fn secret(
     map: &mut Map<'_, '_>,
     key: &'static str,
     file_key: &'static str,
+    carrier: Carrier,
 ) -> Option<Secret> {
     let (inline, file) = map.either(key, file_key, None);
-    let inline = inline.and_then(|item| item.text()).map(Secret::Inline);
-    inline.or(file.and_then(|item| secret_file(&item)))
+    let inline = inline.and_then(|item| {
+        let text = item.text()?;
+        if let Some((problem, cure)) = unsendable(&text, carrier) {
+            item.note(problem, cure);
+        }
+        Some(Secret::Inline(text))
+    });
+    inline.or(file.and_then(|item| secret_file(&item, carrier)))
 }
 
 /// A secret in a file that can be read now.
-fn secret_file(item: &Item<'_, '_>) -> Option<Secret> {
+fn secret_file(item: &Item<'_, '_>, carrier: Carrier) -> Option<Secret> {
     let path = PathBuf::from(item.file()?);
     let note = |problem: &str, cure: &str| {
         item.note(&format!("{} {problem}", path.display()), cure);
         None
     };
-    match file::regular(&path) {
-        Err((problem, cure)) => note(&problem, cure),
-        Ok(bytes) if std::str::from_utf8(&bytes).is_err() => note("is not UTF-8", "write text"),
-        Ok(bytes) if bytes.trim_ascii().is_empty() => note("is empty", "write the secret into it"),
-        Ok(_) => Some(Secret::File(path)),
+    let bytes = match file::regular(&path) {
+        Err((problem, cure)) => return note(&problem, cure),
+        Ok(bytes) => bytes,
+    };
+    let Ok(text) = std::str::from_utf8(&bytes) else { return note("is not UTF-8", "write text") };
+    if text.trim().is_empty() {
+        return note("is empty", "write the secret into it");
     }
+    if let Some((problem, cure)) = unsendable(Secret::of_file(text), carrier) {
+        return note(problem, cure);
+    }
+    Some(Secret::File(path))
 }
 
 fn batch(map: Option<Map<'_, '_>>) -> Batch {

@@ -235,7 +235,7 @@ fn each_mistake_names_place_key_and_cure() {
         (
             "a field over two lines",
             otlp("endpoint: http://h:1, headers: [{name: a, value: \"b\\nc\"}]"),
-            &["headers[0]: has a `value` that HTTP cannot carry"],
+            &["headers[0].value: holds a line end or a character that no HTTP header"],
         ),
         (
             "half a certificate",
@@ -247,6 +247,33 @@ fn each_mistake_names_place_key_and_cure() {
         for want in wants {
             assert!(found.contains(want), "{name}: {want:?} is not in\n{found}");
         }
+    }
+}
+
+/// Goal: no file ends the process, whoever reads it. Method: named rows, each deep enough to
+/// overflow the stack of a test as a tree.
+#[test]
+fn what_nests_too_deep_is_refused_where_it_does() {
+    let maps = |count: usize| (0..count).map(|depth| " ".repeat(depth) + "a:\n").collect();
+    let within: String = (1..400)
+        .map(|n| format!("a{n}: &a{n} {}*a{}{}\n", "[".repeat(20), n - 1, "]".repeat(20)))
+        .collect();
+    for (name, text, want) in [
+        ("block lists", "- ".repeat(30_000) + "x\n", "f.yaml:1:129: "),
+        ("block mappings", maps(3_000), "f.yaml:65:65: "),
+        ("explicit keys", "? ".repeat(30_000), "f.yaml:1:129: "),
+        ("flow", "x: ".to_owned() + &"[".repeat(30_000), "f.yaml:1:67: "),
+        ("anchors within anchors", format!("a0: &a0 [x]\n{within}"), "f.yaml:5:29: "),
+        ("as deep as it may", "- ".repeat(64) + "x\n", "f.yaml:1:1: "),
+    ] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, &text).unwrap();
+        let whole = findings(&text);
+        let journal = journal_path(file.path()).unwrap_err().to_string();
+        assert!(whole.starts_with(want), "{name}: {whole}");
+        let is_deep = |found: &str| found.contains("more than 64 lists and mappings");
+        let want = name != "as deep as it may";
+        assert_eq!((is_deep(&whole), is_deep(&journal)), (want, want), "{name}: {whole}{journal}");
     }
 }
 
@@ -318,6 +345,55 @@ fn secrets_show_nowhere() {
     assert_eq!(config.hash, read(&text.replace("hunter2", "other")).unwrap().hash);
     let wrong = text.replace("username: u, ", "api_key: k, ");
     assert!(!findings(&wrong).contains("hunter2"));
+}
+
+/// Goal: what nobody could send is told before the first 401, and shown nowhere. Method: rows, each in
+/// place and in a file.
+#[test]
+fn a_secret_that_nobody_could_send_is_refused_unseen() {
+    type Block<'b> = (&'b str, &'b dyn Fn(&str) -> String);
+    let admin = |value: &str| format!("admin: {{listen: \"0.0.0.0:1\", {value}}}\n");
+    let server = |value: &str| {
+        let keys = format!("urls: [\"https://h:1\"], {value}");
+        format!("telemetry: {{elasticsearch: {{{keys}}}}}\n")
+    };
+    let otlp = |value: &str| {
+        let headers = format!("[{{name: a, {value}}}]");
+        format!("telemetry: {{otlp: {{endpoint: \"https://h:1\", headers: {headers}}}}}\n")
+    };
+    let fields: [Block<'_>; 4] =
+        [("token", &admin), ("api_key", &server), ("bearer", &server), ("value", &otlp)];
+    let password = |value: &str| server(&format!("username: u, {value}"));
+    let basic: [Block<'_>; 1] = [("password", &password)];
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (name, secret, blocks, want) in [
+        ("empty", "", &[fields.as_slice(), &basic].concat()[..], Some("is empty")),
+        ("a line end", "hunter\n2", &fields, Some("holds a line end")),
+        ("a line end", "hunter\n2", &basic, Some("holds a line end")),
+        ("spaces", " hunter2 ", &fields, Some("begins or ends with a space")),
+        ("beyond ASCII", "hunteré", &fields, Some("no HTTP header can carry")),
+        ("plain", "hunter 2", &fields, None),
+        ("a password of all letters", " hunteré:2", &basic, None),
+    ] {
+        std::fs::write(&file, format!("{secret}\r\n")).unwrap();
+        for (key, block) in blocks {
+            let inline = format!("{key}: \"{}\"", secret.replace('\n', "\\n"));
+            let in_file = format!("{key}_file: \"{}\"", file.path().display());
+            for value in [inline, in_file] {
+                let found = findings(&(SMALLEST.to_owned() + &block(&value)));
+                assert!(!found.contains("hunter"), "{name}: {found}");
+                match want {
+                    Some(want) => assert!(
+                        found.lines().any(|line| line.contains(key) && line.contains(want)),
+                        "{name}: {value}: {found}"
+                    ),
+                    None => assert_eq!(found, "none", "{name}: {value}"),
+                }
+            }
+        }
+    }
+    let user = findings(&(SMALLEST.to_owned() + &server("username: 'u:hunter2', password: x")));
+    assert!(user.contains("elasticsearch.username: holds a colon") && !user.contains("hunter"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
 
+use super::depth::{self, DEPTH_MAX};
 use super::finding::{Finding, Places, Report};
 use super::keys::{Key, Keys, Shape};
 use super::map::Map;
@@ -113,8 +114,13 @@ impl<'s> Source<'s> {
         Report { findings }
     }
 
-    /// The tree of the file; `None` when it is no YAML or not one mapping.
+    /// The tree of the file; `None` when it is no YAML, nests too deep, or is not one document.
     pub(super) fn parse(&self) -> Option<MarkedYaml<'s>> {
+        if let Some(place) = depth::too_deep(self.text) {
+            let problem = format!("has more than {DEPTH_MAX} lists and mappings within each other");
+            self.note(place, "", &problem, "is it the right file? indent it by less");
+            return None;
+        }
         match MarkedYaml::load_from_str(self.text) {
             Ok(mut documents) if documents.len() == 1 => documents.pop(),
             Ok(documents) => {

@@ -522,6 +522,13 @@ documented! {
     }
 }
 
+impl Auth {
+    /// Whether a text can be the name of a user (RFC 7617, section 2).
+    pub fn is_user(name: &str) -> bool {
+        !name.contains(|c: char| c == ':' || c.is_control())
+    }
+}
+
 /// A value that must never be shown.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Secret {
@@ -539,10 +546,13 @@ impl Secret {
     pub fn reveal(&self) -> io::Result<String> {
         match self {
             Self::Inline(value) => Ok(value.clone()),
-            Self::File(path) => {
-                Ok(std::fs::read_to_string(path)?.trim_end_matches(['\r', '\n']).to_owned())
-            }
+            Self::File(path) => Ok(Self::of_file(&std::fs::read_to_string(path)?).to_owned()),
         }
+    }
+
+    /// The value in the text of a file.
+    pub(super) fn of_file(text: &str) -> &str {
+        text.trim_end_matches(['\r', '\n'])
     }
 }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::base::trouble::RAISE_FILE_SIZE;
+
 /// Why a journal or a reader cannot be opened. Callers branch on the variant; people read the text,
 /// which ends in the cure; the system's own words are in `source()`.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +91,7 @@ pub enum OpenError {
         name: String,
     },
     /// A file of the journal cannot be read or written.
-    #[error("cannot use {}; check the disk, and owner and mode of the file", path.display())]
+    #[error("cannot use {}; {}", path.display(), file_cure(source))]
     File {
         /// The file.
         path: PathBuf,
@@ -101,6 +103,14 @@ pub enum OpenError {
 /// Names the holder of a lock.
 fn holder(pid: Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+/// What helps when a file cannot be used.
+fn file_cure(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => RAISE_FILE_SIZE,
+        _ => "check the disk, and owner and mode of the file",
+    }
 }
 
 /// Why reading stopped early. What was visited before counts; reading may be tried again.

@@ -245,6 +245,7 @@ fn cure(error: &io::Error) -> &'static str {
         Some(Errno::MFILE) => ": raise the limit of open files (ulimit -n, LimitNOFILE=)",
         Some(Errno::NFILE) => ": raise fs.file-max",
         Some(Errno::NOSPC | Errno::DQUOT) => ": make room on the disk of telemetry.journal.path",
+        Some(Errno::FBIG) => ": raise the limit of file sizes (ulimit -f, LimitFSIZE=)",
         Some(Errno::NOMEM) => ": raise the memory limit or vm.max_map_count",
         Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => ": make telemetry.journal.path writable",
         _ => "",

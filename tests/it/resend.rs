@@ -174,6 +174,22 @@ fn what_was_refused_is_stored_once_when_the_reason_is_gone() {
 }
 
 #[test]
+fn a_limit_on_file_sizes_makes_letters_wait_and_ends_nothing() {
+    let (server, _upstream, proxy) = refusing(Product::Elasticsearch);
+    send(&proxy, 0, 1);
+    proxy.limit_file_size(Some(1));
+    assert_eq!(proxy.send("GET /bad/1 HTTP/1.1\r\nHost: a\r\n\r\n").status, 200);
+    proxy.await_figure("lbproxy_ship_dead_letters_full", |full| full == 1);
+    assert!(proxy.log().contains("raise the limit of file sizes (ulimit -f"), "{}", proxy.log());
+    assert_eq!(letters(proxy.dir.path()).len(), 1, "nothing of the other stays");
+    proxy.limit_file_size(None);
+    send(&proxy, 2, 3);
+    assert_eq!(letters(proxy.dir.path()).len(), 3);
+    last_lines(&proxy.terminate());
+    assert_eq!(server.count(STREAM), 2);
+}
+
+#[test]
 fn a_resend_that_is_killed_leaves_nothing_lost_and_nothing_twice() {
     let (server, _upstream, proxy) = refusing(Product::Elasticsearch);
     send(&proxy, 0, 6);

@@ -124,6 +124,28 @@ fn signals_of_the_start_are_neither_lost_nor_the_end() {
     }
 }
 
+/// Goal: a limit of the process is named, where the system would end it without a word.
+#[test]
+fn a_limit_on_file_sizes_below_a_segment_is_named_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("proxy.yaml");
+    let text = format!(
+        "proxy:\n{}\nadmin: {{listen: \"127.0.0.1:0\"}}\ntelemetry: {{journal: {{path: {}}}}}\n",
+        one_service(&[nobody()], ""),
+        dir.path().join("journal").display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let script = "ulimit -f 200; exec \"$0\" run --config \"$1\"";
+    let output = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_lbproxy")])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("segment-") && said.contains("LimitFSIZE="), "{said}");
+}
+
 #[test]
 fn what_belongs_to_a_terminal_ends_with_it_unless_told_not_to() {
     let upstream = "upstream --listen 127.0.0.1:0";

@@ -145,6 +145,13 @@ impl Proxy {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
+    /// Sets the size that its files may grow to; none for no limit.
+    pub(crate) fn limit_file_size(&self, bytes: Option<u64>) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit).unwrap();
+    }
+
     /// SIGTERM; waits for its end and gives what it logged.
     pub(crate) fn terminate(self) -> String {
         self.signal(rustix::process::Signal::TERM);

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use super::super::output::UsageError;
+use super::super::signals::outlive_file_limit;
 use crate::config::address::{self, Unfit};
 use crate::config::{self, Elasticsearch};
 use crate::journal;
@@ -100,6 +101,10 @@ pub(super) fn run<T, E: Into<anyhow::Error>>(
         .enable_all()
         .build()
         .context("cannot start a runtime")?;
+    {
+        let _entered = runtime.enter();
+        outlive_file_limit().context("cannot watch for signals")?;
+    }
     runtime.block_on(asking).map_err(Into::into)
 }
 

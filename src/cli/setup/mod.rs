@@ -311,6 +311,10 @@ fn target(args: &Args, configured: Option<&Elasticsearch>) -> Result<Elasticsear
         Ok(Secret::File(path.to_owned()))
     };
     if let (Some(username), Some(path)) = (&args.username, &args.password_file) {
+        if !Auth::is_user(username) {
+            let text = "--username holds a colon or a control character; write the name alone";
+            return Err(UsageError(text.to_owned()));
+        }
         target.auth = Auth::Basic { username: username.clone(), password: secret(path)? };
     } else if let Some(path) = &args.api_key_file {
         target.auth = Auth::ApiKey(secret(path)?);

@@ -5,6 +5,7 @@
 use std::rc::Rc;
 
 use super::{Delivery, Unfinished};
+use crate::base::trouble::RAISE_FILE_SIZE;
 use crate::elk::problem::{Fault, Problem, in_short};
 use crate::ship::answer::{Cause, Outcome, Refusal};
 use crate::ship::batch::Batch;
@@ -131,7 +132,10 @@ impl Delivery {
                 }
                 Ok(Kept::NoRoom) => Problem::new(Fault::DeadLetters, format!("{file} is full")),
                 Err(error) => {
-                    let cure = "free disk space, correct modes, or put away what is no file";
+                    let cure = match error.kind() {
+                        std::io::ErrorKind::FileTooLarge => RAISE_FILE_SIZE,
+                        _ => "free disk space, correct modes, or put away what is no file",
+                    };
                     let reason = format!("{file} cannot be written: {error}");
                     Problem { cure, ..Problem::new(Fault::DeadLetters, reason) }
                 }
