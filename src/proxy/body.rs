@@ -98,7 +98,7 @@ impl Stream {
             clean_trailers(trailers);
         }
         upload.last.set(now);
-        if self.inner.is_end_stream() {
+        if is_last(&frame, &self.inner) {
             upload.ended.set(Some(now));
         }
         if self.bytes_max.is_some_and(|most| upload.bytes.get() > most) {
@@ -144,6 +144,12 @@ impl Body for RequestBody {
             .as_ref()
             .map_or_else(|| SizeHint::with_exact(0), |stream| stream.inner.size_hint())
     }
+}
+
+/// Whether nothing comes after `frame` of `body`: hyper asks for no more then, and drops the body. Of
+/// HTTP/2, the length that was promised may have come before the end of the stream is told.
+fn is_last(frame: &Frame<Bytes>, body: &Incoming) -> bool {
+    frame.is_trailers() || body.is_end_stream() || body.size_hint().exact() == Some(0)
 }
 
 /// Whether the downstream left or sent what is no body (RFC 9112 §7.1).
@@ -254,7 +260,7 @@ impl Body for ResponseBody {
                             stream.waits();
                         }
                         relay.watch.add_response_bytes(frame.data_ref().map_or(0, Bytes::len));
-                        if relay.inner.is_end_stream() {
+                        if is_last(&frame, &relay.inner) {
                             relay.complete();
                         }
                         Some(Ok(frame))

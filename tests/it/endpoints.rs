@@ -125,6 +125,60 @@ fn a_pooled_connection_has_a_greatest_age() {
     }
 }
 
+/// Goal: a connection on which request and answer came whole is used again, however their ends are
+/// told. Method: each pair three times on one client connection, so that one worker sees it all.
+#[test]
+fn a_connection_is_used_again_after_every_whole_exchange() {
+    let whole = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let trailer =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n";
+    let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let wants = "GET / HTTP/1.1\r\nHost: a\r\nConnection: TE\r\nTE: trailers\r\n\r\n";
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (name, request, answer) in [
+        ("lengths", get.to_owned(), whole),
+        ("a trailer of the response", get.to_owned(), trailer),
+        ("a trailer that is asked for", wants.to_owned(), trailer),
+        ("a trailer of the request", format!("{post}2\r\nab\r\n0\r\nX-Sum: 7\r\n\r\n"), whole),
+    ] {
+        let upstream = Upstream::start(move |_, _| answer.into());
+        let proxy = Proxy::start(&one_service(&[upstream.address], ""), "");
+        let mut stream = connect(proxy.address);
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        for _ in 0..3 {
+            stream.write_all(request.as_bytes()).unwrap();
+            assert_eq!(read_response(&mut reader, false).unwrap().body, b"ok", "{name}");
+        }
+        assert_used_again(name, &proxy);
+    }
+    // The data comes whole, the end of the stream after the answer or never.
+    let upstream = Upstream::start(move |_, _| trailer.into());
+    let proxy = Proxy::start(&one_service(&[upstream.address], ""), "");
+    let mut client = Frames::connect(&proxy, &[]);
+    for stream in [1, 3, 5] {
+        let [_, rest @ ..] = frames::GET;
+        let fields = [&[(":method", "POST")][..], &rest, &[("content-length", "2")]].concat();
+        let head = frames::block(&fields);
+        client.send(&frames::frame(frames::HEADERS, frames::END_HEADERS, stream, &head));
+        client.send(&frames::frame(frames::DATA, 0, stream, b"ab"));
+        assert_eq!(client.outcome(stream), Some(200));
+    }
+    wait_for("three records", || (proxy.documents().len() == 3).then_some(()));
+    assert_used_again("HTTP/2, before the end is told", &proxy);
+}
+
+/// Three exchanges were whole and rode one connection.
+fn assert_used_again(name: &str, proxy: &Proxy) {
+    let documents = proxy.documents();
+    assert_eq!(documents.len(), 3, "{name}");
+    for document in documents {
+        assert_eq!(document["lbproxy.termination.reason"], "complete", "{name}: {document:#}");
+        let has_body = document["http.request.body.bytes"].as_u64() > Some(0);
+        assert_eq!(document["lbproxy.time.body_us"].is_u64(), has_body, "{name}: {document:#}");
+    }
+    assert_eq!(proxy.figures()["lbproxy_pool_connections_opened_total"], 1, "{name}");
+}
+
 /// Goal: what the system refuses this process is told and counted as its own, by one line when it
 /// begins and one when it is over; the endpoint stays in rotation, and nothing spins. Method: the
 /// limit of descriptors is taken away from the running program, and given back.
