@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
@@ -54,6 +54,10 @@ pub(super) async fn run(
         return Ok(refuse(watch, refusal));
     }
     let body = take_body(&worker, &connection, &service, body, &mut watch);
+    if body.size_hint().exact().is_none() {
+        // Unless the head says so, hyper sends no body of unknown length with GET and HEAD.
+        parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
     let request = Request::from_parts(parts, body);
     Ok(match attempt_all(&worker, &service, request, &mut watch).await {
         Ok((response, lease)) => relay(&worker, &service, response, lease, watch),
@@ -363,11 +367,16 @@ fn relay(
     worker: &Worker,
     service: &Service,
     response: Response<Incoming>,
-    lease: Lease,
+    mut lease: Lease,
     mut watch: Box<Stopwatch>,
 ) -> Response<ResponseBody> {
-    watch.response_head = Some(Instant::now());
+    let now = Instant::now();
+    watch.response_head = Some(now);
     let (mut parts, body) = response.into_parts();
+    if parts.version < Version::HTTP_11 {
+        // hyper goes on in HTTP/1.0, and drops each body whose length is not known.
+        lease.retire(now);
+    }
     watch.upstream_status = Some(parts.status.as_u16());
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         // Nobody asked for it: `Upgrade` is not sent on (RFC 9110 §7.8).

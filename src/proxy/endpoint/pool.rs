@@ -139,12 +139,18 @@ impl Lease {
         self.load = Some(load);
     }
 
-    /// Puts the connection back; its exchange ended cleanly at `now`.
+    /// Lets the connection carry no further exchange.
+    pub(in crate::proxy) fn retire(&mut self, now: Instant) {
+        self.retires = now;
+    }
+
+    /// Puts the connection back, unless it is too old; its exchange ended cleanly at `now`.
     pub(in crate::proxy) fn give_back(mut self, now: Instant) {
         let Some(sender) = self.sender.take() else { return };
         let mut pool = self.endpoint.pool.idle.borrow_mut();
-        if !sender.is_closed() && pool.len() < self.endpoint.pool.config.idle_max {
-            let (requests, retires) = (self.requests, self.retires);
+        let (requests, retires) = (self.requests, self.retires);
+        let is_full = pool.len() >= self.endpoint.pool.config.idle_max;
+        if !sender.is_closed() && !is_full && now < retires {
             pool.push(Idle { sender, since: now, requests, retires });
         }
         self.endpoint.metrics.connections_idle.set(pool.len() as u64);
