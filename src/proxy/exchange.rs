@@ -27,10 +27,6 @@ use super::worker::Worker;
 use crate::config::WhenFull;
 use crate::record::{Phase, Reason};
 
-/// A pooled connection idle for longer may just be closing at the other end: a copy of a request
-/// that may be repeated is kept until its first byte, to send it again on a fresh connection.
-const STALE_AFTER: Duration = Duration::from_millis(100);
-
 /// Serves one request.
 ///
 /// # Errors
@@ -232,13 +228,12 @@ async fn attempt(
         endpoint.metrics.connections_reused_total.add_owned(1);
         watch.reused = Some((true, lease.requests));
         watch.sent = Some(Instant::now());
-        let is_stale = lease.waited.is_some_and(|waited| waited >= STALE_AFTER);
-        let copy = if is_stale { copy_of(&request) } else { None };
+        let line = keep(&mut lease, &request);
         watch.phase = Phase::Head;
         match send(worker, service, &mut lease, request, watch).await {
             Ok(response) => return Ok((response, lease)),
             Err(Failure { reason: Reason::UpstreamClosed, request: unsent }) => {
-                match unsent.or(copy) {
+                match unsent.or_else(|| line.map(|line| once_more(line, &lease))) {
                     Some(again) => request = again,
                     None => return Err(Failure { reason: Reason::UpstreamClosed, request: None }),
                 }
@@ -276,17 +271,25 @@ async fn ready_lease(endpoint: &Rc<Endpoint>, now: Instant) -> Option<Lease> {
     None
 }
 
-/// A second copy of a request that may be sent twice (RFC 9110 §9.2.2) and has no body.
-fn copy_of(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+/// Method and target of a request.
+type Line = (Method, Uri);
+
+/// Keeps a request that may be sent twice (RFC 9110 §9.2.2) and has no body: a pooled connection may
+/// just be closing at the other end. Nothing is allocated: its fields go into the connection's buffer.
+fn keep(lease: &mut Lease, request: &Request<RequestBody>) -> Option<Line> {
     if !request.body().is_end_stream() || !request.method().is_idempotent() {
         return None;
     }
-    let mut copy = Request::new(RequestBody::empty());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    *copy.extensions_mut() = request.extensions().clone();
-    Some(copy)
+    lease.kept.keep(request.headers());
+    Some((request.method().clone(), request.uri().clone()))
+}
+
+/// The request that `lease` keeps.
+fn once_more((method, uri): Line, lease: &Lease) -> Request<RequestBody> {
+    let mut request = Request::new(RequestBody::empty());
+    (*request.method_mut(), *request.uri_mut()) = (method, uri);
+    *request.headers_mut() = lease.kept.fields();
+    request
 }
 
 /// Sends a request and waits for the response head, as long as the service allows.

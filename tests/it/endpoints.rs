@@ -2,6 +2,8 @@
 //! with endpoints that fail, counted from outside. Ejections are in `ejection`.
 
 use std::io::{BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
 
 use crate::frames::{self, Frames};
 use crate::support::*;
@@ -231,20 +233,29 @@ fn an_endpoint_may_be_a_name() {
     assert!(document["lbproxy.upstream.connect_us"].is_u64(), "{document:#}");
 }
 
-/// A pooled connection may be closing at the other end while it is taken: what may be repeated is
-/// sent again on a fresh one, what may not is not.
+/// A pooled connection may be closing at the other end while it is taken, however short it waited:
+/// what may be repeated is sent again on a fresh one, what may not is not.
 #[test]
 fn a_pooled_connection_that_had_closed_costs_a_repeatable_request_nothing() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let heads: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = Arc::clone(&heads);
     // One answer per connection; the second request is read and the connection closed.
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
+            let seen = Arc::clone(&seen);
             std::thread::spawn(move || {
                 let mut stream = stream;
-                let _ = stream.read(&mut [0; 4096]);
+                let mut read = |stream: &mut TcpStream| {
+                    let mut head = vec![0; 4096];
+                    let bytes = stream.read(&mut head).unwrap_or(0);
+                    let head = String::from_utf8_lossy(&head[..bytes]).to_lowercase();
+                    seen.lock().unwrap().push(head);
+                };
+                read(&mut stream);
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-                let _ = stream.read(&mut [0; 4096]);
+                read(&mut stream);
             });
         }
     });
@@ -254,19 +265,16 @@ fn a_pooled_connection_that_had_closed_costs_a_repeatable_request_nothing() {
         ("POST", "", 502, "upstream_closed"),
         ("PUT", "body", 502, "upstream_closed"),
     ] {
-        let service = one_service(&[address], ", outlier: {failures: 1000}");
-        let listener = ", timeouts: {head: 1s}";
-        let proxy = Proxy::start(&service.replace(", trusted_proxies: []", listener), "");
+        let proxy = Proxy::start(&one_service(&[address], ", outlier: {failures: 1000}"), "");
         let mut stream = connect(proxy.address);
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         stream.write_all(GET.as_bytes()).unwrap();
         assert_eq!(read_response(&mut reader, false).unwrap().status, 200);
-        // Until the proxy closes a silent connection, the pooled one has waited long enough.
-        let _ = connect(proxy.address).read(&mut [0]);
         let length = body.len();
         write!(
             stream,
-            "{method} /again HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}"
+            "{method} /again?{method} HTTP/1.1\r\nHost: a\r\nX-Twice: 1\r\nX-Twice: 2\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
         )
         .unwrap();
         assert_eq!(read_response(&mut reader, false).unwrap().status, status, "{method} {body}");
@@ -277,5 +285,9 @@ fn a_pooled_connection_that_had_closed_costs_a_repeatable_request_nothing() {
         let is_reused = document["lbproxy.upstream.reused"] == true;
         assert_eq!(is_reused, status != 200, "{method}: {document:#}");
         crate::terminations::timers_add_up(method, document);
+        let mut heads = heads.lock().unwrap().clone();
+        heads.retain(|head| head.contains(&format!("/again?{}", method.to_lowercase())));
+        assert_eq!(heads.len(), if is_reused { 1 } else { 2 }, "{heads:#?}");
+        assert_eq!(heads.first(), heads.last(), "the same request, but for the case of names");
     }
 }

@@ -6,12 +6,13 @@
 //! connect. Not here: opening (`connect`).
 
 use std::cell::RefCell;
+use std::mem;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hyper::client::conn::http1::SendRequest;
 
-use super::Endpoint;
+use super::{Endpoint, Kept};
 use crate::config;
 use crate::proxy::body::RequestBody;
 
@@ -31,6 +32,7 @@ struct Idle {
     requests: u64,
     /// When it is too old.
     retires: Instant,
+    kept: Kept,
 }
 
 impl Pool {
@@ -79,12 +81,12 @@ pub(in crate::proxy) struct Lease {
     pub(in crate::proxy) endpoint: Rc<Endpoint>,
     /// Requests it has carried, this one included.
     pub(in crate::proxy) requests: u64,
-    /// How long it had waited in the pool; `None` when it was opened for this attempt.
-    pub(in crate::proxy) waited: Option<Duration>,
     /// The attempt, from the response head to the end of the response.
     load: Option<Load>,
     /// When the connection is too old to be reused.
     retires: Instant,
+    /// What was sent on it last, if that may be sent again.
+    pub(in crate::proxy) kept: Kept,
 }
 
 impl Lease {
@@ -96,7 +98,7 @@ impl Lease {
     ) -> Self {
         endpoint.metrics.connections_opened_total.add_owned(1);
         let age = endpoint.pool.config.age_max.mul_f64(1.0 - fastrand::f64() / 4.0);
-        Self::new(endpoint, sender, Instant::now() + age, 1, None)
+        Self::new(endpoint, sender, Instant::now() + age, 1, Kept::default())
     }
 
     /// The idle connection used last that is still good, if any.
@@ -109,8 +111,8 @@ impl Lease {
                 continue;
             }
             endpoint.metrics.connections_idle.set(pool.len() as u64);
-            let Idle { sender, requests, retires, .. } = idle;
-            return Some(Self::new(endpoint, sender, retires, requests + 1, Some(waited)));
+            let Idle { sender, requests, retires, kept, .. } = idle;
+            return Some(Self::new(endpoint, sender, retires, requests + 1, kept));
         }
         endpoint.metrics.connections_idle.set(0);
         None
@@ -122,11 +124,11 @@ impl Lease {
         sender: SendRequest<RequestBody>,
         retires: Instant,
         requests: u64,
-        waited: Option<Duration>,
+        kept: Kept,
     ) -> Self {
         endpoint.metrics.connections_active.add_owned(1);
         let endpoint = Rc::clone(endpoint);
-        Self { sender: Some(sender), endpoint, requests, waited, load: None, retires }
+        Self { sender: Some(sender), endpoint, requests, load: None, retires, kept }
     }
 
     /// The connection itself, until it is given back.
@@ -147,11 +149,11 @@ impl Lease {
     /// Puts the connection back, unless it is too old; its exchange ended cleanly at `now`.
     pub(in crate::proxy) fn give_back(mut self, now: Instant) {
         let Some(sender) = self.sender.take() else { return };
+        let (requests, retires, kept) = (self.requests, self.retires, mem::take(&mut self.kept));
         let mut pool = self.endpoint.pool.idle.borrow_mut();
-        let (requests, retires) = (self.requests, self.retires);
         let is_full = pool.len() >= self.endpoint.pool.config.idle_max;
         if !sender.is_closed() && !is_full && now < retires {
-            pool.push(Idle { sender, since: now, requests, retires });
+            pool.push(Idle { sender, since: now, requests, retires, kept });
         }
         self.endpoint.metrics.connections_idle.set(pool.len() as u64);
     }
