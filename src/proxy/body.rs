@@ -207,9 +207,9 @@ impl Relay {
     /// The body is complete: record first, then the connection goes back.
     fn complete(&mut self) {
         let now = self.watch.finish(Reason::Complete);
-        if let Some(lease) = self.lease.take()
-            && self.watch.is_upload_over()
-        {
+        let Some(mut lease) = self.lease.take() else { return };
+        lease.end(Reason::Complete, self.watch.worker.millis_at(now));
+        if self.watch.is_upload_over() {
             lease.give_back(now);
         }
     }
@@ -223,8 +223,10 @@ impl Relay {
 
     /// The endpoint failed in the middle; hyper closes the downstream connection on the error.
     fn fail(&mut self, reason: Reason) -> BodyFault {
-        self.watch.finish(reason);
-        self.lease = None;
+        let now = self.watch.finish(reason);
+        if let Some(mut lease) = self.lease.take() {
+            lease.end(reason, self.watch.worker.millis_at(now));
+        }
         BodyFault(reason)
     }
 }

@@ -15,7 +15,7 @@ use hyper::body::{Body as _, Incoming};
 
 use super::body::{Relay, RequestBody, ResponseBody, Upload};
 use super::connection::Connection;
-use super::endpoint::{self, Endpoint, Entry, FailureKind, Lease, Load};
+use super::endpoint::{self, Endpoint, Lease, Load};
 use super::headers;
 use super::limit::Deadline;
 use super::queue::Entered;
@@ -179,16 +179,15 @@ async fn attempt_all(
         if let Some(trace) = &watch.trace {
             headers::set_trace(request.headers_mut(), trace, watch.attempts);
         }
-        let load = Load::new(&endpoint);
+        let load = Load::new(&endpoint, entry);
         match attempt(worker, service, &endpoint, request, watch).await {
             Ok((response, mut lease)) => {
-                endpoint.metrics.answers_total.add_owned(1);
-                endpoint.outlier.success(entry);
+                load.head();
                 lease.carry(load); // until the response has ended
                 return Ok((response, lease));
             }
             Err(failure) => {
-                book_failure(worker, &endpoint, entry, failure.reason);
+                load.end(failure.reason, worker.millis_at(Instant::now()));
                 match failure.request {
                     Some(again) if watch.attempts < u64::from(service.config.retry.attempts) => {
                         watch.failed.push(Attempt {
@@ -204,15 +203,6 @@ async fn attempt_all(
             }
         }
     }
-}
-
-/// Tells the endpoint's shared state of a failure, and what kind it is.
-fn book_failure(worker: &Worker, endpoint: &Endpoint, entry: Entry, reason: Reason) {
-    let kind = FailureKind::from(reason);
-    if kind != FailureKind::NotTheEndpoint {
-        endpoint.metrics.failures_total.add_owned(1);
-    }
-    endpoint.outlier.failure(entry, kind, worker.millis_at(Instant::now()));
 }
 
 /// One attempt at one endpoint: connection from the pool or fresh, send, wait for the head.
@@ -381,12 +371,10 @@ fn relay(
         lease.retire(now);
     }
     watch.upstream_status = Some(parts.status.as_u16());
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        // Nobody asked for it: `Upgrade` is not sent on (RFC 9110 §7.8).
-        return refuse(watch, answer_to(Reason::UpstreamBadResponse));
-    }
     let survey = headers::to_downstream(&mut parts.headers);
-    if survey.has_other_coding {
+    // Nobody asked to switch: `Upgrade` is not sent on (RFC 9110 §7.8).
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS || survey.has_other_coding {
+        lease.end(Reason::UpstreamBadResponse, worker.millis_at(now));
         return refuse(watch, answer_to(Reason::UpstreamBadResponse));
     }
     let is_empty = body.is_end_stream();
@@ -411,6 +399,7 @@ fn relay(
             watch.response_head_bytes += "content-length: 0\r\n".len() as u64;
         }
         let now = watch.finish(Reason::Complete);
+        lease.end(Reason::Complete, worker.millis_at(now));
         if watch.is_upload_over() {
             lease.give_back(now);
         }

@@ -12,9 +12,10 @@ use std::time::Instant;
 
 use hyper::client::conn::http1::SendRequest;
 
-use super::{Endpoint, Kept};
+use super::{Endpoint, Entry, FailureKind, Kept};
 use crate::config;
 use crate::proxy::body::RequestBody;
+use crate::record::Reason;
 
 /// Idle connections of one worker to one endpoint.
 #[derive(Debug)]
@@ -54,22 +55,46 @@ impl Pool {
 
 /// An attempt under way at an endpoint, counted while it lives.
 #[derive(Debug)]
-pub(in crate::proxy) struct Load(Rc<Endpoint>);
+pub(in crate::proxy) struct Load {
+    endpoint: Rc<Endpoint>,
+    /// How it was let in.
+    entry: Entry,
+}
 
 impl Load {
     /// Counts one more.
-    pub(in crate::proxy) fn new(endpoint: &Rc<Endpoint>) -> Self {
+    pub(in crate::proxy) fn new(endpoint: &Rc<Endpoint>, entry: Entry) -> Self {
         endpoint.in_flight.set(endpoint.in_flight.get() + 1);
         endpoint.metrics.in_flight.add_owned(1);
         endpoint.metrics.attempts_total.add_owned(1);
-        Self(Rc::clone(endpoint))
+        Self { endpoint: Rc::clone(endpoint), entry }
+    }
+
+    /// A response head came.
+    pub(in crate::proxy) fn head(&self) {
+        self.endpoint.metrics.answers_total.add_owned(1);
+        self.endpoint.outlier.head(self.entry);
+    }
+
+    /// The attempt ends: counts how, and tells all workers. Dropped without, nobody learns from it.
+    pub(in crate::proxy) fn end(self, reason: Reason, now_ms: u64) {
+        let (metrics, outlier) = (&self.endpoint.metrics, &self.endpoint.outlier);
+        if reason == Reason::Complete {
+            metrics.answers_whole_total.add_owned(1);
+            return outlier.success(self.entry);
+        }
+        let kind = FailureKind::from(reason);
+        if kind != FailureKind::NotTheEndpoint {
+            metrics.failures_total.add_owned(1);
+        }
+        outlier.failure(self.entry, kind, now_ms);
     }
 }
 
 impl Drop for Load {
     fn drop(&mut self) {
-        self.0.in_flight.set(self.0.in_flight.get() - 1);
-        self.0.metrics.in_flight.sub_owned(1);
+        self.endpoint.in_flight.set(self.endpoint.in_flight.get() - 1);
+        self.endpoint.metrics.in_flight.sub_owned(1);
     }
 }
 
@@ -139,6 +164,13 @@ impl Lease {
     /// Counts the attempt for as long as the connection is in use.
     pub(in crate::proxy) fn carry(&mut self, load: Load) {
         self.load = Some(load);
+    }
+
+    /// Ends the attempt; see [`Load::end`].
+    pub(in crate::proxy) fn end(&mut self, reason: Reason, now_ms: u64) {
+        if let Some(load) = self.load.take() {
+            load.end(reason, now_ms);
+        }
     }
 
     /// Lets the connection carry no further exchange.
