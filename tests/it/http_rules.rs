@@ -343,6 +343,23 @@ fn failures_of_endpoints_have_their_status_reason_and_form() {
     }
 }
 
+/// One and the same head has one and the same answer, whatever buffer it meets.
+#[test]
+fn a_response_head_of_over_64_kib_is_502_every_time() {
+    for (bytes, status) in [(65_536, 200), (65_537, 502), (80_000, 502), (120_000, 502)] {
+        let rest = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: \r\n\r\n";
+        let field = "x".repeat(bytes - rest.len());
+        let head = rest.replace("X: ", &format!("X: {field}"));
+        assert_eq!(head.len(), bytes);
+        let upstream = Upstream::start(move |_, _| format!("{head}ok").into_bytes());
+        let proxy = Proxy::start(&one_service(&[upstream.address], ""), "");
+        for _ in 0..6 {
+            let answer = proxy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(answer.status, status, "{bytes} bytes");
+        }
+    }
+}
+
 #[test]
 fn an_unknown_host_is_404_and_a_service_whose_only_endpoint_is_dead_502() {
     let proxy = Proxy::start(
