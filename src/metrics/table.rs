@@ -99,7 +99,8 @@ metrics! {
         in_flight: Gauge "lbproxy_endpoint_requests_in_flight" "" "Attempts under way now.";
         attempts_total: Counter "lbproxy_endpoint_attempts_total" "" "Attempts made.";
         answers_total: Counter "lbproxy_endpoint_answers_total" "" "Attempts that got a response head.";
-        failures_total: Counter "lbproxy_endpoint_failures_total" "" "Attempts that failed to connect, timed out or were cut.";
+        answers_whole_total: Counter "lbproxy_endpoint_answers_whole_total" "" "Attempts whose answer came whole.";
+        failures_total: Counter "lbproxy_endpoint_failures_total" "" "Attempts that failed to connect, timed out or were cut, in the body of an answer too.";
         connections_active: Gauge "lbproxy_pool_connections_active" "" "Upstream connections that carry an exchange now.";
         connections_idle: Gauge "lbproxy_pool_connections_idle" "" "Upstream connections waiting in the pool.";
         connections_opened_total: Counter "lbproxy_pool_connections_opened_total" "" "Upstream connections opened.";

@@ -98,7 +98,7 @@ impl Stream {
             clean_trailers(trailers);
         }
         upload.last.set(now);
-        if self.inner.is_end_stream() {
+        if is_last(&frame, &self.inner) {
             upload.ended.set(Some(now));
         }
         if self.bytes_max.is_some_and(|most| upload.bytes.get() > most) {
@@ -144,6 +144,12 @@ impl Body for RequestBody {
             .as_ref()
             .map_or_else(|| SizeHint::with_exact(0), |stream| stream.inner.size_hint())
     }
+}
+
+/// Whether nothing comes after `frame` of `body`: hyper asks for no more then, and drops the body. Of
+/// HTTP/2, the length that was promised may have come before the end of the stream is told.
+fn is_last(frame: &Frame<Bytes>, body: &Incoming) -> bool {
+    frame.is_trailers() || body.is_end_stream() || body.size_hint().exact() == Some(0)
 }
 
 /// Whether the downstream left or sent what is no body (RFC 9112 §7.1).
@@ -201,9 +207,9 @@ impl Relay {
     /// The body is complete: record first, then the connection goes back.
     fn complete(&mut self) {
         let now = self.watch.finish(Reason::Complete);
-        if let Some(lease) = self.lease.take()
-            && self.watch.is_upload_over()
-        {
+        let Some(mut lease) = self.lease.take() else { return };
+        lease.end(Reason::Complete, self.watch.worker.millis_at(now));
+        if self.watch.is_upload_over() {
             lease.give_back(now);
         }
     }
@@ -217,8 +223,10 @@ impl Relay {
 
     /// The endpoint failed in the middle; hyper closes the downstream connection on the error.
     fn fail(&mut self, reason: Reason) -> BodyFault {
-        self.watch.finish(reason);
-        self.lease = None;
+        let now = self.watch.finish(reason);
+        if let Some(mut lease) = self.lease.take() {
+            lease.end(reason, self.watch.worker.millis_at(now));
+        }
         BodyFault(reason)
     }
 }
@@ -254,7 +262,7 @@ impl Body for ResponseBody {
                             stream.waits();
                         }
                         relay.watch.add_response_bytes(frame.data_ref().map_or(0, Bytes::len));
-                        if relay.inner.is_end_stream() {
+                        if is_last(&frame, &relay.inner) {
                             relay.complete();
                         }
                         Some(Ok(frame))

@@ -8,14 +8,14 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
 
 use super::body::{Relay, RequestBody, ResponseBody, Upload};
 use super::connection::Connection;
-use super::endpoint::{self, Endpoint, Entry, FailureKind, Lease, Load};
+use super::endpoint::{self, Endpoint, Lease, Load};
 use super::headers;
 use super::limit::Deadline;
 use super::queue::Entered;
@@ -26,10 +26,6 @@ use super::stopwatch::{Attempt, Stopwatch};
 use super::worker::Worker;
 use crate::config::WhenFull;
 use crate::record::{Phase, Reason};
-
-/// A pooled connection idle for longer may just be closing at the other end: a copy of a request
-/// that may be repeated is kept until its first byte, to send it again on a fresh connection.
-const STALE_AFTER: Duration = Duration::from_millis(100);
 
 /// Serves one request.
 ///
@@ -54,6 +50,10 @@ pub(super) async fn run(
         return Ok(refuse(watch, refusal));
     }
     let body = take_body(&worker, &connection, &service, body, &mut watch);
+    if body.size_hint().exact().is_none() {
+        // Unless the head says so, hyper sends no body of unknown length with GET and HEAD.
+        parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
     let request = Request::from_parts(parts, body);
     Ok(match attempt_all(&worker, &service, request, &mut watch).await {
         Ok((response, lease)) => relay(&worker, &service, response, lease, watch),
@@ -179,16 +179,15 @@ async fn attempt_all(
         if let Some(trace) = &watch.trace {
             headers::set_trace(request.headers_mut(), trace, watch.attempts);
         }
-        let load = Load::new(&endpoint);
+        let load = Load::new(&endpoint, entry);
         match attempt(worker, service, &endpoint, request, watch).await {
             Ok((response, mut lease)) => {
-                endpoint.metrics.answers_total.add_owned(1);
-                endpoint.outlier.success(entry);
+                load.head();
                 lease.carry(load); // until the response has ended
                 return Ok((response, lease));
             }
             Err(failure) => {
-                book_failure(worker, &endpoint, entry, failure.reason);
+                load.end(failure.reason, worker.millis_at(Instant::now()));
                 match failure.request {
                     Some(again) if watch.attempts < u64::from(service.config.retry.attempts) => {
                         watch.failed.push(Attempt {
@@ -206,15 +205,6 @@ async fn attempt_all(
     }
 }
 
-/// Tells the endpoint's shared state of a failure, and what kind it is.
-fn book_failure(worker: &Worker, endpoint: &Endpoint, entry: Entry, reason: Reason) {
-    let kind = FailureKind::from(reason);
-    if kind != FailureKind::NotTheEndpoint {
-        endpoint.metrics.failures_total.add_owned(1);
-    }
-    endpoint.outlier.failure(entry, kind, worker.millis_at(Instant::now()));
-}
-
 /// One attempt at one endpoint: connection from the pool or fresh, send, wait for the head.
 async fn attempt(
     worker: &Rc<Worker>,
@@ -228,13 +218,12 @@ async fn attempt(
         endpoint.metrics.connections_reused_total.add_owned(1);
         watch.reused = Some((true, lease.requests));
         watch.sent = Some(Instant::now());
-        let is_stale = lease.waited.is_some_and(|waited| waited >= STALE_AFTER);
-        let copy = if is_stale { copy_of(&request) } else { None };
+        let line = keep(&mut lease, &request);
         watch.phase = Phase::Head;
         match send(worker, service, &mut lease, request, watch).await {
             Ok(response) => return Ok((response, lease)),
             Err(Failure { reason: Reason::UpstreamClosed, request: unsent }) => {
-                match unsent.or(copy) {
+                match unsent.or_else(|| line.map(|line| once_more(line, &lease))) {
                     Some(again) => request = again,
                     None => return Err(Failure { reason: Reason::UpstreamClosed, request: None }),
                 }
@@ -272,17 +261,25 @@ async fn ready_lease(endpoint: &Rc<Endpoint>, now: Instant) -> Option<Lease> {
     None
 }
 
-/// A second copy of a request that may be sent twice (RFC 9110 §9.2.2) and has no body.
-fn copy_of(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+/// Method and target of a request.
+type Line = (Method, Uri);
+
+/// Keeps a request that may be sent twice (RFC 9110 §9.2.2) and has no body: a pooled connection may
+/// just be closing at the other end. Nothing is allocated: its fields go into the connection's buffer.
+fn keep(lease: &mut Lease, request: &Request<RequestBody>) -> Option<Line> {
     if !request.body().is_end_stream() || !request.method().is_idempotent() {
         return None;
     }
-    let mut copy = Request::new(RequestBody::empty());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    *copy.extensions_mut() = request.extensions().clone();
-    Some(copy)
+    lease.kept.keep(request.headers());
+    Some((request.method().clone(), request.uri().clone()))
+}
+
+/// The request that `lease` keeps.
+fn once_more((method, uri): Line, lease: &Lease) -> Request<RequestBody> {
+    let mut request = Request::new(RequestBody::empty());
+    (*request.method_mut(), *request.uri_mut()) = (method, uri);
+    *request.headers_mut() = lease.kept.fields();
+    request
 }
 
 /// Sends a request and waits for the response head, as long as the service allows.
@@ -363,18 +360,21 @@ fn relay(
     worker: &Worker,
     service: &Service,
     response: Response<Incoming>,
-    lease: Lease,
+    mut lease: Lease,
     mut watch: Box<Stopwatch>,
 ) -> Response<ResponseBody> {
-    watch.response_head = Some(Instant::now());
+    let now = Instant::now();
+    watch.response_head = Some(now);
     let (mut parts, body) = response.into_parts();
-    watch.upstream_status = Some(parts.status.as_u16());
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        // Nobody asked for it: `Upgrade` is not sent on (RFC 9110 §7.8).
-        return refuse(watch, answer_to(Reason::UpstreamBadResponse));
+    if parts.version < Version::HTTP_11 {
+        // hyper goes on in HTTP/1.0, and drops each body whose length is not known.
+        lease.retire(now);
     }
+    watch.upstream_status = Some(parts.status.as_u16());
     let survey = headers::to_downstream(&mut parts.headers);
-    if survey.has_other_coding {
+    // Nobody asked to switch: `Upgrade` is not sent on (RFC 9110 §7.8).
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS || survey.has_other_coding {
+        lease.end(Reason::UpstreamBadResponse, worker.millis_at(now));
         return refuse(watch, answer_to(Reason::UpstreamBadResponse));
     }
     let is_empty = body.is_end_stream();
@@ -399,6 +399,7 @@ fn relay(
             watch.response_head_bytes += "content-length: 0\r\n".len() as u64;
         }
         let now = watch.finish(Reason::Complete);
+        lease.end(Reason::Complete, worker.millis_at(now));
         if watch.is_upload_over() {
             lease.give_back(now);
         }

@@ -147,7 +147,8 @@ impl Figures {
         // Every worker has every endpoint, in the same order.
         for chunk in self.endpoints.chunks(totals.len().max(1)) {
             for (total, (.., cells)) in totals.iter_mut().zip(chunk) {
-                total.answers += cells.answers_total.value();
+                total.heads += cells.answers_total.value();
+                total.answers += cells.answers_whole_total.value();
                 total.failures += cells.failures_total.value();
             }
         }

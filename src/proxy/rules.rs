@@ -89,6 +89,9 @@ fn max_forwards(parts: &mut Parts, survey: &Survey) -> Result<(), Refusal> {
 fn host(parts: &Parts, survey: &Survey) -> Result<HeaderValue, Refusal> {
     let authority = parts.uri.authority().map(http::uri::Authority::as_str);
     let is_h1 = parts.version <= Version::HTTP_11;
+    if authority.is_some() && !matches!(parts.uri.scheme_str(), Some("http" | "https")) {
+        return Err(BAD_REQUEST); // an authority alone is for CONNECT (RFC 9112 §3.2.3)
+    }
     if survey.host_count > 1 || (parts.version == Version::HTTP_11 && survey.host_count == 0) {
         return Err(BAD_REQUEST);
     }
@@ -104,12 +107,31 @@ fn host(parts: &Parts, survey: &Survey) -> Result<HeaderValue, Refusal> {
         (None, None) if parts.version == Version::HTTP_10 => HeaderValue::from_static(""),
         (None, None) => return Err(BAD_REQUEST),
     };
-    if host.as_bytes().iter().all(|&byte| is_host_byte(byte)) { Ok(host) } else { Err(BAD_REQUEST) }
+    if is_host(host.as_bytes()) { Ok(host) } else { Err(BAD_REQUEST) }
 }
 
-/// Bytes of `host [":" port]` (RFC 3986 §3.2.2); user information is refused.
-fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
+/// Whether it is `host [":" port]` (RFC 3986 §3.2.2), be it empty; user information is refused. Of an
+/// address in brackets only the bytes are looked at.
+fn is_host(value: &[u8]) -> bool {
+    let ends_at = |text: &[u8], end: u8| text.iter().position(|&byte| byte == end);
+    let bracketed = value.strip_prefix(b"[");
+    let (name, port) = match bracketed {
+        Some(rest) => match ends_at(rest, b']') {
+            Some(at) => (rest.split_at(at).0, rest.split_at(at + 1).1),
+            None => return false,
+        },
+        None => value.split_at(ends_at(value, b':').unwrap_or(value.len())),
+    };
+    let is_name = |&byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || b"-._~%!$&'()*+,;=".contains(&byte)
+            || (bracketed.is_some() && byte == b':')
+    };
+    let is_port = match port {
+        [] => true,
+        [colon, digits @ ..] => *colon == b':' && digits.iter().all(u8::is_ascii_digit),
+    };
+    name.iter().all(is_name) && is_port
 }
 
 /// Checks what depends on the service.
@@ -142,6 +164,34 @@ fn is_ambiguous(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_with_or_without_a_port() {
+        for (host, want) in [
+            ("", true),
+            ("a.b-c_d", true),
+            ("a:80", true),
+            ("a:", true),
+            ("%61", true),
+            ("1.2.3.4:5", true),
+            ("[::1]", true),
+            ("[::1]:80", true),
+            ("a:b", false),
+            ("a:80:90", false),
+            ("::1", false),
+            ("[::1", false),
+            ("[::1]evil", false),
+            ("[::1]80", false),
+            ("[[::1]", false),
+            ("a]", false),
+            ("a[::1]", false),
+            ("u@a", false),
+            ("a/b", false),
+            ("a b", false),
+        ] {
+            assert_eq!(is_host(host.as_bytes()), want, "{host:?}");
+        }
+    }
 
     #[test]
     fn paths_with_two_meanings_are_known() {

@@ -45,7 +45,7 @@ pub(super) struct Attempt {
 #[derive(Debug)]
 pub(super) struct Stopwatch {
     /// Where the record goes.
-    worker: Rc<Worker>,
+    pub(super) worker: Rc<Worker>,
     /// The connection it came on.
     connection: Rc<Connection>,
     /// Its ordinal on the connection.

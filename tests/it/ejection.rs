@@ -1,6 +1,7 @@
 //! Goal: an endpoint that is broken is taken out of rotation and comes back; one URL takes nobody
 //! out. Method: the real program, endpoints that fail in each way, good users beside attackers.
 
+use std::io::{Read as _, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -172,20 +173,30 @@ fn a_dead_endpoint_of_three_is_ejected_and_comes_back_by_a_probe() {
     }
 }
 
-/// What breaks every answer takes connections all the same: only a request shows that it is well again.
+/// What breaks every answer takes connections all the same: only a whole answer shows that it is well
+/// again.
 #[test]
 fn an_endpoint_that_breaks_every_answer_is_found_by_its_share_and_comes_back_by_a_trial() {
+    for answer in [
+        "", // it closes
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nno more",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+    ] {
+        breaks_every_answer(answer.as_bytes());
+    }
+}
+
+fn breaks_every_answer(answer: &'static [u8]) {
     let is_well = Arc::new(AtomicBool::new(false));
     let answers = Arc::clone(&is_well);
-    let broken =
-        Upstream::start(
-            move |_, _| {
-                if answers.load(Ordering::Relaxed) { OK.to_vec() } else { Vec::new() }
-            },
-        );
+    let broken = Upstream::start(move |_, _| {
+        if answers.load(Ordering::Relaxed) { OK.to_vec() } else { answer.to_vec() }
+    });
     let others = [Upstream::ok(), Upstream::ok()];
     let addresses = [broken.address, others[0].address, others[1].address];
-    let proxy = Proxy::start(&one_service(&addresses, ", outlier: {eject: 100ms}"), "");
+    let keys = ", outlier: {eject: 100ms}, timeouts: {idle: 100ms}";
+    let proxy = Proxy::start(&one_service(&addresses, keys), "");
     wait_for("the ejection", || {
         proxy.send(GOOD);
         (figure(&proxy, "lbproxy_endpoint_ejected") == 1).then_some(())
@@ -243,6 +254,37 @@ fn an_endpoint_that_was_broken_and_is_restarted_comes_back_by_a_probe() {
     let listener = std::net::TcpListener::bind(address).unwrap();
     let _well = Upstream::on(listener, |_, _| OK.to_vec());
     wait_for("its return", || (figure(&proxy, "lbproxy_endpoint_ejected") == 0).then_some(()));
+}
+
+/// Who leaves before the end of an answer says nothing of the endpoint.
+#[test]
+fn a_client_that_leaves_in_the_body_is_no_failure_of_the_endpoint() {
+    let half =
+        || Upstream::start(|_, _| b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nmore".into());
+    let (stalls, whole) = (half(), Upstream::ok());
+    let proxy = Proxy::start(&one_service(&[stalls.address, whole.address], ""), "");
+    for _ in 0..20 {
+        let mut stream = connect(proxy.address);
+        stream.write_all(GOOD.as_bytes()).unwrap();
+        stream.read_exact(&mut [0; 20]).unwrap();
+    }
+    let ended = |reason: &str| {
+        let documents = proxy.documents();
+        documents.iter().filter(|d| d["lbproxy.termination.reason"] == reason).count() as u64
+    };
+    wait_for("all records", || {
+        (ended("downstream_closed") + ended("complete") == 20).then_some(())
+    });
+    let figures = proxy.figures();
+    assert!(ended("downstream_closed") > 0, "{figures:#?}");
+    for (name, want) in [
+        ("answers_total", 20),
+        ("answers_whole_total", ended("complete")),
+        ("failures_total", 0),
+        ("requests_in_flight", 0),
+    ] {
+        assert_eq!(figures[&format!("lbproxy_endpoint_{name}")], want, "{name}");
+    }
 }
 
 /// Where the floor stops an ejection, that is said once for each change, not for each request.

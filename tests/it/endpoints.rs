@@ -2,6 +2,8 @@
 //! with endpoints that fail, counted from outside. Ejections are in `ejection`.
 
 use std::io::{BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
 
 use crate::frames::{self, Frames};
 use crate::support::*;
@@ -125,6 +127,60 @@ fn a_pooled_connection_has_a_greatest_age() {
     }
 }
 
+/// Goal: a connection on which request and answer came whole is used again, however their ends are
+/// told. Method: each pair three times on one client connection, so that one worker sees it all.
+#[test]
+fn a_connection_is_used_again_after_every_whole_exchange() {
+    let whole = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let trailer =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n";
+    let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let wants = "GET / HTTP/1.1\r\nHost: a\r\nConnection: TE\r\nTE: trailers\r\n\r\n";
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (name, request, answer) in [
+        ("lengths", get.to_owned(), whole),
+        ("a trailer of the response", get.to_owned(), trailer),
+        ("a trailer that is asked for", wants.to_owned(), trailer),
+        ("a trailer of the request", format!("{post}2\r\nab\r\n0\r\nX-Sum: 7\r\n\r\n"), whole),
+    ] {
+        let upstream = Upstream::start(move |_, _| answer.into());
+        let proxy = Proxy::start(&one_service(&[upstream.address], ""), "");
+        let mut stream = connect(proxy.address);
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        for _ in 0..3 {
+            stream.write_all(request.as_bytes()).unwrap();
+            assert_eq!(read_response(&mut reader, false).unwrap().body, b"ok", "{name}");
+        }
+        assert_used_again(name, &proxy);
+    }
+    // The data comes whole, the end of the stream after the answer or never.
+    let upstream = Upstream::start(move |_, _| trailer.into());
+    let proxy = Proxy::start(&one_service(&[upstream.address], ""), "");
+    let mut client = Frames::connect(&proxy, &[]);
+    for stream in [1, 3, 5] {
+        let [_, rest @ ..] = frames::GET;
+        let fields = [&[(":method", "POST")][..], &rest, &[("content-length", "2")]].concat();
+        let head = frames::block(&fields);
+        client.send(&frames::frame(frames::HEADERS, frames::END_HEADERS, stream, &head));
+        client.send(&frames::frame(frames::DATA, 0, stream, b"ab"));
+        assert_eq!(client.outcome(stream), Some(200));
+    }
+    wait_for("three records", || (proxy.documents().len() == 3).then_some(()));
+    assert_used_again("HTTP/2, before the end is told", &proxy);
+}
+
+/// Three exchanges were whole and rode one connection.
+fn assert_used_again(name: &str, proxy: &Proxy) {
+    let documents = proxy.documents();
+    assert_eq!(documents.len(), 3, "{name}");
+    for document in documents {
+        assert_eq!(document["lbproxy.termination.reason"], "complete", "{name}: {document:#}");
+        let has_body = document["http.request.body.bytes"].as_u64() > Some(0);
+        assert_eq!(document["lbproxy.time.body_us"].is_u64(), has_body, "{name}: {document:#}");
+    }
+    assert_eq!(proxy.figures()["lbproxy_pool_connections_opened_total"], 1, "{name}");
+}
+
 /// Goal: what the system refuses this process is told and counted as its own, by one line when it
 /// begins and one when it is over; the endpoint stays in rotation, and nothing spins. Method: the
 /// limit of descriptors is taken away from the running program, and given back.
@@ -183,20 +239,29 @@ fn an_endpoint_may_be_a_name() {
     assert!(document["lbproxy.upstream.connect_us"].is_u64(), "{document:#}");
 }
 
-/// A pooled connection may be closing at the other end while it is taken: what may be repeated is
-/// sent again on a fresh one, what may not is not.
+/// A pooled connection may be closing at the other end while it is taken, however short it waited:
+/// what may be repeated is sent again on a fresh one, what may not is not.
 #[test]
 fn a_pooled_connection_that_had_closed_costs_a_repeatable_request_nothing() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let heads: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = Arc::clone(&heads);
     // One answer per connection; the second request is read and the connection closed.
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
+            let seen = Arc::clone(&seen);
             std::thread::spawn(move || {
                 let mut stream = stream;
-                let _ = stream.read(&mut [0; 4096]);
+                let mut read = |stream: &mut TcpStream| {
+                    let mut head = vec![0; 4096];
+                    let bytes = stream.read(&mut head).unwrap_or(0);
+                    let head = String::from_utf8_lossy(&head[..bytes]).to_lowercase();
+                    seen.lock().unwrap().push(head);
+                };
+                read(&mut stream);
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-                let _ = stream.read(&mut [0; 4096]);
+                read(&mut stream);
             });
         }
     });
@@ -206,19 +271,16 @@ fn a_pooled_connection_that_had_closed_costs_a_repeatable_request_nothing() {
         ("POST", "", 502, "upstream_closed"),
         ("PUT", "body", 502, "upstream_closed"),
     ] {
-        let service = one_service(&[address], ", outlier: {failures: 1000}");
-        let listener = ", timeouts: {head: 1s}";
-        let proxy = Proxy::start(&service.replace(", trusted_proxies: []", listener), "");
+        let proxy = Proxy::start(&one_service(&[address], ", outlier: {failures: 1000}"), "");
         let mut stream = connect(proxy.address);
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         stream.write_all(GET.as_bytes()).unwrap();
         assert_eq!(read_response(&mut reader, false).unwrap().status, 200);
-        // Until the proxy closes a silent connection, the pooled one has waited long enough.
-        let _ = connect(proxy.address).read(&mut [0]);
         let length = body.len();
         write!(
             stream,
-            "{method} /again HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}"
+            "{method} /again?{method} HTTP/1.1\r\nHost: a\r\nX-Twice: 1\r\nX-Twice: 2\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
         )
         .unwrap();
         assert_eq!(read_response(&mut reader, false).unwrap().status, status, "{method} {body}");
@@ -229,5 +291,9 @@ fn a_pooled_connection_that_had_closed_costs_a_repeatable_request_nothing() {
         let is_reused = document["lbproxy.upstream.reused"] == true;
         assert_eq!(is_reused, status != 200, "{method}: {document:#}");
         crate::terminations::timers_add_up(method, document);
+        let mut heads = heads.lock().unwrap().clone();
+        heads.retain(|head| head.contains(&format!("/again?{}", method.to_lowercase())));
+        assert_eq!(heads.len(), if is_reused { 1 } else { 2 }, "{heads:#?}");
+        assert_eq!(heads.first(), heads.last(), "the same request, but for the case of names");
     }
 }

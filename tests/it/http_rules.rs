@@ -1,5 +1,7 @@
 //! Goal: the proxy is a correct intermediary. Method: raw sockets on both sides, named rows.
 
+use std::io::{BufReader, Write as _};
+
 use crate::frames::{self, Frames};
 use crate::support::*;
 
@@ -48,6 +50,10 @@ fn questionable_requests_get_one_strict_answer() {
         ),
         ("no host", "GET / HTTP/1.1\r\n\r\n".into(), 400),
         ("two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".into(), 400),
+        ("host with two ports", "GET / HTTP/1.1\r\nHost: a:1:2\r\n\r\n".into(), 400),
+        ("an authority for a target", "GET b HTTP/1.1\r\nHost: a\r\n\r\n".into(), 400),
+        ("… with a port", "DELETE b:80 HTTP/1.1\r\nHost: a\r\n\r\n".into(), 400),
+        ("another scheme", "GET ftp://b/x HTTP/1.1\r\nHost: a\r\n\r\n".into(), 400),
         ("host with a path", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n".into(), 400),
         ("space before colon", "GET / HTTP/1.1\r\nHost : a\r\n\r\n".into(), 400),
         ("folded field", "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n".into(), 400),
@@ -265,6 +271,50 @@ fn bodies_pass_both_ways_and_are_counted() {
     assert!(document["lbproxy.upstream.connect_us"].is_u64(), "it opened the connection");
 }
 
+/// Goal: what the client sends is what the endpoint gets, whatever the method and the versions.
+/// Method: a body without a length, twice, so that the second may ride what the first left.
+#[test]
+fn a_body_of_unknown_length_reaches_the_endpoint_with_every_method() {
+    for answer in ["HTTP/1.1 200 OK\r\n", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n"] {
+        let upstream = Upstream::start(move |head, _| {
+            let body = if head.starts_with("HEAD") { "" } else { "ok" };
+            format!("{answer}Content-Length: 2\r\n\r\n{body}").into_bytes()
+        });
+        let proxy = Proxy::start(&one_service(&[upstream.address], ""), "");
+        let methods = ["GET", "HEAD", "DELETE", "OPTIONS", "POST"];
+        for method in methods {
+            let mut stream = connect(proxy.address);
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            for body in ["5\r\nhello\r\n0\r\n\r\n", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"] {
+                write!(
+                    stream,
+                    "{method} / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
+                )
+                .unwrap();
+                assert_eq!(read_response(&mut reader, method == "HEAD").unwrap().status, 200);
+            }
+        }
+        let mut client = Frames::connect(&proxy, &[]);
+        for (stream, method) in (1..).step_by(2).zip(methods) {
+            let [_, rest @ ..] = frames::GET;
+            let head = frames::block(&[&[(":method", method)][..], &rest].concat());
+            client.send(&frames::frame(frames::HEADERS, frames::END_HEADERS, stream, &head));
+            client.send(&frames::frame(frames::DATA, frames::END_STREAM, stream, b"hello"));
+            assert_eq!(client.outcome(stream), Some(200), "{method}, {answer}");
+        }
+        let seen = upstream.seen();
+        assert_eq!(seen.len(), 3 * methods.len());
+        for (head, body) in seen {
+            assert_eq!(String::from_utf8_lossy(&body), "hello", "{answer}{head}");
+            assert_eq!(field(&head, "transfer-encoding"), Some("chunked"), "{head}");
+            assert_eq!(field(&head, "content-length"), None, "{head}");
+        }
+        for document in proxy.documents() {
+            assert_eq!(document["http.request.body.bytes"], 5, "{document:#}");
+        }
+    }
+}
+
 #[test]
 fn failures_of_endpoints_have_their_status_reason_and_form() {
     let silent = Upstream::start(|_, _| Vec::new());
@@ -294,6 +344,23 @@ fn failures_of_endpoints_have_their_status_reason_and_form() {
         assert_eq!(document["lbproxy.termination.state"], state, "{name}");
         assert_eq!(document["event.outcome"], "failure", "{name}");
         assert_eq!(document["http.response.bytes"], json.wire_bytes, "{name} {}", json.head);
+    }
+}
+
+/// One and the same head has one and the same answer, whatever buffer it meets.
+#[test]
+fn a_response_head_of_over_64_kib_is_502_every_time() {
+    for (bytes, status) in [(65_536, 200), (65_537, 502), (80_000, 502), (120_000, 502)] {
+        let rest = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: \r\n\r\n";
+        let field = "x".repeat(bytes - rest.len());
+        let head = rest.replace("X: ", &format!("X: {field}"));
+        assert_eq!(head.len(), bytes);
+        let upstream = Upstream::start(move |_, _| format!("{head}ok").into_bytes());
+        let proxy = Proxy::start(&one_service(&[upstream.address], ""), "");
+        for _ in 0..6 {
+            let answer = proxy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(answer.status, status, "{bytes} bytes");
+        }
     }
 }
 

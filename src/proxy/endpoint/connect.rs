@@ -29,7 +29,7 @@ const ADDRESSES_MAX: usize = 8;
 /// An address that has not answered for so long is joined by the next (RFC 8305 §5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// Most bytes of a response that are read ahead of a slow downstream, and most of a request that wait
-/// for a slow endpoint; also the longest response head.
+/// for a slow endpoint; also the longest response head, and trailer.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 #[derive(Debug)]
@@ -179,6 +179,7 @@ async fn handshake(
     let (sender, connection) = Builder::new()
         .preserve_header_case(true)
         .max_buf_size(BUFFER_BYTES)
+        .max_header_size(BUFFER_BYTES)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|_| Reason::ConnectFailed)?;

@@ -2,6 +2,7 @@
 
 mod connect;
 mod failure;
+mod kept;
 mod outlier;
 mod pool;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub(super) use connect::open;
 pub(super) use failure::FailureKind;
+pub(super) use kept::Kept;
 pub(super) use outlier::{Count, Entry, Floor, Outlier, Probe, Watch};
 pub(super) use pool::{Lease, Load, Pool};
 

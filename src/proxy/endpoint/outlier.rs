@@ -5,8 +5,8 @@
 //! right answer to that request. Invariant: of the endpoints of a service at most
 //! [`Floor::ejected_max`] are ejected, and never the last.
 //!
-//! Relaxed atomics, written only when something fails or comes back: a success in rotation is one
-//! load. Time comes in as milliseconds since the start of the data plane. Not here: counting
+//! Relaxed atomics, written only when something fails or comes back: a success in rotation is two
+//! loads. Time comes in as milliseconds since the start of the data plane. Not here: counting
 //! attempts (cells of the workers), probing (`health`).
 
 mod share;
@@ -144,6 +144,13 @@ impl Outlier {
     }
 
     /// An attempt got a response head.
+    pub(in crate::proxy) fn head(&self, entry: Entry) {
+        if self.state.load(Relaxed) != 0 {
+            self.change("it responded", |state, _| state.after_head(entry));
+        }
+    }
+
+    /// An attempt got a whole answer.
     pub(in crate::proxy) fn success(&self, entry: Entry) {
         if self.state.load(Relaxed) != 0 {
             self.change("answered", |state, _| state.after_success(entry));

@@ -6,14 +6,16 @@
 //! connect. Not here: opening (`connect`).
 
 use std::cell::RefCell;
+use std::mem;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hyper::client::conn::http1::SendRequest;
 
-use super::Endpoint;
+use super::{Endpoint, Entry, FailureKind, Kept};
 use crate::config;
 use crate::proxy::body::RequestBody;
+use crate::record::Reason;
 
 /// Idle connections of one worker to one endpoint.
 #[derive(Debug)]
@@ -31,6 +33,7 @@ struct Idle {
     requests: u64,
     /// When it is too old.
     retires: Instant,
+    kept: Kept,
 }
 
 impl Pool {
@@ -52,22 +55,46 @@ impl Pool {
 
 /// An attempt under way at an endpoint, counted while it lives.
 #[derive(Debug)]
-pub(in crate::proxy) struct Load(Rc<Endpoint>);
+pub(in crate::proxy) struct Load {
+    endpoint: Rc<Endpoint>,
+    /// How it was let in.
+    entry: Entry,
+}
 
 impl Load {
     /// Counts one more.
-    pub(in crate::proxy) fn new(endpoint: &Rc<Endpoint>) -> Self {
+    pub(in crate::proxy) fn new(endpoint: &Rc<Endpoint>, entry: Entry) -> Self {
         endpoint.in_flight.set(endpoint.in_flight.get() + 1);
         endpoint.metrics.in_flight.add_owned(1);
         endpoint.metrics.attempts_total.add_owned(1);
-        Self(Rc::clone(endpoint))
+        Self { endpoint: Rc::clone(endpoint), entry }
+    }
+
+    /// A response head came.
+    pub(in crate::proxy) fn head(&self) {
+        self.endpoint.metrics.answers_total.add_owned(1);
+        self.endpoint.outlier.head(self.entry);
+    }
+
+    /// The attempt ends: counts how, and tells all workers. Dropped without, nobody learns from it.
+    pub(in crate::proxy) fn end(self, reason: Reason, now_ms: u64) {
+        let (metrics, outlier) = (&self.endpoint.metrics, &self.endpoint.outlier);
+        if reason == Reason::Complete {
+            metrics.answers_whole_total.add_owned(1);
+            return outlier.success(self.entry);
+        }
+        let kind = FailureKind::from(reason);
+        if kind != FailureKind::NotTheEndpoint {
+            metrics.failures_total.add_owned(1);
+        }
+        outlier.failure(self.entry, kind, now_ms);
     }
 }
 
 impl Drop for Load {
     fn drop(&mut self) {
-        self.0.in_flight.set(self.0.in_flight.get() - 1);
-        self.0.metrics.in_flight.sub_owned(1);
+        self.endpoint.in_flight.set(self.endpoint.in_flight.get() - 1);
+        self.endpoint.metrics.in_flight.sub_owned(1);
     }
 }
 
@@ -79,12 +106,12 @@ pub(in crate::proxy) struct Lease {
     pub(in crate::proxy) endpoint: Rc<Endpoint>,
     /// Requests it has carried, this one included.
     pub(in crate::proxy) requests: u64,
-    /// How long it had waited in the pool; `None` when it was opened for this attempt.
-    pub(in crate::proxy) waited: Option<Duration>,
     /// The attempt, from the response head to the end of the response.
     load: Option<Load>,
     /// When the connection is too old to be reused.
     retires: Instant,
+    /// What was sent on it last, if that may be sent again.
+    pub(in crate::proxy) kept: Kept,
 }
 
 impl Lease {
@@ -96,7 +123,7 @@ impl Lease {
     ) -> Self {
         endpoint.metrics.connections_opened_total.add_owned(1);
         let age = endpoint.pool.config.age_max.mul_f64(1.0 - fastrand::f64() / 4.0);
-        Self::new(endpoint, sender, Instant::now() + age, 1, None)
+        Self::new(endpoint, sender, Instant::now() + age, 1, Kept::default())
     }
 
     /// The idle connection used last that is still good, if any.
@@ -109,8 +136,8 @@ impl Lease {
                 continue;
             }
             endpoint.metrics.connections_idle.set(pool.len() as u64);
-            let Idle { sender, requests, retires, .. } = idle;
-            return Some(Self::new(endpoint, sender, retires, requests + 1, Some(waited)));
+            let Idle { sender, requests, retires, kept, .. } = idle;
+            return Some(Self::new(endpoint, sender, retires, requests + 1, kept));
         }
         endpoint.metrics.connections_idle.set(0);
         None
@@ -122,11 +149,11 @@ impl Lease {
         sender: SendRequest<RequestBody>,
         retires: Instant,
         requests: u64,
-        waited: Option<Duration>,
+        kept: Kept,
     ) -> Self {
         endpoint.metrics.connections_active.add_owned(1);
         let endpoint = Rc::clone(endpoint);
-        Self { sender: Some(sender), endpoint, requests, waited, load: None, retires }
+        Self { sender: Some(sender), endpoint, requests, load: None, retires, kept }
     }
 
     /// The connection itself, until it is given back.
@@ -139,13 +166,26 @@ impl Lease {
         self.load = Some(load);
     }
 
-    /// Puts the connection back; its exchange ended cleanly at `now`.
+    /// Ends the attempt; see [`Load::end`].
+    pub(in crate::proxy) fn end(&mut self, reason: Reason, now_ms: u64) {
+        if let Some(load) = self.load.take() {
+            load.end(reason, now_ms);
+        }
+    }
+
+    /// Lets the connection carry no further exchange.
+    pub(in crate::proxy) fn retire(&mut self, now: Instant) {
+        self.retires = now;
+    }
+
+    /// Puts the connection back, unless it is too old; its exchange ended cleanly at `now`.
     pub(in crate::proxy) fn give_back(mut self, now: Instant) {
         let Some(sender) = self.sender.take() else { return };
+        let (requests, retires, kept) = (self.requests, self.retires, mem::take(&mut self.kept));
         let mut pool = self.endpoint.pool.idle.borrow_mut();
-        if !sender.is_closed() && pool.len() < self.endpoint.pool.config.idle_max {
-            let (requests, retires) = (self.requests, self.retires);
-            pool.push(Idle { sender, since: now, requests, retires });
+        let is_full = pool.len() >= self.endpoint.pool.config.idle_max;
+        if !sender.is_closed() && !is_full && now < retires {
+            pool.push(Idle { sender, since: now, requests, retires, kept });
         }
         self.endpoint.metrics.connections_idle.set(pool.len() as u64);
     }

@@ -22,13 +22,15 @@ const ERRORS_MIN: f64 = 5.0;
 /// From this share of failures at the neighbours on, a failed trial may be the request's doing.
 const FAILING_MIN: f64 = 0.1;
 
-/// Attempts that ended, by how.
+/// Attempts that ended, by how; what the client broke off is in none of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::proxy) struct Count {
-    /// With a response head.
+    /// With a whole answer.
     pub(in crate::proxy) answers: u64,
     /// On the account of the endpoint.
     pub(in crate::proxy) failures: u64,
+    /// Attempts that got a response head, whatever came of it: no part of a share.
+    pub(in crate::proxy) heads: u64,
 }
 
 impl Add for Count {
@@ -38,6 +40,7 @@ impl Add for Count {
         Self {
             answers: self.answers.saturating_add(other.answers),
             failures: self.failures.saturating_add(other.failures),
+            heads: self.heads.saturating_add(other.heads),
         }
     }
 }
@@ -49,6 +52,7 @@ impl Sub for Count {
         Self {
             answers: self.answers.saturating_sub(other.answers),
             failures: self.failures.saturating_sub(other.failures),
+            heads: self.heads.saturating_sub(other.heads),
         }
     }
 }
@@ -119,7 +123,7 @@ mod tests {
     use super::*;
 
     const fn count(failures: u64, attempts: u64) -> Count {
-        Count { answers: attempts - failures, failures }
+        Count { answers: attempts - failures, failures, heads: 0 }
     }
 
     /// Goal: what stands out and what does not. Method: failures of attempts, here and at neighbours.

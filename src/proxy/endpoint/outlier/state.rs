@@ -6,7 +6,7 @@
 //!      ▲                                                                        │
 //!      │◄── probe connects (cause: no connection, also since a probe was refused) ┤
 //!      │                                                                        T passes
-//!      │◄── trial answers, or gets further than what it was ejected for ── trial (one exchange)
+//!      │◄── trial answers (cause share: whole), or gets further than before ── trial (one exchange)
 //!      │                                                                        │
 //!                    the same failure again: T once more, twice as long unless it may be the request's
 //! ```
@@ -133,7 +133,15 @@ impl State {
         }
     }
 
-    /// An attempt got a response head. A late one, from before the ejection, changes nothing.
+    /// An attempt got a response head. Broken answers have one too: of a trial for them, the end tells.
+    pub(super) const fn after_head(self, entry: Entry) -> Self {
+        match self {
+            Self::Ejected { cause: Cause::Share, .. } => self,
+            _ => self.after_success(entry),
+        }
+    }
+
+    /// An attempt got a whole answer. A late one, from before the ejection, changes nothing.
     pub(super) const fn after_success(self, entry: Entry) -> Self {
         match (self, entry) {
             (Self::Ejected { .. }, Entry::Open | Entry::Ejected) => self,

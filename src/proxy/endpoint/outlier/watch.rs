@@ -109,7 +109,7 @@ impl Seen {
             return;
         }
         self.window.push(new);
-        if new.answers > 0 {
+        if new.heads > 0 {
             (self.timeouts, self.answered_ms) = (0, now_ms);
         } else {
             self.timeouts = self.timeouts.saturating_add(timeouts);

@@ -23,6 +23,7 @@ const fn out(cause: Cause, doublings: u8, until_ms: u64) -> State {
 /// What happens to an endpoint.
 #[derive(Debug, Clone, Copy)]
 enum Event {
+    Head(Entry),
     Success(Entry),
     Failure(Entry, FailureKind),
     Verdict(Cause),
@@ -31,6 +32,7 @@ enum Event {
 
 fn after(from: State, event: Event, setting: Setting) -> State {
     match event {
+        Event::Head(entry) => from.after_head(entry),
         Event::Success(entry) => from.after_success(entry),
         Event::Failure(entry, kind) => from.after_failure(entry, kind, setting),
         Event::Verdict(cause) => from.after_verdict(cause, setting),
@@ -44,7 +46,7 @@ fn after(from: State, event: Event, setting: Setting) -> State {
 fn every_arrow_leads_where_the_picture_says() {
     use Cause::{Connect, Share, Silence};
     use Entry::{Open, Trial};
-    use Event::{Failure, Success, Verdict};
+    use Event::{Failure, Head, Success, Verdict};
     use FailureKind::{Broken, NotTheEndpoint, Silent, Unreachable};
     let (connected, refused) = (Event::Probe(Probe::Connected), Event::Probe(Probe::Refused));
     let unknown = Event::Probe(Probe::Unknown);
@@ -52,6 +54,7 @@ fn every_arrow_leads_where_the_picture_says() {
     for (name, from, event, want) in [
         ("one failure to connect", up(0), Failure(Open, Unreachable), up(1)),
         ("a success ends the row", up(2), Success(Open), up(0)),
+        ("so does a head", up(2), Head(Open), up(0)),
         ("the last of the row ejects", up(2), Failure(Open, Unreachable), out(Connect, 0, 1100)),
         ("a cut answer is no part of a row", up(2), Failure(Open, Broken), up(2)),
         ("nor does it end one", up(1), Failure(Open, Broken), up(1)),
@@ -71,6 +74,10 @@ fn every_arrow_leads_where_the_picture_says() {
         ("no answer in time says nothing", out(Share, 1, 9), unknown, out(Share, 1, 9)),
         ("a late success", out(Connect, 0, 1050), Success(Open), out(Connect, 0, 1050)),
         ("a late failure", out(Share, 0, 1050), Failure(Open, Unreachable), out(Share, 0, 1050)),
+        ("a late response head", out(Silence, 0, 1050), Head(Open), out(Silence, 0, 1050)),
+        ("the trial gets a head", out(Connect, 3, 1050), Head(Trial), up(0)),
+        ("… after silence", out(Silence, 3, 1050), Head(Trial), up(0)),
+        ("… not after broken answers", out(Share, 3, 1050), Head(Trial), out(Share, 3, 1050)),
         ("the trial succeeds", out(Connect, 3, 1050), Success(Trial), up(0)),
         ("… after silence", out(Silence, 3, 1050), Success(Trial), up(0)),
         ("… after broken answers", out(Share, 3, 1050), Success(Trial), up(0)),
