@@ -253,7 +253,7 @@ fn a_pooled_connection_that_had_closed_costs_a_repeatable_request_nothing() {
             let seen = Arc::clone(&seen);
             std::thread::spawn(move || {
                 let mut stream = stream;
-                let mut read = |stream: &mut TcpStream| {
+                let read = |stream: &mut TcpStream| {
                     let mut head = vec![0; 4096];
                     let bytes = stream.read(&mut head).unwrap_or(0);
                     let head = String::from_utf8_lossy(&head[..bytes]).to_lowercase();
