@@ -245,6 +245,12 @@ impl Segment {
         *lock(&self.to_sync) = None;
     }
 
+    /// Makes the next sync fail, which has to come before anything else.
+    #[cfg(test)]
+    pub(super) fn break_sync(&self) {
+        *lock(&self.to_sync) = File::open("/dev/null").ok().map(Arc::new); // it cannot be synced
+    }
+
     /// Takes note that `lost` records of this use were damaged in use, altogether; returns how many of
     /// them nobody had counted yet.
     pub(super) fn note_lost(&self, lost: u64) -> u64 {

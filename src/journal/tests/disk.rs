@@ -6,14 +6,24 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 pub(crate) const HEADER: usize = 4096;
-const COPY: usize = 2048;
+pub(crate) const COPY: usize = 2048;
 const HEAD: usize = 16;
+
+/// Instance, epoch, lane.
+pub(crate) type Key = (u64, u16, u8);
 
 /// One use of a segment file.
 #[derive(Debug, Clone)]
 pub(crate) struct Header {
+    pub(crate) key: Key,
     pub(crate) ordinal: u64,
     pub(crate) is_taken: bool,
+}
+
+impl Header {
+    pub(crate) fn name(&self) -> (Key, u64) {
+        (self.key, self.ordinal)
+    }
 }
 
 /// A frame, wherever it stands.
@@ -56,7 +66,11 @@ pub(crate) fn header(bytes: &[u8]) -> Option<Header> {
         zeroed[12..16].fill(0);
         copy.starts_with(b"lbpjrnl\0") && crc32c::crc32c(&zeroed).to_le_bytes() == copy[12..16]
     })?;
-    Some(Header { ordinal: u64::from_le_bytes(number(copy, 32)), is_taken: copy[10] == 1 })
+    Some(Header {
+        key: (u64::from_le_bytes(number(copy, 24)), u16::from_le_bytes(number(copy, 20)), copy[11]),
+        ordinal: u64::from_le_bytes(number(copy, 32)),
+        is_taken: copy[10] == 1,
+    })
 }
 
 /// The frames from `at` on, up to the first place where none is.
@@ -91,4 +105,20 @@ pub(crate) fn flip(path: &Path, at: usize, bit: u8) {
     let mut byte = [0];
     file.read_exact_at(&mut byte, at as u64).unwrap();
     file.write_all_at(&[byte[0] ^ 1 << bit], at as u64).unwrap();
+}
+
+/// Overwrites `from..to` with zeros, as a page that never came to the disk.
+pub(crate) fn blank(path: &Path, from: usize, to: usize) {
+    let file = OpenOptions::new().write(true).open(path).unwrap();
+    file.write_all_at(&vec![0; to - from], from as u64).unwrap();
+}
+
+/// The file of a cursor that counts, of those that are `usable`: the one of the higher generation.
+pub(crate) fn newest_cursor(dir: &Path, name: &str, usable: [bool; 2]) -> Option<usize> {
+    let generation = |file: usize| {
+        let bytes = std::fs::read(dir.join(format!("cursor-{name}.{file}"))).ok()?;
+        (bytes.starts_with(b"lbpcursr") && usable[file])
+            .then(|| u64::from_le_bytes(number(&bytes, 16)))
+    };
+    (0..2).filter(|&file| generation(file).is_some()).max_by_key(|&file| generation(file))
 }
