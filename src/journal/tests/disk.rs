@@ -59,17 +59,25 @@ pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {
 
 /// What the first whole header copy says.
 pub(crate) fn header(bytes: &[u8]) -> Option<Header> {
+    copies(bytes).into_iter().flatten().next()
+}
+
+/// What each header copy says, if it is whole.
+pub(crate) fn copies(bytes: &[u8]) -> [Option<Header>; 2] {
     let mut whole = bytes.get(..HEADER).unwrap_or(bytes).to_vec();
     whole.resize(HEADER, 0); // what was cut off reads as zeros
-    let copy = whole.chunks(COPY).find(|copy| {
+    [0, COPY].map(|at| {
+        let copy = &whole[at..at + COPY];
         let mut zeroed = copy.to_vec();
         zeroed[12..16].fill(0);
-        copy.starts_with(b"lbpjrnl\0") && crc32c::crc32c(&zeroed).to_le_bytes() == copy[12..16]
-    })?;
-    Some(Header {
-        key: (u64::from_le_bytes(number(copy, 24)), u16::from_le_bytes(number(copy, 20)), copy[11]),
-        ordinal: u64::from_le_bytes(number(copy, 32)),
-        is_taken: copy[10] == 1,
+        let is_whole =
+            copy.starts_with(b"lbpjrnl\0") && crc32c::crc32c(&zeroed).to_le_bytes() == copy[12..16];
+        let (instance, epoch) = (number(copy, 24), number(copy, 20));
+        is_whole.then(|| Header {
+            key: (u64::from_le_bytes(instance), u16::from_le_bytes(epoch), copy[11]),
+            ordinal: u64::from_le_bytes(number(copy, 32)),
+            is_taken: copy[10] == 1,
+        })
     })
 }
 

@@ -67,6 +67,13 @@ impl LaneList {
         Self { records: Vec::new(), next_seq: [1; 17], untold: [0; 17] }
     }
 
+    pub(super) fn store(&mut self, stream: u8, payload: Vec<u8>) {
+        let seq = self.next_seq[usize::from(stream)];
+        self.next_seq[usize::from(stream)] += 1;
+        let (fate, has_head, place) = (Fate::Whole, false, (0, 0));
+        self.records.push(Record { stream, seq, payload, fate, has_head, place });
+    }
+
     /// Their segment was used again: all of them must have been acknowledged.
     pub(super) fn overwrite(&mut self, range: std::ops::Range<usize>, acked: usize) {
         for at in range {
@@ -100,8 +107,8 @@ impl LaneList {
 pub(super) type Places = BTreeMap<Key, usize>;
 
 /// The records of one lane that a start finds missing, at least and at most. `seen` and `passed` are
-/// what every reader has acknowledged: up to the last record that it was given, and up to where it
-/// certainly was.
+/// what every reader has acknowledged: up to the last record that it was given, and as far as it may
+/// have passed damage behind that.
 pub(super) fn missing(list: &LaneList, uses: &[&Use], seen: usize, passed: usize) -> (u64, u64) {
     let (mut least, mut most) = (0, 0);
     let mut add = |range: std::ops::Range<usize>| {

@@ -1,22 +1,25 @@
 //! A journal, its files and its readers beside the list of what was stored.
 
+mod checks;
 mod harm;
 mod look;
+mod start;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::Path;
-use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::super::reader::{Positions, Reader};
-use super::super::super::{Identity, Journal, Lane, Options, lock, sync};
-use super::super::{Appended, GAPS, Gap, TELLER, append, wait_until};
+use super::super::super::{Entry, Journal, Lane, lock, prepare, sync};
+use super::super::{Appended, GAPS, Gap};
 use super::disk::{self, Key};
-use super::expected::{Fate, LaneList, Places, Record, Use, missing};
-use super::{SIZE, Size, Step};
-use crate::metrics::JournalMetrics;
+use super::expected::{Fate, LaneList, Places, Record, Use};
+use super::{SIZE, Step};
 
 const READERS: [&str; 2] = ["audit", "ship"];
+/// Longer than any run: what failed is tried again in [`World::background`] only.
+const LATER: Duration = Duration::from_hours(1);
 
 /// A use of a segment: after damage to headers a later start may give a number again.
 type Name = (Key, u64);
@@ -30,19 +33,24 @@ struct Given {
     payload: Vec<u8>,
 }
 
+/// Where a reader stands in every lane: behind the last record it was given, and as far as it may have
+/// passed damage behind that.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Stand {
+    seen: Places,
+    passed: Places,
+}
+
 /// What is known of a durable reader.
 #[derive(Default)]
 struct Cursor {
     reader: Option<Reader>,
-    /// Where it reads, and where it certainly has passed.
-    seen: Places,
-    passed: Places,
-    /// The same, acknowledged.
-    acked: (Places, Places),
+    at: Stand,
+    acked: Stand,
     /// What each of its files says.
-    files: [Option<(Places, Places)>; 2],
-    /// Earlier positions.
-    earlier: Vec<(Positions, Places, Places)>,
+    files: [Option<Stand>; 2],
+    /// Where it stood after each read.
+    earlier: Vec<(Positions, Stand)>,
     /// Records acknowledged since the start, and those that waited for it then.
     settled: u64,
     recovered: u64,
@@ -71,28 +79,6 @@ pub(super) struct World {
     made: u64,
 }
 
-/// Where disk is memory, if there is such a place.
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
-}
-
-/// Copies the files as they are at this moment.
-fn copy(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            std::fs::create_dir(&target).unwrap();
-            copy(&path, &target);
-        } else {
-            match std::fs::copy(path, target) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => (), // surplus
-                copied => drop(copied.unwrap()),
-            }
-        }
-    }
-}
-
 fn pick<T>(all: &[T], number: usize) -> Option<&T> {
     number.checked_rem(all.len()).map(|at| &all[at])
 }
@@ -105,21 +91,6 @@ fn raise(places: &mut Places, to: &Places) {
 }
 
 impl World {
-    pub(super) fn new() -> Self {
-        let mut world = Self {
-            dir: folder(),
-            live: None,
-            lists: BTreeMap::new(),
-            uses: BTreeMap::new(),
-            cursors: Default::default(),
-            starts: BTreeSet::new(),
-            blocked: Vec::new(),
-            made: 0,
-        };
-        world.start(SIZE);
-        world
-    }
-
     pub(super) fn step(&mut self, step: Step) {
         match step {
             Step::Append { lane, stream, bytes, count } => {
@@ -134,9 +105,10 @@ impl World {
             Step::Rewind(reader) => {
                 let cursor = &mut self.cursors[reader % 2];
                 cursor.reader.as_mut().unwrap().rewind();
-                (cursor.seen, cursor.passed) = cursor.acked.clone();
+                cursor.at = cursor.acked.clone();
             }
             Step::Reopen(reader) => self.reopen(reader % 2),
+            Step::Background => self.background(),
             Step::SyncError(lane) => self.fail_sync(lane),
             Step::NoSpace(number) => self.block(number),
             Step::Space => self.unblock(),
@@ -148,8 +120,38 @@ impl World {
                 }
                 self.start(size);
             }
+            Step::Reload(size) => {
+                self.close();
+                self.locate();
+                self.start(size);
+            }
         }
         self.check();
+    }
+
+    /// After one more start all is read, and there is space again and again.
+    pub(super) fn finish(mut self) {
+        self.crash();
+        self.unblock();
+        self.start(SIZE);
+        for _ in 0..8 {
+            for reader in 0..READERS.len() {
+                while self.read(reader, 1 << 20) > 0 {}
+                self.acknowledge(reader, 0);
+                let pending = self.cursors[reader].reader.as_ref().unwrap().pending();
+                assert_eq!(pending, 0, "all is acknowledged");
+            }
+            self.check();
+            for lane in 0..2 {
+                for _ in 0..10 {
+                    self.background();
+                    assert_eq!(self.append(lane, 1, 500), Appended::Stored, "there is space");
+                }
+            }
+        }
+        let files = disk::segments(self.dir());
+        let bytes: u64 = files.iter().map(|file| file.metadata().unwrap().len()).sum();
+        assert!(bytes <= SIZE.bytes_max(), "{bytes} bytes on the disk");
     }
 
     fn dir(&self) -> &Path {
@@ -157,34 +159,44 @@ impl World {
     }
 
     fn append(&mut self, lane: usize, stream: u8, bytes: usize) -> Appended {
-        let live = self.live.as_mut().unwrap();
-        let lanes = live.lanes.len();
-        let (key, lane) = &mut live.lanes[lane % lanes];
         self.made += 1;
         let mut payload = format!("{} ", self.made).into_bytes();
         payload.resize(payload.len().max(bytes), b'.');
         if bytes == 0 {
             payload.clear();
         }
-        let appended = append(lane, stream, &payload);
+        self.append_by(lane, stream, payload.clone(), |into| {
+            into.get_mut(..payload.len())?.copy_from_slice(&payload);
+            Some(payload.len())
+        })
+    }
+
+    /// Appends `payload`, which `fill` writes.
+    fn append_by(
+        &mut self,
+        lane: usize,
+        stream: u8,
+        payload: Vec<u8>,
+        fill: impl FnMut(&mut [u8]) -> Option<usize>,
+    ) -> Appended {
+        let live = self.live.as_mut().unwrap();
+        let lanes = live.lanes.len();
+        let (key, lane) = &mut live.lanes[lane % lanes];
+        let appended = lane.append(stream, fill);
+        lock(&live.journal.shared.retry).put_off(LATER);
         let list = self.lists.get_mut(key).unwrap();
-        let mut store = |list: &mut LaneList, stream: u8, payload| {
-            let seq = list.next_seq[usize::from(stream)];
-            list.next_seq[usize::from(stream)] += 1;
-            live.appended += 1;
-            let (fate, has_head, place) = (Fate::Whole, false, (0, 0));
-            list.records.push(Record { stream, seq, payload, fate, has_head, place });
-        };
         for _ in 0..lane.take_told() {
             let of = list.untold.iter().position(|&count| count > 0).expect("nothing to tell of");
             let count = std::mem::take(&mut list.untold[of]);
             let first_seq = list.next_seq[of] - count;
             let gap = Gap { lane: key.2, stream: u8::try_from(of).unwrap(), first_seq, count };
-            store(list, GAPS, format!("{gap:?}").into_bytes());
+            list.store(GAPS, format!("{gap:?}").into_bytes());
+            live.appended += 1;
         }
         if appended == Appended::Stored {
             assert!(list.untold.iter().all(|&count| count == 0), "a gap is told before it ends");
-            store(list, stream, payload);
+            list.store(stream, payload);
+            live.appended += 1;
         } else {
             live.dropped += 1;
             list.next_seq[usize::from(stream)] += 1;
@@ -195,18 +207,20 @@ impl World {
 
     fn read(&mut self, reader: usize, bytes: usize) -> usize {
         let cursor = &mut self.cursors[reader];
+        let open = cursor.reader.as_mut().unwrap();
         let mut given = Vec::new();
-        let count = read_some(cursor.reader.as_mut().unwrap(), bytes, &mut given);
+        let count = read_some(open, bytes, &mut given);
         assert_eq!(count, given.len());
         for entry in &given {
-            take(&self.lists, &mut cursor.seen, entry);
+            take(&self.lists, &mut cursor.at.seen, entry);
         }
         for (key, list) in &self.lists {
-            let seen = cursor.seen.get(key).copied().unwrap_or(0);
+            let seen = cursor.at.seen.get(key).copied().unwrap_or(0);
             let next = list.next_whole(seen);
             assert!(count > 0 || next.is_none(), "{key:?}: at its end before the list is");
-            cursor.passed.insert(*key, next.unwrap_or(list.records.len()));
+            cursor.at.passed.insert(*key, next.unwrap_or(list.records.len()));
         }
+        cursor.earlier.push((open.positions(), cursor.at.clone()));
         count
     }
 
@@ -214,21 +228,18 @@ impl World {
         let heads = self.cursor_heads(reader);
         let before = disk::newest_cursor(self.dir(), READERS[reader], self.usable(reader));
         let cursor = &mut self.cursors[reader];
-        let open = cursor.reader.as_mut().unwrap();
-        cursor.earlier.push((open.positions(), cursor.seen.clone(), cursor.passed.clone()));
         let at = cursor.earlier.len() - 1 - back.min(cursor.earlier.len() - 1);
-        let (positions, seen, passed) = &cursor.earlier[at];
-        let acked = cursor.acked.0.clone();
+        let (positions, stand) = &cursor.earlier[at];
+        let acked = cursor.acked.seen.clone();
+        let open = cursor.reader.as_mut().unwrap();
         open.acknowledge(positions, &format!("note {}", self.made)).unwrap();
-        raise(&mut cursor.acked.0, seen);
-        raise(&mut cursor.acked.1, passed);
-        raise(&mut cursor.acked.1, seen);
-        for (key, &to) in &cursor.acked.0 {
+        raise(&mut cursor.acked.seen, &stand.seen);
+        raise(&mut cursor.acked.passed, &stand.passed);
+        for (key, &to) in &cursor.acked.seen {
             let from = acked.get(key).copied().unwrap_or(0);
-            cursor.settled += self.lists[key].records[from..to]
-                .iter()
-                .filter(|record| matches!(record.fate, Fate::Whole | Fate::Hurt))
-                .count() as u64;
+            let settled = |record: &&Record| matches!(record.fate, Fate::Whole | Fate::Hurt);
+            let records = &self.lists[key].records[from..to];
+            cursor.settled += records.iter().filter(settled).count() as u64;
         }
         assert_eq!(self.note_cursor_files(reader, &heads), 1, "one of the two files");
         let newest = disk::newest_cursor(self.dir(), READERS[reader], self.usable(reader));
@@ -266,10 +277,19 @@ impl World {
         let live = self.live.as_ref().unwrap();
         let cursor = &mut self.cursors[reader];
         cursor.reader = None;
-        cursor.earlier.clear();
-        cursor.reader = Some(live.journal.reader(READERS[reader]).unwrap());
-        (cursor.seen, cursor.passed) = cursor.acked.clone();
+        let open = cursor.reader.insert(live.journal.reader(READERS[reader]).unwrap());
+        cursor.at = cursor.acked.clone();
+        cursor.earlier = vec![(open.positions(), cursor.at.clone())];
         self.note_cursor_files(reader, &heads); // it may store where it stands
+    }
+
+    /// What the threads of the journal do when they wake, some time later.
+    fn background(&mut self) {
+        let shared = &self.live.as_ref().unwrap().journal.shared;
+        lock(&shared.retry).put_off(Duration::ZERO);
+        prepare::turn(shared);
+        sync::sync_all(shared);
+        lock(&shared.retry).put_off(LATER);
     }
 
     /// The next sync of a lane's segment fails; the lane has to go on in another.
@@ -282,9 +302,11 @@ impl World {
             .filter(|segment| segment.key.lane == key.2 && segment.taken().is_some())
             .find(|segment| !segment.is_sealed());
         if let Some(active) = active.filter(|active| active.dirty().is_some()) {
+            let filled = active.progress();
             active.break_sync();
             sync::sync_all(&live.journal.shared);
-            assert!(active.is_failed(), "a failed sync is noticed");
+            let _ = self.append(lane, 1, 100);
+            assert_eq!(active.progress(), filled, "the lane goes on in another segment");
         }
     }
 
@@ -307,169 +329,10 @@ impl World {
             std::fs::remove_dir(self.dir.path().join(name)).unwrap();
         }
     }
-
-    /// The process is gone: its files are as they are at this moment.
-    fn crash(&mut self) {
-        let next = folder();
-        copy(self.dir(), next.path());
-        for cursor in &mut self.cursors {
-            cursor.reader = None;
-        }
-        let Live { journal, lanes, .. } = self.live.take().unwrap();
-        drop(lanes);
-        journal.close();
-        self.dir = next;
-        self.locate();
-    }
-
-    fn start(&mut self, size: Size) {
-        for usage in self.uses.values_mut().filter(|usage| !usage.is_present() && usage.is_there) {
-            // Headers are read at a start only.
-            for record in
-                &mut self.lists.get_mut(&usage.key).unwrap().records[usage.records.clone()]
-            {
-                if record.fate == Fate::Whole {
-                    record.fate = Fate::Hurt;
-                }
-            }
-            usage.is_there = false; // free from now on
-        }
-        for record in self.lists.values_mut().flat_map(|list| &mut list.records) {
-            if record.fate == Fate::Hurt {
-                record.fate = Fate::Lost;
-            }
-        }
-        self.load_cursors();
-        self.read_from_outside();
-        let metrics = Arc::new(JournalMetrics::default());
-        let options = Options {
-            dir: self.dir().to_owned(),
-            bytes_max: size.segments * u64::from(size.segment_pages) * 4096,
-            segment_bytes: size.segment_pages * 4096,
-            sync_every: std::time::Duration::from_hours(1),
-            workers: size.workers,
-            preamble: b"constant".to_vec(),
-            teller: Some(TELLER),
-            metrics: Arc::clone(&metrics),
-        };
-        let (journal, lanes) = Journal::open(options).expect("damage never stops a start");
-        let Identity { instance, epoch } = journal.identity();
-        assert!(self.starts.insert((instance, epoch)), "an identity twice");
-        let lanes: Vec<_> =
-            lanes.into_iter().map(|lane| ((instance, epoch, lane.id()), lane)).collect();
-        self.check_recovery(&metrics);
-        for (key, _) in &lanes {
-            assert!(self.lists.insert(*key, LaneList::new()).is_none());
-        }
-        self.live = Some(Live { journal, lanes, appended: 0, dropped: 0 });
-        for reader in 0..READERS.len() {
-            self.cursors[reader].settled = 0;
-            self.cursors[reader].recovered = self.unsettled(reader).0;
-            self.reopen(reader);
-        }
-        self.check();
-    }
-
-    /// What the cursors' files say.
-    fn load_cursors(&mut self) {
-        for (reader, name) in READERS.iter().enumerate() {
-            let newest = disk::newest_cursor(self.dir.path(), name, self.usable(reader));
-            let cursor = &mut self.cursors[reader];
-            let acked = newest.and_then(|file| cursor.files[file].clone()).unwrap_or_default();
-            cursor.is_blurred |= cursor.acked != acked;
-            cursor.acked = acked;
-        }
-    }
-
-    fn check_recovery(&self, metrics: &JournalMetrics) {
-        let (mut whole, mut least, mut most) = (0, 0, 0);
-        for (key, list) in &self.lists {
-            let (seen, passed) = acked(&self.cursors, *key);
-            let (seen, passed) = (seen.min(list.records.len()), passed.min(list.records.len()));
-            whole += list.whole(seen..list.records.len());
-            let uses: Vec<_> = self.uses.values().filter(|usage| usage.key == *key).collect();
-            let (at_least, at_most) = missing(list, &uses, seen, passed);
-            least += at_least;
-            most += at_most;
-        }
-        assert_eq!(metrics.recovered_total.value(), whole, "records that wait");
-        if self.cursors.iter().all(|cursor| !cursor.is_blurred) {
-            let missing = metrics.damaged_records_total.value();
-            assert!((least..=most).contains(&missing), "{missing} missing, not {least} to {most}");
-        }
-        let aside = self.dir().join("damaged");
-        let kept = std::fs::read_dir(aside).map_or(0, Iterator::count);
-        assert!(kept <= 8, "{kept} kept aside");
-        assert!(kept > 0 || metrics.damaged_segments_total.value() == 0, "none kept aside");
-    }
-
-    /// Records behind the acknowledged position of a reader: at least and at most.
-    fn unsettled(&self, reader: usize) -> (u64, u64) {
-        let cursor = &self.cursors[reader];
-        let (mut least, mut hurt) = (0, 0);
-        for (key, list) in &self.lists {
-            let seen = cursor.acked.0.get(key).copied().unwrap_or(0);
-            least += list.whole(seen..list.records.len());
-            hurt += list.records.iter().filter(|record| record.fate == Fate::Hurt).count() as u64;
-        }
-        (least, least + hurt)
-    }
-
-    /// What must hold at any moment.
-    fn check(&self) {
-        let live = self.live.as_ref().unwrap();
-        let figures = live.journal.figures();
-        assert_eq!(figures.metrics().appended_total.value(), live.appended);
-        assert_eq!(figures.metrics().dropped_full_total.value(), live.dropped);
-        for (reader, name) in READERS.iter().enumerate() {
-            let cursor = &self.cursors[reader];
-            let (least, most) = self.unsettled(reader);
-            let pending = figures.pending(name);
-            assert!(
-                (least..=most).contains(&pending),
-                "{name}: {pending} wait, not {least} to {most}"
-            );
-            if least == most {
-                let (left, right) = (cursor.recovered + live.appended, cursor.settled + pending);
-                assert_eq!(left, right, "{name}: recovered + journaled = settled + pending");
-            }
-        }
-    }
-
-    /// After one more start all is read, and there is space again and again.
-    pub(super) fn finish(mut self) {
-        self.crash();
-        self.unblock();
-        self.start(SIZE);
-        for _ in 0..12 {
-            for reader in 0..READERS.len() {
-                while self.read(reader, 1 << 20) > 0 {}
-                self.acknowledge(reader, 0);
-                let pending = self.cursors[reader].reader.as_ref().unwrap().pending();
-                assert_eq!(pending, 0, "all is acknowledged");
-            }
-            self.check();
-            for lane in 0..2 {
-                let mut left = 10;
-                wait_until("space returns", || {
-                    left -= u32::from(self.append(lane, 1, 500) == Appended::Stored);
-                    left == 0
-                });
-            }
-        }
-    }
-}
-
-/// What every reader has acknowledged of a lane.
-fn acked(cursors: &[Cursor; 2], key: Key) -> (usize, usize) {
-    let least = |places: fn(&Cursor) -> &Places| {
-        cursors.iter().map(|cursor| places(cursor).get(&key).copied().unwrap_or(0)).min().unwrap()
-    };
-    (least(|cursor| &cursor.acked.0), least(|cursor| &cursor.acked.1))
 }
 
 fn read_some(reader: &mut Reader, bytes: usize, given: &mut Vec<Given>) -> usize {
-    let visit = &mut |entry: super::super::super::Entry<'_>| {
+    let visit = &mut |entry: Entry<'_>| {
         assert_eq!(&entry.preamble[..], b"constant");
         given.push(Given {
             key: (entry.instance, entry.epoch, entry.lane),

@@ -7,7 +7,8 @@ use std::path::Path;
 use super::super::Damage;
 use super::super::disk::{self, COPY};
 use super::super::expected::{Fate, Use};
-use super::{Name, READERS, World, acked, pick};
+use super::checks::acked;
+use super::{Name, READERS, World, pick};
 
 impl World {
     /// Damage while the journal is in use: segments that nobody writes to, and frames.
@@ -137,10 +138,7 @@ impl World {
         let mut after = std::fs::read(&path).unwrap_or_default();
         usage.is_there = path.exists();
         after.resize(before.len(), 0);
-        for copy in 0..2 {
-            let range = (copy * COPY).min(before.len())..((copy + 1) * COPY).min(before.len());
-            usage.copies_hurt[copy] |= before[range.clone()] != after[range];
-        }
+        usage.copies_hurt = disk::copies(&after).map(|copy| copy.is_none());
         let is_present = usage.is_present() || self.live.is_some() && usage.is_there;
         let list = self.lists.get_mut(&usage.key).unwrap();
         for at in usage.records.clone() {

@@ -7,14 +7,15 @@ use std::ffi::OsString;
 use super::super::super::super::{From, Reader};
 use super::super::disk::{self, HEADER};
 use super::super::expected::{Places, Use};
-use super::{Name, World, acked, read_some, take};
+use super::checks::acked;
+use super::{Name, World, read_some, take};
 
 impl World {
     /// Finds on the disk what was stored since the last look, and what is gone.
     pub(super) fn locate(&mut self) {
         let mut found = Vec::new();
         for path in disk::segments(self.dir()) {
-            let bytes = std::fs::read(&path).unwrap_or_default(); // surplus goes at any moment
+            let bytes = std::fs::read(&path).unwrap();
             if let Some(header) = disk::header(&bytes) {
                 found.push((header, path.file_name().unwrap().to_owned(), bytes));
             }
@@ -94,7 +95,7 @@ impl World {
         }
         assert_eq!(all.missed(), missed, "missed by a reader without the lock");
         let mut rest = Reader::open_unacknowledged(self.dir(), "ship").unwrap();
-        self.read_whole(&mut rest, &mut self.cursors[1].acked.0.clone());
+        self.read_whole(&mut rest, &mut self.cursors[1].acked.seen.clone());
     }
 
     fn read_whole(&self, reader: &mut Reader, seen: &mut Places) {
