@@ -18,9 +18,10 @@ use super::format::{
     HEADER_BYTES, Header, HeaderFault, Key, PerStream, SEGMENT_BYTES_MAX, State, VERSION,
     next_offset, stream_index,
 };
+use super::handover::Progress;
 use super::registry::{Durable, FreeFile, Registry};
 use super::scan::{Frame, Rules, Slot, Window};
-use super::segment::{Progress, Segment};
+use super::segment::Segment;
 
 /// Folder for copies of damaged segments.
 const ASIDE: &str = "damaged";

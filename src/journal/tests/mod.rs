@@ -4,6 +4,7 @@ mod basic;
 mod damage;
 mod disk;
 mod folder;
+mod handover;
 mod model;
 
 use std::path::Path;

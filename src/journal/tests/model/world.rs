@@ -300,13 +300,13 @@ impl World {
         let active = segments
             .iter()
             .filter(|segment| segment.key.lane == key.2 && segment.taken().is_some())
-            .find(|segment| !segment.is_sealed());
+            .find(|segment| !segment.says.is_sealed());
         if let Some(active) = active.filter(|active| active.dirty().is_some()) {
-            let filled = active.progress();
+            let filled = active.says.progress();
             active.break_sync();
             sync::sync_all(&live.journal.shared);
             let _ = self.append(lane, 1, 100);
-            assert_eq!(active.progress(), filled, "the lane goes on in another segment");
+            assert_eq!(active.says.progress(), filled, "the lane goes on in another segment");
         }
     }
 
