@@ -42,9 +42,6 @@ pub(super) fn open_by_hand(options: Options, seed: u64) -> Result<(Journal, Vec<
 }
 
 /// Everything but the threads.
-///
-/// # Errors
-/// See [`Journal::open`].
 fn set_up(
     options: Options,
     mut random: fastrand::Rng,

@@ -24,8 +24,10 @@ enum Step {
     Append { lane: usize, stream: u8, bytes: usize, count: usize },
     /// A reader reads about so many bytes.
     Read { reader: usize, bytes: usize },
-    /// A reader acknowledges what it has read, or what it had read some reads ago.
-    Acknowledge { reader: usize, back: usize },
+    /// A reader acknowledges what it had read some reads ago, and then what it had read before that.
+    Acknowledge { reader: usize, back: usize, again: usize },
+    /// Both readers read and acknowledge all there is: what is stored next uses segments again.
+    CatchUp,
     /// A reader goes back to what it acknowledged.
     Rewind(usize),
     /// A reader ends and is opened again.
@@ -105,8 +107,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(lane, stream, bytes, count)| Step::Append { lane, stream, bytes, count }),
         6 => (n(), prop_oneof![0..4000_usize, Just(1 << 20)])
             .prop_map(|(reader, bytes)| Step::Read { reader, bytes }),
-        5 => (n(), prop_oneof![Just(0_usize), 0..8_usize])
-            .prop_map(|(reader, back)| Step::Acknowledge { reader, back }),
+        5 => (n(), prop_oneof![Just(0_usize), 0..4_usize], 0..3_usize)
+            .prop_map(|(reader, back, again)| Step::Acknowledge { reader, back, again }),
+        3 => Just(Step::CatchUp),
         4 => Just(Step::Background),
         1 => n().prop_map(Step::Rewind),
         1 => n().prop_map(Step::Reopen),

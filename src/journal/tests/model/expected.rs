@@ -94,6 +94,18 @@ impl LaneList {
         self.records[range].iter().filter(|record| holds(record)).count() as u64
     }
 
+    /// Numbers that dropped records used up, before or between those of `range`.
+    fn unused_numbers(&self, range: std::ops::Range<usize>) -> u64 {
+        let mut next = [1; 17];
+        let mut unused = 0;
+        for (at, record) in self.records[..range.end].iter().enumerate() {
+            let next = &mut next[usize::from(record.stream)];
+            unused += if range.contains(&at) { record.seq - *next } else { 0 };
+            *next = record.seq + 1;
+        }
+        unused
+    }
+
     pub(super) fn whole(&self, range: std::ops::Range<usize>) -> u64 {
         self.count(range, |record| record.fate == Fate::Whole)
     }
@@ -149,6 +161,9 @@ fn missing_in_newest(list: &LaneList, newest: &Use, seen: usize, passed: usize) 
     } else {
         0
     };
-    let most = list.damaged(seen.clamp(range.start, range.end)..range.end);
+    let mut most = list.damaged(seen.clamp(range.start, range.end)..range.end);
+    if damaged.iter().any(|&at| !list.records[at].has_head) {
+        most += list.unused_numbers(range); // nothing tells them from damaged ones
+    }
     (least, most + u64::from(newest.is_littered))
 }

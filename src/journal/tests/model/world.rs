@@ -49,13 +49,22 @@ struct Cursor {
     acked: Stand,
     /// What each of its files says.
     files: [Option<Stand>; 2],
-    /// Where it stood after each read.
+    /// Where it stood after each read since it began.
     earlier: Vec<(Positions, Stand)>,
     /// Records acknowledged since the start, and those that waited for it then.
     settled: u64,
     recovered: u64,
     /// Its files were damaged: it may lag behind what was used again.
     is_blurred: bool,
+}
+
+impl Cursor {
+    /// It reads on from what it has acknowledged.
+    fn begin(&mut self) {
+        self.at = self.acked.clone();
+        let positions = self.reader.as_ref().unwrap().positions();
+        self.earlier = vec![(positions, self.at.clone())];
+    }
 }
 
 /// An open journal.
@@ -101,11 +110,15 @@ impl World {
             Step::Read { reader, bytes } => {
                 self.read(reader % 2, bytes);
             }
-            Step::Acknowledge { reader, back } => self.acknowledge(reader % 2, back),
+            Step::Acknowledge { reader, back, again } => {
+                self.acknowledge(reader % 2, back);
+                self.acknowledge(reader % 2, back + again);
+            }
+            Step::CatchUp => self.catch_up(),
             Step::Rewind(reader) => {
                 let cursor = &mut self.cursors[reader % 2];
                 cursor.reader.as_mut().unwrap().rewind();
-                cursor.at = cursor.acked.clone();
+                cursor.begin();
             }
             Step::Reopen(reader) => self.reopen(reader % 2),
             Step::Background => self.background(),
@@ -135,12 +148,7 @@ impl World {
         self.unblock();
         self.start(SIZE);
         for _ in 0..8 {
-            for reader in 0..READERS.len() {
-                while self.read(reader, 1 << 20) > 0 {}
-                self.acknowledge(reader, 0);
-                let pending = self.cursors[reader].reader.as_ref().unwrap().pending();
-                assert_eq!(pending, 0, "all is acknowledged");
-            }
+            self.catch_up();
             self.check();
             for lane in 0..2 {
                 for _ in 0..10 {
@@ -152,6 +160,16 @@ impl World {
         let files = disk::segments(self.dir());
         let bytes: u64 = files.iter().map(|file| file.metadata().unwrap().len()).sum();
         assert!(bytes <= SIZE.bytes_max(), "{bytes} bytes on the disk");
+    }
+
+    /// All is read and acknowledged.
+    fn catch_up(&mut self) {
+        for reader in 0..READERS.len() {
+            while self.read(reader, 1 << 20) > 0 {}
+            self.acknowledge(reader, 0);
+            let pending = self.cursors[reader].reader.as_ref().unwrap().pending();
+            assert_eq!(pending, 0, "all is acknowledged");
+        }
     }
 
     fn dir(&self) -> &Path {
@@ -277,9 +295,8 @@ impl World {
         let live = self.live.as_ref().unwrap();
         let cursor = &mut self.cursors[reader];
         cursor.reader = None;
-        let open = cursor.reader.insert(live.journal.reader(READERS[reader]).unwrap());
-        cursor.at = cursor.acked.clone();
-        cursor.earlier = vec![(open.positions(), cursor.at.clone())];
+        cursor.reader = Some(live.journal.reader(READERS[reader]).unwrap());
+        cursor.begin();
         self.note_cursor_files(reader, &heads); // it may store where it stands
     }
 
