@@ -61,7 +61,7 @@ impl Mark {
 
     /// After the last frame of a measured segment.
     pub(super) fn at_end(segment: &Segment) -> Self {
-        let progress = segment.progress();
+        let progress = segment.says.progress();
         Self { offset: progress.end, records: progress.records, ..Self::at_start(segment) }
     }
 
@@ -85,12 +85,13 @@ impl Mark {
     /// Whether everything in a measured segment that is not written any more lies before.
     pub(super) fn has_passed(&self, segment: &Segment) -> bool {
         let ordinal = segment.ordinal();
-        self.ordinal > ordinal || self.ordinal == ordinal && self.offset >= segment.progress().end
+        self.ordinal > ordinal
+            || self.ordinal == ordinal && self.offset >= segment.says.progress().end
     }
 
     /// Records of a measured segment that lie behind this position.
     pub(super) fn left_in(&self, segment: &Segment) -> u64 {
-        let records = segment.progress().records;
+        let records = segment.says.progress().records;
         match self.ordinal.cmp(&segment.ordinal()) {
             std::cmp::Ordering::Less => u64::from(records),
             std::cmp::Ordering::Equal => u64::from(records.saturating_sub(self.records)),
@@ -100,7 +101,7 @@ impl Mark {
 
     /// Bytes of a measured segment that lie behind this position.
     pub(super) fn bytes_left_in(&self, segment: &Segment) -> u64 {
-        let end = segment.progress().end;
+        let end = segment.says.progress().end;
         let passed = match self.ordinal.cmp(&segment.ordinal()) {
             std::cmp::Ordering::Less => Self::START.offset,
             std::cmp::Ordering::Equal => self.offset,

@@ -15,10 +15,11 @@ use super::format::{
     frame_crc, next_offset, stream_index, tag, word,
 };
 use super::gap::{Gap, Teller, Untold};
+use super::handover::Progress;
 use super::lock;
 use super::mapping::Mapping;
 use super::prepare::{self, Pages};
-use super::segment::{Progress, Segment, Taken};
+use super::segment::{Segment, Taken};
 use super::shared::{Prepared, Shared, Slot};
 
 /// Longest wait of a lane for a segment that is nearly ready.
@@ -256,7 +257,7 @@ impl Lane {
     /// Ends the active segment, if any, and leaves its mapping to the background.
     fn seal(&mut self) {
         if let Some(Active { mapping, segment, .. }) = self.active.take() {
-            segment.seal();
+            segment.says.seal();
             // A full queue means that the background is stuck: then unmapping happens right here.
             drop(self.shared.unmap.push(mapping));
         }
@@ -308,7 +309,7 @@ impl Active {
         self.offset = next;
         self.records += 1;
         #[expect(clippy::cast_possible_truncation, reason = "bounded by SEGMENT_BYTES_MAX")]
-        self.segment.set_progress(Progress { records: self.records, end: next as u32 });
+        self.segment.says.set_progress(Progress { records: self.records, end: next as u32 });
         Written::Done
     }
 }

@@ -24,6 +24,7 @@ mod format;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzed;
 mod gap;
+mod handover;
 mod identity;
 mod lane;
 mod mapping;
@@ -49,7 +50,7 @@ pub use lane::{Appended, Lane};
 pub use reader::{Entry, Positions, Reader};
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{self, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;

@@ -29,6 +29,23 @@ type Run = fn(&Shared);
 
 /// See [`Journal::open`].
 pub(super) fn open(options: Options) -> Result<(Journal, Vec<Lane>), OpenError> {
+    let (shared, lanes) = set_up(options, identity::random())?;
+    Ok((start(&shared)?, lanes))
+}
+
+/// A journal without threads, whose random numbers begin with `seed`: a test does by hand, and in an
+/// order that it can repeat, what the threads do.
+#[cfg(test)]
+pub(super) fn open_by_hand(options: Options, seed: u64) -> Result<(Journal, Vec<Lane>), OpenError> {
+    let (shared, lanes) = set_up(options, fastrand::Rng::with_seed(seed))?;
+    Ok((Journal { shared, threads: Vec::new() }, lanes))
+}
+
+/// Everything but the threads.
+fn set_up(
+    options: Options,
+    mut random: fastrand::Rng,
+) -> Result<(Arc<Shared>, Vec<Lane>), OpenError> {
     let lanes = usize::from(options.workers.min(CONTROL_LANE - 1)) + 1;
     let segment_bytes = segment_bytes(&options, lanes)?;
     let (bytes, bytes_max) = (options.preamble.len(), PREAMBLE_BYTES_MAX);
@@ -44,7 +61,6 @@ pub(super) fn open(options: Options) -> Result<(Journal, Vec<Lane>), OpenError> 
         .map_err(|source| OpenError::Directory { path: dir.to_owned(), source })?;
     let mut found = recovery::recover(dir, &folder.opened())?;
     reserve(&folder, options.bytes_max, segment_bytes, &mut found)?;
-    let mut random = identity::random();
     let used = recovery::keys(&found.registry)
         .map(|key| Identity { instance: key.instance, epoch: key.epoch });
     let identity = identity_file.advance(used, &mut random)?;
@@ -79,7 +95,7 @@ pub(super) fn open(options: Options) -> Result<(Journal, Vec<Lane>), OpenError> 
     prepare::fill_slots(&shared);
     shared.refresh_metrics();
     let lanes = (0..lanes).map(|index| Lane::new(Arc::clone(&shared), index)).collect();
-    Ok((start(&shared)?, lanes))
+    Ok((shared, lanes))
 }
 
 /// Starts the threads.

@@ -60,6 +60,14 @@ impl Retry {
         self.next.take().is_some()
     }
 
+    /// Has the next try wait for `span`, whatever was planned: time passes when a test says so.
+    #[cfg(test)]
+    pub(super) fn put_off(&mut self, span: Duration) {
+        if let Some((next, _)) = &mut self.next {
+            *next = Instant::now() + span;
+        }
+    }
+
     fn sleep(&self, now: Instant) -> Duration {
         self.next.map_or(TICK, |(next, _)| next.saturating_duration_since(now).min(TICK))
     }
@@ -87,17 +95,22 @@ pub(super) fn run(shared: &Shared) {
     give_way();
     let mut looked = Instant::now();
     while !shared.is_stopping.load(Ordering::SeqCst) {
-        unmap(shared);
         if looked.elapsed() >= TICK {
             looked = Instant::now();
             look(shared);
         }
-        fill_slots(shared);
-        shared.refresh_metrics();
+        turn(shared);
         let sleep = lock(&shared.retry).sleep(Instant::now());
         std::thread::park_timeout(sleep);
     }
     unmap(shared);
+}
+
+/// What the thread does whenever it is woken.
+pub(super) fn turn(shared: &Shared) {
+    unmap(shared);
+    fill_slots(shared);
+    shared.refresh_metrics();
 }
 
 /// Looks at the folder, and at the files of segments that are open.

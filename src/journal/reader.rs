@@ -16,8 +16,9 @@ use super::directory::Directory;
 use super::error::{OpenError, ReadError};
 use super::folder::FolderFault;
 use super::format::Key;
+use super::handover::Progress;
 use super::scan::{FRAME_ROOM_BYTES, Frame, Rules, Slot, WINDOW_BYTES, Window};
-use super::segment::{self, Progress, Segment};
+use super::segment::{self, Segment};
 use super::shared::Shared;
 use super::{From, lock, recovery};
 
@@ -353,7 +354,7 @@ impl Reader {
         self.window.clear();
         loop {
             let Some((segment, is_sealed)) = self.enter(index)? else { return Ok(Turn::default()) };
-            let progress = segment.progress();
+            let progress = segment.says.progress();
             let end = if segment.measured { progress.end } else { segment.bytes };
             self.settle_damage(index, &segment, progress);
             let lane = &mut self.lanes[index];
@@ -383,7 +384,7 @@ impl Reader {
         loop {
             let lane = &mut self.lanes[index];
             if let Some((segment, _)) = &lane.segment {
-                return Ok(Some((Arc::clone(segment), segment.is_sealed())));
+                return Ok(Some((Arc::clone(segment), segment.says.is_sealed())));
             }
             let Some(segment) = self.source.at_or_after(lane.key, lane.mark.ordinal) else {
                 return Ok(None);
@@ -396,13 +397,13 @@ impl Reader {
                 }
                 Err(_) => match &mut self.source {
                     Source::Directory(directory) => directory.forget(&segment),
-                    Source::Live(_) if segment.is_retired() => (),
+                    Source::Live(_) if segment.says.is_retired() => (),
                     // Somebody removed the file: all that was in it is gone.
                     Source::Live(_) => {
-                        lane.mark.offset = segment.progress().end;
-                        self.settle_damage(index, &segment, segment.progress());
+                        lane.mark.offset = segment.says.progress().end;
+                        self.settle_damage(index, &segment, segment.says.progress());
                         let next = self.source.at_or_after(segment.key, segment.ordinal() + 1);
-                        let Some(next) = next.filter(|_| segment.is_sealed()) else {
+                        let Some(next) = next.filter(|_| segment.says.is_sealed()) else {
                             return Ok(None);
                         };
                         self.missed += self.lanes[index].go_to(&next);
@@ -449,7 +450,7 @@ impl Reader {
         };
         let at = lane.mark.offset as usize;
         if segment.measured {
-            if segment.is_retired() {
+            if segment.says.is_retired() {
                 lane.segment = None;
                 return Onward::Again;
             }

@@ -18,9 +18,10 @@ use super::format::{
     HEADER_BYTES, Header, HeaderFault, Key, PerStream, SEGMENT_BYTES_MAX, State, VERSION,
     next_offset, stream_index,
 };
+use super::handover::Progress;
 use super::registry::{Durable, FreeFile, Registry};
 use super::scan::{Frame, Rules, Slot, Window};
-use super::segment::{Progress, Segment};
+use super::segment::Segment;
 
 /// Folder for copies of damaged segments.
 const ASIDE: &str = "damaged";
@@ -106,13 +107,14 @@ pub(super) fn recover(dir: &Path, folder: &Arc<Opened>) -> Result<Found, OpenErr
     let mut taken = Vec::new();
     for listed in list(dir)? {
         found.file_max = found.file_max.max(listed.number);
-        found.registry.file_bytes += listed.bytes;
         let free = FreeFile { number: listed.number, bytes: listed.bytes, is_trusted: true };
         match listed.header {
             Ok(header)
                 if header.state == State::Taken && header.segment_bytes <= SEGMENT_BYTES_MAX =>
             {
                 found.ordinal_max = found.ordinal_max.max(header.ordinal);
+                // Also where it was cut: it is as long again at its next use.
+                found.registry.file_bytes += u64::from(header.segment_bytes);
                 taken.push((listed.number, listed.path, header));
             }
             Err(HeaderFault::Newer(version)) => {
@@ -125,9 +127,9 @@ pub(super) fn recover(dir: &Path, folder: &Arc<Opened>) -> Result<Found, OpenErr
             Err(HeaderFault::Broken) => {
                 found.damaged_segments += 1;
                 set_aside(dir, &listed.path, &format!("header-{:08}", listed.number));
-                found.registry.free.push_back(free);
+                found.registry.give_back(free);
             }
-            Ok(_) | Err(HeaderFault::Blank) => found.registry.free.push_back(free),
+            Ok(_) | Err(HeaderFault::Blank) => found.registry.give_back(free),
         }
     }
     taken.sort_unstable_by_key(|(_, _, header)| (header.key, header.ordinal));
@@ -346,7 +348,9 @@ impl Measured {
             let Some(payload_bytes) = head.payload_bytes else { break };
             at = next_offset(at, payload_bytes);
         }
-        self.suspect = [resumed.is_some(); super::format::STREAMS_MAX];
+        // Where the heads lead to the next valid frame, they are all there is; what numbers lack besides was
+        // dropped.
+        self.suspect = [resumed.is_some_and(|resumed| at != resumed); super::format::STREAMS_MAX];
     }
 
     /// Damaged records, as far as this segment alone tells.

@@ -56,7 +56,7 @@ impl Registry {
 
     /// Whether every durable reader has acknowledged all of a segment.
     fn is_passed(&self, segment: &Segment) -> bool {
-        segment.progress().records == 0
+        segment.says.progress().records == 0
             || self.durable.values().all(|reader| {
                 reader.acked.get(&segment.key).is_some_and(|mark| mark.has_passed(segment))
             })
@@ -75,7 +75,7 @@ impl Registry {
     /// Takes out the oldest segment that may be used again; its readers are told first.
     fn reuse(&mut self) -> Option<FreeFile> {
         let reusable = |(_, segment): &(usize, &Arc<Segment>)| {
-            segment.taken().is_some() && segment.is_sealed() && self.is_passed(segment)
+            segment.taken().is_some() && segment.says.is_sealed() && self.is_passed(segment)
         };
         let (index, _) = self
             .segments
@@ -84,7 +84,7 @@ impl Registry {
             .filter(reusable)
             .min_by_key(|(_, segment)| segment.ordinal())?;
         let segment = self.segments.swap_remove(index);
-        segment.retire();
+        segment.says.retire();
         Some(free_file(&segment))
     }
 
@@ -112,7 +112,7 @@ impl Registry {
         self.segments
             .iter()
             .filter(|segment| segment.taken().is_some())
-            .filter(|segment| !segment.is_sealed() || !self.is_passed(segment))
+            .filter(|segment| !segment.says.is_sealed() || !self.is_passed(segment))
             .map(|segment| u64::from(segment.bytes))
             .sum()
     }
@@ -155,7 +155,7 @@ impl Registry {
         };
         self.segments
             .iter()
-            .filter(|segment| segment.taken().is_some() && segment.is_sealed())
+            .filter(|segment| segment.taken().is_some() && segment.says.is_sealed())
             .any(|segment| has_passed(new, segment) && !has_passed(old, segment))
     }
 

@@ -1,9 +1,8 @@
 //! One use of a segment file, as lane, readers and background threads share it.
 //!
-//! Invariants: the lane alone stores `taken`, `progress` and `sealed`; `progress` is stored after
-//! the frame it counts is published, `sealed` after the last `progress`, and `retired` before the
-//! file is overwritten for its next use. A [`Segment`] describes one use: the next one is another.
-//! Not here: the bytes (`format`, `mapping`), which segments exist (`registry`).
+//! Invariants: the lane alone stores `taken`. A [`Segment`] describes one use: the next one is another.
+//! Not here: how far it is filled (`handover`), the bytes (`format`, `mapping`), which segments exist
+//! (`registry`).
 
 use std::fs::File;
 use std::io;
@@ -12,7 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::folder::Opened;
-use super::format::{HEADER_BYTES, Header, Key, PerStream, State};
+use super::format::{Header, Key, PerStream, State};
+use super::handover::{HandOver, Progress};
 use super::lock;
 
 /// What is known of a use from the moment a lane takes the segment.
@@ -24,20 +24,6 @@ pub(super) struct Taken {
     pub(super) base: u64,
     /// First sequence number of each stream that can stand here.
     pub(super) first_seq: PerStream,
-}
-
-/// How far a segment is filled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Progress {
-    /// Frames published.
-    pub(super) records: u32,
-    /// Offset after the last of them.
-    pub(super) end: u32,
-}
-
-impl Progress {
-    #[expect(clippy::cast_possible_truncation, reason = "a page")]
-    pub(super) const EMPTY: Self = Self { records: 0, end: HEADER_BYTES as u32 };
 }
 
 /// One use of a segment file.
@@ -56,12 +42,8 @@ pub(super) struct Segment {
     pub(super) measured: bool,
     /// Set when the lane takes the segment.
     taken: OnceLock<Taken>,
-    /// `records << 32 | end`.
-    progress: AtomicU64,
-    /// Nothing will be appended any more.
-    sealed: AtomicBool,
-    /// The file is about to be overwritten.
-    retired: AtomicBool,
+    /// What the lane says of it.
+    pub(super) says: HandOver,
     /// A sync failed, or the file was removed or cut: nothing more may be appended, and the file is
     /// made anew before its next use.
     failed: AtomicBool,
@@ -103,8 +85,8 @@ impl Segment {
         found: Progress,
     ) -> Self {
         let segment = Self { folder: Some(folder), ..Self::new(file, path, header, true) };
-        segment.set_progress(found);
-        segment.sealed.store(true, Ordering::Release);
+        segment.says.set_progress(found);
+        segment.says.seal();
         segment.synced.store(found.end, Ordering::Relaxed);
         segment
     }
@@ -124,9 +106,7 @@ impl Segment {
             preamble: Arc::clone(&header.preamble),
             measured,
             taken: OnceLock::new(),
-            progress: AtomicU64::new(0),
-            sealed: AtomicBool::new(false),
-            retired: AtomicBool::new(false),
+            says: HandOver::new(),
             failed: AtomicBool::new(false),
             removed: AtomicBool::new(false),
             folder: None,
@@ -134,7 +114,6 @@ impl Segment {
             lost: AtomicU64::new(0),
             to_sync: Mutex::new(None),
         };
-        segment.set_progress(Progress::EMPTY);
         if header.state == State::Taken {
             segment.take(Taken {
                 ordinal: header.ordinal,
@@ -159,39 +138,6 @@ impl Segment {
     /// Number of this use; 0 until it is taken.
     pub(super) fn ordinal(&self) -> u64 {
         self.taken().map_or(0, |taken| taken.ordinal)
-    }
-
-    /// Publishes how far the segment is filled. Only for the lane.
-    pub(super) fn set_progress(&self, progress: Progress) {
-        let packed = u64::from(progress.records) << 32 | u64::from(progress.end);
-        self.progress.store(packed, Ordering::Release);
-    }
-
-    /// How far the segment is filled.
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves of the word")]
-    pub(super) fn progress(&self) -> Progress {
-        let packed = self.progress.load(Ordering::Acquire);
-        Progress { records: (packed >> 32) as u32, end: packed as u32 }
-    }
-
-    /// Nothing will be appended any more. Only for the lane.
-    pub(super) fn seal(&self) {
-        self.sealed.store(true, Ordering::Release);
-    }
-
-    /// Whether nothing will be appended any more; look at it before [`Segment::progress`].
-    pub(super) fn is_sealed(&self) -> bool {
-        self.sealed.load(Ordering::Acquire)
-    }
-
-    /// Says that the file is about to be overwritten.
-    pub(super) fn retire(&self) {
-        self.retired.store(true, Ordering::SeqCst);
-    }
-
-    /// Whether bytes read just now may belong to another use already.
-    pub(super) fn is_retired(&self) -> bool {
-        self.retired.load(Ordering::SeqCst)
     }
 
     /// Opens the file for reading: also a removed one, as long as it is kept open.
@@ -245,6 +191,12 @@ impl Segment {
         *lock(&self.to_sync) = None;
     }
 
+    /// Makes the next sync fail, which has to come before anything else.
+    #[cfg(test)]
+    pub(super) fn break_sync(&self) {
+        *lock(&self.to_sync) = File::open("/dev/null").ok().map(Arc::new); // it cannot be synced
+    }
+
     /// Takes note that `lost` records of this use were damaged in use, altogether; returns how many of
     /// them nobody had counted yet.
     pub(super) fn note_lost(&self, lost: u64) -> u64 {
@@ -259,7 +211,7 @@ impl Segment {
     /// The file, when it holds bytes that are not known to be on the disk.
     pub(super) fn dirty(&self) -> Option<(Arc<File>, Progress)> {
         let file = lock(&self.to_sync).clone()?;
-        let progress = self.progress();
+        let progress = self.says.progress();
         (progress.end > self.synced.load(Ordering::Relaxed)).then_some((file, progress))
     }
 
@@ -272,8 +224,8 @@ impl Segment {
     /// Closes the descriptor kept for syncing when there is nothing left to sync; not that of a removed
     /// file, which is the last way to it.
     pub(super) fn close_when_synced(&self) {
-        let is_synced = self.progress().end <= self.synced.load(Ordering::Relaxed);
-        if !self.is_sealed() || !is_synced || self.removed.load(Ordering::Relaxed) {
+        let is_synced = self.says.progress().end <= self.synced.load(Ordering::Relaxed);
+        if !self.says.is_sealed() || !is_synced || self.removed.load(Ordering::Relaxed) {
             return;
         }
         let mut kept = lock(&self.to_sync);

@@ -213,3 +213,50 @@ fn damage_in_use_is_counted_once_whoever_comes_by_and_however_often() {
     }
     assert_eq!(options.metrics.damaged_records_total.value(), 2);
 }
+
+#[test]
+fn files_that_were_cut_do_not_let_a_journal_outgrow_its_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = options(dir.path(), 8);
+    let (journal, mut worker, control) = open(&options);
+    drop(journal.reader("ship").unwrap());
+    for _ in 0..4 {
+        assert_eq!(append(&mut worker, 1, &[7; 4000]), Appended::Stored);
+    }
+    drop((worker, control));
+    journal.close();
+    for path in disk::segments(dir.path()) {
+        if disk::header(&std::fs::read(&path).unwrap()).is_some_and(|header| header.is_taken) {
+            std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(4096).unwrap();
+        }
+    }
+    let (journal, mut worker, _control) = open(&options);
+    let mut reader = journal.reader("ship").unwrap();
+    for _ in 0..40 {
+        let _ = append(&mut worker, 1, &[7; 4000]);
+        read_all(&mut reader);
+        reader.acknowledge(&reader.positions(), "").unwrap();
+    }
+    let files = disk::segments(dir.path());
+    let bytes: u64 = files.iter().map(|file| file.metadata().unwrap().len()).sum();
+    assert!(bytes <= options.bytes_max, "{bytes} bytes on the disk");
+}
+
+#[test]
+fn the_number_of_a_record_that_was_too_large_is_not_counted_as_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, mut worker, control) = open(&options(dir.path(), 6));
+    assert_eq!(append(&mut worker, 1, &[7; 5000]), Appended::Dropped);
+    for payload in ["one", "two"] {
+        assert_eq!(append(&mut worker, 1, payload.as_bytes()), Appended::Stored);
+    }
+    drop((worker, control));
+    journal.close();
+    let frames = |path: &PathBuf| disk::frames(&std::fs::read(path).unwrap(), HEADER);
+    let segments = disk::segments(dir.path());
+    let path = segments.iter().find(|path| frames(path).len() == 3).unwrap(); // the first tells of the gap
+    disk::flip(path, frames(path)[1].at + 16, 3);
+    let options = options(dir.path(), 6);
+    drop(open(&options));
+    assert_eq!(options.metrics.damaged_records_total.value(), 1);
+}

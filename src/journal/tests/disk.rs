@@ -6,14 +6,24 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 pub(crate) const HEADER: usize = 4096;
-const COPY: usize = 2048;
+pub(crate) const COPY: usize = 2048;
 const HEAD: usize = 16;
+
+/// Instance, epoch, lane.
+pub(crate) type Key = (u64, u16, u8);
 
 /// One use of a segment file.
 #[derive(Debug, Clone)]
 pub(crate) struct Header {
+    pub(crate) key: Key,
     pub(crate) ordinal: u64,
     pub(crate) is_taken: bool,
+}
+
+impl Header {
+    pub(crate) fn name(&self) -> (Key, u64) {
+        (self.key, self.ordinal)
+    }
 }
 
 /// A frame, wherever it stands.
@@ -49,14 +59,26 @@ pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {
 
 /// What the first whole header copy says.
 pub(crate) fn header(bytes: &[u8]) -> Option<Header> {
+    copies(bytes).into_iter().flatten().next()
+}
+
+/// What each header copy says, if it is whole.
+pub(crate) fn copies(bytes: &[u8]) -> [Option<Header>; 2] {
     let mut whole = bytes.get(..HEADER).unwrap_or(bytes).to_vec();
     whole.resize(HEADER, 0); // what was cut off reads as zeros
-    let copy = whole.chunks(COPY).find(|copy| {
+    [0, COPY].map(|at| {
+        let copy = &whole[at..at + COPY];
         let mut zeroed = copy.to_vec();
         zeroed[12..16].fill(0);
-        copy.starts_with(b"lbpjrnl\0") && crc32c::crc32c(&zeroed).to_le_bytes() == copy[12..16]
-    })?;
-    Some(Header { ordinal: u64::from_le_bytes(number(copy, 32)), is_taken: copy[10] == 1 })
+        let is_whole =
+            copy.starts_with(b"lbpjrnl\0") && crc32c::crc32c(&zeroed).to_le_bytes() == copy[12..16];
+        let (instance, epoch) = (number(copy, 24), number(copy, 20));
+        is_whole.then(|| Header {
+            key: (u64::from_le_bytes(instance), u16::from_le_bytes(epoch), copy[11]),
+            ordinal: u64::from_le_bytes(number(copy, 32)),
+            is_taken: copy[10] == 1,
+        })
+    })
 }
 
 /// The frames from `at` on, up to the first place where none is.
@@ -91,4 +113,20 @@ pub(crate) fn flip(path: &Path, at: usize, bit: u8) {
     let mut byte = [0];
     file.read_exact_at(&mut byte, at as u64).unwrap();
     file.write_all_at(&[byte[0] ^ 1 << bit], at as u64).unwrap();
+}
+
+/// Overwrites `from..to` with zeros, as a page that never came to the disk.
+pub(crate) fn blank(path: &Path, from: usize, to: usize) {
+    let file = OpenOptions::new().write(true).open(path).unwrap();
+    file.write_all_at(&vec![0; to - from], from as u64).unwrap();
+}
+
+/// The file of a cursor that counts, of those that are `usable`: the one of the higher generation.
+pub(crate) fn newest_cursor(dir: &Path, name: &str, usable: [bool; 2]) -> Option<usize> {
+    let generation = |file: usize| {
+        let bytes = std::fs::read(dir.join(format!("cursor-{name}.{file}"))).ok()?;
+        (bytes.starts_with(b"lbpcursr") && usable[file])
+            .then(|| u64::from_le_bytes(number(&bytes, 16)))
+    };
+    (0..2).filter(|&file| generation(file).is_some()).max_by_key(|&file| generation(file))
 }

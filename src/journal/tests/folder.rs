@@ -239,7 +239,7 @@ fn no_fault_of_a_file_costs_the_journal_any_of_its_size() {
         let metrics = Arc::clone(&journal.shared.metrics);
         for round in 0..6 {
             let live: Vec<_> = lock(&journal.shared.registry).segments.clone();
-            let used = |segment: &&Arc<Segment>| !segment.is_sealed() && !segment.is_failed();
+            let used = |segment: &&Arc<Segment>| !segment.says.is_sealed() && !segment.is_failed();
             live.iter().filter(used).for_each(|segment| harm(segment));
             settle(&journal);
             wait_until("records are stored", || fill(&mut lane, 1) == 1);

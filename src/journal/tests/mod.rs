@@ -4,6 +4,8 @@ mod basic;
 mod damage;
 mod disk;
 mod folder;
+mod handover;
+mod model;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -2,13 +2,22 @@
 //! several workers on one thread, every step of every one of them in an order that proptest draws, the
 //! workers' notifications included; then the same on real threads, whose steps nobody puts in order.
 
+mod interleaved;
+
 use std::pin::Pin;
-use std::sync::atomic::AtomicBool;
-use std::task::{Context, Wake};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::*;
+use super::permits::NOBODY;
+use super::{Entered, Permit, Permits, WaitQueue};
+use crate::config::ServiceLimits;
+use crate::metrics::ServiceMetrics;
+use crate::proxy::limit::Timer;
 
 const QUEUES: usize = 3;
 
