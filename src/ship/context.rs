@@ -28,8 +28,9 @@ pub(super) struct Context {
     pub(super) status: Status,
     /// Where refused documents go.
     pub(super) dead_letters: RefCell<DeadLetters>,
-    /// Batches acknowledged so far: the number of the oldest that is not.
-    pub(super) acknowledged: watch::Sender<u64>,
+    /// Batches whose documents all ended, in the order they were read: the number of the oldest that is not.
+    /// One counts although its cursor could not be written.
+    pub(super) settled: watch::Sender<u64>,
     /// Number of the request that was sent last.
     pub(super) request: Cell<u64>,
     /// Which streams take documents.

@@ -7,7 +7,7 @@
 //! ```
 //! Invariants: a document is settled once; nothing is given up but by the server's own word of that
 //! document, and then it is a dead letter; dead letters are written last, together, and in the order of
-//! batches, so that the file holds none of a batch that is not acknowledged; no wait outlives the order
+//! batches, so that the file holds none of a batch before which another is not settled; no wait outlives the order
 //! to stop.
 //! Not here: the requests (`request`), what an answer means for documents (`settle`), halves (`too_large`).
 
@@ -85,9 +85,9 @@ pub(super) async fn deliver(
 /// Finds out about the server before there is anything to send, so that what is wrong is told at
 /// once. Ends when it answers, when a batch is settled, or with the order to stop.
 pub(super) async fn greet(context: Rc<Context>) {
-    let mut acknowledged = context.acknowledged.subscribe();
+    let mut settled = context.settled.subscribe();
     tokio::select! {
-        _ = acknowledged.wait_for(|count| *count > 0) => (),
+        _ = settled.wait_for(|count| *count > 0) => (),
         () = look(Rc::clone(&context)) => (),
     }
     context.status.done(NOBODY_YET);

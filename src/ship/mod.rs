@@ -176,7 +176,7 @@ fn once(
         gate: Gate::new(options.config.batch.in_flight, Arc::clone(&options.metrics)),
         status: Status::new(Arc::clone(&options.metrics)),
         dead_letters: RefCell::new(DeadLetters::new(&options.folder, options.config.dead_letters)),
-        acknowledged: watch::Sender::new(0),
+        settled: watch::Sender::new(0),
         request: Cell::new(0),
         taken: Taken::default(),
         namespace: options.namespace.clone(),

@@ -92,7 +92,10 @@ impl Shipper<'_> {
             tokio::select! {
                 biased;
                 ended = first(&mut sent) => match ended {
-                    Some(Ok((tally, upto))) => self.acknowledge(tally, &upto),
+                    Some(Ok((tally, upto))) => {
+                        self.acknowledge(tally, &upto);
+                        self.context.settled.send_modify(|count| *count += 1);
+                    }
                     Some(Err(End::Told)) => return End::Told,
                     Some(Err(End::Fault)) | None => return End::Fault,
                 },
@@ -152,7 +155,6 @@ impl Shipper<'_> {
                 "shipping: documents were refused for good"
             );
         }
-        self.context.acknowledged.send_modify(|count| *count += 1);
     }
 
     /// Most records of a lane that may be stored and not acknowledged.

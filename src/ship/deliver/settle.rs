@@ -110,7 +110,7 @@ impl Delivery {
         self.letters.refused(&stream, part.id(item), refusal, part.document(index));
     }
 
-    /// Writes the dead letters of this batch once every older batch is acknowledged, trying until they
+    /// Writes the dead letters of this batch once every older batch is settled, trying until they
     /// are written.
     ///
     /// # Errors
@@ -119,9 +119,9 @@ impl Delivery {
         if self.letters.count == 0 {
             return Ok(());
         }
-        let mut acknowledged = self.context.acknowledged.subscribe();
+        let mut settled = self.context.settled.subscribe();
         // Fails only when the context is gone, and this with it.
-        let _ = acknowledged.wait_for(|count| *count >= self.number).await;
+        let _ = settled.wait_for(|count| *count >= self.number).await;
         loop {
             let written = self.context.dead_letters.borrow_mut().write(&self.letters);
             let file = self.context.dead_letters.borrow().path().display().to_string();
