@@ -12,6 +12,7 @@ use loom::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::super::format;
 
+#[allow(clippy::duplicate_mod, reason = "the same source over the atomics of loom")]
 #[path = "../handover.rs"]
 mod under_loom;
 

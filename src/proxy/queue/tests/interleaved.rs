@@ -14,8 +14,10 @@ use shuttle::sync::atomic; // for the modules below
 use super::limits;
 use crate::proxy::limit::Timer;
 
+#[allow(clippy::duplicate_mod, reason = "the same source over the atomics of loom")]
 #[path = "../permits.rs"]
 mod permits;
+#[allow(clippy::duplicate_mod, reason = "the same source over the atomics of loom")]
 #[path = "../wait_queue.rs"]
 mod wait_queue;
 
