@@ -38,7 +38,10 @@ curl -H 'osd-xsrf: true' -F file=@dashboards/opensearch/lbproxy.ndjson \\
   earlier.
 - A figure has a colour only where it says that something is wrong, and a word with it: red where users
   are hurt now, amber for what will hurt. From where on stands in the table.
-- Dashed lines are the objectives 99.9 % served and 300 ms for the 99th percentile.
+- Dashed lines, with their words, are the objectives 99.9 % served and 300 ms for the 99th percentile.
+- Lines, bars and areas by service, endpoint and the like are those with most over the whole range, not
+  those that are first for a moment. A mean is sorted by the sum that it is made of.
+- Values of a split beside those of a day before are Vega in both products: Lens refuses them.
 
 ";
 

@@ -4,7 +4,9 @@
 //! Saved objects are read as text, so a file that came from elsewhere can be checked as well. Not here:
 //! whether the figures are true (the tests ask real servers).
 
+mod color;
 mod objects;
+mod order;
 mod source;
 #[cfg(test)]
 mod tests;

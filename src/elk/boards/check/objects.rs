@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+use super::super::model::{Board, GRID_WIDTH, Panel};
 use super::super::views::{self, ViewField, view_id};
-use super::super::{Product, kql, model::GRID_WIDTH, version};
-use super::{Finding, Findings};
+use super::super::{Product, kibana, kql, source::BOARDS, version};
+use super::{Finding, Findings, color, order};
 use crate::record::Dataset;
 
 /// Everything that is wrong with the objects in `text`, a line each.
@@ -46,6 +47,11 @@ fn expanded(value: Value) -> Value {
 /// A text of an object, or an empty one.
 fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key].as_str().unwrap_or_default()
+}
+
+/// The panel that objects are made of, where they are of boards of ours.
+fn source(is_it: impl Fn(&Board, &Panel) -> bool) -> Option<&'static Panel> {
+    BOARDS.iter().find_map(|board| board.panels().find(|own| is_it(board, own)))
 }
 
 /// What is known of the file as a whole.
@@ -166,6 +172,15 @@ impl File {
                         && !text(config, "description").is_empty();
                     findings.require(described, "no title or description", "give it both");
                     self.lens(object, attributes, &id, findings);
+                    let is_it = |board: &Board, own: &Panel| {
+                        board.object_id() == text(object, "id") && own.id == id
+                    };
+                    if let Some(own) = source(is_it) {
+                        let params = &attributes["state"]["visualization"]["palette"]["params"];
+                        let scale =
+                            own.metrics.first().map_or(1.0, |first| kibana::lens_scale(own, first));
+                        color::kibana(own, scale, params, findings);
+                    }
                 }
                 "visualization" if config["savedVis"]["type"] == "vega" => {
                     let described = !text(&config["savedVis"], "title").is_empty()
@@ -202,7 +217,17 @@ impl File {
             let view = reference(dashboard, &name);
             findings.require(!view.is_empty(), format!("no reference {name}"), "add it");
             self.walk(&view, layer, findings);
+            order::lens(layer, findings);
             self.units(&view, &layer["columns"], findings);
+        }
+        let drawn = attributes["state"]["visualization"]["layers"].as_array().into_iter().flatten();
+        for own in drawn.filter(|own| own["layerType"] == "referenceLine") {
+            let mut lines = own["yConfig"].as_array().into_iter().flatten();
+            findings.require(
+                lines.all(|line| line["textVisibility"] == true),
+                "a line that does not say what it is",
+                "show its text",
+            );
         }
         let view = layers
             .and_then(|layers| layers.keys().next())
@@ -241,7 +266,12 @@ impl File {
         );
         match text(state, "type") {
             "vega" => {
-                self.vega(&state["params"]["spec"], findings);
+                let spec = &state["params"]["spec"];
+                self.vega(spec, findings);
+                let is_it = |board: &Board, own: &Panel| board.panel_id(own) == text(object, "id");
+                if let Some(own) = source(is_it) {
+                    color::vega(own, spec, findings);
+                }
             }
             "markdown" => (),
             "input_control_vis" => {
@@ -253,6 +283,7 @@ impl File {
             "metric" | "table" | "line" | "histogram" | "area" | "heatmap" => {
                 let view = reference(object, super::super::SEARCH_INDEX);
                 self.walk(&view, object, findings);
+                order::agg_based(&state["aggs"], findings);
                 for agg in state["aggs"].as_array().into_iter().flatten() {
                     let has_label = !text(&agg["params"], "customLabel").is_empty();
                     findings.require(
@@ -275,6 +306,7 @@ impl File {
         for url in urls {
             self.walk(text(url, "index"), url, findings);
             placeholders("", &url["body"], findings);
+            order::nested(&url["body"]["aggs"], false, findings);
         }
         let text = spec.to_string();
         let has_unit = text.contains("\"format\":\"") || text.contains("format(datum.figure");

@@ -4,7 +4,8 @@
 use super::super::model::{
     Board, Control, Form, Metric, Panel, Row, Term, Unit, Value, metric, panel, row, split,
 };
-use super::super::{Product, osd, saved_objects, source::BOARDS};
+use super::super::source::BOARDS;
+use super::super::{Product, osd, saved_objects};
 use super::{boards, objects};
 use crate::record::Dataset;
 
@@ -305,6 +306,48 @@ fn each_fault_of_saved_objects_is_found() {
             Product::Elasticsearch,
             planted(&kibana, "\\\"type\\\":\\\"lens\\\"}", "\\\"type\\\":\\\"maps\\\"}"),
             "the panel type maps is not in every licence",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\\\"continuity\\\":\\\"below\\\"",
+                "\\\"continuity\\\":\\\"above\\\"",
+            ),
+            "is drawn in",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\\\"stops\\\":[{\\\"color\\\":\\\"#D3DAE6",
+                "\\\"stops\\\":[{\\\"color\\\":\\\"#DB4437",
+            ),
+            "Some(NaN) is drawn in",
+        ),
+        (
+            Product::OpenSearch,
+            planted(&osd, "datum.figure < 0.999", "datum.figure < 0.998"),
+            "is drawn in",
+        ),
+        (
+            Product::OpenSearch,
+            planted(&osd, "datum.figure < 0.999", "datum.figure <= 0.999"),
+            "is not understood",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\\\"columnOrder\\\":[\\\"s0\\\",\\\"time\\\"",
+                "\\\"columnOrder\\\":[\\\"time\\\",\\\"s0\\\"",
+            ),
+            "a split within time",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "\\\"textVisibility\\\":true", "\\\"textVisibility\\\":false"),
+            "a line that does not say what it is",
         ),
         (
             Product::Elasticsearch,

@@ -16,16 +16,7 @@ pub(super) fn state(panel: &Panel, title: &str) -> Value {
     };
     let mut aggs: Vec<_> =
         panel.metrics.iter().enumerate().map(|(at, own)| metric(at, own)).collect();
-    if panel.form.has_time() {
-        aggs.push(json!({
-            "id": "time", "enabled": true, "type": "date_histogram", "schema": "segment",
-            "params": {
-                "field": "@timestamp", "interval": "auto", "useNormalizedOpenSearchInterval": true,
-                "drop_partials": false, "min_doc_count": 1, "extended_bounds": {},
-                "customLabel": "Time",
-            },
-        }));
-    }
+    // Around time: those with most of the whole range, not of each bucket.
     let schema = if panel.form == Form::Table { "bucket" } else { "group" };
     aggs.extend(panel.splits.iter().enumerate().map(|(at, split)| {
         json!({
@@ -36,6 +27,16 @@ pub(super) fn state(panel: &Panel, title: &str) -> Value {
             },
         })
     }));
+    if panel.form.has_time() {
+        aggs.push(json!({
+            "id": "time", "enabled": true, "type": "date_histogram", "schema": "segment",
+            "params": {
+                "field": "@timestamp", "interval": "auto", "useNormalizedOpenSearchInterval": true,
+                "drop_partials": false, "min_doc_count": 1, "extended_bounds": {},
+                "customLabel": "Time",
+            },
+        }));
+    }
     if let Form::Heat { field, bounds } = panel.form {
         let ranges: Vec<_> = bounds
             .iter()

@@ -206,15 +206,19 @@ fn chart(panel: &Panel) -> Value {
         layers.push(layer);
     }
     if let Some(objective) = panel.objective {
+        let level = json!({ "values": [{ "level": objective.level, "label": objective.label }] });
+        let y = json!({ "field": "level", "type": "quantitative" });
+        let color = source::OBJECTIVE_COLOR;
         layers.push(json!({
-            "data": { "values": [{ "level": objective.level, "label": objective.label }] },
-            "mark": {
-                "type": "rule", "strokeDash": [6, 4], "color": source::OBJECTIVE_COLOR,
-                "tooltip": true,
-            },
+            "data": level,
+            "mark": { "type": "rule", "strokeDash": [6, 4], "color": color },
+            "encoding": { "y": y },
+        }));
+        layers.push(json!({
+            "data": level,
+            "mark": { "type": "text", "align": "left", "dy": -6, "color": color },
             "encoding": {
-                "y": { "field": "level", "type": "quantitative" },
-                "tooltip": { "field": "label", "type": "nominal" },
+                "x": { "value": 4 }, "y": y, "text": { "field": "label", "type": "nominal" },
             },
         }));
     }
