@@ -113,12 +113,53 @@ pub fn saved_object(product: Product, dataset: Dataset) -> Value {
     let mut attributes = json!({
         "title": id,
         "timeFieldName": "@timestamp",
+        "fields": Value::from(stored_fields(product, dataset)).to_string(),
         "fieldFormatMap": Value::from(formats).to_string(),
     });
     if product == Product::Elasticsearch {
         attributes["name"] = format!("lbproxy {}", dataset.as_str()).into();
+        // A quiet site has no stream yet: nothing to show is no error.
+        attributes["allowNoIndex"] = true.into();
     }
     object(product, "index-pattern", &id, &attributes, &json!([]))
+}
+
+/// A dataset's fields as products store them, which ask a server for them only while there is an index, or
+/// (OpenSearch Dashboards from 3.7) when they are told to.
+fn stored_fields(product: Product, dataset: Dataset) -> Vec<Value> {
+    let flags = |mut field: Value, [searchable, aggregatable, has_doc_values]: [bool; 3]| {
+        field["count"] = 0.into();
+        field["scripted"] = false.into();
+        field["searchable"] = searchable.into();
+        field["aggregatable"] = aggregatable.into();
+        field["readFromDocValues"] = has_doc_values.into();
+        field
+    };
+    let of_document =
+        fields(dataset).into_iter().filter_map(|ViewField { path, index_type, .. }| {
+            let kind = match index_type {
+                "keyword" => "string",
+                "long" | "integer" | "short" | "float" | "double" => "number",
+                "date" | "ip" | "boolean" => index_type,
+                "date_range" if product == Product::Elasticsearch => index_type,
+                "histogram" if product == Product::Elasticsearch => index_type,
+                // There it is kept, not indexed.
+                "histogram" => return None,
+                _ => "unknown",
+            };
+            let field = json!({ "name": path, "type": kind, "esTypes": [index_type] });
+            Some(flags(field, [index_type != "histogram", true, true]))
+        });
+    let of_index = [
+        (json!({ "name": "_id", "type": "string", "esTypes": ["_id"] }), [true, true, false]),
+        (json!({ "name": "_index", "type": "string", "esTypes": ["_index"] }), [true, true, false]),
+        (json!({ "name": "_score", "type": "number" }), [false, false, false]),
+        (json!({ "name": "_source", "type": "_source", "esTypes": ["_source"] }), [false; 3]),
+    ];
+    let of_index = of_index.into_iter().map(|(field, own)| flags(field, own));
+    let mut all: Vec<_> = of_document.chain(of_index).collect();
+    all.sort_by(|one, other| one["name"].as_str().cmp(&other["name"].as_str()));
+    all
 }
 
 /// How the products are told to write a unit.

@@ -8,6 +8,7 @@ mod color;
 mod objects;
 mod order;
 mod source;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,8 @@ use std::fmt;
 
 pub use objects::objects;
 pub use source::boards;
+#[cfg(test)]
+pub(in crate::elk) use stored::opened;
 
 use super::views::ViewField;
 

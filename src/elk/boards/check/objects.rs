@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::model::{Board, GRID_WIDTH, Panel};
 use super::super::views::{self, ViewField, view_id};
 use super::super::{Product, kibana, kql, source::BOARDS, version};
-use super::{Finding, Findings, color, order};
+use super::{Finding, Findings, color, order, stored};
 use crate::record::Dataset;
 
 /// Everything that is wrong with the objects in `text`, a line each.
@@ -87,6 +87,7 @@ impl File {
         self.versions(object, findings);
         self.references(object, findings);
         links(&self.ids, object, findings);
+        stored::attributes(self.product, object, findings);
         let attributes = &object["attributes"];
         findings.require(!text(attributes, "title").is_empty(), "no title", "give it one");
         match text(object, "type") {
@@ -102,13 +103,13 @@ impl File {
                 }
                 self.walk(&view, attributes, findings);
             }
-            "index-pattern" => {
-                findings.require(
-                    self.views.contains_key(text(object, "id")),
-                    "a data view of no dataset",
-                    "see docs/records.md for their names",
-                );
-            }
+            "index-pattern" => match self.views.get(text(object, "id")) {
+                Some(known) => stored::view(self.product, attributes, known, findings),
+                None => {
+                    findings
+                        .add("a data view of no dataset", "see docs/records.md for their names");
+                }
+            },
             kind => findings.add(
                 format!("the type {kind} is not in every licence and product"),
                 "use dashboards, visualizations, searches and data views",

@@ -248,11 +248,7 @@ fn each_fault_of_saved_objects_is_found() {
         ),
         (
             Product::Elasticsearch,
-            planted(
-                &kibana,
-                "lbproxy.rollup.duration_bucket.to_1ms",
-                "lbproxy.rollup.duration_bucket.to_1s1",
-            ),
+            kibana.replace("duration_bucket.to_1ms", "duration_bucket.to_1s1"),
             "`lbproxy.rollup.duration_bucket.to_1s1` is no field",
         ),
         (
@@ -348,6 +344,30 @@ fn each_fault_of_saved_objects_is_found() {
             Product::Elasticsearch,
             planted(&kibana, "\\\"textVisibility\\\":true", "\\\"textVisibility\\\":false"),
             "a line that does not say what it is",
+        ),
+        (
+            Product::OpenSearch,
+            planted(
+                &osd,
+                "\\\"name\\\":\\\"lbproxy.service\\\"",
+                "\\\"name\\\":\\\"lbproxy.shop\\\"",
+            ),
+            "`lbproxy.service` is not known before there is data",
+        ),
+        (
+            Product::OpenSearch,
+            osd.replace("\\\"readFromDocValues\\\":", "\\\"doc_values\\\":"),
+            "its first opening rewrites it",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "\"allowNoIndex\":true", "\"allowNoIndex\":false"),
+            "is not known before there is data",
+        ),
+        (
+            Product::OpenSearch,
+            planted(&osd, "\"uiStateJSON\":", "\"lbproxy\":"),
+            "the attribute lbproxy is not known to its type",
         ),
         (
             Product::Elasticsearch,
