@@ -44,7 +44,7 @@ fn dashboard(boards: &[Board], board: &'static Board) -> Value {
         .iter()
         .map(|control| {
             json!({
-                "type": "options", "id": control.label(), "label": control.label(),
+                "type": "options", "id": control.id(), "label": control.label(),
                 "field": control.field(), "data_view": view, "multiple": true,
             })
         })
@@ -243,16 +243,21 @@ fn bands(bounds: &[u64]) -> impl Iterator<Item = (u64, Option<u64>)> {
     bounds.iter().enumerate().map(|(at, from)| (*from, bounds.get(at + 1).copied()))
 }
 
-/// The vertical axis. Shares near 1 would be a flat line on an axis from 0.
+/// The vertical axis, without a unit that its numbers say. Shares near 1 would be a flat line on an axis from 0.
 fn axis(panel: &Panel) -> Value {
-    let unit = panel.metrics.first().map_or("", |metric| metric.unit.as_str());
+    let is_count = panel.metrics.first().is_some_and(|metric| metric.unit == Unit::Count);
     let is_rate = panel.metrics.iter().any(|metric| metric.is_rate);
-    let title = if is_rate { format!("{unit} per second") } else { unit.to_owned() };
+    let words = [(is_count, "count"), (is_rate, "per second")];
+    let words: Vec<_> = words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect();
     let is_share = panel.metrics.first().is_some_and(|metric| metric.unit == Unit::Share);
-    match panel.form {
-        Form::Lines if is_share => json!({ "title": title, "extent": { "mode": "data_bounds" } }),
-        _ => json!({ "title": title }),
+    let mut axis = json!({});
+    if !words.is_empty() {
+        axis["title"] = words.join(" ").into();
     }
+    if panel.form == Form::Lines && is_share {
+        axis["extent"] = json!({ "mode": "data_bounds" });
+    }
+    axis
 }
 
 /// A metric of a panel. A field's own format serves where there is one field; what is calculated
@@ -399,6 +404,13 @@ fn complete(panel: &Panel, compiled: &mut Value) -> Option<()> {
                 column["timeShift"] = shift;
             }
         }
+    }
+    if matches!(panel.form, Form::Lines | Form::Bars | Form::Areas)
+        && axis(panel)["title"].is_null()
+    {
+        // Else it is that of the first metric.
+        state["visualization"]["axisTitlesVisibilitySettings"] =
+            json!({ "x": true, "yLeft": false, "yRight": true });
     }
     let drawn = state["visualization"].get_mut("layers").and_then(Value::as_array_mut);
     let lines = drawn.into_iter().flatten().filter(|layer| layer["layerType"] == "referenceLine");

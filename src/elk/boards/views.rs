@@ -33,6 +33,8 @@ pub enum FieldUnit {
     Ms,
     /// Seconds.
     Seconds,
+    /// Seconds, as many as people want in days and hours.
+    Age,
     /// Bytes.
     Bytes,
     /// Parts of 1.
@@ -98,7 +100,8 @@ fn unit(field: &FieldSpec, part: &str) -> FieldUnit {
         "bytes" => FieldUnit::Bytes,
         _ if ends(".pct") => FieldUnit::Share,
         _ if ends("_ms") || ends(".ms") || ends(".period") => FieldUnit::Ms,
-        _ if ends("_seconds") || ends(".uptime") => FieldUnit::Seconds,
+        _ if ends(".uptime") => FieldUnit::Age,
+        _ if ends("_seconds") => FieldUnit::Seconds,
         _ => FieldUnit::None,
     }
 }
@@ -108,7 +111,10 @@ pub fn saved_object(product: Product, dataset: Dataset) -> Value {
     let id = view_id(dataset);
     let formats: Map<_, _> = fields(dataset)
         .into_iter()
-        .filter_map(|field| Some((field.path, format(field.unit)?)))
+        .filter_map(|field| {
+            let format = format(product, &field)?;
+            Some((field.path, format))
+        })
         .collect();
     let mut attributes = json!({
         "title": id,
@@ -162,20 +168,45 @@ fn stored_fields(product: Product, dataset: Dataset) -> Vec<Value> {
     all
 }
 
-/// How the products are told to write a unit.
-fn format(unit: FieldUnit) -> Option<Value> {
-    let time = |input: &str, output: &str, precision: u8| {
-        json!({ "id": "duration", "params": {
-            "inputFormat": input, "outputFormat": output, "outputPrecision": precision,
-            "showSuffix": true, "useShortSuffix": true, "includeSpaceWithSuffix": true,
-        } })
-    };
+/// Whether a number that a product has written says its unit: OpenSearch Dashboards would write
+/// `Milliseconds`, and is told not to.
+pub fn says_unit(product: Product, unit: FieldUnit) -> bool {
     match unit {
+        FieldUnit::None => false,
+        FieldUnit::Ns | FieldUnit::Us | FieldUnit::Ms | FieldUnit::Seconds => {
+            product == Product::Elasticsearch
+        }
+        FieldUnit::Age | FieldUnit::Bytes | FieldUnit::Share => true,
+    }
+}
+
+/// How a product is told to write a field.
+fn format(product: Product, field: &ViewField) -> Option<Value> {
+    let time = |input: &str, output: &str, precision: u8| {
+        let mut params = json!({
+            "inputFormat": input, "outputFormat": output, "outputPrecision": precision,
+            "showSuffix": false,
+        });
+        if product == Product::Elasticsearch {
+            params["showSuffix"] = true.into();
+            params["useShortSuffix"] = true.into();
+            params["includeSpaceWithSuffix"] = true.into();
+        }
+        json!({ "id": "duration", "params": params })
+    };
+    // What the proxy itself takes is microseconds.
+    let is_short = field.path.contains("self_us") || field.path.contains("loop_delay");
+    let precision = if is_short { 2 } else { 1 };
+    match field.unit {
         FieldUnit::None => None,
-        FieldUnit::Ns => Some(time("nanoseconds", "asMilliseconds", 2)),
-        FieldUnit::Us => Some(time("microseconds", "asMilliseconds", 2)),
+        FieldUnit::Ns => Some(time("nanoseconds", "asMilliseconds", precision)),
+        FieldUnit::Us => Some(time("microseconds", "asMilliseconds", precision)),
         FieldUnit::Ms => Some(time("milliseconds", "asMilliseconds", 0)),
         FieldUnit::Seconds => Some(time("seconds", "asSeconds", 0)),
+        FieldUnit::Age if product == Product::Elasticsearch => {
+            Some(time("seconds", "humanizePrecise", 1))
+        }
+        FieldUnit::Age => Some(time("seconds", "humanize", 0)),
         FieldUnit::Bytes => Some(json!({ "id": "bytes", "params": {} })),
         FieldUnit::Share => Some(json!({ "id": "percent", "params": { "pattern": "0,0.[0]%" } })),
     }

@@ -11,6 +11,8 @@ mod source;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod units;
+mod ways;
 
 use std::fmt;
 

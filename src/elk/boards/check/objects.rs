@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::model::{Board, GRID_WIDTH, Panel};
 use super::super::views::{self, ViewField, view_id};
 use super::super::{Product, kibana, kql, source::BOARDS, version};
-use super::{Finding, Findings, color, order, stored};
+use super::{Finding, Findings, color, order, stored, units, ways};
 use crate::record::Dataset;
 
 /// Everything that is wrong with the objects in `text`, a line each.
@@ -25,6 +25,7 @@ pub fn objects(product: Product, file: &str, text: &str) -> Vec<Finding> {
     for object in &objects {
         file.object(object, &mut findings);
     }
+    ways::lists(&objects, &mut findings);
     findings.found
 }
 
@@ -61,6 +62,8 @@ struct File {
     ids: HashSet<(String, String)>,
     /// Fields of each data view.
     views: HashMap<String, Vec<ViewField>>,
+    /// How each writes its fields.
+    formats: Value,
 }
 
 impl File {
@@ -78,7 +81,10 @@ impl File {
             );
         }
         let views = Dataset::ALL.into_iter().map(|own| (view_id(own), views::fields(own)));
-        Self { product, ids, views: views.collect() }
+        let formats = objects
+            .iter()
+            .map(|own| (text(own, "id").to_owned(), own["attributes"]["fieldFormatMap"].clone()));
+        Self { product, ids, views: views.collect(), formats: formats.collect() }
     }
 
     fn object(&self, object: &Value, findings: &mut Findings) {
@@ -93,6 +99,9 @@ impl File {
         match text(object, "type") {
             "dashboard" => {
                 grid(&attributes["panelsJSON"], findings);
+                if self.product == Product::OpenSearch {
+                    ways::dashboard(attributes, findings);
+                }
                 self.panels(object, findings);
             }
             "visualization" => self.visualization(object, findings),
@@ -104,7 +113,10 @@ impl File {
                 self.walk(&view, attributes, findings);
             }
             "index-pattern" => match self.views.get(text(object, "id")) {
-                Some(known) => stored::view(self.product, attributes, known, findings),
+                Some(known) => {
+                    stored::view(self.product, attributes, known, findings);
+                    units::formats(self.product, attributes, findings);
+                }
                 None => {
                     findings
                         .add("a data view of no dataset", "see docs/records.md for their names");
@@ -285,6 +297,7 @@ impl File {
                 let view = reference(object, super::super::SEARCH_INDEX);
                 self.walk(&view, object, findings);
                 order::agg_based(&state["aggs"], findings);
+                units::agg_based(state, &self.formats[&view], findings);
                 for agg in state["aggs"].as_array().into_iter().flatten() {
                     let has_label = !text(&agg["params"], "customLabel").is_empty();
                     findings.require(

@@ -370,6 +370,34 @@ fn each_fault_of_saved_objects_is_found() {
             "the attribute lbproxy is not known to its type",
         ),
         (
+            Product::OpenSearch,
+            planted(
+                &osd,
+                "\"timeRestore\":false",
+                "\"timeRestore\":true,\"timeFrom\":\"now-1h\",\"timeTo\":\"now\"",
+            ),
+            "a link to it resets range",
+        ),
+        (
+            Product::OpenSearch,
+            planted(
+                &osd,
+                "\\\"id\\\":\\\"lbproxy-service\\\"",
+                "\\\"id\\\":\\\"overview-service\\\"",
+            ),
+            "is not known again",
+        ),
+        (
+            Product::OpenSearch,
+            planted(&osd, "\\\"showSuffix\\\":false", "\\\"showSuffix\\\":true"),
+            " Milliseconds`",
+        ),
+        (
+            Product::OpenSearch,
+            planted(&osd, "\\\"customLabel\\\":\\\"p99, ms\\\"", "\\\"customLabel\\\":\\\"p99\\\""),
+            "the unit is read 0 times",
+        ),
+        (
             Product::Elasticsearch,
             planted(&kibana, "\"type\":\"search\"", "\"type\":\"canvas-workpad\""),
             "the type canvas-workpad is not in every licence",

@@ -30,7 +30,9 @@ const fn format_of(unit: Unit) -> &'static str {
 }
 
 fn axis_title(panel: &Panel) -> String {
-    let unit = panel.metrics.first().map_or("", |metric| metric.unit.as_str());
+    // Its numbers say a share's.
+    let own = panel.metrics.first().map(|metric| metric.unit).filter(|unit| *unit != Unit::Share);
+    let unit = own.map_or("", Unit::as_str);
     let is_rate = panel.metrics.iter().any(|metric| metric.is_rate);
     if is_rate { format!("{unit} per second") } else { unit.to_owned() }
 }
