@@ -94,6 +94,13 @@ fn boards_are_installed_once_and_go_when_they_are_to_go() {
         assert_eq!(changes(&server, 0), [IMPORT], "{name}");
         assert_eq!(server.saved_objects("default").len(), count + 1, "{name}");
 
+        // As OpenSearch Dashboards writes a view when its fields are asked for anew.
+        if product == OPEN {
+            server.edit_saved_object("default", VIEW, |object| {
+                object["attributes"]["fieldFormatMap"] = "{}".into();
+                object["attributes"]["fields"] = "[]".into();
+            });
+        }
         let before = server.requests().len();
         let again = boards(&server, &[]);
         expect(name, &again, 0, &[&format!("nothing to do: {count} as they should be")]);

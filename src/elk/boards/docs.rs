@@ -28,7 +28,9 @@ curl -H 'osd-xsrf: true' -F file=@dashboards/opensearch/lbproxy.ndjson \\
   histograms: its panels show the percentile of the worst minute and endpoint and say so; the board of
   latency has percentiles over the records on both.
 - Links between boards take the time range along, and on Kibana the filters; on OpenSearch Dashboards
-  those that are pinned, as the lists above the panels do.
+  those that are pinned, as the lists above the panels do, and a list shows on the next board what was chosen.
+- Kibana opens a board at the range that is named below; OpenSearch Dashboards keeps range and refresh as
+  they are, at first its own of 15 minutes.
 - Status class and status are lists to choose from only where every panel is made of single requests: a
   rollup holds many statuses.
 - Heat maps over long ranges come from `lbproxy.rollup.duration_bucket`, bands that every rollup counts
@@ -38,7 +40,11 @@ curl -H 'osd-xsrf: true' -F file=@dashboards/opensearch/lbproxy.ndjson \\
   earlier.
 - A figure has a colour only where it says that something is wrong, and a word with it: red where users
   are hurt now, amber for what will hurt. From where on stands in the table.
-- Dashed lines are the objectives 99.9 % served and 300 ms for the 99th percentile.
+- Dashed lines, with their words, are the objectives 99.9 % served and 300 ms for the 99th percentile.
+- Lines, bars and areas by service, endpoint and the like are those with most over the whole range, not
+  those that are first for a moment. A mean is sorted by the sum that it is made of.
+- Views have their fields stored: a site without documents shows nothing, and no error.
+- Values of a split beside those of a day before are Vega in both products: Lens refuses them.
 
 ";
 
@@ -53,7 +59,7 @@ pub fn markdown(boards: &[Board]) -> String {
     for board in boards {
         let _ = writeln!(
             page,
-            "\n## {}\n\n{} Opens at the last {}.",
+            "\n## {}\n\n{} On Kibana, opens at the last {}.",
             board.title, board.question, board.range
         );
         let controls: Vec<_> = board.controls.iter().map(|control| control.label()).collect();

@@ -44,7 +44,7 @@ fn dashboard(boards: &[Board], board: &'static Board) -> Value {
         .iter()
         .map(|control| {
             json!({
-                "type": "options", "id": control.label(), "label": control.label(),
+                "type": "options", "id": control.id(), "label": control.label(),
                 "field": control.field(), "data_view": view, "multiple": true,
             })
         })
@@ -88,6 +88,12 @@ fn discover(board: &Board) -> Value {
     })
 }
 
+/// Whether Lens has no form for a panel: bands that documents hold, and values of a split beside those of
+/// another day, which it refuses.
+pub(super) fn is_vega(panel: &Panel) -> bool {
+    panel.form == Form::Bands || panel.has_day_before() && !panel.splits.is_empty()
+}
+
 /// A panel without its frame.
 fn chart(board: &Board, panel: &Panel) -> Value {
     let time =
@@ -105,7 +111,7 @@ fn chart(board: &Board, panel: &Panel) -> Value {
         Form::Records(_) => {
             return json!({ "search": { "saved_search_id": board.panel_id(panel) } });
         }
-        Form::Bands => return json!({ "vega": { "spec": osd::vega::spec(panel) } }),
+        _ if is_vega(panel) => return json!({ "vega": { "spec": osd::vega::spec(panel) } }),
         Form::Figure => figure(panel, metrics.first()),
         Form::Table => json!({
             "type": "datatable", "metrics": metrics, "breakdowns": splits.collect::<Vec<_>>(),
@@ -122,7 +128,7 @@ fn chart(board: &Board, panel: &Panel) -> Value {
                 }).collect::<Vec<_>>(),
             },
         }),
-        Form::Lines | Form::Bars | Form::Areas => {
+        Form::Lines | Form::Bars | Form::Areas | Form::Bands => {
             let mut xy = json!({
                 "dimension": time, "metrics": metrics,
                 "legend": { "visible": "show", "position": "bottom" },
@@ -173,7 +179,12 @@ fn figure(panel: &Panel, metric: Option<&Value>) -> Value {
     figure
 }
 
-/// The palette of an alarm: colours only on its wrong side, so that all else is the theme's.
+/// Beside a level, in parts of it. Kibana gives a figure that is just a level the colour that begins there,
+/// and the words say below or above.
+const BESIDE: f64 = 1e-9;
+
+/// The palette of an alarm: colours only on its wrong side, so that all else is the theme's. A figure of
+/// nothing is a NaN to Kibana, which gives it the first colour; so that one stands where no figure is.
 fn palette(panel: &Panel, alarm: &Alarm) -> Value {
     // In the numbers of the field, whose format turns them into what people read.
     let scale = panel.metrics.first().map_or(1.0, |metric| lens_scale(panel, metric));
@@ -182,23 +193,30 @@ fn palette(panel: &Panel, alarm: &Alarm) -> Value {
         .map(|(name, level, _)| (level / scale, super::source::alarm_color(name)))
         .collect();
     levels.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let bounds: Vec<_> = levels.iter().map(|(level, _)| *level).collect();
-    let (first, last) = (bounds.first().copied(), bounds.last().copied());
-    let stop = |(color, stop): (&str, Option<f64>)| json!({ "color": color, "stop": stop });
-    let colors = levels.iter().map(|(_, color)| *color);
-    // Lens wants to know where each colour ends, and beside it where each begins.
-    let (ends, begins, range, continuity): (Vec<_>, Vec<_>, _, _) = match alarm.side {
+    let beside = |level: f64| level.abs().max(1.0) * BESIDE;
+    // Where each colour ends, that of nothing first.
+    let (ends, range, continuity): (Vec<f64>, _, _) = match alarm.side {
         Side::Above => {
-            let ends = bounds.iter().skip(1).copied().chain([f64::from(u32::MAX)]).map(Some);
-            (ends.collect(), bounds.iter().copied().map(Some).collect(), [first, None], "above")
+            let begins: Vec<_> =
+                levels.iter().map(|(level, _)| level + 2.0 * beside(*level)).collect();
+            let first = levels.first().map(|(level, _)| level + beside(*level));
+            (begins.into_iter().chain([f64::from(u32::MAX)]).collect(), [first, None], "above")
         }
         Side::Below => {
-            let begins = [None].into_iter().chain(bounds.iter().copied().map(Some));
-            let begins = begins.take(bounds.len()).collect();
-            (bounds.iter().copied().map(Some).collect(), begins, [None, last], "below")
+            let mut ends: Vec<_> =
+                [-1.0].into_iter().chain(levels.iter().map(|own| own.0)).collect();
+            let last = ends.last_mut().map(|last| {
+                *last -= beside(*last);
+                *last
+            });
+            (ends, [None, last], "below")
         }
     };
-    let stops: Vec<_> = colors.clone().zip(ends).map(stop).collect();
+    // Beside it where each begins.
+    let begins = [range[0]].into_iter().chain(ends.iter().copied().map(Some));
+    let stop = |(color, stop): (&str, Option<f64>)| json!({ "color": color, "stop": stop });
+    let colors = [super::source::color::NOTHING].into_iter().chain(levels.iter().map(|own| own.1));
+    let stops: Vec<_> = colors.clone().zip(ends.iter().copied().map(Some)).map(stop).collect();
     let color_stops: Vec<_> = colors.zip(begins).map(stop).collect();
     json!({
         "name": "custom", "type": "palette",
@@ -213,7 +231,7 @@ fn palette(panel: &Panel, alarm: &Alarm) -> Value {
 
 /// What the numbers of a column are multiplied with to be what people read: what is calculated is in
 /// its unit already.
-fn lens_scale(panel: &Panel, metric: &Metric) -> f64 {
+pub(super) fn lens_scale(panel: &Panel, metric: &Metric) -> f64 {
     match metric.value {
         Worked::Ratio(..) | Worked::Count(_) => 1.0,
         _ => scale(panel, metric),
@@ -225,16 +243,21 @@ fn bands(bounds: &[u64]) -> impl Iterator<Item = (u64, Option<u64>)> {
     bounds.iter().enumerate().map(|(at, from)| (*from, bounds.get(at + 1).copied()))
 }
 
-/// The vertical axis. Shares near 1 would be a flat line on an axis from 0.
+/// The vertical axis, without a unit that its numbers say. Shares near 1 would be a flat line on an axis from 0.
 fn axis(panel: &Panel) -> Value {
-    let unit = panel.metrics.first().map_or("", |metric| metric.unit.as_str());
+    let is_count = panel.metrics.first().is_some_and(|metric| metric.unit == Unit::Count);
     let is_rate = panel.metrics.iter().any(|metric| metric.is_rate);
-    let title = if is_rate { format!("{unit} per second") } else { unit.to_owned() };
+    let words = [(is_count, "count"), (is_rate, "per second")];
+    let words: Vec<_> = words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect();
     let is_share = panel.metrics.first().is_some_and(|metric| metric.unit == Unit::Share);
-    match panel.form {
-        Form::Lines if is_share => json!({ "title": title, "extent": { "mode": "data_bounds" } }),
-        _ => json!({ "title": title }),
+    let mut axis = json!({});
+    if !words.is_empty() {
+        axis["title"] = words.join(" ").into();
     }
+    if panel.form == Form::Lines && is_share {
+        axis["extent"] = json!({ "mode": "data_bounds" });
+    }
+    axis
 }
 
 /// A metric of a panel. A field's own format serves where there is one field; what is calculated
@@ -350,7 +373,7 @@ fn complete(panel: &Panel, compiled: &mut Value) -> Option<()> {
         compiled["panelRefName"] = format!("panel_{}", panel.id).into();
         return Some(());
     }
-    if panel.form == Form::Bands {
+    if is_vega(panel) {
         // What the specification asks for is all that is asked.
         return Some(());
     }
@@ -372,12 +395,63 @@ fn complete(panel: &Panel, compiled: &mut Value) -> Option<()> {
                 column["timeShift"] = DAY.into();
             }
         }
+        splits_first(panel, layer)?;
         // kb-dashboard puts the shift of a formula's parts where Kibana does not look.
         for column in layer["columns"].as_object_mut()?.values_mut() {
             if let Some(shift) =
                 column["params"].as_object_mut().and_then(|own| own.remove("shift"))
             {
                 column["timeShift"] = shift;
+            }
+        }
+    }
+    if matches!(panel.form, Form::Lines | Form::Bars | Form::Areas)
+        && axis(panel)["title"].is_null()
+    {
+        // Else it is that of the first metric.
+        state["visualization"]["axisTitlesVisibilitySettings"] =
+            json!({ "x": true, "yLeft": false, "yRight": true });
+    }
+    let drawn = state["visualization"].get_mut("layers").and_then(Value::as_array_mut);
+    let lines = drawn.into_iter().flatten().filter(|layer| layer["layerType"] == "referenceLine");
+    for layer in lines {
+        let lines = layer.get_mut("yConfig").and_then(Value::as_array_mut);
+        for line in lines.into_iter().flatten() {
+            // Else a dashed line does not say what it is.
+            line["textVisibility"] = true.into();
+        }
+    }
+    Some(())
+}
+
+/// Puts splits around time, so that they are those with most of the whole range and not of each bucket,
+/// and lets each be sorted: Lens cannot sort by what it calculates, so by the first of what that is made of.
+fn splits_first(panel: &Panel, layer: &mut Value) -> Option<()> {
+    let columns = layer["columns"].clone();
+    layer["columnOrder"].as_array_mut()?.sort_by_key(|id| {
+        let column = &columns[id.as_str().unwrap_or_default()];
+        (column["isBucketed"] != true, column["operationType"] == "date_histogram")
+    });
+    for column in layer["columns"].as_object_mut()?.values_mut() {
+        if column["params"]["orderBy"]["type"] != "alphabetical" {
+            continue;
+        }
+        let params = &mut column["params"];
+        let Worked::Ratio([first, ..], _) = panel.metrics.first()?.value else { return None };
+        params["orderBy"] = json!({ "type": "custom" });
+        params["orderAgg"] = json!({
+            "label": "Most", "dataType": "number", "isBucketed": false, "scale": "ratio",
+            "operationType": "count", "sourceField": "___records___",
+            "params": { "emptyAsNull": true },
+        });
+        match first {
+            Term::Sum(field) => {
+                params["orderAgg"]["operationType"] = "sum".into();
+                params["orderAgg"]["sourceField"] = (*field).into();
+            }
+            Term::Count("") => (),
+            Term::Count(filter) => {
+                params["orderAgg"]["filter"] = json!({ "language": "kuery", "query": filter });
             }
         }
     }
@@ -407,12 +481,22 @@ mod tests {
             .amber_above(240.0, "near");
         let params = &palette(&above, &above.alarm.unwrap())["params"];
         let (amber, red) = (super::super::source::alarm_color("amber"), "#DB4437");
+        let nothing = super::super::source::color::NOTHING;
+        let rounded = |stops: &Value| -> Vec<(String, f64)> {
+            let stops = stops.as_array().unwrap().iter();
+            let stop = |own: &Value| (own["stop"].as_f64().unwrap_or(f64::NAN) * 1e6).round() / 1e6;
+            stops.map(|own| (own["color"].as_str().unwrap().to_owned(), stop(own))).collect()
+        };
+        let stop = |color: &str, stop: f64| (color.to_owned(), stop);
         assert_eq!(
-            params["colorStops"],
-            json!([{ "color": amber, "stop": 240_000.0 }, { "color": red, "stop": 300_000.0 }])
+            rounded(&params["stops"]),
+            [
+                stop(nothing, 240_000.000_48),
+                stop(amber, 300_000.000_6),
+                stop(red, f64::from(u32::MAX))
+            ]
         );
-        assert_eq!(params["stops"][0], json!({ "color": amber, "stop": 300_000.0 }));
-        assert_eq!((&params["rangeMin"], &params["rangeMax"]), (&json!(240_000.0), &Value::Null));
+        assert_eq!(params["colorStops"][1]["stop"], params["stops"][0]["stop"]);
         assert_eq!(params["continuity"], "above", "nothing below amber has a colour");
 
         let below =
@@ -421,14 +505,11 @@ mod tests {
                 .amber_below(0.999, "near");
         let params = &palette(&below, &below.alarm.unwrap())["params"];
         assert_eq!(
-            params["stops"],
-            json!([{ "color": red, "stop": 0.99 }, { "color": amber, "stop": 0.999 }])
+            rounded(&params["stops"]),
+            [stop(nothing, -1.0), stop(red, 0.99), stop(amber, 0.999)]
         );
-        assert_eq!(
-            params["colorStops"],
-            json!([{ "color": red, "stop": null }, { "color": amber, "stop": 0.99 }])
-        );
-        assert_eq!((&params["rangeMin"], &params["rangeMax"]), (&Value::Null, &json!(0.999)));
+        assert_eq!(params["rangeMax"], params["stops"][2]["stop"]);
+        assert!(params["rangeMax"].as_f64().unwrap() < 0.999, "0.999 itself has no colour");
     }
 
     #[test]

@@ -85,6 +85,19 @@ impl Control {
         }
     }
 
+    /// Its id, the same on all boards: by it OpenSearch Dashboards knows again what was chosen.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Instance => "lbproxy-instance",
+            Self::Service => "lbproxy-service",
+            Self::Route => "lbproxy-route",
+            Self::Endpoint => "lbproxy-endpoint",
+            Self::Listener => "lbproxy-listener",
+            Self::StatusClass => "lbproxy-status-class",
+            Self::Status => "lbproxy-status",
+        }
+    }
+
     /// What people read.
     pub const fn label(self) -> &'static str {
         match self {

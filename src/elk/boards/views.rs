@@ -33,6 +33,8 @@ pub enum FieldUnit {
     Ms,
     /// Seconds.
     Seconds,
+    /// Seconds, as many as people want in days and hours.
+    Age,
     /// Bytes.
     Bytes,
     /// Parts of 1.
@@ -98,7 +100,8 @@ fn unit(field: &FieldSpec, part: &str) -> FieldUnit {
         "bytes" => FieldUnit::Bytes,
         _ if ends(".pct") => FieldUnit::Share,
         _ if ends("_ms") || ends(".ms") || ends(".period") => FieldUnit::Ms,
-        _ if ends("_seconds") || ends(".uptime") => FieldUnit::Seconds,
+        _ if ends(".uptime") => FieldUnit::Age,
+        _ if ends("_seconds") => FieldUnit::Seconds,
         _ => FieldUnit::None,
     }
 }
@@ -108,33 +111,102 @@ pub fn saved_object(product: Product, dataset: Dataset) -> Value {
     let id = view_id(dataset);
     let formats: Map<_, _> = fields(dataset)
         .into_iter()
-        .filter_map(|field| Some((field.path, format(field.unit)?)))
+        .filter_map(|field| {
+            let format = format(product, &field)?;
+            Some((field.path, format))
+        })
         .collect();
     let mut attributes = json!({
         "title": id,
         "timeFieldName": "@timestamp",
+        "fields": Value::from(stored_fields(product, dataset)).to_string(),
         "fieldFormatMap": Value::from(formats).to_string(),
     });
     if product == Product::Elasticsearch {
         attributes["name"] = format!("lbproxy {}", dataset.as_str()).into();
+        // A quiet site has no stream yet: nothing to show is no error.
+        attributes["allowNoIndex"] = true.into();
     }
     object(product, "index-pattern", &id, &attributes, &json!([]))
 }
 
-/// How the products are told to write a unit.
-fn format(unit: FieldUnit) -> Option<Value> {
-    let time = |input: &str, output: &str, precision: u8| {
-        json!({ "id": "duration", "params": {
-            "inputFormat": input, "outputFormat": output, "outputPrecision": precision,
-            "showSuffix": true, "useShortSuffix": true, "includeSpaceWithSuffix": true,
-        } })
+/// A dataset's fields as products store them, which ask a server for them only while there is an index, or
+/// (OpenSearch Dashboards from 3.7) when they are told to.
+fn stored_fields(product: Product, dataset: Dataset) -> Vec<Value> {
+    let flags = |mut field: Value, [searchable, aggregatable, has_doc_values]: [bool; 3]| {
+        field["count"] = 0.into();
+        field["scripted"] = false.into();
+        field["searchable"] = searchable.into();
+        field["aggregatable"] = aggregatable.into();
+        field["readFromDocValues"] = has_doc_values.into();
+        field
     };
+    let of_document =
+        fields(dataset).into_iter().filter_map(|ViewField { path, index_type, .. }| {
+            let kind = match index_type {
+                "keyword" => "string",
+                "long" | "integer" | "short" | "float" | "double" => "number",
+                "date" | "ip" | "boolean" => index_type,
+                "date_range" if product == Product::Elasticsearch => index_type,
+                "histogram" if product == Product::Elasticsearch => index_type,
+                // There it is kept, not indexed.
+                "histogram" => return None,
+                _ => "unknown",
+            };
+            let field = json!({ "name": path, "type": kind, "esTypes": [index_type] });
+            Some(flags(field, [index_type != "histogram", true, true]))
+        });
+    let of_index = [
+        (json!({ "name": "_id", "type": "string", "esTypes": ["_id"] }), [true, true, false]),
+        (json!({ "name": "_index", "type": "string", "esTypes": ["_index"] }), [true, true, false]),
+        (json!({ "name": "_score", "type": "number" }), [false, false, false]),
+        (json!({ "name": "_source", "type": "_source", "esTypes": ["_source"] }), [false; 3]),
+    ];
+    let of_index = of_index.into_iter().map(|(field, own)| flags(field, own));
+    let mut all: Vec<_> = of_document.chain(of_index).collect();
+    all.sort_by(|one, other| one["name"].as_str().cmp(&other["name"].as_str()));
+    all
+}
+
+/// Whether a number that a product has written says its unit: OpenSearch Dashboards would write
+/// `Milliseconds`, and is told not to.
+pub fn says_unit(product: Product, unit: FieldUnit) -> bool {
     match unit {
+        FieldUnit::None => false,
+        FieldUnit::Ns | FieldUnit::Us | FieldUnit::Ms | FieldUnit::Seconds => {
+            product == Product::Elasticsearch
+        }
+        FieldUnit::Age | FieldUnit::Bytes | FieldUnit::Share => true,
+    }
+}
+
+/// How a product is told to write a field.
+fn format(product: Product, field: &ViewField) -> Option<Value> {
+    let time = |input: &str, output: &str, precision: u8| {
+        let mut params = json!({
+            "inputFormat": input, "outputFormat": output, "outputPrecision": precision,
+            "showSuffix": false,
+        });
+        if product == Product::Elasticsearch {
+            params["showSuffix"] = true.into();
+            params["useShortSuffix"] = true.into();
+            params["includeSpaceWithSuffix"] = true.into();
+        }
+        json!({ "id": "duration", "params": params })
+    };
+    // What the proxy itself takes is microseconds.
+    let is_short = field.path.contains("self_us") || field.path.contains("loop_delay");
+    let precision = if is_short { 2 } else { 1 };
+    match field.unit {
         FieldUnit::None => None,
-        FieldUnit::Ns => Some(time("nanoseconds", "asMilliseconds", 2)),
-        FieldUnit::Us => Some(time("microseconds", "asMilliseconds", 2)),
+        FieldUnit::Ns => Some(time("nanoseconds", "asMilliseconds", precision)),
+        FieldUnit::Us => Some(time("microseconds", "asMilliseconds", precision)),
         FieldUnit::Ms => Some(time("milliseconds", "asMilliseconds", 0)),
         FieldUnit::Seconds => Some(time("seconds", "asSeconds", 0)),
+        FieldUnit::Age if product == Product::Elasticsearch => {
+            Some(time("seconds", "humanizePrecise", 1))
+        }
+        FieldUnit::Age => Some(time("seconds", "humanize", 0)),
         FieldUnit::Bytes => Some(json!({ "id": "bytes", "params": {} })),
         FieldUnit::Share => Some(json!({ "id": "percent", "params": { "pattern": "0,0.[0]%" } })),
     }

@@ -5,7 +5,8 @@
 //! compared. The mark therefore holds a checksum of what was imported, and the revision of the boards it
 //! came with, which tells a newer lbproxy's objects from an older one's. Its place is one that imports
 //! and editors keep: the end of the description, and for views, which have none, the format of a
-//! field that cannot exist. Pure.
+//! field that cannot exist in Kibana, and an attribute of our own in OpenSearch Dashboards, which writes
+//! formats of fields only. Pure.
 
 use serde_json::{Value, json};
 
@@ -21,8 +22,10 @@ const ID_START: &str = "lbproxy-";
 pub(super) const VIEW: &str = "index-pattern";
 /// Types, in the order in which they are told.
 const KINDS: [&str; 4] = [VIEW, "search", "visualization", "dashboard"];
+/// Attribute of a view in OpenSearch Dashboards that holds its mark. Other types refuse what they do not know.
+const VIEW_MARK: &str = "lbproxy";
 /// Attributes that hold the marks, and the title: all of an object that is asked for.
-pub(super) const ASKED: [&str; 3] = ["title", "description", "fieldFormatMap"];
+pub(super) const ASKED: [&str; 4] = ["title", "description", "fieldFormatMap", VIEW_MARK];
 
 /// A saved object as it is imported.
 #[derive(Debug, Clone)]
@@ -34,8 +37,8 @@ pub(crate) struct Object {
     pub(crate) body: Value,
     /// Checksum of it without its mark.
     checksum: String,
-    /// What is asked for, without the mark.
-    unmarked: [Value; 3],
+    /// What it is known by where it has no mark.
+    named: [Value; 2],
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,14 +51,17 @@ struct Mark {
 
 impl Object {
     /// An object from its line.
-    fn new(line: &str) -> Option<Self> {
+    fn new(product: Product, line: &str) -> Option<Self> {
         let mut body: Value = serde_json::from_str(line).ok()?;
         let text = |key: &str| body[key].as_str().map(str::to_owned);
         let (kind, id) = (text("type")?, text("id")?);
         let checksum = format!("{:08x}", crc32c::crc32c(line.as_bytes()));
         let attributes = &mut body["attributes"];
-        let unmarked = ASKED.map(|key| attributes[key].clone());
-        if kind == VIEW {
+        let named = named(&kind, attributes);
+        let mark = format!("{MARK}{checksum}{REVISION}{}]", boards::revision());
+        if kind == VIEW && product == Product::OpenSearch {
+            attributes[VIEW_MARK] = format!("A view of lbproxy's.{mark}").into();
+        } else if kind == VIEW {
             let mut formats = formats(attributes);
             let params = json!({
                 "managed_by": MANAGED_BY, "checksum": checksum, "revision": boards::revision(),
@@ -64,10 +70,9 @@ impl Object {
             attributes["fieldFormatMap"] = formats.to_string().into();
         } else {
             let description = attributes["description"].as_str().unwrap_or_default();
-            attributes["description"] =
-                format!("{description}{MARK}{checksum}{REVISION}{}]", boards::revision()).into();
+            attributes["description"] = format!("{description}{mark}").into();
         }
-        Some(Self { kind, id, body, checksum, unmarked })
+        Some(Self { kind, id, body, checksum, named })
     }
 
     /// One that an older lbproxy has put and this one has no more, from a server's list: `None` for
@@ -84,7 +89,7 @@ impl Object {
             id,
             body: Value::Null,
             checksum: mark.checksum,
-            unmarked: [const { Value::Null }; 3],
+            named: [Value::Null, Value::Null],
         })
     }
 
@@ -112,8 +117,8 @@ impl Object {
         }
         let attributes = &found["attributes"];
         let mark = mark(&self.kind, attributes);
-        // Imported by hand from the same file: without a mark, otherwise ours.
-        let is_by_hand = || ASKED.map(|key| attributes[key].clone()) == self.unmarked;
+        // Imported by hand from the same file, or a view that OpenSearch Dashboards has rewritten.
+        let is_by_hand = || named(&self.kind, attributes) == self.named;
         if mark.is_none() && !is_by_hand() {
             return Action::Foreign;
         }
@@ -134,7 +139,8 @@ impl Object {
 
 /// All of a product, views first.
 pub(super) fn all(product: Product) -> Vec<Object> {
-    let mut all: Vec<_> = boards::saved_objects(product).lines().filter_map(Object::new).collect();
+    let lines = boards::saved_objects(product).lines();
+    let mut all: Vec<_> = lines.filter_map(|line| Object::new(product, line)).collect();
     all.sort_by_key(Object::rank);
     all
 }
@@ -151,9 +157,16 @@ pub(super) fn type_title(kind: &str, product: Product) -> &'static str {
     }
 }
 
+/// What an object is known by without a mark. Views are rewritten, all but the title.
+fn named(kind: &str, attributes: &Value) -> [Value; 2] {
+    let description = if kind == VIEW { &Value::Null } else { &attributes["description"] };
+    [attributes["title"].clone(), description.clone()]
+}
+
 /// What a mark says, if there is a mark.
 fn mark(kind: &str, attributes: &Value) -> Option<Mark> {
-    if kind == VIEW {
+    let place = if kind == VIEW { VIEW_MARK } else { "description" };
+    if kind == VIEW && attributes[place].is_null() {
         let params = &formats(attributes)[MANAGED_BY]["params"];
         let is_ours = params["managed_by"] == MANAGED_BY;
         return is_ours.then(|| Mark {
@@ -161,7 +174,7 @@ fn mark(kind: &str, attributes: &Value) -> Option<Mark> {
             revision: params["revision"].as_u64().unwrap_or(0),
         });
     }
-    let (_, rest) = attributes["description"].as_str()?.rsplit_once(MARK)?;
+    let (_, rest) = attributes[place].as_str()?.rsplit_once(MARK)?;
     let (mark, _) = rest.split_once(']')?;
     let (checksum, revision) = mark.split_once(REVISION).unwrap_or((mark, "0"));
     Some(Mark { checksum: checksum.to_owned(), revision: revision.parse().unwrap_or(0) })
@@ -201,10 +214,8 @@ mod tests {
         let described = |description: &str| json!({"attributes": {"description": description}});
         let formatted = |formats: &str| json!({"attributes": {"fieldFormatMap": formats}});
         let by_hand = |object: &Object| {
-            let [title, description, formats] = object.unmarked.clone();
-            json!({"attributes": {
-                "title": title, "description": description, "fieldFormatMap": formats,
-            }})
+            let [title, description] = object.named.clone();
+            json!({"attributes": {"title": title, "description": description}})
         };
         let update = |from: Option<&str>, object: &Object| {
             let (from, to) = (from.map(str::to_owned), Some(object.checksum.clone()));
@@ -256,6 +267,43 @@ mod tests {
             ("another's view", view, formatted("no JSON"), Mode::Setup, Action::Foreign),
         ] {
             assert_eq!(object.action(&found, mode), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_view_is_known_again_after_its_product_has_rewritten_it() {
+        let all = all(Product::OpenSearch);
+        let mut views = all.iter().filter(|object| object.kind == VIEW).peekable();
+        assert!(views.peek().is_some());
+        for view in views {
+            let ours = &view.body["attributes"];
+            let fields: Vec<Value> =
+                serde_json::from_str(ours["fields"].as_str().unwrap()).unwrap();
+            let opened = boards::check::opened(ours, false, &fields);
+            assert_eq!(&opened, ours, "{}: an opening changes it", view.id);
+            // As an lbproxy without fields has put it: its mark goes with the first opening.
+            let mut older = ours.clone();
+            let mut formats = formats(&older);
+            formats[MANAGED_BY] = json!({"id": "string", "params": {"managed_by": MANAGED_BY}});
+            older["fieldFormatMap"] = formats.to_string().into();
+            for key in ["fields", VIEW_MARK] {
+                older.as_object_mut().unwrap().remove(key);
+            }
+            let rewritten = boards::check::opened(&older, false, &fields);
+            assert_eq!(mark(VIEW, &older).map(|mark| mark.revision), Some(0));
+            assert_eq!(mark(VIEW, &rewritten), None);
+            let refreshed = boards::check::opened(ours, true, &fields[..3]);
+            for (name, attributes, want) in [
+                ("opened", opened, "unchanged"),
+                ("its fields asked for anew", refreshed, "unchanged"),
+                ("an older one", older, "update"),
+                ("an older one, opened", rewritten, "update"),
+            ] {
+                let found = json!({ "attributes": attributes });
+                let action = view.action(&found, Mode::Setup);
+                assert_eq!(action.as_str(), want, "{} {name}: {action:?}", view.id);
+                assert_eq!(view.action(&found, Mode::Remove), Action::Remove, "{} {name}", view.id);
+            }
         }
     }
 

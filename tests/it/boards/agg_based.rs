@@ -93,6 +93,8 @@ impl Reader<'_> {
                 };
                 let shown = self.asked.objects.shown(self.view, field);
                 let label = agg["params"]["customLabel"].as_str().unwrap();
+                // What stands behind it is the unit.
+                let label = label.trim_end_matches(", ms").trim_end_matches(", s");
                 figures.add(time, &split.join(" · "), label, figure.map(|figure| figure * shown));
             }
             return;

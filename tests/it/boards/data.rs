@@ -109,6 +109,22 @@ impl Loaded {
         Self::of(Maker::new(server, "cost", false), all, DAY_MS / 60_000, range_ms, "30m")
     }
 
+    /// Stores fourteen minutes of a crowd that fails: of every service, which has one endpoint of its name,
+    /// more than of the one before, but each has a minute that is its own.
+    pub(super) fn crowd_into(server: &RealServer) -> Self {
+        let minutes = CROWD.len() as u64;
+        let of_minute = |minute: u64| {
+            let of = move |(place, name): (u64, &'static str)| {
+                let count = if place == minute { 40 } else { place + 1 };
+                (0..count).map(move |number| Exchange::of_crowd(minute, number, name))
+            };
+            (0..).zip(CROWD).flat_map(of)
+        };
+        let range_ms = (START_MS - 60_000, START_MS + minutes * 60_000);
+        let all = (0..minutes).flat_map(of_minute);
+        Self::of(Maker::new(server, "crowd", true), all, 1, range_ms, "1m")
+    }
+
     /// Makes and stores what a maker makes of exchanges.
     fn of(
         mut maker: Maker<'_>,
@@ -380,6 +396,9 @@ impl<'s> Maker<'s> {
     }
 }
 
+/// Services and endpoints of [`Loaded::crowd_into`], the largest last.
+pub(super) const CROWD: [&str; 14] =
+    ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n"];
 const ENDPOINTS: [(&str, &str); 3] =
     [("shop", "10.0.0.1:8080"), ("shop", "10.0.0.2:8080"), ("search", "10.0.0.3:9090")];
 
@@ -457,6 +476,15 @@ impl Exchange {
         let (service, route, endpoint) =
             (SERVICES[at(1, 2)], ROUTES[at(2, 3)], ENDPOINTS[at(6, 3)]);
         Self { time_ms, service, route, endpoint, ..Self::of(number) }
+    }
+
+    /// One of a crowd: all take as long and fail.
+    fn of_crowd(minute: u64, number: u64, name: &'static str) -> Self {
+        let time_ms = START_MS + minute * 60_000 + number;
+        let (service, endpoint, duration_us, is_reused) = (name, name, 1_000, false);
+        let (status, reason, phase) = (Some(503), Reason::Complete, Phase::Done);
+        let rest = Self::of(number);
+        Self { time_ms, service, endpoint, duration_us, is_reused, status, reason, phase, ..rest }
     }
 
     /// By the words of the documentation, not by the code that decides it.

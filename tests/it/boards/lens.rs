@@ -149,9 +149,11 @@ impl<'a> Layer<'a> {
         let by = params["orderBy"]["columnId"].as_str();
         let path = match by.map(|by| &self.columns[by]) {
             None => {
-                // Kibana cannot sort by what it calculates itself.
-                assert_eq!(params["orderBy"]["type"], "alphabetical");
-                "_key".to_owned()
+                // Kibana cannot sort by what it calculates itself: by a column that is not shown.
+                assert_eq!(params["orderBy"]["type"], "custom");
+                assert!(params["orderAgg"]["filter"].is_null());
+                aggregations["sorted"] = metric(&params["orderAgg"]).unwrap();
+                "sorted".to_owned()
             }
             Some(sorted) => {
                 assert!(sorted["filter"].is_null() && sorted["operationType"] != "formula");

@@ -10,6 +10,7 @@ mod cost;
 mod data;
 mod figures;
 mod lens;
+mod splits;
 mod truth;
 mod vega;
 

@@ -4,15 +4,22 @@
 //! Saved objects are read as text, so a file that came from elsewhere can be checked as well. Not here:
 //! whether the figures are true (the tests ask real servers).
 
+mod color;
 mod objects;
+mod order;
 mod source;
+mod stored;
 #[cfg(test)]
 mod tests;
+mod units;
+mod ways;
 
 use std::fmt;
 
 pub use objects::objects;
 pub use source::boards;
+#[cfg(test)]
+pub(in crate::elk) use stored::opened;
 
 use super::views::ViewField;
 

@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+use super::super::model::{Board, GRID_WIDTH, Panel};
 use super::super::views::{self, ViewField, view_id};
-use super::super::{Product, kql, model::GRID_WIDTH, version};
-use super::{Finding, Findings};
+use super::super::{Product, kibana, kql, source::BOARDS, version};
+use super::{Finding, Findings, color, order, stored, units, ways};
 use crate::record::Dataset;
 
 /// Everything that is wrong with the objects in `text`, a line each.
@@ -24,6 +25,7 @@ pub fn objects(product: Product, file: &str, text: &str) -> Vec<Finding> {
     for object in &objects {
         file.object(object, &mut findings);
     }
+    ways::lists(&objects, &mut findings);
     findings.found
 }
 
@@ -48,6 +50,11 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key].as_str().unwrap_or_default()
 }
 
+/// The panel that objects are made of, where they are of boards of ours.
+fn source(is_it: impl Fn(&Board, &Panel) -> bool) -> Option<&'static Panel> {
+    BOARDS.iter().find_map(|board| board.panels().find(|own| is_it(board, own)))
+}
+
 /// What is known of the file as a whole.
 struct File {
     product: Product,
@@ -55,6 +62,8 @@ struct File {
     ids: HashSet<(String, String)>,
     /// Fields of each data view.
     views: HashMap<String, Vec<ViewField>>,
+    /// How each writes its fields.
+    formats: Value,
 }
 
 impl File {
@@ -72,7 +81,10 @@ impl File {
             );
         }
         let views = Dataset::ALL.into_iter().map(|own| (view_id(own), views::fields(own)));
-        Self { product, ids, views: views.collect() }
+        let formats = objects
+            .iter()
+            .map(|own| (text(own, "id").to_owned(), own["attributes"]["fieldFormatMap"].clone()));
+        Self { product, ids, views: views.collect(), formats: formats.collect() }
     }
 
     fn object(&self, object: &Value, findings: &mut Findings) {
@@ -81,11 +93,15 @@ impl File {
         self.versions(object, findings);
         self.references(object, findings);
         links(&self.ids, object, findings);
+        stored::attributes(self.product, object, findings);
         let attributes = &object["attributes"];
         findings.require(!text(attributes, "title").is_empty(), "no title", "give it one");
         match text(object, "type") {
             "dashboard" => {
                 grid(&attributes["panelsJSON"], findings);
+                if self.product == Product::OpenSearch {
+                    ways::dashboard(attributes, findings);
+                }
                 self.panels(object, findings);
             }
             "visualization" => self.visualization(object, findings),
@@ -96,13 +112,16 @@ impl File {
                 }
                 self.walk(&view, attributes, findings);
             }
-            "index-pattern" => {
-                findings.require(
-                    self.views.contains_key(text(object, "id")),
-                    "a data view of no dataset",
-                    "see docs/records.md for their names",
-                );
-            }
+            "index-pattern" => match self.views.get(text(object, "id")) {
+                Some(known) => {
+                    stored::view(self.product, attributes, known, findings);
+                    units::formats(self.product, attributes, findings);
+                }
+                None => {
+                    findings
+                        .add("a data view of no dataset", "see docs/records.md for their names");
+                }
+            },
             kind => findings.add(
                 format!("the type {kind} is not in every licence and product"),
                 "use dashboards, visualizations, searches and data views",
@@ -166,6 +185,15 @@ impl File {
                         && !text(config, "description").is_empty();
                     findings.require(described, "no title or description", "give it both");
                     self.lens(object, attributes, &id, findings);
+                    let is_it = |board: &Board, own: &Panel| {
+                        board.object_id() == text(object, "id") && own.id == id
+                    };
+                    if let Some(own) = source(is_it) {
+                        let params = &attributes["state"]["visualization"]["palette"]["params"];
+                        let scale =
+                            own.metrics.first().map_or(1.0, |first| kibana::lens_scale(own, first));
+                        color::kibana(own, scale, params, findings);
+                    }
                 }
                 "visualization" if config["savedVis"]["type"] == "vega" => {
                     let described = !text(&config["savedVis"], "title").is_empty()
@@ -202,7 +230,17 @@ impl File {
             let view = reference(dashboard, &name);
             findings.require(!view.is_empty(), format!("no reference {name}"), "add it");
             self.walk(&view, layer, findings);
+            order::lens(layer, findings);
             self.units(&view, &layer["columns"], findings);
+        }
+        let drawn = attributes["state"]["visualization"]["layers"].as_array().into_iter().flatten();
+        for own in drawn.filter(|own| own["layerType"] == "referenceLine") {
+            let mut lines = own["yConfig"].as_array().into_iter().flatten();
+            findings.require(
+                lines.all(|line| line["textVisibility"] == true),
+                "a line that does not say what it is",
+                "show its text",
+            );
         }
         let view = layers
             .and_then(|layers| layers.keys().next())
@@ -241,7 +279,12 @@ impl File {
         );
         match text(state, "type") {
             "vega" => {
-                self.vega(&state["params"]["spec"], findings);
+                let spec = &state["params"]["spec"];
+                self.vega(spec, findings);
+                let is_it = |board: &Board, own: &Panel| board.panel_id(own) == text(object, "id");
+                if let Some(own) = source(is_it) {
+                    color::vega(own, spec, findings);
+                }
             }
             "markdown" => (),
             "input_control_vis" => {
@@ -253,6 +296,8 @@ impl File {
             "metric" | "table" | "line" | "histogram" | "area" | "heatmap" => {
                 let view = reference(object, super::super::SEARCH_INDEX);
                 self.walk(&view, object, findings);
+                order::agg_based(&state["aggs"], findings);
+                units::agg_based(state, &self.formats[&view], findings);
                 for agg in state["aggs"].as_array().into_iter().flatten() {
                     let has_label = !text(&agg["params"], "customLabel").is_empty();
                     findings.require(
@@ -275,6 +320,7 @@ impl File {
         for url in urls {
             self.walk(text(url, "index"), url, findings);
             placeholders("", &url["body"], findings);
+            order::nested(&url["body"]["aggs"], false, findings);
         }
         let text = spec.to_string();
         let has_unit = text.contains("\"format\":\"") || text.contains("format(datum.figure");

@@ -284,7 +284,7 @@ fn unit_fits(panel: &Panel, metric: &Metric) -> bool {
     let want = match unit {
         None | Some(FieldUnit::None) => Unit::Count,
         Some(FieldUnit::Ns | FieldUnit::Us | FieldUnit::Ms) => Unit::Ms,
-        Some(FieldUnit::Seconds) => Unit::Seconds,
+        Some(FieldUnit::Seconds | FieldUnit::Age) => Unit::Seconds,
         Some(FieldUnit::Bytes) => Unit::Bytes,
         Some(FieldUnit::Share) => Unit::Share,
     };

@@ -4,7 +4,8 @@
 use super::super::model::{
     Board, Control, Form, Metric, Panel, Row, Term, Unit, Value, metric, panel, row, split,
 };
-use super::super::{Product, osd, saved_objects, source::BOARDS};
+use super::super::source::BOARDS;
+use super::super::{Product, osd, saved_objects};
 use super::{boards, objects};
 use crate::record::Dataset;
 
@@ -247,11 +248,7 @@ fn each_fault_of_saved_objects_is_found() {
         ),
         (
             Product::Elasticsearch,
-            planted(
-                &kibana,
-                "lbproxy.rollup.duration_bucket.to_1ms",
-                "lbproxy.rollup.duration_bucket.to_1s1",
-            ),
+            kibana.replace("duration_bucket.to_1ms", "duration_bucket.to_1s1"),
             "`lbproxy.rollup.duration_bucket.to_1s1` is no field",
         ),
         (
@@ -305,6 +302,100 @@ fn each_fault_of_saved_objects_is_found() {
             Product::Elasticsearch,
             planted(&kibana, "\\\"type\\\":\\\"lens\\\"}", "\\\"type\\\":\\\"maps\\\"}"),
             "the panel type maps is not in every licence",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\\\"continuity\\\":\\\"below\\\"",
+                "\\\"continuity\\\":\\\"above\\\"",
+            ),
+            "is drawn in",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\\\"stops\\\":[{\\\"color\\\":\\\"#D3DAE6",
+                "\\\"stops\\\":[{\\\"color\\\":\\\"#DB4437",
+            ),
+            "Some(NaN) is drawn in",
+        ),
+        (
+            Product::OpenSearch,
+            planted(&osd, "datum.figure < 0.999", "datum.figure < 0.998"),
+            "is drawn in",
+        ),
+        (
+            Product::OpenSearch,
+            planted(&osd, "datum.figure < 0.999", "datum.figure <= 0.999"),
+            "is not understood",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\\\"columnOrder\\\":[\\\"s0\\\",\\\"time\\\"",
+                "\\\"columnOrder\\\":[\\\"time\\\",\\\"s0\\\"",
+            ),
+            "a split within time",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "\\\"textVisibility\\\":true", "\\\"textVisibility\\\":false"),
+            "a line that does not say what it is",
+        ),
+        (
+            Product::OpenSearch,
+            planted(
+                &osd,
+                "\\\"name\\\":\\\"lbproxy.service\\\"",
+                "\\\"name\\\":\\\"lbproxy.shop\\\"",
+            ),
+            "`lbproxy.service` is not known before there is data",
+        ),
+        (
+            Product::OpenSearch,
+            osd.replace("\\\"readFromDocValues\\\":", "\\\"doc_values\\\":"),
+            "its first opening rewrites it",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "\"allowNoIndex\":true", "\"allowNoIndex\":false"),
+            "is not known before there is data",
+        ),
+        (
+            Product::OpenSearch,
+            planted(&osd, "\"uiStateJSON\":", "\"lbproxy\":"),
+            "the attribute lbproxy is not known to its type",
+        ),
+        (
+            Product::OpenSearch,
+            planted(
+                &osd,
+                "\"timeRestore\":false",
+                "\"timeRestore\":true,\"timeFrom\":\"now-1h\",\"timeTo\":\"now\"",
+            ),
+            "a link to it resets range",
+        ),
+        (
+            Product::OpenSearch,
+            planted(
+                &osd,
+                "\\\"id\\\":\\\"lbproxy-service\\\"",
+                "\\\"id\\\":\\\"overview-service\\\"",
+            ),
+            "is not known again",
+        ),
+        (
+            Product::OpenSearch,
+            planted(&osd, "\\\"showSuffix\\\":false", "\\\"showSuffix\\\":true"),
+            " Milliseconds`",
+        ),
+        (
+            Product::OpenSearch,
+            planted(&osd, "\\\"customLabel\\\":\\\"p99, ms\\\"", "\\\"customLabel\\\":\\\"p99\\\""),
+            "the unit is read 0 times",
         ),
         (
             Product::Elasticsearch,

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::model::{Form, Metric, Panel, Value as Worked};
+use super::super::model::{Form, Metric, Panel, Unit, Value as Worked};
+use super::super::{Product, views};
 
 /// The state of a visualization.
 pub(super) fn state(panel: &Panel, title: &str) -> Value {
@@ -15,17 +16,8 @@ pub(super) fn state(panel: &Panel, title: &str) -> Value {
         Form::Heat { .. } | Form::Bands => "heatmap",
     };
     let mut aggs: Vec<_> =
-        panel.metrics.iter().enumerate().map(|(at, own)| metric(at, own)).collect();
-    if panel.form.has_time() {
-        aggs.push(json!({
-            "id": "time", "enabled": true, "type": "date_histogram", "schema": "segment",
-            "params": {
-                "field": "@timestamp", "interval": "auto", "useNormalizedOpenSearchInterval": true,
-                "drop_partials": false, "min_doc_count": 1, "extended_bounds": {},
-                "customLabel": "Time",
-            },
-        }));
-    }
+        panel.metrics.iter().enumerate().map(|(at, own)| metric(panel, at, own)).collect();
+    // Around time: those with most of the whole range, not of each bucket.
     let schema = if panel.form == Form::Table { "bucket" } else { "group" };
     aggs.extend(panel.splits.iter().enumerate().map(|(at, split)| {
         json!({
@@ -36,6 +28,16 @@ pub(super) fn state(panel: &Panel, title: &str) -> Value {
             },
         })
     }));
+    if panel.form.has_time() {
+        aggs.push(json!({
+            "id": "time", "enabled": true, "type": "date_histogram", "schema": "segment",
+            "params": {
+                "field": "@timestamp", "interval": "auto", "useNormalizedOpenSearchInterval": true,
+                "drop_partials": false, "min_doc_count": 1, "extended_bounds": {},
+                "customLabel": "Time",
+            },
+        }));
+    }
     if let Form::Heat { field, bounds } = panel.form {
         let ranges: Vec<_> = bounds
             .iter()
@@ -61,8 +63,24 @@ fn order(panel: &Panel) -> String {
     }
 }
 
-fn metric(at: usize, metric: &Metric) -> Value {
-    let label = metric.label;
+/// The unit of a metric, unless its numbers say it.
+fn unsaid(panel: &Panel, metric: &Metric) -> Option<&'static str> {
+    let of_field = metric.value.field().map(|path| views::unit_of(panel.dataset, path));
+    let is_said = of_field.is_some_and(|unit| views::says_unit(Product::OpenSearch, unit));
+    (!is_said).then(|| metric.unit.as_str())
+}
+
+/// What people read beside the number, with its unit where there is no axis that says it.
+fn label(panel: &Panel, metric: &Metric) -> String {
+    match unsaid(panel, metric) {
+        Some(unit) if !panel.form.has_time() && metric.unit != Unit::Count => {
+            format!("{}, {unit}", metric.label)
+        }
+        _ => metric.label.to_owned(),
+    }
+}
+
+fn metric(panel: &Panel, at: usize, metric: &Metric) -> Value {
     let of = |kind: &str, field: &str| (kind.to_owned(), json!({ "field": field }));
     let (kind, mut params) = match metric.value {
         Worked::Count(_) | Worked::Ratio(..) => ("count".to_owned(), json!({})),
@@ -83,7 +101,7 @@ fn metric(at: usize, metric: &Metric) -> Value {
             }),
         ),
     };
-    params["customLabel"] = label.into();
+    params["customLabel"] = label(panel, metric).into();
     json!({ "id": format!("m{at}"), "enabled": true, "type": kind, "schema": "metric", "params": params })
 }
 
@@ -137,7 +155,7 @@ fn xy(panel: &Panel, kind: &str) -> Value {
             })
         })
         .collect();
-    let unit = panel.metrics.first().map_or("", |metric| metric.unit.as_str());
+    let unit = panel.metrics.first().and_then(|metric| unsaid(panel, metric)).unwrap_or_default();
     json!({
         "type": kind,
         "grid": { "categoryLines": false },

@@ -30,7 +30,9 @@ const fn format_of(unit: Unit) -> &'static str {
 }
 
 fn axis_title(panel: &Panel) -> String {
-    let unit = panel.metrics.first().map_or("", |metric| metric.unit.as_str());
+    // Its numbers say a share's.
+    let own = panel.metrics.first().map(|metric| metric.unit).filter(|unit| *unit != Unit::Share);
+    let unit = own.map_or("", Unit::as_str);
     let is_rate = panel.metrics.iter().any(|metric| metric.is_rate);
     if is_rate { format!("{unit} per second") } else { unit.to_owned() }
 }
@@ -206,15 +208,19 @@ fn chart(panel: &Panel) -> Value {
         layers.push(layer);
     }
     if let Some(objective) = panel.objective {
+        let level = json!({ "values": [{ "level": objective.level, "label": objective.label }] });
+        let y = json!({ "field": "level", "type": "quantitative" });
+        let color = source::OBJECTIVE_COLOR;
         layers.push(json!({
-            "data": { "values": [{ "level": objective.level, "label": objective.label }] },
-            "mark": {
-                "type": "rule", "strokeDash": [6, 4], "color": source::OBJECTIVE_COLOR,
-                "tooltip": true,
-            },
+            "data": level,
+            "mark": { "type": "rule", "strokeDash": [6, 4], "color": color },
+            "encoding": { "y": y },
+        }));
+        layers.push(json!({
+            "data": level,
+            "mark": { "type": "text", "align": "left", "dy": -6, "color": color },
             "encoding": {
-                "y": { "field": "level", "type": "quantitative" },
-                "tooltip": { "field": "label", "type": "nominal" },
+                "x": { "value": 4 }, "y": y, "text": { "field": "label", "type": "nominal" },
             },
         }));
     }

@@ -121,7 +121,7 @@ fn controls(board: &Board) -> Value {
         .enumerate()
         .map(|(at, control)| {
             json!({
-                "id": format!("{}-{}", board.id, control.label()), "type": "list",
+                "id": control.id(), "type": "list",
                 "fieldName": control.field(), "label": control.label(), "parent": "",
                 "options": {
                     "type": "terms", "multiselect": true, "dynamicOptions": true, "size": 50,
@@ -185,10 +185,8 @@ fn dashboard(board: &'static Board) -> Value {
         "description": board.question,
         "panelsJSON": Value::from(embedded).to_string(),
         "optionsJSON": options.to_string(),
-        "timeRestore": true,
-        "timeFrom": format!("now-{}", board.range),
-        "timeTo": "now",
-        "refreshInterval": { "pause": true, "value": 0 },
+        // A board that restores its range does so at every link to it.
+        "timeRestore": false,
         "version": 1,
         "hits": 0,
         "kibanaSavedObjectMeta": no_source(),

@@ -159,25 +159,36 @@ fn aggregations(panel: &Panel, span: Span) -> Value {
             json!({ "all": { "filters": { "filters": [{ "match_all": {} }] }, "aggs": inner } });
     }
     for (at, split) in panel.splits.iter().enumerate().rev() {
-        let mut terms = json!({ "field": split.field, "size": split.size });
-        // Within time there is no metric of the whole split to sort by.
-        if !panel.form.has_time() {
-            let mut sorted = json!({});
-            if is_apart(panel) {
-                sorted["m0w>m0r"] = "desc".into();
-                let own = json!({ "m0r": raw(panel.metrics.first()) });
-                inner["m0w"] = json!({ "filter": Span::Now.range(), "aggs": own });
-            } else {
-                sorted["m0r"] = "desc".into();
-                inner["m0r"] = raw(panel.metrics.first());
-            }
-            terms["order"] = sorted;
+        let (mut order, mut sorted) = (json!({}), "m0r".to_owned());
+        if is_apart(panel) {
+            sorted = format!("m0w>{sorted}");
+            let own = json!({ "m0r": most(panel.metrics.first()) });
+            inner["m0w"] = json!({ "filter": Span::Now.range(), "aggs": own });
+        } else {
+            // Beside time, not within: of the whole range.
+            inner["m0r"] = most(panel.metrics.first());
         }
+        if let Some(Worked::Percentile(_, percentile)) = panel.metrics.first().map(|own| own.value)
+        {
+            sorted = format!("{sorted}.{percentile}");
+        }
+        order[sorted] = "desc".into();
+        let terms = json!({ "field": split.field, "size": split.size, "order": order });
         let mut around = json!({});
         around[format!("s{at}")] = json!({ "terms": terms, "aggs": inner });
         inner = around;
     }
     inner
+}
+
+/// What splits are sorted by: the metric, or the first of what a ratio is made of, as servers sort by
+/// nothing that is calculated.
+fn most(metric: Option<&Metric>) -> Value {
+    match metric.map(|metric| metric.value) {
+        Some(Worked::Ratio([Term::Sum(field), ..], _)) => json!({ "sum": { "field": field } }),
+        Some(Worked::Ratio([Term::Count(filter), ..], _)) => count(filter),
+        _ => raw(metric),
+    }
 }
 
 /// The plain aggregation below a metric.

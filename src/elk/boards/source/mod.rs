@@ -61,6 +61,8 @@ pub(super) mod color {
     pub(crate) const ACCENT: &str = "#9170B8";
     /// A figure that says nothing is wrong: readable on light and dark.
     pub(crate) const FIGURE: &str = "#757D8A";
+    /// The tile of a figure that there is none of.
+    pub(crate) const NOTHING: &str = "#D3DAE6";
     /// A figure that says users are hurt now.
     pub(crate) const RED: &str = "#DB4437";
     /// A figure that says something will hurt.
