@@ -255,9 +255,10 @@ fn each_mistake_names_place_key_and_cure() {
 #[test]
 fn what_nests_too_deep_is_refused_where_it_does() {
     let maps = |count: usize| (0..count).map(|depth| " ".repeat(depth) + "a:\n").collect();
-    let within: String = (1..400)
+    let within: Vec<_> = (1..400)
         .map(|n| format!("a{n}: &a{n} {}*a{}{}\n", "[".repeat(20), n - 1, "]".repeat(20)))
         .collect();
+    let within = within.concat();
     for (name, text, want) in [
         ("block lists", "- ".repeat(30_000) + "x\n", "f.yaml:1:129: "),
         ("block mappings", maps(3_000), "f.yaml:65:65: "),

@@ -147,8 +147,7 @@ fn stored_fields(product: Product, dataset: Dataset) -> Vec<Value> {
                 "keyword" => "string",
                 "long" | "integer" | "short" | "float" | "double" => "number",
                 "date" | "ip" | "boolean" => index_type,
-                "date_range" if product == Product::Elasticsearch => index_type,
-                "histogram" if product == Product::Elasticsearch => index_type,
+                "date_range" | "histogram" if product == Product::Elasticsearch => index_type,
                 // There it is kept, not indexed.
                 "histogram" => return None,
                 _ => "unknown",

@@ -1,5 +1,6 @@
 //! The end of a process, and the start of the next.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,10 +43,10 @@ impl World {
         let mut world = Self {
             dir: folder(),
             live: None,
-            lists: Default::default(),
-            uses: Default::default(),
+            lists: BTreeMap::new(),
+            uses: BTreeMap::new(),
             cursors: Default::default(),
-            starts: Default::default(),
+            starts: BTreeSet::new(),
             blocked: Vec::new(),
             made: 0,
         };
