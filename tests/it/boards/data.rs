@@ -484,7 +484,7 @@ impl Exchange {
         let (service, endpoint, duration_us, is_reused) = (name, name, 1_000, false);
         let (status, reason, phase) = (Some(503), Reason::Complete, Phase::Done);
         let rest = Self::of(number);
-        Self { time_ms, service, endpoint, duration_us, is_reused, status, reason, phase, ..rest }
+        Self { time_ms, service, endpoint, status, reason, phase, duration_us, is_reused, ..rest }
     }
 
     /// By the words of the documentation, not by the code that decides it.
