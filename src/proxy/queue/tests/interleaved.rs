@@ -14,10 +14,10 @@ use shuttle::sync::atomic; // for the modules below
 use super::limits;
 use crate::proxy::limit::Timer;
 
-#[allow(clippy::duplicate_mod, reason = "the same source over the atomics of loom")]
+#[allow(clippy::duplicate_mod, reason = "the same source over the atomics of shuttle")]
 #[path = "../permits.rs"]
 mod permits;
-#[allow(clippy::duplicate_mod, reason = "the same source over the atomics of loom")]
+#[allow(clippy::duplicate_mod, reason = "the same source over the atomics of shuttle")]
 #[path = "../wait_queue.rs"]
 mod wait_queue;
 
