@@ -130,7 +130,7 @@ fn config() -> Config {
         ..Config::default()
     };
     if std::env::var_os("PROPTEST_CASES").is_none() {
-        (config.cases, config.rng_seed) = (80, RngSeed::Fixed(1));
+        (config.cases, config.rng_seed) = (120, RngSeed::Fixed(5));
     }
     config
 }
