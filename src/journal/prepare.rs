@@ -20,6 +20,7 @@ use super::segment::Segment;
 use super::shared::{Prepared, Shared, Slot};
 
 use crate::base::background::give_way;
+use crate::base::trouble::RAISE_FILE_SIZE;
 
 /// Longest sleep of the thread: what it does unasked is refresh gauges, and look at the folder.
 const TICK: Duration = Duration::from_millis(500);
@@ -252,17 +253,18 @@ pub(super) fn prepare(shared: &Shared, slot: &Slot, pages: Pages) -> Option<Prep
 }
 
 /// What helps against an error of [`build`], as the end of a message.
-fn cure(error: &io::Error) -> &'static str {
+fn cure(error: &io::Error) -> String {
     use rustix::io::Errno;
-    match Errno::from_io_error(error) {
-        Some(Errno::MFILE) => ": raise the limit of open files (ulimit -n, LimitNOFILE=)",
-        Some(Errno::NFILE) => ": raise fs.file-max",
-        Some(Errno::NOSPC | Errno::DQUOT) => ": make room on the disk of telemetry.journal.path",
-        Some(Errno::FBIG) => ": raise the limit of file sizes (ulimit -f, LimitFSIZE=)",
-        Some(Errno::NOMEM) => ": raise the memory limit or vm.max_map_count",
-        Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => ": make telemetry.journal.path writable",
-        _ => "",
-    }
+    let help = match Errno::from_io_error(error) {
+        Some(Errno::MFILE) => "raise the limit of open files (ulimit -n, LimitNOFILE=)",
+        Some(Errno::NFILE) => "raise fs.file-max",
+        Some(Errno::NOSPC | Errno::DQUOT) => "make room on the disk of telemetry.journal.path",
+        Some(Errno::FBIG) => RAISE_FILE_SIZE,
+        Some(Errno::NOMEM) => "raise the memory limit or vm.max_map_count",
+        Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => "make telemetry.journal.path writable",
+        _ => return String::new(),
+    };
+    format!(": {help}")
 }
 
 /// Takes a file out of the registry, and removes what is more than the journal may take since its

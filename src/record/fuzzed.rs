@@ -13,7 +13,8 @@ use super::{
     write_id,
 };
 
-const ORIGIN: Origin<'static> = Origin {
+/// For tests beside this too.
+pub(super) const ORIGIN: Origin<'static> = Origin {
     instance: 0x12_3456_789a,
     epoch: 7,
     worker: 1,

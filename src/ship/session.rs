@@ -8,7 +8,7 @@
 //! what is put, and how (`elk`).
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Mutex;
@@ -40,8 +40,8 @@ pub(super) struct Session {
     namespace: String,
     /// Datasets whose streams have types.
     mapped: RefCell<HashSet<Dataset>>,
-    /// What was told: once each, however often the server is asked.
-    told: RefCell<HashSet<String>>,
+    /// What was told last of each node, stream and artefact, however often the server is asked.
+    told: RefCell<HashMap<String, String>>,
 }
 
 impl Session {
@@ -57,9 +57,11 @@ impl Session {
         Self { setup, retention, ready: Mutex::new(None), first, namespace, mapped, told }
     }
 
-    /// Whether this was not told before.
-    fn is_news(&self, what: String) -> bool {
-        self.told.borrow_mut().insert(what)
+    /// Whether something else, or nothing, was told of this `subject` last. What a server says is never
+    /// a subject: it could say something new each time.
+    fn is_news(&self, subject: &str, what: &str) -> bool {
+        let before = self.told.borrow_mut().insert(subject.to_owned(), what.to_owned());
+        before.as_deref() != Some(what)
     }
 
     /// The next request finds out anew: the connection was lost.
@@ -103,7 +105,7 @@ impl Session {
             match mapping::of(client, dataset, &self.namespace).await? {
                 Mapping::Own => (),
                 Mapping::Others(from) => {
-                    if self.is_news(stream.clone()) {
+                    if self.is_news(&stream, "mapped by others") {
                         tracing::warn!(
                             stream,
                             from,
@@ -151,7 +153,7 @@ impl Session {
         self.first.get_or_init(|| product);
         let version = plan.server.version.map_or("unknown".to_owned(), |v| v.to_string());
         let (product_name, url) = (product.as_str(), client.url());
-        if self.is_news(format!("{url} {product_name} {version}")) {
+        if self.is_news(url, &format!("{product_name} {version}")) {
             tracing::info!(product = product_name, version, url, "shipping to");
         }
         for step in &plan.steps {
@@ -166,9 +168,10 @@ impl Session {
     /// What the server says, when documents cannot be sent without it.
     async fn see_to(&self, client: &Client, step: &Step) -> Result<(), Problem> {
         let (artefact, name) = (step.artefact.api.title(), step.artefact.name.as_str());
+        let subject = format!("{artefact} {name}");
         match &step.action {
             Action::Create | Action::Update(_) => (),
-            Action::Differs(_) if !self.is_news(format!("{artefact} {name} differs")) => {
+            Action::Differs(_) if !self.is_news(&subject, "differs") => {
                 return Ok(());
             }
             Action::Differs(changes) => {
@@ -203,7 +206,7 @@ impl Session {
                 let reason = format!("{artefact} {name} cannot be put: {}", problem.reason);
                 return Err(Problem { reason, ..problem });
             }
-            Err(_) if !self.is_news(format!("{artefact} {name} cannot be put")) => (),
+            Err(_) if !self.is_news(&subject, "cannot be put") => (),
             Err(problem) => tracing::warn!(
                 artefact,
                 name,

@@ -2,22 +2,10 @@
 
 use proptest::prelude::*;
 
+use super::super::fuzzed::ORIGIN;
 use super::super::sample::Source;
 use super::super::*;
 use super::{Stream, write_document};
-
-const ORIGIN: Origin<'static> = Origin {
-    instance: 0x12_3456_789a,
-    epoch: 7,
-    worker: 1,
-    seq: 42,
-    constants: &Constants {
-        node_name: String::new(),
-        version: String::new(),
-        config_hash: String::new(),
-        ids: IdForm::Bytes,
-    },
-};
 
 fn encoded(record: &AccessRecord<'_>) -> Vec<u8> {
     let mut out = vec![0; 64 * 1024];

@@ -6,26 +6,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 
+use super::super::fuzzed::ORIGIN;
 use super::super::{
     AccessRecord, Constants, GapRecord, HeartbeatRecord, ProcessRecord, Text, TimestampMs,
     write_document,
 };
 use super::*;
 
-const BYTES: &Constants = &Constants {
-    node_name: String::new(),
-    version: String::new(),
-    config_hash: String::new(),
-    ids: IdForm::Bytes,
-};
+const BYTES: &Constants = ORIGIN.constants;
 const TEXT: &Constants = &Constants {
     node_name: String::new(),
     version: String::new(),
     config_hash: String::new(),
     ids: IdForm::Text,
 };
-const ORIGIN: Origin<'static> =
-    Origin { instance: 0x12_3456_789a, epoch: 7, worker: 1, seq: 42, constants: BYTES };
 
 /// The `_id` of a record of that time and place.
 fn id(stream: Stream, time_ms: u64, origin: Origin<'_>) -> String {
