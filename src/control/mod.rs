@@ -14,9 +14,11 @@ use crate::record::{GapRecord, Stream, TimestampMs};
 /// How every lane tells of records that found no space.
 pub const TELLER: Teller = Teller {
     stream: Stream::Gap as u8,
-    encode: |Gap { lane, stream, first_seq, count }, out| {
+    encode: |Gap { earlier, lane, stream, first_seq, count }, out| {
         let now = TimestampMs(wall_ms());
-        GapRecord::journal_full(now, lane, (stream, first_seq, count)).encode(out)
+        let start = earlier.map(|start| (format!("{:010x}", start.instance), start.epoch));
+        let earlier = start.as_ref().map(|(instance, epoch)| (instance.as_str(), *epoch));
+        GapRecord::journal_full(now, lane, (stream, first_seq, count), earlier).encode(out)
     },
 };
 
@@ -30,8 +32,10 @@ pub struct Control {
 
 impl Control {
     /// Around the journal's last lane.
-    pub fn new(lane: Lane) -> Self {
-        Self { lane: Mutex::new(Some(lane)), metrics: Arc::default() }
+    pub fn new(mut lane: Lane) -> Self {
+        let metrics = ControlMetrics::default();
+        metrics.records_created_total.add(lane.take_told()); // what earlier starts left to be told
+        Self { lane: Mutex::new(Some(lane)), metrics: Arc::new(metrics) }
     }
 
     /// Its cells.

@@ -81,7 +81,7 @@ fn holder(mut file: &File) -> Option<u32> {
 }
 
 /// Opens a file for reading and for writing over what it holds.
-fn open_in_place(path: &Path) -> io::Result<File> {
+pub(super) fn open_in_place(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 

@@ -14,7 +14,7 @@ use super::format::{
     FRAME_BYTES_MAX, FRAME_HEAD_BYTES, HEADER_BYTES, Header, PerStream, STREAMS_MAX, State, base,
     frame_crc, next_offset, stream_index, tag, word,
 };
-use super::gap::{Gap, Teller, Untold};
+use super::gap::{Gap, Gaps, Teller};
 use super::handover::Progress;
 use super::lock;
 use super::mapping::Mapping;
@@ -49,7 +49,7 @@ pub struct Lane {
     /// Records dropped of each stream.
     dropped: PerStream,
     /// Those that nobody was told of.
-    untold: Untold,
+    untold: Gaps,
     /// Records of gaps since [`Lane::take_told`].
     told: u64,
 }
@@ -77,14 +77,14 @@ enum Written {
 
 impl Lane {
     /// The lane of slot `slot_index`.
-    pub(super) fn new(shared: Arc<Shared>, slot_index: usize) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, slot_index: usize, untold: Gaps) -> Self {
         Self {
             shared,
             slot_index,
             active: None,
             next_seq: [1; STREAMS_MAX],
             dropped: [0; STREAMS_MAX],
-            untold: Untold::default(),
+            untold,
             told: 0,
         }
     }
@@ -112,11 +112,14 @@ impl Lane {
             return Appended::Dropped;
         };
         if self.tell_gaps() && matches!(self.write(stream, index, &mut fill), Written::Done) {
+            if self.shared.has_left.load(Ordering::Relaxed) {
+                self.tell_left();
+            }
             return Appended::Stored;
         }
+        self.untold.add(index, self.next_seq[index]);
         self.next_seq[index] += 1;
         self.dropped[index] += 1;
-        self.untold.add(index);
         count(&self.slot().dropped);
         Appended::Dropped
     }
@@ -127,20 +130,36 @@ impl Lane {
     }
 
     /// Tells of every gap; says whether there was space for that. Where there was none, nothing was
-    /// made: the gap grows, and is told later.
+    /// made: the gap grows, and is told later. A process that is killed between the record and the
+    /// page leaves it to be told once more, with the same numbers.
     fn tell_gaps(&mut self) -> bool {
         if self.untold.is_empty() {
             return true;
         }
-        while let Some((stream, count)) = self.untold.first() {
-            let Some(index) = stream_index(stream) else { break };
-            let (lane, first_seq) = (self.id(), self.next_seq[index] - count);
-            if !self.tell(Gap { lane, stream, first_seq, count }) {
+        while let Some(gap) = self.untold.first() {
+            if !self.tell(gap) {
                 return false;
             }
-            self.untold.forget(index);
+            self.untold.forget(gap.stream);
         }
         true
+    }
+
+    /// Tells of what earlier starts left, as far as there is space; another lane may be at it.
+    #[cold]
+    pub(super) fn tell_left(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let Ok(mut left) = shared.left.try_lock() else { return };
+        while let Some(gaps) = left.last_mut() {
+            while let Some(gap) = gaps.first() {
+                if !self.tell(gap) {
+                    return;
+                }
+                gaps.forget(gap.stream);
+            }
+            left.pop();
+        }
+        shared.has_left.store(false, Ordering::Relaxed);
     }
 
     /// Tells of a gap, if anybody wants to know; says whether there was space for that.

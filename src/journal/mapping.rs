@@ -25,11 +25,16 @@ pub(super) struct Mapping {
 impl Mapping {
     /// Maps the first `bytes` of `file`, which must be that long.
     pub(super) fn new(file: &File, bytes: u32) -> io::Result<Self> {
-        if file.metadata()?.len() < u64::from(bytes) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "segment file is too short"));
+        Self::at(file, 0, bytes)
+    }
+
+    /// Maps `bytes` of `file` from `offset` on, a whole number of pages.
+    pub(super) fn at(file: &File, offset: u64, bytes: u32) -> io::Result<Self> {
+        if file.metadata()?.len() < offset + u64::from(bytes) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is too short"));
         }
         let length = usize::try_from(bytes).map_err(io::Error::other)?;
-        Ok(Self { raw: MmapOptions::new().len(length).map_raw(file)? })
+        Ok(Self { raw: MmapOptions::new().offset(offset).len(length).map_raw(file)? })
     }
 
     /// Faults every page in for writing, so that the lane meets no page fault.

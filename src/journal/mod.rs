@@ -29,6 +29,7 @@ mod identity;
 mod lane;
 mod mapping;
 mod open;
+mod page;
 mod prepare;
 mod reader;
 mod recovery;

@@ -3,6 +3,7 @@
 //! Invariant: whatever fails, the directory is no worse than before.
 
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -10,12 +11,13 @@ use crossbeam_queue::ArrayQueue;
 
 use super::error::OpenError;
 use super::folder::{Folder, Opened, segment_path};
-use super::format::{PREAMBLE_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use super::format::{Key, PREAMBLE_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use super::gap::Gaps;
 use super::identity::{self, Identity, IdentityFile, Lock};
 use super::recovery::{self, Found};
 use super::registry::FreeFile;
 use super::shared::{Shared, Slot};
-use super::{CONTROL_LANE, Journal, Lane, Options, prepare, sync};
+use super::{CONTROL_LANE, Journal, Lane, Options, page, prepare, sync};
 
 /// Smallest segment that a tight `bytes_max` leads to, so that long records still fit.
 const SHRUNK_BYTES_MIN: u32 = 128 * 1024;
@@ -70,6 +72,10 @@ fn set_up(
     metrics.damaged_records_total.add(found.damaged_records);
     metrics.damaged_segments_total.add(found.damaged_segments);
     let ahead = if options.bytes_max / u64::from(segment_bytes) < lanes as u64 * 6 { 1 } else { 2 };
+    let slots: Vec<Slot> = (0..lanes).map(|index| slot(index, lanes, ahead)).collect();
+    let Identity { instance, epoch } = identity;
+    let keys = slots.iter().map(|slot| Key { instance, epoch, lane: slot.lane });
+    let pages = open_pages(dir, &keys.collect::<Vec<_>>());
     let shared = Arc::new(Shared {
         folder,
         bytes_max: options.bytes_max,
@@ -78,10 +84,13 @@ fn set_up(
         identity,
         preamble: options.preamble.into(),
         teller: options.teller,
+        gaps: pages.file,
+        has_left: AtomicBool::new(!pages.left.is_empty()),
+        left: Mutex::new(pages.left),
         metrics: options.metrics,
         registry: Mutex::new(found.registry),
         random: Mutex::new(random),
-        slots: (0..lanes).map(|index| slot(index, lanes, ahead)).collect(),
+        slots,
         ahead,
         unmap: ArrayQueue::new(UNMAP_QUEUE),
         next_ordinal: AtomicU64::new(found.ordinal_max + 1),
@@ -94,8 +103,28 @@ fn set_up(
     });
     prepare::fill_slots(&shared);
     shared.refresh_metrics();
-    let lanes = (0..lanes).map(|index| Lane::new(Arc::clone(&shared), index)).collect();
+    let lanes = pages.own.into_iter().enumerate();
+    let mut lanes: Vec<Lane> =
+        lanes.map(|(index, untold)| Lane::new(Arc::clone(&shared), index, untold)).collect();
+    if let Some(control) = lanes.last_mut() {
+        control.tell_left(); // else behind the first record that finds space
+    }
     Ok((shared, lanes))
+}
+
+/// The pages of `gaps`; without any, what is dropped is only in memory until it is told.
+fn open_pages(dir: &Path, keys: &[Key]) -> page::Found {
+    page::open(dir, keys).unwrap_or_else(|error| {
+        let path = dir.display();
+        tracing::warn!(
+            %error,
+            %path,
+            "the journal's file `gaps` cannot be used: records that find no space leave no trace when \
+             the process ends before it is told; make room, or mend the file's mode"
+        );
+        let own = keys.iter().map(|key| Gaps::none(*key, None)).collect();
+        page::Found { file: None, own, left: Vec::new() }
+    })
 }
 
 /// Starts the threads.

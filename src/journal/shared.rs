@@ -11,10 +11,11 @@ use crossbeam_queue::ArrayQueue;
 
 use super::folder::Folder;
 use super::format::Key;
-use super::gap::Teller;
+use super::gap::{Gaps, Teller};
 use super::identity::{Identity, Lock};
 use super::lock;
 use super::mapping::Mapping;
+use super::page::PageFile;
 use super::prepare::Retry;
 use super::registry::Registry;
 use super::segment::Segment;
@@ -63,6 +64,12 @@ pub(super) struct Shared {
     pub(super) preamble: Arc<[u8]>,
     /// How lanes tell of gaps.
     pub(super) teller: Option<Teller>,
+    /// Where lanes keep what they have dropped and not told of.
+    pub(super) gaps: Option<PageFile>,
+    /// What earlier starts have dropped and not told of, for whichever lane has space first.
+    pub(super) left: Mutex<Vec<Gaps>>,
+    /// Whether there is any of it.
+    pub(super) has_left: AtomicBool,
     pub(super) metrics: Arc<JournalMetrics>,
     pub(super) registry: Mutex<Registry>,
     /// Seeds of segments.

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::lock;
+use super::page::PageFile;
 use super::segment::Segment;
 use super::shared::Shared;
 
@@ -31,6 +32,10 @@ pub(super) fn run(shared: &Shared) {
 
 /// Syncs everything that is dirty.
 pub(super) fn sync_all(shared: &Shared) {
+    if let Some(Err(error)) = shared.gaps.as_ref().map(PageFile::sync) {
+        shared.metrics.sync_errors_total.add(1);
+        tracing::warn!(%error, "what the journal has dropped is not synced");
+    }
     let segments: Vec<Arc<Segment>> = lock(&shared.registry).segments.clone();
     for segment in segments {
         let Some((file, upto)) = segment.dirty() else {

@@ -242,7 +242,8 @@ impl Sequences {
                 (gap.gap_worker, gap.gap_stream, gap.gap_count)
             && let (Ok(worker), Ok(stream)) = (u8::try_from(worker.0), u8::try_from(stream.0))
         {
-            let lane = self.lane(origin.instance, origin.epoch, worker, stream);
+            let (instance, epoch) = gap.start((origin.instance, origin.epoch));
+            let lane = self.lane(instance, epoch, worker, stream);
             lane.explained = lane.explained.saturating_add(count.0);
         }
     }

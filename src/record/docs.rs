@@ -69,7 +69,8 @@ max(lbproxy.seq) − min(lbproxy.seq) + 1 = count        and        min(lbproxy.
 
 A record that found no space in the journal uses up its number too, and a gap record in the health stream
 then says which numbers are missing and why: `lbproxy.gap.first_seq` and `lbproxy.gap.count` of
-`lbproxy.gap.stream`. What the formula lacks must be what the gaps say, to the last record. A document's
+`lbproxy.gap.stream`, and of which start (`lbproxy.gap.epoch`) when that one ended before it could tell:
+then they are behind the highest number that is stored. What the formula lacks must be what the gaps say, to the last record. A document's
 `_id` is made of its time and place in the journal, so a document sent twice is stored once.
 
 ```text

@@ -279,7 +279,12 @@ fn note_gap(
 /// The same from its document.
 fn note_gap_document(gaps: &mut BTreeMap<Lane, Runs>, instance: u64, document: &Value) {
     let number = |name: &str| document[name].as_u64().unwrap_or(0);
-    if let Ok(epoch) = u16::try_from(number("lbproxy.epoch")) {
+    // Of an earlier start, if it says so.
+    let epoch = document["lbproxy.gap.epoch"].as_u64().unwrap_or(number("lbproxy.epoch"));
+    let digits = document["lbproxy.gap.instance"].as_str();
+    let earlier = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    let instance = earlier.unwrap_or(instance);
+    if let Ok(epoch) = u16::try_from(epoch) {
         note_gap(
             gaps,
             (instance, epoch),

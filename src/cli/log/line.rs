@@ -181,10 +181,12 @@ fn gap(record: &GapRecord<'_>) -> String {
     let number = |value: Option<crate::record::Count>| value.map_or(0, |count| count.0);
     let stream = u8::try_from(number(record.gap_stream)).ok();
     let stream = stream.and_then(crate::record::Stream::from_u8).map_or("?", |s| s.as_str());
+    let epoch = record.gap_epoch.map(|epoch| format!(" of start {}", epoch.0));
     format!(
-        "{} {stream} records of worker {} were not journaled, from number {}: {}",
+        "{} {stream} records of worker {}{} were not journaled, from number {}: {}",
         number(record.gap_count),
         number(record.gap_worker),
+        epoch.unwrap_or_default(),
         number(record.gap_first_seq),
         record.gap_reason.map_or_else(String::new, |reason| text(reason.0)),
     )

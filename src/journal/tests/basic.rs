@@ -103,6 +103,56 @@ fn a_full_journal_drops_the_newest_and_says_exactly_which() {
     assert_eq!(reader.missed(), 0);
 }
 
+/// Goal: what a start dropped last is told by a later one, whether it was closed or killed. Method: a
+/// kill is a copy of the files at that moment.
+#[test]
+fn what_was_dropped_at_the_end_is_told_once_by_the_next_start() {
+    for is_killed in [false, true] {
+        let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (journal, mut worker, control) = open(&options(dir.path(), 6));
+        let reader = journal.reader("ship").unwrap();
+        let (mut stored, mut dropped) = (0, 0);
+        while dropped < 25 {
+            match append(&mut worker, 1, &[1; 100]) {
+                Appended::Stored => stored += 1,
+                Appended::Dropped => dropped += 1,
+            }
+        }
+        let start = journal.identity();
+        let dir = if is_killed {
+            for entry in std::fs::read_dir(dir.path()).unwrap() {
+                let path = entry.unwrap().path();
+                std::fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+            }
+            copy.path()
+        } else {
+            dir.path()
+        };
+        drop((reader, worker, control, journal));
+
+        // One that finds no space either, for nobody has read anything.
+        let (journal, worker, control) = open(&options(dir, 6));
+        drop((worker, control, journal));
+        let (journal, worker, mut control) = open(&options(dir, 6));
+        let mut reader = journal.reader("ship").unwrap();
+        let mut entries = read_all(&mut reader);
+        reader.acknowledge(&reader.positions(), "").unwrap();
+        wait_until("space returns", || append(&mut control, 2, &[2; 100]) == Appended::Stored);
+        entries.extend(read_all(&mut reader));
+        let earlier = Some(start);
+        let want = Gap { earlier, lane: 0, stream: 1, first_seq: stored + 1, count: dropped };
+        let told: Vec<_> =
+            told(&entries).into_iter().filter(|gap| gap.contains("lane: 0")).collect();
+        assert_eq!(told, [format!("{want:?}")], "killed: {is_killed}");
+        reader.acknowledge(&reader.positions(), "").unwrap();
+        drop((reader, worker, control, journal));
+        let (journal, _worker, control) = open(&options(dir, 6));
+        assert!(read_all(&mut journal.follower(From::Now).unwrap()).is_empty());
+        assert_eq!(journal.figures().metrics().appended_total.value(), 0, "and not again");
+        drop(control);
+    }
+}
+
 #[test]
 fn without_a_durable_reader_the_oldest_records_make_room() {
     let dir = tempfile::tempdir().unwrap();

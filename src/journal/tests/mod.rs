@@ -92,7 +92,7 @@ fn told(entries: &[Owned]) -> Vec<String> {
 
 /// What tells of a gap of the worker's lane.
 fn gap(stream: u8, first_seq: u64, count: u64) -> String {
-    format!("{:?}", Gap { lane: 0, stream, first_seq, count })
+    format!("{:?}", Gap { earlier: None, lane: 0, stream, first_seq, count })
 }
 
 /// Numbers of the entries of one stream.

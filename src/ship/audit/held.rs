@@ -120,7 +120,7 @@ fn note_gap(entry: &Entry<'_>, gaps: &mut BTreeMap<Lane, Runs>) {
     let number = |value: Option<record::Count>| value.map_or(0, |count| count.0);
     super::note_gap(
         gaps,
-        (entry.instance, entry.epoch),
+        gap.start((entry.instance, entry.epoch)),
         (number(gap.gap_worker), number(gap.gap_stream)),
         (number(gap.gap_first_seq), number(gap.gap_count)),
     );

@@ -277,7 +277,8 @@ impl<'s> Maker<'s> {
         }
         for number in 0..3_u64 {
             let now = TimestampMs(START_MS + number * 100_000);
-            let record = GapRecord::journal_full(now, 0, (1, 5_000 + number * 100, 10 + number));
+            let record =
+                GapRecord::journal_full(now, 0, (1, 5_000 + number * 100, 10 + number), None);
             let bytes = record.encode(&mut slot).unwrap();
             self.add(Stream::Gap, &slot[..bytes]);
         }

@@ -98,6 +98,7 @@ fn connections_and_gaps_are_lines_of_their_own() {
         gap_first_seq: Some(Count(17)),
         gap_count: Some(Count(5)),
         gap_reason: Some(Text(b"journal_full")),
+        ..GapRecord::default()
     };
     let used = record.encode(&mut out).unwrap();
     assert_eq!(

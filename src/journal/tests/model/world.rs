@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::super::reader::{Positions, Reader};
-use super::super::super::{Entry, Journal, Lane, lock, prepare, sync};
+use super::super::super::{Entry, Identity, Journal, Lane, lock, prepare, sync};
 use super::super::{Appended, GAPS, Gap};
 use super::disk::{self, Key};
 use super::expected::{Fate, LaneList, Places, Record, Use};
@@ -202,25 +202,45 @@ impl World {
         let (key, lane) = &mut live.lanes[lane % lanes];
         let appended = lane.append(stream, fill);
         lock(&live.journal.shared.retry).put_off(LATER);
-        let list = self.lists.get_mut(key).unwrap();
-        for _ in 0..lane.take_told() {
-            let of = list.untold.iter().position(|&count| count > 0).expect("nothing to tell of");
-            let count = std::mem::take(&mut list.untold[of]);
-            let first_seq = list.next_seq[of] - count;
-            let gap = Gap { lane: key.2, stream: u8::try_from(of).unwrap(), first_seq, count };
-            list.store(GAPS, format!("{gap:?}").into_bytes());
-            live.appended += 1;
-        }
+        let key = *key;
+        let told = lane.take_told();
+        let own = self.lists[&key].untold.iter().filter(|&&count| count > 0).count() as u64;
+        let own = own.min(told);
+        self.note_told(key, own, false);
+        let live = self.live.as_mut().unwrap();
+        let list = self.lists.get_mut(&key).unwrap();
         if appended == Appended::Stored {
             assert!(list.untold.iter().all(|&count| count == 0), "a gap is told before it ends");
             list.store(stream, payload);
             live.appended += 1;
+            self.note_told(key, told - own, true);
         } else {
             live.dropped += 1;
             list.next_seq[usize::from(stream)] += 1;
             list.untold[usize::from(stream)] += 1;
         }
         appended
+    }
+
+    /// A lane has told of so many gaps of its own, or of what earlier starts left.
+    fn note_told(&mut self, key: Key, told: u64, is_left: bool) {
+        for _ in 0..told {
+            let is_meant = |(other, list): &(&Key, &LaneList)| {
+                let is_earlier = (other.0, other.1) != (key.0, key.1);
+                let is_untold = list.untold.iter().any(|&count| count > 0);
+                is_untold && if is_left { is_earlier } else { **other == key }
+            };
+            let whose = *self.lists.iter().find(is_meant).expect("nothing to tell of").0;
+            let list = self.lists.get_mut(&whose).unwrap();
+            let of = list.untold.iter().position(|&count| count > 0).unwrap();
+            let count = std::mem::take(&mut list.untold[of]);
+            let earlier = is_left.then_some(Identity { instance: whose.0, epoch: whose.1 });
+            let (lane, stream) = (whose.2, u8::try_from(of).unwrap());
+            let gap = Gap { earlier, lane, stream, first_seq: list.next_seq[of] - count, count };
+            let teller = self.lists.get_mut(&key).unwrap();
+            teller.store(GAPS, format!("{gap:?}").into_bytes());
+            self.live.as_mut().unwrap().appended += 1;
+        }
     }
 
     fn read(&mut self, reader: usize, bytes: usize) -> usize {

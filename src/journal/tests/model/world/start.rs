@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::super::super::{Identity, Options, open};
-use super::super::super::TELLER;
+use super::super::super::{Appended, TELLER};
 use super::super::disk;
 use super::super::expected::{Fate, LaneList};
 use super::super::{SIZE, Size};
@@ -58,7 +58,7 @@ impl World {
     pub(super) fn crash(&mut self) {
         let (from, next) = (self.dir().to_owned(), folder());
         let mut is_copied = false;
-        let _ = self.append_by(0, 1, Vec::new(), |into| {
+        let appended = self.append_by(0, 1, Vec::new(), |into| {
             let half = into.len() / 2;
             into[..half].fill(b'!');
             if !std::mem::replace(&mut is_copied, true) {
@@ -68,6 +68,12 @@ impl World {
         });
         if !is_copied {
             copy(&from, next.path()); // it had no space to begin with
+        } else if appended == Appended::Dropped {
+            // After that moment, and not as a page of the copy has it.
+            let key = self.live.as_ref().unwrap().lanes[0].0;
+            let list = self.lists.get_mut(&key).unwrap();
+            list.untold[1] -= 1;
+            list.next_seq[1] -= 1;
         }
         self.close();
         self.dir = next;
@@ -114,6 +120,9 @@ impl World {
             self.cursors[reader].recovered = self.unsettled(reader).0;
             self.reopen(reader);
         }
+        let lanes = &mut self.live.as_mut().unwrap().lanes;
+        let (key, told) = lanes.last_mut().map(|(key, lane)| (*key, lane.take_told())).unwrap();
+        self.note_told(key, told, true);
         self.check();
     }
 

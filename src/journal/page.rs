@@ -1,0 +1,229 @@
+//! The file `gaps`: what each lane has dropped and not told of, where a later start finds it.
+//!
+//! ```text
+//! gaps = page[4096] …       one for each lane; a lane of an earlier start keeps its page until it is told
+//! page = copy at 0, copy at 2048
+//! copy = magic[8] | version u16 | epoch u16 | crc32c u32 | instance u64 | generation u64 | lane u8 | 0[7]
+//!        | 16 × (first_seq u64, count u64)
+//! ```
+//!
+//! Invariants: a change overwrites the older of the two copies, and the valid one of the higher
+//! generation counts: whenever the process ends, one is whole. Pages are allocated, never sparse, and
+//! overwritten in place: a full disk takes none away. A page is mapped by its lane alone, so that a drop
+//! costs no system call. Not here: what is told, and when (`gap`, `lane`).
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+
+use rustix::fs::FallocateFlags;
+
+use super::format::{Key, PerStream, STREAMS_MAX, VERSION, u16_at, u32_at, u64_at};
+use super::gap::Gaps;
+use super::identity::open_in_place;
+use super::mapping::Mapping;
+
+const MAGIC: [u8; 8] = *b"lbpgaps\0";
+const PAGE_BYTES: usize = PAGE as usize;
+const PAGE: u32 = 4096;
+/// Offsets of both copies.
+const COPIES: [usize; 2] = [0, PAGE_BYTES / 2];
+const HEAD_BYTES: usize = 40;
+const COPY_BYTES: usize = HEAD_BYTES + STREAMS_MAX * 16;
+/// Most pages: those of many starts that ended before there was space. Lanes beyond have none.
+const PAGES_MAX: u64 = 1024;
+
+/// The page of one lane.
+#[derive(Debug)]
+pub(super) struct Page {
+    mapping: Mapping,
+    /// Of the newest copy.
+    generation: u64,
+    is_dirty: Arc<AtomicBool>,
+}
+
+/// The file, as it is open.
+#[derive(Debug)]
+pub(super) struct PageFile {
+    file: File,
+    /// Whether there is something to bring to the disk.
+    is_dirty: Arc<AtomicBool>,
+}
+
+/// What a copy holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stored {
+    key: Key,
+    generation: u64,
+    first_seq: PerStream,
+    counts: PerStream,
+}
+
+/// The file with a page for each of the lanes `keys`, and what earlier starts left, the oldest last.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// None where there are no pages.
+    pub(super) file: Option<PageFile>,
+    pub(super) own: Vec<Gaps>,
+    pub(super) left: Vec<Gaps>,
+}
+
+/// Opens or creates the file of a locked directory.
+///
+/// # Errors
+/// What the system says; what stands in it is left for the next start then.
+pub(super) fn open(dir: &Path, keys: &[Key]) -> io::Result<Found> {
+    let file = open_in_place(&dir.join("gaps"))?;
+    let is_dirty = Arc::<AtomicBool>::default();
+    let there = (file.metadata()?.len() / PAGE_BYTES as u64).min(PAGES_MAX);
+    let (mut free, mut untold) = (Vec::new(), Vec::new());
+    for number in 0..there {
+        let mut bytes = [0; PAGE_BYTES];
+        file.read_exact_at(&mut bytes, number * PAGE_BYTES as u64)?;
+        let copies = COPIES.iter().filter_map(|at| decode(&bytes[*at..]));
+        match copies.max_by_key(|copy| copy.generation) {
+            Some(copy) if copy.counts.iter().any(|count| *count > 0) => untold.push((number, copy)),
+            copy => free.push((number, copy.map_or(0, |copy| copy.generation))),
+        }
+    }
+    let missing = (keys.len() as u64).saturating_sub(free.len() as u64);
+    let pages = (there + missing).min(PAGES_MAX);
+    rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, pages * PAGE_BYTES as u64)?;
+    free.extend((there..pages).map(|number| (number, 0)));
+    super::identity::sync_directory(&dir.join("gaps"))?;
+    let page = |number: u64, generation: u64| -> io::Result<Page> {
+        let mapping = Mapping::at(&file, number * PAGE_BYTES as u64, PAGE)?;
+        Ok(Page { mapping, generation, is_dirty: Arc::clone(&is_dirty) })
+    };
+    let mut free = free.into_iter();
+    let own = keys.iter().map(|key| {
+        let page = free.next().map(|(number, generation)| page(number, generation)).transpose()?;
+        Ok(Gaps::none(*key, page))
+    });
+    let own = own.collect::<io::Result<_>>()?;
+    untold.sort_unstable_by_key(|(_, copy)| std::cmp::Reverse(copy.key));
+    let left = untold.into_iter().map(|(number, Stored { key, generation, first_seq, counts })| {
+        Ok(Gaps::left(key, first_seq, counts, page(number, generation)?))
+    });
+    let left = left.collect::<io::Result<_>>()?;
+    Ok(Found { file: Some(PageFile { file, is_dirty }), own, left })
+}
+
+impl PageFile {
+    /// Brings what has changed to the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        if self.is_dirty.swap(false, Ordering::AcqRel) { self.file.sync_data() } else { Ok(()) }
+    }
+}
+
+impl Page {
+    /// Overwrites the older copy. A copy and a checksum of 296 bytes.
+    pub(super) fn store(&mut self, key: Key, first_seq: &PerStream, counts: &PerStream) {
+        self.generation += 1;
+        let copy =
+            Stored { key, generation: self.generation, first_seq: *first_seq, counts: *counts };
+        let at = COPIES[usize::from(!self.generation.is_multiple_of(2))];
+        self.mapping.bytes_mut()[at..at + COPY_BYTES].copy_from_slice(&encode(&copy));
+        fence(Ordering::SeqCst); // the next copy never overtakes this one
+        self.is_dirty.store(true, Ordering::Release);
+    }
+}
+
+fn encode(copy: &Stored) -> [u8; COPY_BYTES] {
+    let mut bytes = [0; COPY_BYTES];
+    bytes[..8].copy_from_slice(&MAGIC);
+    bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[10..12].copy_from_slice(&copy.key.epoch.to_le_bytes());
+    bytes[16..24].copy_from_slice(&copy.key.instance.to_le_bytes());
+    bytes[24..32].copy_from_slice(&copy.generation.to_le_bytes());
+    bytes[32] = copy.key.lane;
+    let gaps = copy.first_seq.iter().zip(&copy.counts);
+    for (entry, (first_seq, count)) in bytes[HEAD_BYTES..].chunks_exact_mut(16).zip(gaps) {
+        entry[..8].copy_from_slice(&first_seq.to_le_bytes());
+        entry[8..].copy_from_slice(&count.to_le_bytes());
+    }
+    let crc = crc32c::crc32c(&bytes);
+    bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+/// Reads a copy; `None` when it is damaged, of a later format, or was never written.
+fn decode(bytes: &[u8]) -> Option<Stored> {
+    let mut zeroed: [u8; COPY_BYTES] = *bytes.first_chunk()?;
+    zeroed[12..16].fill(0);
+    let is_whole = bytes.starts_with(&MAGIC) && crc32c::crc32c(&zeroed) == u32_at(bytes, 12);
+    if !is_whole || u16_at(bytes, 8) > VERSION {
+        return None;
+    }
+    let at = |index: usize, of: usize| u64_at(bytes, HEAD_BYTES + 16 * index + of);
+    Some(Stored {
+        key: Key { instance: u64_at(bytes, 16), epoch: u16_at(bytes, 10), lane: bytes[32] },
+        generation: u64_at(bytes, 24),
+        first_seq: std::array::from_fn(|index| at(index, 0)),
+        counts: std::array::from_fn(|index| at(index, 8)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(epoch: u16) -> Key {
+        Key { instance: 5, epoch, lane: 1 }
+    }
+
+    /// Start, stream, first number, how many.
+    type Told = (u16, u8, u64, u64);
+
+    fn first(gaps: &Gaps) -> Option<Told> {
+        let gap = gaps.first()?;
+        Some((gap.earlier?.epoch, gap.stream, gap.first_seq, gap.count))
+    }
+
+    /// What a later start has to tell of.
+    fn left(dir: &Path) -> Vec<Told> {
+        open(dir, &[key(9)]).unwrap().left.iter().filter_map(first).collect()
+    }
+
+    #[test]
+    fn the_newest_whole_copy_counts_and_a_told_gap_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("gaps");
+        let mut found = open(dir.path(), &[key(1)]).unwrap();
+        let mut untold = found.own.pop().unwrap();
+        for seq in 7..10 {
+            untold.add(0, seq);
+        }
+        drop(untold);
+        assert_eq!(left(dir.path()), [(1, 1, 7, 3)]);
+        let whole = std::fs::read(&path).unwrap();
+        for (name, at, want) in [("newest", COPIES[1], 2), ("older", COPIES[0], 3)] {
+            for byte in at..at + COPY_BYTES {
+                let mut bytes = whole.clone();
+                bytes[byte] ^= 4;
+                std::fs::write(&path, bytes).unwrap();
+                assert_eq!(left(dir.path()), [(1, 1, 7, want)], "{name}, byte {byte}");
+            }
+        }
+        std::fs::write(&path, whole).unwrap();
+
+        // The next start drops too, and ends before there is space: both are left.
+        let mut found = open(dir.path(), &[key(2)]).unwrap();
+        found.own[0].add(3, 1);
+        drop(found);
+        assert_eq!(left(dir.path()), [(2, 4, 1, 1), (1, 1, 7, 3)]);
+
+        // The one after it tells all of it.
+        let found = open(dir.path(), &[key(3)]).unwrap();
+        for mut gaps in found.left {
+            let told = gaps.first().unwrap();
+            gaps.forget(told.stream);
+            assert!(gaps.is_empty());
+        }
+        assert_eq!(left(dir.path()), []);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 3 * 4096, "pages are used again");
+    }
+}
