@@ -1,6 +1,6 @@
 //! What everything stands on: units and instants with their text forms, the wall clock, threads beside
 //! the traffic, trace contexts, text from strangers, names mistyped, sums that must agree,
-//! trouble that is told once.
+//! trouble that is told once, JSON objects read as nothing else.
 //!
 //! Standard library and small crates only; no I/O, no async.
 
@@ -10,6 +10,7 @@ pub mod equation;
 pub mod histogram;
 pub mod instant;
 pub mod nearest;
+pub(crate) mod object;
 pub mod trace;
 pub mod trouble;
 pub mod units;

@@ -4,6 +4,7 @@
 
 use serde::Deserialize;
 
+use crate::base::object::Object;
 use crate::web::Secrets;
 
 /// Why a request had no usable answer, and thereby what comes next.
@@ -92,11 +93,11 @@ fn error(body: &[u8]) -> Error {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Body {
-        Store { error: Error },
+        Store { error: Object<Error> },
         Dashboards { error: String, message: String },
     }
     match serde_json::from_slice(body) {
-        Ok(Body::Store { error }) => error,
+        Ok(Body::Store { error: Object(error) }) => error,
         Ok(Body::Dashboards { error: kind, message: reason }) => Error { kind, reason },
         Err(_) => Error::default(),
     }

@@ -8,6 +8,7 @@
 
 use serde::Deserialize;
 
+use crate::base::object::Object;
 use crate::elk::problem::{Error, Fault, Problem, in_short};
 use crate::web::Secrets;
 
@@ -110,20 +111,20 @@ const OF_THE_DOCUMENT: [&str; 3] =
 #[derive(Debug, Deserialize)]
 struct Reply {
     /// One per document, in order.
-    items: Vec<Entry>,
+    items: Vec<Object<Entry>>,
 }
 
 /// An item; lbproxy only creates.
 #[derive(Debug, Deserialize)]
 struct Entry {
-    create: Result,
+    create: Object<Result>,
 }
 
 /// The result of one document.
 #[derive(Debug, Deserialize)]
 struct Result {
     status: u16,
-    error: Option<Error>,
+    error: Option<Object<Error>>,
     /// `used` when the failure store has it.
     failure_store: Option<String>,
 }
@@ -137,7 +138,7 @@ pub(super) fn outcomes(
     count: usize,
     secrets: &Secrets,
 ) -> std::result::Result<Vec<Outcome>, Problem> {
-    let reply: Reply = serde_json::from_slice(body)
+    let Object(reply): Object<Reply> = serde_json::from_slice(body)
         .map_err(|error| format!("unreadable answer{}", in_short(&error.to_string())))
         .map_err(|reason| Problem::new(Fault::Unknown, reason))?;
     let got = reply.items.len();
@@ -145,13 +146,13 @@ pub(super) fn outcomes(
         let reason = format!("the answer speaks of {got} documents, not of {count}");
         return Err(Problem::new(Fault::Unknown, reason));
     }
-    Ok(reply.items.into_iter().map(|entry| outcome(entry.create, secrets)).collect())
+    Ok(reply.items.into_iter().map(|Object(entry)| outcome(entry.create.0, secrets)).collect())
 }
 
 fn outcome(result: Result, secrets: &Secrets) -> Outcome {
     let status = result.status;
     let is_parked = result.failure_store.as_deref() == Some("used");
-    let Error { kind, reason } = result.error.unwrap_or_default();
+    let Error { kind, reason } = result.error.unwrap_or_default().0;
     let fits = |(known, word, part, _): &&(u16, &str, &str, Cause)| {
         *known == status && (word.is_empty() || *word == kind) && reason.contains(part)
     };
@@ -272,8 +273,11 @@ mod tests {
 
     #[test]
     fn an_answer_that_does_not_speak_of_every_document_is_unknown() {
-        let rows: [(&str, &[u8]); 6] = [
+        let rows: [(&str, &[u8]); 9] = [
             ("nothing", b""),
+            ("an array", br#"[[{"create":{"status":201}},{"create":{"status":201}}]]"#),
+            ("items that are arrays", br#"{"items":[[{"status":201}],[{"status":201}]]}"#),
+            ("results that are arrays", br#"{"items":[{"create":[201]},{"create":[201]}]}"#),
             ("not JSON", b"<html>"),
             ("cut", br#"{"items":[{"create":{"status":201}}"#),
             ("too few", br#"{"items":[{"create":{"status":201}}]}"#),

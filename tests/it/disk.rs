@@ -111,7 +111,8 @@ fn a_full_disk_costs_nothing_that_is_reserved_and_is_said_when_it_does() {
     assert_eq!(figures["lbproxy_journal_dropped_full_total"], 0, "its space was reserved");
     assert_eq!((fault(&proxy), figures["lbproxy_journal_folder_fault"]), (None, 0));
 
-    // Somebody removes its files and takes their space.
+    // Nothing is taken, so that the journal fills; somebody removes its files and takes their space.
+    server.set_outage(0, Outage::Unavailable);
     for entry in std::fs::read_dir(disk.journal()).unwrap() {
         let path = entry.unwrap().path();
         if path.display().to_string().contains("/segment-") {
@@ -130,6 +131,7 @@ fn a_full_disk_costs_nothing_that_is_reserved_and_is_said_when_it_does() {
         (is_less && fault(&proxy)?.contains("full disk")).then_some(())
     });
     std::fs::remove_file(disk.journal().join("ballast")).unwrap();
+    server.set_outage(0, Outage::None);
     wait_for("its whole size", || {
         send(&stream, 20);
         let figures = proxy.figures();

@@ -68,6 +68,8 @@ pub(super) async fn answer(
     let (parts, mut body) = request.into_parts();
     let target = Target::new(&parts.uri);
     let is_bulk = target.segments.last().is_some_and(|segment| segment == "_bulk");
+    // Read before it counts as in flight: whoever waits for that may end the outage.
+    let outage = *session.outage.borrow();
     let _in_flight = is_bulk.then(|| InFlight::new(&session.shared));
     let (bytes_max, product, is_allowed, is_dashboards) = {
         let state = session.shared.lock();
@@ -78,7 +80,6 @@ pub(super) async fn answer(
     let read = request::read(&mut body, bytes_max).await;
     let body_bytes = read.as_ref().map_or(0, Bytes::len);
     let place = session.shared.lock().record(seen(session.node, &parts, body_bytes));
-    let outage = *session.outage.borrow();
     let heard = match outage {
         Outage::Silent => std::future::pending().await,
         Outage::Unreachable => Heard::Close,

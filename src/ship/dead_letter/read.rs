@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, OFlags};
 use serde_json::value::RawValue;
 
 use super::{FILE_NAME, hold};
+use crate::base::object::Object;
 use crate::record::{Dataset, Stream};
 
 /// Name of the new file until it is whole.
@@ -37,7 +38,7 @@ pub(in crate::ship) struct Letter {
 impl Letter {
     /// From a line of the file.
     pub(in crate::ship) fn read(line: &[u8]) -> Option<Self> {
-        serde_json::from_slice(line).ok()
+        serde_json::from_slice(line).ok().map(|Object(letter)| letter)
     }
 
     /// The dataset of its stream; `None` when it is no stream of ours.
@@ -100,7 +101,7 @@ struct Origin {
 /// The place of the record of a line.
 pub(in crate::ship) fn place(line: &[u8]) -> Option<Place> {
     let letter = Letter::read(line)?;
-    let origin: Origin = serde_json::from_str(letter.document.get()).ok()?;
+    let Object::<Origin>(origin) = serde_json::from_str(letter.document.get()).ok()?;
     let kinds = letter.dataset().map_or(&Stream::ALL[..], Dataset::kinds);
     let stream = match (&origin.kind, origin.stream) {
         (_, Some(number)) => number,
