@@ -19,7 +19,7 @@ use crate::traffic::{access, endpoint, generate, options};
 /// Last part of the streams' names.
 const NAMESPACE: &str = "proof";
 /// So many that one lane has more than are read at once.
-const REQUESTS: u64 = 14_000;
+const REQUESTS: u64 = 10_500;
 
 /// Runs `lbproxy log audit`; its exit code and what it printed.
 fn audit(config: &Path, arguments: &[&str]) -> (i32, String) {

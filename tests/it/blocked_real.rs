@@ -1,12 +1,13 @@
 //! Goal: a stream of a real server that takes nothing keeps its records in the journal, says why once, and
-//! gets each of them once it takes them again. Method: the real OpenSearch and Elasticsearch, one after the
-//! other, put into each state by their own API; the rows are what `ship::answer` has been told of them.
+//! gets each of them once it takes them again. Method: the real OpenSearch and Elasticsearch, put into each
+//! state by their own API; the rows are what `ship::answer` has been told of them.
 
 use std::sync::Arc;
 
 use lbproxy::elk::Product;
 use serde_json::{Value, json};
 
+use crate::real::on_both;
 use crate::server::RealServer;
 use crate::support::*;
 use crate::traffic::access;
@@ -35,15 +36,9 @@ fn set(server: &RealServer, index: &str, key: &str, value: &Value) {
     server.must("PUT", &path, Some(&body));
 }
 
-fn states(product: Product) -> Vec<State> {
+/// Those of the stream's newest index: each has a stream of its own.
+fn of_an_index(product: Product) -> Vec<State> {
     let mut states = vec![
-        State {
-            name: "limit_of_shards",
-            begin: |server, _| set(server, "", "cluster.max_shards_per_node", &json!(1)),
-            end: |server, _| set(server, "", "cluster.max_shards_per_node", &Value::Null),
-            has_stream: false,
-            want: ["shards open", "raise cluster.max_shards_per_node"],
-        },
         State {
             name: "missing_pipeline",
             begin: |server, index| set(server, index, "index.default_pipeline", &json!("nope")),
@@ -65,16 +60,30 @@ fn states(product: Product) -> Vec<State> {
             has_stream: true,
             want: ["FORBIDDEN/5/index read-only", "take the block that the reason names off"],
         },
-        State {
-            name: "flood_stage",
-            begin: |server, index| {
-                set(server, index, "index.blocks.read_only_allow_delete", &json!(true));
-            },
-            end: |server, index| {
-                set(server, index, "index.blocks.read_only_allow_delete", &Value::Null);
-            },
+    ];
+    // OpenSearch closes no index that a stream writes to.
+    if product == Product::Elasticsearch {
+        states.push(State {
+            name: "closed_index",
+            begin: |server, index| drop(server.must("POST", &format!("/{index}/_close"), None)),
+            end: |server, index| drop(server.must("POST", &format!("/{index}/_open"), None)),
             has_stream: true,
-            want: ["TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage", "free disk space"],
+            want: ["index_closed_exception", "open the index"],
+        });
+    }
+    states
+}
+
+/// Those of the whole server, and the block that a server takes off when it looks at its disk: last, when it
+/// has looked for the last time.
+fn of_the_server(product: Product) -> Vec<State> {
+    let mut states = vec![
+        State {
+            name: "limit_of_shards",
+            begin: |server, _| set(server, "", "cluster.max_shards_per_node", &json!(1)),
+            end: |server, _| set(server, "", "cluster.max_shards_per_node", &Value::Null),
+            has_stream: false,
+            want: ["shards open", "raise cluster.max_shards_per_node"],
         },
         State {
             name: "read_only_cluster",
@@ -90,18 +99,21 @@ fn states(product: Product) -> Vec<State> {
             has_stream: false,
             want: ["index_not_found_exception", "action.auto_create_index"],
         },
-    ];
-    if product == Product::Elasticsearch {
-        // OpenSearch closes no index that a stream writes to, and Elasticsearch lets a stream's template
-        // stand above that setting.
-        states.retain(|state| state.name != "no_auto_create");
-        states.push(State {
-            name: "closed_index",
-            begin: |server, index| drop(server.must("POST", &format!("/{index}/_close"), None)),
-            end: |server, index| drop(server.must("POST", &format!("/{index}/_open"), None)),
+        State {
+            name: "flood_stage",
+            begin: |server, index| {
+                set(server, index, "index.blocks.read_only_allow_delete", &json!(true));
+            },
+            end: |server, index| {
+                set(server, index, "index.blocks.read_only_allow_delete", &Value::Null);
+            },
             has_stream: true,
-            want: ["index_closed_exception", "open the index"],
-        });
+            want: ["TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage", "free disk space"],
+        },
+    ];
+    // Elasticsearch lets a stream's template stand above that setting.
+    if product == Product::Elasticsearch {
+        states.retain(|state| state.name != "no_auto_create");
     }
     states
 }
@@ -190,13 +202,20 @@ fn check_without_template(server: &RealServer) {
 
 #[test]
 fn a_stream_of_a_real_server_that_takes_nothing_is_waited_for() {
-    for product in Product::ALL {
+    on_both(|product| {
         let mut server = RealServer::alone(product);
         server.start();
-        check_without_template(&server);
-        for state in states(product) {
-            check(&server, &state);
-            println!("{}: {} waited and arrived", product.as_str(), state.name);
+        let server = &server;
+        set(server, "", "cluster.info.update.interval", &json!("1h"));
+        check_without_template(server);
+        std::thread::scope(|scope| {
+            for state in of_an_index(product) {
+                let thread = std::thread::Builder::new().name(state.name.to_owned());
+                thread.spawn_scoped(scope, move || check(server, &state)).unwrap();
+            }
+        });
+        for state in of_the_server(product) {
+            check(server, &state);
         }
-    }
+    });
 }
