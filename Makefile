@@ -12,7 +12,7 @@ demo: ## Build fast, then show lbproxy at work (ARGS="--duration 30s")
 
 test: ## Install the real servers once, then run every test
 	scripts/parts test
-	env --default-signal=HUP cargo test --locked # tests send HUP, which nohup has children ignore
+	env --default-signal=HUP cargo test --locked --workspace # tests send HUP, which nohup has children ignore
 	$(MAKE) --no-print-directory browser vega
 
 browser: ## Test the live page in a real browser; pictures in target/browser
@@ -44,11 +44,11 @@ bench: ## Micro-benchmarks of a record's way
 
 check: ## Format, lints, docs, dependencies, quick tests; run before each commit
 	scripts/parts check
-	cargo fmt --check
-	cargo clippy --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --locked --no-deps --document-private-items
 	$$(scripts/parts where cargo-deny) --locked check licenses bans sources
-	cargo test --locked --lib --test tidy
+	cargo test --locked --workspace --lib --test tidy
 
 proof: ## 100 000 requests through crashes and outages, each found once in a real server
 	scripts/parts test

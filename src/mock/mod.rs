@@ -4,7 +4,6 @@
 //! memory, count and time. Nothing of the proxy depends on them.
 
 mod body;
-pub mod elastic;
 pub mod story;
 mod thread;
 pub mod traffic;

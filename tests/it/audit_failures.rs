@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use lbproxy::mock::elastic::{self, ItemOutcome, Options, Product, Running, Step, Which};
+use lbproxy_fakes::{ItemOutcome, Options, Product, Running, Step, Which};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -43,7 +43,7 @@ fn places(proxy: &Proxy) -> (i32, Value) {
 
 /// A proxy that ships to a mock, which puts what is below `/bad/` into the failure store.
 fn parking(product: Product) -> (Running, Upstream, Proxy) {
-    let server = elastic::start(Options::local(product)).unwrap();
+    let server = lbproxy_fakes::start(Options::local(product)).unwrap();
     let parked = Step::item(Which::Containing("/bad/".into()), ItemOutcome::FailureStored);
     server.set_default(parked);
     let upstream = Upstream::ok();

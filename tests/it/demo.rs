@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use lbproxy::mock::elastic::{self, Options, Product};
+use lbproxy_fakes::{Options, Product};
 
 use crate::support::wait_for;
 
@@ -181,7 +181,7 @@ fn a_reader_that_leaves_ends_it() {
 
 #[test]
 fn what_it_ships_is_stored_and_a_named_journal_stays() {
-    let server = elastic::start(Options::local(Product::OpenSearch)).unwrap();
+    let server = lbproxy_fakes::start(Options::local(Product::OpenSearch)).unwrap();
     let kept = tempfile::tempdir().unwrap();
     let journal = kept.path().join("journal");
     let journal = journal.to_str().unwrap();

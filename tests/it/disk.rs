@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lbproxy::mock::elastic::{self, Options, Outage, Product};
+use lbproxy_fakes::{Options, Outage, Product};
 
 use crate::journal::send;
 use crate::support::*;
@@ -98,7 +98,7 @@ fn a_full_disk_costs_nothing_that_is_reserved_and_is_said_when_it_does() {
         tool("mount", &["-t", "tmpfs", "-o", "size=16m", "tmpfs", &disk.path("journal")])
     };
     let Some(disk) = Disk::new(on_tmpfs) else { return };
-    let server = elastic::start(Options::local(Product::Elasticsearch)).unwrap();
+    let server = lbproxy_fakes::start(Options::local(Product::Elasticsearch)).unwrap();
     let upstream = Upstream::ok();
     let (service, target) = (one_service(&[upstream.address], ""), ship_to(&server.url(), "a", ""));
     let size = ", size: 12MiB";
@@ -157,7 +157,7 @@ fn a_disk_that_cannot_be_written_is_said_and_nothing_that_was_journaled_is_lost(
         disk.mount_image()
     };
     let Some(disk) = Disk::new(on_ext4) else { return };
-    let server = elastic::start(Options::local(Product::Elasticsearch)).unwrap();
+    let server = lbproxy_fakes::start(Options::local(Product::Elasticsearch)).unwrap();
     let upstream = Upstream::ok();
     let (service, target) = (one_service(&[upstream.address], ""), ship_to(&server.url(), "a", ""));
     let start = || {

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use lbproxy::mock::elastic::{self, Options, Outage, Product, Running};
+use lbproxy_fakes::{Options, Outage, Product, Running};
 
 use crate::support::*;
 
@@ -28,7 +28,7 @@ fn get(mut stream: &TcpStream, path: &str) {
 /// A server that takes nothing, and a proxy with a small journal whose shipping waits for it with one
 /// record in hand.
 fn waiting() -> (Running, Upstream, Proxy, TcpStream) {
-    let server = elastic::start(Options::local(Product::Elasticsearch)).unwrap();
+    let server = lbproxy_fakes::start(Options::local(Product::Elasticsearch)).unwrap();
     server.set_outage(0, Outage::Unavailable);
     let upstream = Upstream::ok();
     let batch = "batch: {wait: 50ms, in_flight: 1}";

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
-use lbproxy::mock::elastic::{self, ItemOutcome, Options, Product, Reply, Running, Step, Which};
+use lbproxy_fakes::{ItemOutcome, Options, Product, Reply, Running, Step, Which};
 use serde_json::Value;
 
 use crate::support::*;
@@ -16,7 +16,7 @@ const STREAM: &str = "logs-lbproxy.access-default";
 
 /// A proxy that ships to a mock which refuses what is below `/bad/`.
 fn refusing(product: Product) -> (Running, Upstream, Proxy) {
-    let server = elastic::start(Options::local(product)).unwrap();
+    let server = lbproxy_fakes::start(Options::local(product)).unwrap();
     refuse(&server);
     let upstream = Upstream::ok();
     let rest =
@@ -79,7 +79,7 @@ fn letters(dir: &Path) -> Vec<Value> {
 #[test]
 fn a_full_file_stops_shipping_until_letters_were_sent_again_and_loses_none() {
     const COUNT: u64 = 200;
-    let server = elastic::start(Options::local(Product::OpenSearch)).unwrap();
+    let server = lbproxy_fakes::start(Options::local(Product::OpenSearch)).unwrap();
     refuse(&server);
     let upstream = Upstream::ok();
     let service = one_service(&[upstream.address], "");

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use lbproxy::mock::elastic::{self, Options, Product};
+use lbproxy_fakes::{Options, Product};
 use serde_json::Value;
 
 use crate::support::*;
@@ -209,7 +209,7 @@ fn kills_in_the_middle_of_windows_leave_each_rollup_once_and_equal_to_the_record
         proxy.kill();
     }
 
-    let server = elastic::start(Options::local(Product::ElasticsearchReduced)).unwrap();
+    let server = lbproxy_fakes::start(Options::local(Product::ElasticsearchReduced)).unwrap();
     let rest = format!(
         "  rollup: {{every: 1s}}\n  elasticsearch: {{urls: [\"{}\"], batch: {{wait: 50ms}}}}\n",
         server.url()
@@ -245,7 +245,7 @@ fn a_server_without_the_histogram_type_gets_a_template_without_it() {
         (Product::ElasticsearchReduced, r#"{"enabled":false,"type":"object"}"#),
         (Product::OpenSearch, r#"{"enabled":false,"type":"object"}"#),
     ] {
-        let server = elastic::start(Options::local(product)).unwrap();
+        let server = lbproxy_fakes::start(Options::local(product)).unwrap();
         let rest = format!("  elasticsearch: {{urls: [\"{}\"]}}\n", server.url());
         let upstreams = [upstream(), upstream()];
         let proxy = Proxy::start(&services(&upstreams), &rest);

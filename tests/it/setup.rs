@@ -1,13 +1,13 @@
 //! Goal: `lbproxy setup` puts in place what is missing, once; says what stands in the way and how to
 //! mend it; takes away what is its own and nothing else. Method: the real program against the mock,
 //! which keeps what it is given; lines of the output and requests made are compared, row by row. What
-//! the mock does other than the real servers stands at the head of `mock::elastic::setup`.
+//! the mock does other than the real servers stands at the head of `tools/fakes/src/setup.rs`.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use lbproxy::mock::elastic::{self, Credentials, Options, Product, Running, Seen};
 use lbproxy::record::Dataset;
+use lbproxy_fakes::{Credentials, Options, Product, Running, Seen};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -21,7 +21,8 @@ const PRODUCTS: [Product; 3] =
 /// A mock that asks for a password.
 fn server(product: Product) -> Running {
     let credentials = Credentials::Basic { user: "admin".into(), password: "secret".into() };
-    elastic::start(Options { credentials: Some(credentials), ..Options::local(product) }).unwrap()
+    lbproxy_fakes::start(Options { credentials: Some(credentials), ..Options::local(product) })
+        .unwrap()
 }
 
 /// What a run of the program said.

@@ -1,11 +1,11 @@
 //! Goal: `lbproxy setup` puts the boards into Kibana and OpenSearch Dashboards, once, and says of each
 //! that it could not put why and what to do. Method: the real program against a mock that plays store
 //! and dashboards; lines of the output, requests and what is there afterwards, row by row. What the
-//! mock does other than real servers stands at the head of `mock::elastic::dashboards`.
+//! mock does other than real servers stands at the head of `tools/fakes/src/dashboards.rs`.
 
 use std::process::Command;
 
-use lbproxy::mock::elastic::{self, Credentials, Options, Outage, Product, Running};
+use lbproxy_fakes::{Credentials, Options, Outage, Product, Running};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -20,7 +20,7 @@ const OPEN: Product = Product::OpenSearch;
 fn server(product: Product) -> Running {
     let credentials = Credentials::Basic { user: "admin".into(), password: "Sesame-5601".into() };
     let options = Options { credentials: Some(credentials), ..Options::local(product) };
-    let server = elastic::start(options).unwrap();
+    let server = lbproxy_fakes::start(options).unwrap();
     server.set_dashboards(if product == OPEN { "2.19.4" } else { "8.19.2" });
     server
 }
@@ -381,7 +381,7 @@ fn the_place_is_named_and_has_credentials_of_its_own() {
     let only = setup(&store, "", &["--only", "dashboards"]);
     expect("nothing but boards", &only, 2, &["boards need Kibana or OpenSearch Dashboards: set"]);
 
-    let plain = elastic::start(Options::local(ELASTIC)).unwrap();
+    let plain = lbproxy_fakes::start(Options::local(ELASTIC)).unwrap();
     let place = ["--only", "dashboards", "--dashboards-url", &plain.url()];
     expect(
         "a store",

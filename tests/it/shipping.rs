@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use lbproxy::elk::templates;
-use lbproxy::mock::elastic::{
-    self, Credentials, ItemOutcome, Options, Outage, Product, Reply, Running, Step, Which,
-};
 use lbproxy::record::Dataset;
+use lbproxy_fakes::{
+    Credentials, ItemOutcome, Options, Outage, Product, Reply, Running, Step, Which,
+};
 
 use crate::support::*;
 
@@ -41,7 +41,7 @@ struct Want {
 
 /// A mock of a product.
 fn server(product: Product) -> Running {
-    elastic::start(Options::local(product)).unwrap()
+    lbproxy_fakes::start(Options::local(product)).unwrap()
 }
 
 /// A proxy that ships to these URLs. `more` are further keys below `telemetry.elasticsearch`.
@@ -361,7 +361,7 @@ fn a_large_batch_is_halved_until_it_fits_and_a_document_larger_than_others_is_a_
     let mut options = Options::local(Product::OpenSearch);
     // Templates are sent whole; they are there before the first record is.
     options.body_bytes_max = 64 * 1024;
-    let server = elastic::start(options).unwrap();
+    let server = lbproxy_fakes::start(options).unwrap();
     let (_upstream, proxy) = shipping(&[server.url()], "");
     has_templates(&server);
     server.set_body_bytes_max(8 * 1024);
@@ -392,7 +392,7 @@ fn another_node_takes_over_when_one_takes_nothing() {
             scope.spawn(move || {
                 let mut options = Options::local(Product::Elasticsearch);
                 options.nodes = 2;
-                let server = elastic::start(options).unwrap();
+                let server = lbproxy_fakes::start(options).unwrap();
                 let (_upstream, proxy) = shipping(&server.urls(), "");
                 has_templates(&server);
                 server.set_outage(0, outage);
@@ -411,7 +411,7 @@ fn refused_credentials_are_told_once_and_cured_by_a_new_secret() {
     let credentials =
         |password: &str| Credentials::Basic { user: "lbproxy".into(), password: password.into() };
     options.credentials = Some(credentials("right-secret"));
-    let server = elastic::start(options).unwrap();
+    let server = lbproxy_fakes::start(options).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("password");
     std::fs::write(&file, "wrong-secret\n").unwrap();

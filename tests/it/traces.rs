@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use lbproxy::mock::elastic;
+use lbproxy_fakes::{Options, Product};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
@@ -489,7 +489,7 @@ fn log_records_are_those_of_all_requests_with_their_traces() {
 #[test]
 fn the_control_plane_has_spans_of_its_own() {
     let upstream = upstream();
-    let server = elastic::start(elastic::Options::local(elastic::Product::Elasticsearch)).unwrap();
+    let server = lbproxy_fakes::start(Options::local(Product::Elasticsearch)).unwrap();
     let receiver = Receiver::start(|_| Reply::Take);
     let shipping = ship_to(&server.url(), "default", "");
     let proxy = Proxy::start(

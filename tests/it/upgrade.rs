@@ -10,8 +10,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use lbproxy::elk::templates::{self, Types};
-use lbproxy::mock::elastic::{self, ItemOutcome, Options, Product, Running, Step, Which};
 use lbproxy::record::Dataset;
+use lbproxy_fakes::{ItemOutcome, Options, Product, Running, Step, Which};
 
 use crate::support::*;
 
@@ -41,7 +41,7 @@ fn journal(to: &Path) {
 /// A server with what the older program had stored, acknowledged or not; both streams have rolled over
 /// since, so that an `_id` alone protects from nothing.
 fn server(product: Product) -> Running {
-    let server = elastic::start(Options::local(product)).unwrap();
+    let server = lbproxy_fakes::start(Options::local(product)).unwrap();
     for dataset in Dataset::ALL {
         let template = templates::index_template(product_of(product), dataset, Types::Usual);
         server.put_template(templates::template_name(dataset), template);

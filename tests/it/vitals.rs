@@ -4,7 +4,7 @@
 
 use std::io::{BufReader, Write as _};
 
-use lbproxy::mock::elastic::{self, Options, Product};
+use lbproxy_fakes::{Options, Product};
 use serde_json::Value;
 
 use crate::support::*;
@@ -245,7 +245,7 @@ fn samples_of_the_process_agree_with_the_traffic() {
 /// Checks and changes share a data stream, and count apart from gaps: each is stored, none for another.
 #[test]
 fn all_of_them_are_shipped_and_stored_once_each() {
-    let server = elastic::start(Options::local(Product::Elasticsearch)).unwrap();
+    let server = lbproxy_fakes::start(Options::local(Product::Elasticsearch)).unwrap();
     // Nobody answers there: one of the two is ejected, which is a change.
     let service =
         one_service(&[nobody(), nobody()], ", outlier: {failures: 1, eject: 1h, eject_max: 1h}");

@@ -29,7 +29,8 @@ const CRATES: [(&str, &[&str]); 13] = [
     ("anyhow", &["cli"]),
 ];
 
-fn sources() -> Vec<(PathBuf, String)> {
+/// Every source below a folder of the repository.
+fn sources(below: &str) -> Vec<(PathBuf, String)> {
     fn walk(dir: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in std::fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
@@ -42,7 +43,7 @@ fn sources() -> Vec<(PathBuf, String)> {
         }
     }
     let mut found = Vec::new();
-    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join(below), &mut found);
     found
 }
 
@@ -92,7 +93,7 @@ fn level(folder: &str) -> usize {
 #[test]
 fn arrows_point_down_only_and_there_is_no_cycle() {
     let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (path, text) in sources() {
+    for (path, text) in sources("src") {
         let Some(from) = folder(&path) else { continue };
         for part in code(&path, &text).split("crate::").skip(1) {
             let to: String =
@@ -120,7 +121,7 @@ fn arrows_point_down_only_and_there_is_no_cycle() {
 
 #[test]
 fn crates_stay_where_they_belong() {
-    for (path, text) in sources() {
+    for (path, text) in sources("src") {
         let Some(folder) = folder(&path) else { continue };
         let code = code(&path, &text);
         for (name, allowed) in CRATES {
@@ -138,7 +139,7 @@ fn crates_stay_where_they_belong() {
 
 #[test]
 fn every_file_opens_with_what_it_is_and_stays_short() {
-    for (path, text) in sources() {
+    for (path, text) in [sources("src"), sources("tools")].concat() {
         let name = path.display();
         assert!(text.starts_with("//! "), "{name}: open with `//!`: what it is, what is not there");
         let lines = text.lines().count();

@@ -11,13 +11,13 @@
 //! Not here: what the answers look like (`bulk`, `answer`).
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::SystemTime;
 
 use bytes::Bytes;
+use humantime::format_rfc3339_millis;
 use serde_json::{Value, json};
 
 use super::{Product, pattern};
-use crate::base::clock::wall_ms;
-use crate::record::write_timestamp;
 
 /// Most indices, and most templates.
 pub(super) const NAMES_MAX: usize = 1_000;
@@ -325,12 +325,9 @@ impl Store {
 
 /// A document of a failure store: another one, why it failed, and when.
 fn failed(stream: &str, id: &str, source: &[u8]) -> Bytes {
-    let mut now = Vec::with_capacity(26);
-    write_timestamp(wall_ms(), &mut now);
-    let now = String::from_utf8_lossy(&now);
     let source: Value = serde_json::from_slice(source).unwrap_or_default();
     let failed = json!({
-        "@timestamp": now.trim_matches('"'),
+        "@timestamp": format_rfc3339_millis(SystemTime::now()).to_string(),
         "document": { "id": id, "index": stream, "source": source },
         "error": { "type": "document_parsing_exception", "message": "failed to parse" },
     });
@@ -368,8 +365,6 @@ fn in_order(indices: &[Index]) -> Vec<Stored> {
 
 /// The day, as it stands in names of backing indices.
 pub(super) fn today() -> String {
-    let mut text = Vec::with_capacity(26);
-    write_timestamp(wall_ms(), &mut text);
-    let text = String::from_utf8_lossy(&text).replace('-', ".");
-    text.trim_matches('"').chars().take("2026.11.24".len()).collect()
+    let text = format_rfc3339_millis(SystemTime::now()).to_string().replace('-', ".");
+    text.chars().take("2026.11.24".len()).collect()
 }

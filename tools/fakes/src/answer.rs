@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::sync::{oneshot, watch};
 
-use super::super::body::{Content, Ending, PacedBody, Parts};
+use super::body::Body;
 use super::bulk::{self, Heard, Job, Listed};
 use super::refusal::Refusal;
 use super::request::{self, Target, Unread};
@@ -64,7 +64,7 @@ impl Drop for InFlight {
 pub(super) async fn answer(
     session: Rc<Session>,
     request: Request<Incoming>,
-) -> Result<Response<PacedBody>, Closed> {
+) -> Result<Response<Body>, Closed> {
     let (parts, mut body) = request.into_parts();
     let target = Target::new(&parts.uri);
     let is_bulk = target.segments.last().is_some_and(|segment| segment == "_bulk");
@@ -213,7 +213,7 @@ async fn respond(
     heard: Heard,
     product: Product,
     parts: &http::request::Parts,
-) -> Result<Response<PacedBody>, Closed> {
+) -> Result<Response<Body>, Closed> {
     let (status, bytes, is_cut) = match heard {
         Heard::Close => return Err(Closed),
         Heard::Silence => std::future::pending().await,
@@ -226,11 +226,7 @@ async fn respond(
         Product::OpenSearch => "application/json; charset=UTF-8",
         Product::Elasticsearch | Product::ElasticsearchReduced => "application/json",
     };
-    let mut body = PacedBody::whole(Content::Bytes(bytes.clone()));
-    if is_cut {
-        body.parts = Parts::new(Content::Bytes(bytes), 1, length / 2);
-        body.ending = Ending::Error;
-    }
+    let body = if is_cut { Body::half(&bytes) } else { Body::whole(bytes) };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
     let headers = response.headers_mut();

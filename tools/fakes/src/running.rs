@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::super::thread::Thread;
 use super::state::Shared;
+use super::thread::Thread;
 use super::{Credentials, Outage, Step, Stored};
 
 /// A request that was received.

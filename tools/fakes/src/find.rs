@@ -10,12 +10,18 @@
 //! (`search`), figures (`aggregate`).
 
 use std::cmp::Ordering;
+use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
 
 use super::filter;
 use super::store::Index;
-use crate::base::instant::parse_rfc3339;
+
+/// Milliseconds since 1970 of a time as documents have it.
+fn milliseconds(text: &str) -> Option<u64> {
+    let at = humantime::parse_rfc3339(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(at.as_millis()).ok()
+}
 
 /// A document that was found.
 #[derive(Debug)]
@@ -34,7 +40,7 @@ impl Found<'_> {
             return self.index.into();
         }
         let found = value(&self.source, name).unwrap_or(&Value::Null);
-        let date = found.as_str().filter(|_| name == "@timestamp").and_then(parse_rfc3339);
+        let date = found.as_str().filter(|_| name == "@timestamp").and_then(milliseconds);
         date.map_or_else(|| found.clone(), Value::from)
     }
 

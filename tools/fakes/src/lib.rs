@@ -35,6 +35,7 @@
 mod action;
 mod aggregate;
 mod answer;
+mod body;
 mod bulk;
 mod dashboards;
 mod filter;
@@ -50,6 +51,7 @@ mod state;
 mod store;
 #[cfg(test)]
 mod tests;
+mod thread;
 
 pub use running::{Running, Seen};
 pub use script::{ItemFault, ItemOutcome, Reply, Step, Storing, Which};
@@ -68,9 +70,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 
-use super::thread::Thread;
 use answer::Session;
 use state::{Shared, State};
+use thread::Thread;
 
 /// Most connections of one node at once; beyond it they are closed when accepted.
 const CONNECTIONS_MAX: usize = 1_000;
