@@ -138,7 +138,7 @@ fn a_full_disk_costs_nothing_that_is_reserved_and_is_said_when_it_does() {
         let is_whole = figures["lbproxy_journal_capacity_bytes"] == whole;
         (is_whole && fault(&proxy).is_none()).then_some(())
     });
-    let dropped = proxy.figures()["lbproxy_journal_dropped_full_total"];
+    let dropped = proxy.settled()["lbproxy_journal_dropped_full_total"];
     send(&stream, 100);
     let figures = proxy.settled();
     assert_eq!(figures["lbproxy_journal_dropped_full_total"], dropped, "it is used again");
