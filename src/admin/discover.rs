@@ -8,8 +8,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Value, json};
 
 use crate::config::Dashboards;
-use crate::elk::boards::views;
-use crate::elk::{Product, saved_objects};
+use crate::elk::{Product, boards, saved_objects};
 use crate::record::Dataset;
 
 /// See the head of this file.
@@ -34,7 +33,7 @@ impl Discover {
             }
         };
         let name = self.product.get().map(|&product| saved_objects::title(product));
-        Some(json!({ "address": address, "view": views::view_id(Dataset::Access), "name": name }))
+        Some(json!({ "address": address, "view": boards::view_id(Dataset::Access), "name": name }))
     }
 }
 

@@ -2,7 +2,7 @@
 //! boards.
 //!
 //! Invariants: never panics, whatever the text and the place; nesting is bounded. Not here: any
-//! grammar (`parse`, `elk::boards::kql`).
+//! grammar (`parse`, `kql` of `tools/boards`).
 
 /// Most `not` and `(` within each other.
 pub(super) const DEPTH_MAX: usize = 64;

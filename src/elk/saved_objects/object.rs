@@ -279,7 +279,7 @@ mod tests {
             let ours = &view.body["attributes"];
             let fields: Vec<Value> =
                 serde_json::from_str(ours["fields"].as_str().unwrap()).unwrap();
-            let opened = boards::check::opened(ours, false, &fields);
+            let opened = lbproxy_fakes::opened(ours, false, &fields);
             assert_eq!(&opened, ours, "{}: an opening changes it", view.id);
             // As an lbproxy without fields has put it: its mark goes with the first opening.
             let mut older = ours.clone();
@@ -289,10 +289,10 @@ mod tests {
             for key in ["fields", VIEW_MARK] {
                 older.as_object_mut().unwrap().remove(key);
             }
-            let rewritten = boards::check::opened(&older, false, &fields);
+            let rewritten = lbproxy_fakes::opened(&older, false, &fields);
             assert_eq!(mark(VIEW, &older).map(|mark| mark.revision), Some(0));
             assert_eq!(mark(VIEW, &rewritten), None);
-            let refreshed = boards::check::opened(ours, true, &fields[..3]);
+            let refreshed = lbproxy_fakes::opened(ours, true, &fields[..3]);
             for (name, attributes, want) in [
                 ("opened", opened, "unchanged"),
                 ("its fields asked for anew", refreshed, "unchanged"),

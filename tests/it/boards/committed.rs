@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lbproxy::elk::{Product, boards};
+use lbproxy::elk::{self, Product};
+use lbproxy_boards as boards;
 
 /// The file of a product's saved objects.
 const fn path(product: Product) -> &'static str {
@@ -104,7 +105,7 @@ fn boards_are_what_the_source_says() {
     }
     assert!(is_update || stale.is_empty(), "stale: {stale:?}; `make dashboards` rewrites them");
     for product in Product::ALL.into_iter().filter(|_| !is_update) {
-        assert!(boards::saved_objects(product) == text(product), "{product:?}: build anew");
+        assert!(elk::boards::saved_objects(product) == text(product), "{product:?}: build anew");
     }
 }
 

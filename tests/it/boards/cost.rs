@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::Mutex;
 
-use lbproxy::elk::{Product, boards};
+use lbproxy::elk::Product;
 use lbproxy::record::Dataset;
+use lbproxy_boards as boards;
 
 use super::data::{DAY_MS, Loaded};
 use super::{Asked, Objects};

@@ -111,7 +111,7 @@ impl<'a> Layer<'a> {
             let column = &self.columns[id];
             let Some(mut own) = metric(column) else { continue };
             if let Some(filter) = column["filter"]["query"].as_str() {
-                let filter = lbproxy::elk::boards::kql::parse(filter).unwrap().query();
+                let filter = lbproxy_boards::kql::parse(filter).unwrap().query();
                 own = json!({ "filter": filter, "aggs": { "own": own } });
             }
             aggregations[id] = own;

@@ -17,7 +17,8 @@ mod vega;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-use lbproxy::elk::{Product, boards};
+use lbproxy::elk::Product;
+use lbproxy_boards as boards;
 use serde_json::{Value, json};
 
 use crate::real::on_both;

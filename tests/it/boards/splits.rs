@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use lbproxy::elk::boards::source::BOARDS;
+use lbproxy_boards::source::BOARDS;
 
 use super::data::{CROWD, Loaded};
 use super::{Asked, Objects};

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use lbproxy::elk::Product;
-use lbproxy::elk::boards::kql::{self, Kql};
-use lbproxy::elk::boards::model::{Form, Metric, Panel, Term, Value as Worked};
 use lbproxy::record::Dataset;
+use lbproxy_boards::kql::{self, Kql};
+use lbproxy_boards::model::{Form, Metric, Panel, Term, Value as Worked};
 use serde_json::Value;
 
 use super::data::{DAY_MS, Loaded};

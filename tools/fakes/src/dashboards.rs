@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::bulk::Heard;
 use super::request::Target;
@@ -265,4 +265,39 @@ fn error_of(
     }
     let is_taken = !overwrites && objects.contains_key(&name(object));
     is_taken.then(|| json!({ "type": "conflict" }))
+}
+
+/// What is stored of a view after OpenSearch Dashboards before 3.7 has opened it, or any version has been
+/// told to ask for its fields anew: what it does not know stays, formats of other than fields go.
+pub fn opened(attributes: &Value, is_told: bool, found: &[Value]) -> Value {
+    let parsed = |key: &str| -> Value {
+        serde_json::from_str(attributes[key].as_str().unwrap_or_default()).unwrap_or_default()
+    };
+    let fields = parsed("fields").as_array().cloned().unwrap_or_default();
+    let mut stored = attributes.clone();
+    if !is_told && !is_asked_anew(&fields) {
+        return stored;
+    }
+    let has = |name: &String| found.iter().any(|field| field["name"] == name.as_str());
+    let formats: Map<_, _> = parsed("fieldFormatMap")
+        .as_object()
+        .cloned()
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|(name, _)| has(name))
+        .map(|(name, format)| (name, json!({ "params": format["params"], "id": format["id"] })))
+        .collect();
+    stored["fieldFormatMap"] = Value::from(formats).to_string().into();
+    stored["fields"] = Value::from(found.to_vec()).to_string().into();
+    stored
+}
+
+/// Whether OpenSearch Dashboards before 3.7 asks for the fields anew when a view is opened, and stores the
+/// whole view: `src/plugins/data/common/index_patterns/index_patterns/index_patterns.ts`
+/// (`isFieldRefreshRequired`).
+fn is_asked_anew(fields: &[Value]) -> bool {
+    fields.iter().all(|field| {
+        (field["aggregatable"].is_null() && field["searchable"].is_null())
+            || field["readFromDocValues"].is_null()
+    })
 }

@@ -53,6 +53,7 @@ mod store;
 mod tests;
 mod thread;
 
+pub use dashboards::opened;
 pub use running::{Running, Seen};
 pub use script::{ItemFault, ItemOutcome, Reply, Step, Storing, Which};
 pub use store::Stored;

@@ -3,9 +3,10 @@
 //! Waits for records of objectives: budget left, burn rate by window, alerts. Until then the objective
 //! is the one that the dashed lines show.
 
+use lbproxy::record::Dataset;
+
 use super::super::model::{Board, Form, Unit, Value, metric, panel, row, split};
 use super::{BAD_SHARE, FAILING, FAILURES, GOOD, HURT, OF_ROLLUPS, REQUESTS, SERVED, SUCCESS};
-use crate::record::Dataset;
 
 /// See the head of this file.
 pub(super) const BOARD: Board = Board {

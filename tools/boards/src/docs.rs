@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
+use lbproxy::elk::boards::OLDEST;
+
 use super::model::{Board, Form, Metric, Panel, Term, Value};
-use super::{OLDEST, Product, osd};
+use super::{Product, osd};
 
 const HEAD: &str = "\
 # Boards
 
-<!-- Generated from the tables in src/elk/boards/source; `make dashboards` rewrites it. -->
+<!-- Generated from the tables in tools/boards/src/source; `make dashboards` rewrites it. -->
 
 The same boards for Kibana (`dashboards/kibana/lbproxy.ndjson`) and OpenSearch Dashboards
 (`dashboards/opensearch/lbproxy.ndjson`): `lbproxy setup --dashboards-url http://localhost:5601` installs them

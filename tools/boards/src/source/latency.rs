@@ -1,8 +1,9 @@
 //! Board 5: where the time of requests goes.
 
+use lbproxy::record::Dataset;
+
 use super::super::model::{Board, Form, Metric, Term, Unit, Value, metric, panel, row, split};
 use super::{LATENCY, OF_REQUESTS, color};
-use crate::record::Dataset;
 
 /// Bounds of the heat map, in nanoseconds: about three to a power of ten.
 const BANDS_NS: &[u64] = &[

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use lbproxy::record::Dataset;
 use serde_json::Value;
 
 use super::super::model::{Board, GRID_WIDTH, Panel};
 use super::super::views::{self, ViewField, view_id};
 use super::super::{Product, kibana, kql, source::BOARDS, version};
 use super::{Finding, Findings, color, order, stored, units, ways};
-use crate::record::Dataset;
 
 /// Everything that is wrong with the objects in `text`, a line each.
 pub fn objects(product: Product, file: &str, text: &str) -> Vec<Finding> {

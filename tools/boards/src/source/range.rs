@@ -4,9 +4,10 @@
 //! to it. Until then the panels show load, latency and resources beside each other, which is what a
 //! measurement would be read from.
 
+use lbproxy::record::Dataset;
+
 use super::super::model::{Board, Control, Form, Unit, Value, metric, panel, row, split};
 use super::{FAILING, LATENCY, P99, PROCESS, REQUESTS, color};
-use crate::record::Dataset;
 
 /// See the head of this file.
 pub(super) const BOARD: Board = Board {

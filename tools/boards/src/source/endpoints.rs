@@ -1,8 +1,9 @@
 //! Board 3: endpoints, against each other. Why they were ejected stands on Heartbeat.
 
+use lbproxy::record::Dataset;
+
 use super::super::model::{Board, Form, Metric, Term, Unit, Value, metric, panel, row, split};
 use super::{BAD_SHARE, FAILING, FAILURES, OF_ROLLUPS, P99, REQUESTS};
-use crate::record::Dataset;
 
 /// One line for each endpoint.
 const BY_ENDPOINT: &[super::super::model::Split] = &[split("lbproxy.endpoint", "Endpoint", 12)];

@@ -18,8 +18,6 @@ use std::fmt;
 
 pub use objects::objects;
 pub use source::boards;
-#[cfg(test)]
-pub(in crate::elk) use stored::opened;
 
 use super::views::ViewField;
 
@@ -84,7 +82,7 @@ impl Findings {
     /// That a field exists, and that an aggregation can be made of it.
     fn field(&mut self, known: &[ViewField], view: &str, operation: &str, path: &str) {
         let Some(field) = known.iter().find(|field| field.path == path) else {
-            let near = crate::base::nearest::nearest(path, known.iter().map(|f| f.path.as_str()));
+            let near = lbproxy::base::nearest::nearest(path, known.iter().map(|f| f.path.as_str()));
             let cure = near.map_or_else(
                 || "see docs/records.md".to_owned(),
                 |near| format!("did you mean `{near}`?"),

@@ -6,7 +6,8 @@
 //!          └──► docs: docs/boards.md           check: what is wrong with a board or its objects
 //! ```
 //! `make dashboards` writes what is committed; tests compare, and run every panel's search against
-//! real servers. No I/O here. Not here: sending the objects to a server.
+//! real servers. A package of its own: lbproxy embeds the files and knows nothing of their source.
+//! No I/O here. Not here: sending the objects to a server.
 
 pub mod check;
 pub mod docs;
@@ -19,17 +20,13 @@ pub mod views;
 
 use std::fmt::Write as _;
 
+use lbproxy::elk::Product;
+use lbproxy::record::Dataset;
 use serde_json::{Value, json};
 
-use super::Product;
-use crate::record::Dataset;
 use model::{Board, Form, Panel};
 
-/// Oldest Kibana that the boards are for, and oldest OpenSearch Dashboards.
-pub const OLDEST: [(Product, &str); 2] =
-    [(Product::Elasticsearch, "8.14"), (Product::OpenSearch, "2.0")];
-
-/// Form of each type of saved object, by the version that last changed it before [`OLDEST`]: servers
+/// Form of each type of saved object, by the version that last changed it before the oldest we support: servers
 /// refuse newer ones and bring older ones up to date.
 const KIBANA_VERSIONS: [(&str, &str); 3] =
     [("dashboard", "8.9.0"), ("index-pattern", "8.0.0"), ("search", "8.0.0")];
@@ -42,22 +39,6 @@ const OSD_VERSIONS: [(&str, &str); 4] = [
 ];
 /// Since Kibana 8.8 always this.
 const CORE_VERSION: &str = "8.8.0";
-
-/// The saved objects for a product's dashboards, one JSON object per line, as committed: the body of
-/// `POST /api/saved_objects/_import?overwrite=true`.
-pub const fn saved_objects(product: Product) -> &'static str {
-    match product {
-        Product::Elasticsearch => include_str!("../../../dashboards/kibana/lbproxy.ndjson"),
-        Product::OpenSearch => include_str!("../../../dashboards/opensearch/lbproxy.ndjson"),
-    }
-}
-
-/// Raised whenever the committed objects change, by the test that compares them with their source: what
-/// an older lbproxy finds with a higher one is a newer lbproxy's.
-pub fn revision() -> u64 {
-    let text = include_str!("../../../dashboards/revision");
-    text.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0)
-}
 
 /// Version of a type of saved object.
 fn version(product: Product, kind: &str) -> Option<&'static str> {

@@ -4,7 +4,7 @@
 //! compile; what the compiler cannot see (fields, filters, ids) is `check`'s. Not here: what the
 //! products make of it (`kibana`, `osd`), which boards there are (`source`).
 
-use crate::record::Dataset;
+use lbproxy::record::Dataset;
 
 /// Columns of the grid that panels stand on, in both products.
 pub const GRID_WIDTH: u16 = 48;

@@ -1,8 +1,9 @@
 //! Board 6: who asks, how, and over which TLS; from records, bad requests from connections.
 
+use lbproxy::record::Dataset;
+
 use super::super::model::{Board, Form, Metric, Unit, Value, metric, panel, row, split};
 use super::{COUNT, OF_REQUESTS};
-use crate::record::Dataset;
 
 const CONNECTIONS: Metric = metric("connections", Value::Count(""), Unit::Count);
 

@@ -1,8 +1,9 @@
 //! Board 7: the proxy's own resources, from its samples.
 
+use lbproxy::record::Dataset;
+
 use super::super::model::{Board, Control, Form, Metric, Unit, Value, metric, panel, row, split};
 use super::{PROCESS, color};
-use crate::record::Dataset;
 
 /// Highest value of the samples in a bucket: a peak is not averaged away.
 const fn peak(label: &'static str, field: &'static str, unit: Unit) -> Metric {

@@ -1,12 +1,13 @@
 //! Board 1: the golden signals, from rollups.
 
+use lbproxy::record::Dataset;
+
 use super::super::model::{Board, Form, Metric, Unit, Value, metric, panel, row, split};
 use super::{
     BANDWIDTH_TIME, BY_CLASS, FAILING, FAILURES, HURT, LATENCY, LATENCY_HEAT, LATENCY_NEAR_MS,
     LATENCY_TIME, NEAR, OF_ROLLUPS, P99, PROCESS, REQUESTS, SERVED, UNTRUE, color, served, slowest,
     success_time,
 };
-use crate::record::Dataset;
 
 /// Reasons that most often hurt users; the board of errors has all of them.
 const REASONS: &[Metric] = &[

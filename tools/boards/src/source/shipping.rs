@@ -1,8 +1,9 @@
 //! Board 9: whether what was recorded has arrived.
 
+use lbproxy::record::Dataset;
+
 use super::super::model::{Board, Control, Form, Metric, Unit, Value, metric, panel, row, split};
 use super::{COUNT, PROCESS, UNTRUE, color};
-use crate::record::Dataset;
 
 /// A total since start: the highest of a bucket is its last.
 const fn total(label: &'static str, field: &'static str) -> Metric {

@@ -1,13 +1,15 @@
 //! Goal: every kind of fault that can be planted in a board or its saved objects is found, where it is.
 //! Method: one fault at a time in boards and files that are otherwise without any.
 
+use lbproxy::elk::boards::saved_objects;
+use lbproxy::record::Dataset;
+
 use super::super::model::{
     Board, Control, Form, Metric, Panel, Row, Term, Unit, Value, metric, panel, row, split,
 };
 use super::super::source::BOARDS;
-use super::super::{Product, osd, saved_objects};
+use super::super::{Product, osd};
 use super::{boards, objects};
-use crate::record::Dataset;
 
 /// A figure without fault.
 const FINE: Metric = metric("requests", Value::Sum("lbproxy.rollup.requests"), Unit::Count);

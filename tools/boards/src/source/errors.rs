@@ -1,8 +1,9 @@
 //! Board 4: what failed, for which reason, on whose account.
 
+use lbproxy::record::Dataset;
+
 use super::super::model::{Board, Form, Unit, Value, metric, panel, row, split};
 use super::{BEFORE, COUNT, OF_REQUESTS, color};
-use crate::record::Dataset;
 
 /// What is not well: failed, or left by the client, or refused.
 const TROUBLE: &str = "not lbproxy.termination.reason: complete or event.outcome: failure \

@@ -9,9 +9,8 @@
 //! Invariants: never panics; nesting is bounded. Not here: the language of `lbproxy log`, and
 //! what both share (`query`).
 
+use lbproxy::query::Lexer;
 use serde_json::{Value, json};
-
-use crate::query::Lexer;
 
 /// What a filter asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -181,31 +181,3 @@ pub(super) fn view(
         );
     }
 }
-
-/// What is stored of a view after OpenSearch Dashboards before 3.7 has opened it, or any version has been
-/// told to ask for its fields anew: what it does not know stays, formats of other than fields go.
-#[cfg(test)]
-pub(in crate::elk) fn opened(attributes: &Value, is_told: bool, found: &[Value]) -> Value {
-    let parsed = |key: &str| -> Value {
-        serde_json::from_str(attributes[key].as_str().unwrap_or_default()).unwrap_or_default()
-    };
-    let fields = parsed("fields").as_array().cloned().unwrap_or_default();
-    let mut stored = attributes.clone();
-    if !is_told && !is_asked_anew(&fields) {
-        return stored;
-    }
-    let has = |name: &String| found.iter().any(|field| field["name"] == name.as_str());
-    let formats: serde_json::Map<_, _> = parsed("fieldFormatMap")
-        .as_object()
-        .cloned()
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|(name, _)| has(name))
-        .map(|(name, format)| {
-            (name, serde_json::json!({ "params": format["params"], "id": format["id"] }))
-        })
-        .collect();
-    stored["fieldFormatMap"] = Value::from(formats).to_string().into();
-    stored["fields"] = Value::from(found.to_vec()).to_string().into();
-    stored
-}

@@ -3,11 +3,12 @@
 //! Formats follow from the units in the tables of `record`, so that a time in microseconds and one in
 //! nanoseconds both read in milliseconds. Not here: what is asked of a view (`model`).
 
+pub use lbproxy::elk::boards::view_id;
+use lbproxy::record::{Dataset, FieldSpec};
 use serde_json::{Map, Value, json};
 
 use super::model::{Metric, Panel};
 use super::{Product, object};
-use crate::record::{Dataset, FieldSpec};
 
 /// A field that can be asked for: a row of a table, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +51,6 @@ impl FieldUnit {
             _ => 1.0,
         }
     }
-}
-
-/// Id and title of the data view of a dataset: its index pattern.
-pub fn view_id(dataset: Dataset) -> String {
-    format!("{}-*", dataset.name())
 }
 
 /// Every field of a dataset.

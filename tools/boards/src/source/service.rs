@@ -1,12 +1,13 @@
 //! Board 2: one service, chosen from the list, from rollups; its clients from records.
 
+use lbproxy::record::Dataset;
+
 use super::super::model::{Board, Form, Unit, Value, metric, panel, row, split};
 use super::{
     BANDWIDTH_TIME, BEFORE, BY_CLASS, COUNT, FAILING, FAILURES, HURT, LATENCY, LATENCY_HEAT,
     LATENCY_NEAR_MS, LATENCY_TIME, NEAR, OF_ROLLUPS, P99, REQUESTS, SERVED, color, served, slowest,
     success_time,
 };
-use crate::record::Dataset;
 
 /// See the head of this file.
 pub(super) const BOARD: Board = Board {

@@ -17,10 +17,11 @@ mod service;
 mod shipping;
 mod slo;
 
+use lbproxy::record::Dataset;
+
 use super::model::{
     Board, Control, Form, Metric, Objective, Panel, Term, Unit, Value, metric, panel,
 };
-use crate::record::Dataset;
 
 /// All boards, in the order of their links.
 pub const BOARDS: &[Board] = &[

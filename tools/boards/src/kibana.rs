@@ -462,7 +462,7 @@ fn splits_first(panel: &Panel, layer: &mut Value) -> Option<()> {
 mod tests {
     use super::super::model::panel;
     use super::*;
-    use crate::record::Dataset;
+    use lbproxy::record::Dataset;
 
     /// A figure in the unit of its field, which is not the one that people read.
     const LATE: Metric = Metric {

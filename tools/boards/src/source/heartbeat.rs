@@ -1,10 +1,11 @@
 //! Board 8: whether listeners and endpoints are up, from heartbeats.
 
+use lbproxy::record::Dataset;
+
 use super::super::model::{
     Board, Control, Form, Metric, Term, Unit, Value, metric, panel, row, split,
 };
 use super::color;
-use crate::record::Dataset;
 
 /// Checks, not changes of state.
 const CHECKS: &str = "lbproxy.kind: heartbeat and not event.action: *";
