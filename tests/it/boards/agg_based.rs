@@ -88,7 +88,6 @@ impl Reader<'_> {
                     "percentiles" => {
                         value[id]["values"].as_object().unwrap().values().next().unwrap().as_f64()
                     }
-                    "top_hits" => value[id]["hits"]["hits"][0]["_source"][field].as_f64(),
                     _ => value[id]["value"].as_f64(),
                 };
                 let shown = self.asked.objects.shown(self.view, field);
@@ -121,10 +120,6 @@ fn metric(agg: &Value) -> Option<Value> {
     own[kind] = match kind {
         "count" => return None,
         "percentiles" => json!({ "field": field, "percents": params["percents"] }),
-        "top_hits" => {
-            let by = params["sortField"].as_str().unwrap();
-            json!({ "size": params["size"], "sort": [{ by: params["sortOrder"] }], "_source": [field] })
-        }
         _ => json!({ "field": field }),
     };
     Some(own)

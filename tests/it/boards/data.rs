@@ -69,7 +69,9 @@ impl Planned {
             ("overview/gaps", "missing", 33.0),
             ("overview/dead", "refused", 1.0),
             ("shipping/away", "samples", 4.0),
-            ("process/uptime", "since start", 1_465.0),
+            ("process/uptime", "since start", 765.0),
+            ("process/in-flight", "exchanges", 3.0 + 5.0),
+            ("process/cpu", "of the host", 0.9),
             ("heartbeat/listeners", "of checks", 31.0 / 32.0),
             ("heartbeat/endpoints", "of looks", 92.0 / 96.0),
             ("heartbeat/changes", "changes", 2.0),
@@ -175,13 +177,16 @@ struct Maker<'s> {
     body: String,
     documents: HashMap<Dataset, Vec<Value>>,
     counts: HashMap<Dataset, u64>,
-    seq: HashMap<Stream, u64>,
+    /// Whose records: number of its journal, and its name.
+    instance: (u64, &'static str),
+    seq: HashMap<(u64, Stream), u64>,
 }
 
 impl<'s> Maker<'s> {
     fn new(server: &'s RealServer, namespace: &'static str, keeps: bool) -> Self {
         let (documents, counts, seq) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { server, namespace, keeps, body: String::new(), documents, counts, seq }
+        let instance = (7, "edge-1");
+        Self { server, namespace, keeps, body: String::new(), documents, counts, instance, seq }
     }
 
     fn flush(&mut self) {
@@ -195,14 +200,15 @@ impl<'s> Maker<'s> {
     /// Adds a record in its binary form.
     fn add(&mut self, stream: Stream, payload: &[u8]) {
         let constants = Constants {
-            node_name: "edge-1".to_owned(),
+            node_name: self.instance.1.to_owned(),
             version: "0.1.0".to_owned(),
             config_hash: "c0ffee".to_owned(),
             ids: IdForm::default(),
         };
-        let seq = self.seq.entry(stream).or_default();
+        let instance = self.instance.0;
+        let seq = self.seq.entry((instance, stream)).or_default();
         *seq += 1;
-        let origin = Origin { instance: 7, epoch: 1, worker: 0, seq: *seq, constants: &constants };
+        let origin = Origin { instance, epoch: 1, worker: 0, seq: *seq, constants: &constants };
         let (mut id, mut document) = (Vec::new(), Vec::new());
         write_id(stream, payload, &origin, &mut id).unwrap();
         write_document(stream, payload, &origin, &mut document).unwrap();
@@ -283,8 +289,36 @@ impl<'s> Maker<'s> {
             self.add(Stream::Gap, &slot[..bytes]);
         }
         for number in 0..4 * minutes {
+            if self.keeps {
+                self.other_instances(number, &mut slot);
+            }
             self.samples(number, &mut slot);
             self.checks(number, &mut slot);
+        }
+    }
+
+    /// Samples of two more instances, between those of the first: one is busier and younger, and one, which
+    /// is gone after two minutes, was more so.
+    fn other_instances(&mut self, n: u64, slot: &mut [u8]) {
+        let others =
+            [((8, "edge-2"), 300 + n * 15, 9_000, 5), ((9, "edge-3"), 1 + n * 15, 9_900, 50)];
+        for (instance, uptime, cpu, in_flight) in others {
+            if instance.0 == 9 && n >= 8 {
+                continue;
+            }
+            let record = ProcessRecord {
+                timestamp: Some(TimestampMs(START_MS + n * 15_000 + 7_000)),
+                metricset: Some(Text(b"process")),
+                uptime_seconds: Some(Count(uptime)),
+                cpu_norm: Some(Ratio(cpu)),
+                rss: Some(Ratio(90)),
+                in_flight: Some(Count(in_flight)),
+                ..ProcessRecord::default()
+            };
+            let first = std::mem::replace(&mut self.instance, instance);
+            let bytes = record.encode(slot).unwrap();
+            self.add(Stream::Process, &slot[..bytes]);
+            self.instance = first;
         }
     }
 

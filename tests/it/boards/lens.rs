@@ -30,6 +30,7 @@ pub(super) fn ask(asked: &Asked<'_>, dashboard: &Value, id: &str) -> Answer {
         view,
         columns: &layer["columns"],
         order: &layer["columnOrder"],
+        end_ms: asked.loaded.range_ms.1,
     };
 
     let mut figures = Figures::default();
@@ -49,7 +50,27 @@ pub(super) fn ask(asked: &Asked<'_>, dashboard: &Value, id: &str) -> Answer {
         }
         first.get_or_insert(answer);
     }
+    if let Some(join) = visualization["collapseFn"].as_str() {
+        figures = joined(figures, join);
+    }
     Answer::new(figures, &first.unwrap()).with_remark(remark)
+}
+
+/// Figures of all values of the split together.
+fn joined(apart: Figures, join: &str) -> Figures {
+    let join = match join {
+        "sum" => |one: f64, other: f64| one + other,
+        "max" => f64::max,
+        "min" => f64::min,
+        other => panic!("{other}"),
+    };
+    let mut figures = Figures::default();
+    for ((time, _, label), figure) in apart.0 {
+        let place = (time, String::new(), label);
+        let known = figures.0.get(&place).copied();
+        figures.0.insert(place, known.map_or(figure, |known| join(known, figure)));
+    }
+    figures
 }
 
 /// A form-based layer, of which one shift in time is looked at.
@@ -61,6 +82,8 @@ struct Layer<'a> {
     view: &'a str,
     columns: &'a Value,
     order: &'a Value,
+    /// End of the range.
+    end_ms: u64,
 }
 
 impl<'a> Layer<'a> {
@@ -111,8 +134,13 @@ impl<'a> Layer<'a> {
             let column = &self.columns[id];
             let Some(mut own) = metric(column) else { continue };
             if let Some(filter) = column["filter"]["query"].as_str() {
-                let filter = lbproxy_boards::kql::parse(filter).unwrap().query();
-                own = json!({ "filter": filter, "aggs": { "own": own } });
+                let mut all = vec![lbproxy_boards::kql::parse(filter).unwrap().query()];
+                if let Some(range) = column["reducedTimeRange"].as_str() {
+                    let minutes: u64 = range.strip_suffix('m').unwrap().parse().unwrap();
+                    let from = self.end_ms - minutes * 60_000;
+                    all.push(json!({ "range": { "@timestamp": { "gte": from } } }));
+                }
+                own = json!({ "filter": { "bool": { "filter": all } }, "aggs": { "own": own } });
             }
             aggregations[id] = own;
         }
@@ -148,6 +176,7 @@ impl<'a> Layer<'a> {
         let (mut order, mut aggregations) = (json!({}), json!({}));
         let by = params["orderBy"]["columnId"].as_str();
         let path = match by.map(|by| &self.columns[by]) {
+            None if params["orderBy"]["type"] == "alphabetical" => "_key".to_owned(),
             None => {
                 // Kibana cannot sort by what it calculates itself: by a column that is not shown.
                 assert_eq!(params["orderBy"]["type"], "custom");

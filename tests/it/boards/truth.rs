@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use lbproxy::elk::Product;
 use lbproxy::record::Dataset;
 use lbproxy_boards::kql::{self, Kql};
-use lbproxy_boards::model::{Form, Metric, Panel, Term, Value as Worked};
+use lbproxy_boards::model::{Form, Join, Metric, Panel, Term, Value as Worked};
 use serde_json::Value;
 
 use super::data::{DAY_MS, Loaded};
 use super::figures::Truth;
+
+/// Before the end of the range, what is called now.
+const NOW_MS: u64 = 300_000;
 
 /// Bucket of time and values of the splits.
 type Bucket = (String, String);
@@ -40,10 +43,13 @@ pub(super) fn figures(product: Product, panel: &Panel, loaded: &Loaded) -> Truth
             _ if is_merged => Dataset::Access,
             _ => panel.dataset,
         };
-        for ((time, split), documents) in &groups(panel, loaded, dataset, earlier_ms) {
-            let Some((low, high)) = figure(metric, documents, is_merged) else { continue };
+        for ((time, split), mut documents) in groups(panel, loaded, dataset, earlier_ms) {
+            if matches!(metric.value, Worked::Last(..)) {
+                documents.retain(|document| time_ms(document) >= loaded.range_ms.1 - NOW_MS);
+            }
+            let Some((low, high)) = figure(metric, &documents, is_merged) else { continue };
             let seconds = if metric.is_rate { 60.0 } else { 1.0 };
-            let place = (time.clone(), split.clone(), metric.label.to_owned());
+            let place = (time, split, metric.label.to_owned());
             truth.insert(place, (low / seconds, high / seconds));
         }
     }
@@ -129,10 +135,23 @@ fn figure(metric: &Metric, documents: &[&Value], is_merged: bool) -> Option<(f64
                 documents.iter().flat_map(|document| values(document, path)).map(text).collect();
             exactly(all.len() as f64)
         }
-        Worked::Last(path) => {
-            let with = documents.iter().filter(|document| number(document, path).is_some());
-            let newest = with.max_by_key(|document| time_ms(document))?;
-            exactly(number(newest, path)? * shown(path))
+        Worked::Last(path, join) => {
+            let mut newest: BTreeMap<String, (u64, f64)> = BTreeMap::new();
+            for document in documents {
+                let Some(number) = number(document, path) else { continue };
+                let instance = text(values(document, "service.node.name")[0]);
+                let known = newest.entry(instance).or_insert((0, number));
+                if time_ms(document) >= known.0 {
+                    *known = (time_ms(document), number);
+                }
+            }
+            let all = newest.into_values().map(|(_, number)| number * shown(path));
+            let joined = match join {
+                Join::Sum => all.reduce(|one, other| one + other),
+                Join::Highest => all.reduce(f64::max),
+                Join::Lowest => all.reduce(f64::min),
+            };
+            joined.and_then(exactly)
         }
         Worked::Percentile(path, percentile) => quantile(numbers(path), percentile, 0.0),
         Worked::Merged(path, percentile) if is_merged => {

@@ -278,8 +278,13 @@ fn filled(asked: &Asked<'_>, value: Value) -> Value {
 fn bound(asked: &Asked<'_>, placeholder: &serde_json::Map<String, Value>) -> Value {
     let earlier_ms = match (placeholder.get("shift"), placeholder.get("unit")) {
         (None, None) => 0,
-        (Some(shift), Some(unit)) if unit == "day" => {
-            shift.as_i64().unwrap().unsigned_abs() * DAY_MS
+        (Some(shift), Some(unit)) => {
+            let unit_ms = match unit.as_str() {
+                Some("day") => DAY_MS,
+                Some("minute") => 60_000,
+                other => panic!("{other:?}"),
+            };
+            shift.as_i64().unwrap().unsigned_abs() * unit_ms
         }
         other => panic!("{other:?}"),
     };

@@ -45,6 +45,8 @@ curl -H 'osd-xsrf: true' -F file=@dashboards/opensearch/lbproxy.ndjson \\
 - Dashed lines, with their words, are the objectives 99.9 % served and 300 ms for the 99th percentile.
 - Lines, bars and areas by service, endpoint and the like are those with most over the whole range, not
   those that are first for a moment. A mean is sorted by the sum that it is made of.
+- What is now is the newest sample of each instance within the last 5 minutes of the range, joined as the table
+  says: an instance that is gone does not count for longer.
 - Views have their fields stored: a site without documents shows nothing, and no error.
 - Values of a split beside those of a day before are Vega in both products: Lens refuses them.
 
@@ -125,7 +127,7 @@ fn metric(metric: &Metric) -> String {
         Value::Max(field) => format!("highest `{field}`"),
         Value::Min(field) => format!("lowest `{field}`"),
         Value::Mean(field) => format!("mean of `{field}`"),
-        Value::Last(field) => format!("last `{field}`"),
+        Value::Last(field, join) => format!("last `{field}`, {}", join.words()),
         Value::Distinct(field) => format!("different `{field}`"),
         Value::Percentile(field, percentile) | Value::Merged(field, percentile) => {
             format!("p{percentile} of `{field}`")

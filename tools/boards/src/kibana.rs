@@ -8,7 +8,8 @@
 use serde_json::{Map, Value, json};
 
 use super::model::{
-    Alarm, Board, Form, GRID_WIDTH, Metric, Panel, Side, Term, Unit, Value as Worked,
+    Alarm, Board, Form, GRID_WIDTH, INSTANCE, INSTANCES, Join, Metric, NOW_MINUTES, Panel, Side,
+    Term, Unit, Value as Worked,
 };
 use super::views::{scale, view_id};
 use super::{
@@ -273,7 +274,7 @@ fn metric(panel: &Panel, at: usize, metric: &Metric) -> Value {
         Worked::Min(field) => json!({ "aggregation": "min", "field": field }),
         Worked::Mean(field) => json!({ "aggregation": "average", "field": field }),
         Worked::Distinct(field) => json!({ "aggregation": "unique_count", "field": field }),
-        Worked::Last(field) => {
+        Worked::Last(field, _) => {
             json!({ "aggregation": "last_value", "field": field, "date_field": "@timestamp" })
         }
         Worked::Percentile(field, percentile) => {
@@ -396,6 +397,9 @@ fn complete(panel: &Panel, compiled: &mut Value) -> Option<()> {
             }
         }
         splits_first(panel, layer)?;
+        if joined(panel).is_some() {
+            of_each_instance(layer)?;
+        }
         // kb-dashboard puts the shift of a formula's parts where Kibana does not look.
         for column in layer["columns"].as_object_mut()?.values_mut() {
             if let Some(shift) =
@@ -404,6 +408,10 @@ fn complete(panel: &Panel, compiled: &mut Value) -> Option<()> {
                 column["timeShift"] = shift;
             }
         }
+    }
+    if let Some(join) = joined(panel) {
+        state["visualization"]["breakdownByAccessor"] = "instance".into();
+        state["visualization"]["collapseFn"] = join.as_str().into();
     }
     if matches!(panel.form, Form::Lines | Form::Bars | Form::Areas)
         && axis(panel)["title"].is_null()
@@ -421,6 +429,33 @@ fn complete(panel: &Panel, compiled: &mut Value) -> Option<()> {
             line["textVisibility"] = true.into();
         }
     }
+    Some(())
+}
+
+/// How the figure of a panel is joined, where it is of instances.
+fn joined(panel: &Panel) -> Option<Join> {
+    panel.metrics.iter().find_map(|metric| match metric.value {
+        Worked::Last(_, join) => Some(join),
+        _ => None,
+    })
+}
+
+/// Splits a layer by instance, and lets only what is now count.
+fn of_each_instance(layer: &mut Value) -> Option<()> {
+    for column in layer["columns"].as_object_mut()?.values_mut() {
+        column["reducedTimeRange"] = format!("{NOW_MINUTES}m").into();
+    }
+    layer["columns"]["instance"] = json!({
+        "label": "Instance", "customLabel": true, "dataType": "string", "isBucketed": true,
+        "operationType": "terms", "scale": "ordinal", "sourceField": INSTANCE,
+        "params": {
+            "size": INSTANCES, "orderBy": { "type": "alphabetical", "fallback": false },
+            "orderDirection": "asc", "otherBucket": false, "missingBucket": false,
+            "parentFormat": { "id": "terms" }, "include": [], "exclude": [],
+            "includeIsRegex": false, "excludeIsRegex": false,
+        },
+    });
+    layer["columnOrder"].as_array_mut()?.insert(0, "instance".into());
     Some(())
 }
 

@@ -6,6 +6,15 @@
 
 use lbproxy::record::Dataset;
 
+/// The field that tells instances apart.
+pub const INSTANCE: &str = "service.node.name";
+
+/// Most instances of which a figure is joined.
+pub const INSTANCES: u16 = 100;
+
+/// Minutes before the end of the range that are now: an instance that is gone does not count for longer.
+pub const NOW_MINUTES: u16 = 5;
+
 /// Columns of the grid that panels stand on, in both products.
 pub const GRID_WIDTH: u16 = 48;
 
@@ -75,7 +84,7 @@ impl Control {
     /// The field that is narrowed.
     pub const fn field(self) -> &'static str {
         match self {
-            Self::Instance => "service.node.name",
+            Self::Instance => INSTANCE,
             Self::Service => "lbproxy.service",
             Self::Route => "lbproxy.route",
             Self::Endpoint => "lbproxy.endpoint",
@@ -205,8 +214,8 @@ pub enum Value {
     Min(&'static str),
     /// Mean over a field.
     Mean(&'static str),
-    /// Value in the newest document that has the field.
-    Last(&'static str),
+    /// Values in the newest document of each instance that has the field, joined; now only.
+    Last(&'static str, Join),
     /// How many different values a field has.
     Distinct(&'static str),
     /// Percentile of a field, over records.
@@ -216,6 +225,37 @@ pub enum Value {
     Merged(&'static str, u8),
     /// The terms of the first list added up, divided by those of the second.
     Ratio(&'static [Term], &'static [Term]),
+}
+
+/// How figures of several instances become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Join {
+    /// All of them together.
+    Sum,
+    /// That of the instance with most.
+    Highest,
+    /// That of the instance with least.
+    Lowest,
+}
+
+impl Join {
+    /// Its name in Lens, and in the aggregations of servers before `_bucket`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sum => "sum",
+            Self::Highest => "max",
+            Self::Lowest => "min",
+        }
+    }
+
+    /// What it is of several, for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Sum => "sum of all instances",
+            Self::Highest => "instance with most",
+            Self::Lowest => "instance with least",
+        }
+    }
 }
 
 /// A summand of a ratio.
@@ -481,7 +521,7 @@ impl Value {
             | Self::Max(field)
             | Self::Min(field)
             | Self::Mean(field)
-            | Self::Last(field)
+            | Self::Last(field, _)
             | Self::Percentile(field, _)
             | Self::Merged(field, _) => Some(field),
             Self::Ratio(top, _) => match top {

@@ -5,6 +5,7 @@
 //! whether the figures are true (the tests ask real servers).
 
 mod color;
+mod instances;
 mod objects;
 mod order;
 mod source;
@@ -109,7 +110,7 @@ fn fits(operation: &str, index_type: &str) -> bool {
         "percentile" | "percentiles" => is_number || index_type == "histogram",
         "date_histogram" => index_type == "date",
         "terms" | "optionsListControl" | "list" | "cardinality" | "unique_count" => {
-            is_number || matches!(index_type, "keyword" | "ip" | "boolean")
+            is_number || matches!(index_type, "keyword" | "ip" | "boolean" | "date")
         }
         // A filter, or a column of a search.
         _ => index_type != "object",

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::model::{Board, GRID_WIDTH, Panel};
 use super::super::views::{self, ViewField, view_id};
 use super::super::{Product, kibana, kql, source::BOARDS, version};
-use super::{Finding, Findings, color, order, stored, units, ways};
+use super::{Finding, Findings, color, instances, order, stored, units, ways};
 
 /// Everything that is wrong with the objects in `text`, a line each.
 pub fn objects(product: Product, file: &str, text: &str) -> Vec<Finding> {
@@ -231,6 +231,7 @@ impl File {
             findings.require(!view.is_empty(), format!("no reference {name}"), "add it");
             self.walk(&view, layer, findings);
             order::lens(layer, findings);
+            instances::lens(layer, &attributes["state"]["visualization"], findings);
             self.units(&view, &layer["columns"], findings);
         }
         let drawn = attributes["state"]["visualization"]["layers"].as_array().into_iter().flatten();
@@ -297,6 +298,7 @@ impl File {
                 let view = reference(object, super::super::SEARCH_INDEX);
                 self.walk(&view, object, findings);
                 order::agg_based(&state["aggs"], findings);
+                instances::agg_based(&state["aggs"], findings);
                 units::agg_based(state, &self.formats[&view], findings);
                 for agg in state["aggs"].as_array().into_iter().flatten() {
                     let has_label = !text(&agg["params"], "customLabel").is_empty();
@@ -321,6 +323,7 @@ impl File {
             self.walk(text(url, "index"), url, findings);
             placeholders("", &url["body"], findings);
             order::nested(&url["body"]["aggs"], false, findings);
+            instances::nested(&url["body"]["aggs"], findings);
         }
         let text = spec.to_string();
         let has_unit = text.contains("\"format\":\"") || text.contains("format(datum.figure");

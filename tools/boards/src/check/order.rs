@@ -8,7 +8,7 @@
 
 use serde_json::Value;
 
-use super::Findings;
+use super::{Findings, instances};
 
 /// What to do where splits stand within time.
 const AROUND: &str = "put splits before time";
@@ -34,6 +34,7 @@ pub(super) fn lens(layer: &Value, findings: &mut Findings) {
                     && sorted["references"].is_null()
             }
             Some("custom") => column["params"]["orderAgg"]["operationType"].is_string(),
+            _ if instances::are_all(&column["sourceField"], &column["params"]["size"]) => true,
             _ => false,
         };
         findings.require(
@@ -75,8 +76,10 @@ pub(super) fn nested(aggs: &Value, is_within: bool, findings: &mut Findings) {
             findings.require(!is_within, "a split within time", AROUND);
             let by = terms["order"].as_object().and_then(|order| order.keys().next());
             let first = by.and_then(|by| by.split(['>', '.']).next()).unwrap_or_default();
+            let is_each =
+                instances::are_all(&terms["field"], &terms["size"]) || instances::is_newest(terms);
             findings.require(
-                own["aggs"].get(first).is_some(),
+                own["aggs"].get(first).is_some() || is_each,
                 format!("a split is sorted by `{first}`, which is not beside it"),
                 "sort by a metric of the whole split",
             );

@@ -1,10 +1,10 @@
 //! What is wrong with the source of a board.
 
+use super::super::kql;
 use super::super::model::{
     Board, Control, Form, GRID_WIDTH, Metric, Panel, Side, Term, Unit, Value,
 };
 use super::super::views::{self, FieldUnit, ViewField, view_id};
-use super::super::{kql, osd};
 use super::{Finding, Findings};
 
 /// Everything that is wrong with boards.
@@ -240,7 +240,7 @@ fn metric(
         Value::Sum(field) => findings.field(known, view, "sum", field),
         Value::Max(field) | Value::Min(field) => findings.field(known, view, "max", field),
         Value::Mean(field) => findings.field(known, view, "avg", field),
-        Value::Last(field) => findings.field(known, view, "last_value", field),
+        Value::Last(field, _) => findings.field(known, view, "last_value", field),
         Value::Distinct(field) => findings.field(known, view, "cardinality", field),
         Value::Percentile(field, _) => findings.field(known, view, "percentile", field),
         Value::Merged(field, percentile) => {
@@ -268,9 +268,9 @@ fn metric(
         "only sums and counts over time have one",
     );
     findings.require(
-        !matches!(metric.value, Value::Last(_)) || osd::is_plain(panel),
-        "the last value beside ratios, rates or objectives has no form on OpenSearch",
-        "take `Max`, or draw it in a panel of its own",
+        !matches!(metric.value, Value::Last(..)) || panel.form == Form::Figure,
+        "what is now has a form only as a figure",
+        "take `Max`, or draw it as a figure",
     );
 }
 

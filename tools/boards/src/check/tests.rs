@@ -5,7 +5,7 @@ use lbproxy::elk::boards::saved_objects;
 use lbproxy::record::Dataset;
 
 use super::super::model::{
-    Board, Control, Form, Metric, Panel, Row, Term, Unit, Value, metric, panel, row, split,
+    Board, Control, Form, Join, Metric, Panel, Row, Term, Unit, Value, metric, panel, row, split,
 };
 use super::super::source::BOARDS;
 use super::super::{Product, osd};
@@ -126,11 +126,11 @@ const FAULTS: &[(&[Panel], &str)] = &[
     ),
     (
         &[Panel {
-            metrics: &[value(Value::Last("lbproxy.rollup.requests"), Unit::Count)],
+            form: Form::Lines,
+            metrics: &[value(Value::Last("lbproxy.rollup.requests", Join::Sum), Unit::Count)],
             ..PANEL
-        }
-        .whole()],
-        "the last value",
+        }],
+        "what is now has a form only as a figure",
     ),
 ];
 
@@ -322,6 +322,43 @@ fn each_fault_of_saved_objects_is_found() {
                 "\\\"stops\\\":[{\\\"color\\\":\\\"#DB4437",
             ),
             "Some(NaN) is drawn in",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "\\\"collapseFn\\\":", "\\\"collapse\\\":"),
+            "not joined",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\\\"columnOrder\\\":[\\\"instance\\\",\\\"m0\\\"]",
+                "\\\"columnOrder\\\":[\\\"m0\\\"]",
+            ),
+            "of whichever instance wrote last",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "\\\"reducedTimeRange\\\":", "\\\"reduced\\\":"),
+            "an instance that is gone counts",
+        ),
+        (
+            Product::OpenSearch,
+            planted(
+                &osd,
+                "\\\\\\\"unit\\\\\\\": \\\\\\\"minute",
+                "\\\\\\\"unit\\\\\\\": \\\\\\\"hour",
+            ),
+            "an instance that is gone counts",
+        ),
+        (
+            Product::OpenSearch,
+            planted(
+                &osd,
+                "\\\\\\\"field\\\\\\\": \\\\\\\"service.node.name\\\\\\\",\\\\n",
+                "\\\\\\\"field\\\\\\\": \\\\\\\"lbproxy.sample.worker\\\\\\\",\\\\n",
+            ),
+            "of whichever instance wrote last",
         ),
         (
             Product::OpenSearch,

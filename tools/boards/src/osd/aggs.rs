@@ -83,7 +83,7 @@ fn label(panel: &Panel, metric: &Metric) -> String {
 fn metric(panel: &Panel, at: usize, metric: &Metric) -> Value {
     let of = |kind: &str, field: &str| (kind.to_owned(), json!({ "field": field }));
     let (kind, mut params) = match metric.value {
-        Worked::Count(_) | Worked::Ratio(..) => ("count".to_owned(), json!({})),
+        Worked::Count(_) | Worked::Ratio(..) | Worked::Last(..) => ("count".to_owned(), json!({})),
         Worked::Sum(field) => of("sum", field),
         Worked::Max(field) => of("max", field),
         Worked::Min(field) => of("min", field),
@@ -93,13 +93,6 @@ fn metric(panel: &Panel, at: usize, metric: &Metric) -> Value {
         Worked::Percentile(field, percentile) => {
             ("percentiles".to_owned(), json!({ "field": field, "percents": [percentile] }))
         }
-        Worked::Last(field) => (
-            "top_hits".to_owned(),
-            json!({
-                "field": field, "aggregate": "max", "size": 1, "sortField": "@timestamp",
-                "sortOrder": "desc",
-            }),
-        ),
     };
     params["customLabel"] = label(panel, metric).into();
     json!({ "id": format!("m{at}"), "enabled": true, "type": kind, "schema": "metric", "params": params })

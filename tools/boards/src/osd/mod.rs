@@ -2,9 +2,8 @@
 //! beginning, so that 2.x and 3.x take them.
 //!
 //! A panel of plain aggregations is agg-based and can be clicked to narrow the board; ratios, rates, levels
-//! of alarm, the day before and panels that no control narrows are Vega, as no aggregation-based form has
-//! them. Not here: the
-//! forms themselves (`aggs`; `vega`, `draw`).
+//! of alarm, the day before, what is joined of several instances and panels that no control narrows are Vega,
+//! as no aggregation-based form has them. Not here: the forms themselves (`aggs`; `vega`, `draw`).
 
 mod aggs;
 mod draw;
@@ -41,7 +40,7 @@ pub fn saved_objects(boards: &'static [Board]) -> String {
 pub fn is_plain(panel: &Panel) -> bool {
     let is_plain = |value: Worked| match value {
         Worked::Count(filter) => filter.is_empty(),
-        Worked::Ratio(..) => false,
+        Worked::Ratio(..) | Worked::Last(..) => false,
         _ => true,
     };
     !panel.is_whole

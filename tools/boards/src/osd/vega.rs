@@ -10,7 +10,9 @@
 use serde_json::{Map, Value, json};
 
 use super::super::kql;
-use super::super::model::{Form, Metric, Panel, Term, Value as Worked};
+use super::super::model::{
+    Form, INSTANCE, INSTANCES, Join, Metric, NOW_MINUTES, Panel, Term, Value as Worked,
+};
 use super::super::views::{scale, view_id};
 use super::draw;
 
@@ -206,8 +208,33 @@ fn raw(metric: Option<&Metric>) -> Value {
         Some(Worked::Merged(field, percentile)) => {
             json!({ "max": { "field": format!("{field}.p{percentile}") } })
         }
-        Some(Worked::Last(_) | Worked::Ratio(..)) | None => Value::Null,
+        Some(Worked::Last(field, join)) => newest(field, join),
+        Some(Worked::Ratio(..)) | None => Value::Null,
     }
+}
+
+/// The newest values of a field by instance, joined by the server: of documents that are alike in time the
+/// highest.
+fn newest(field: &str, join: Join) -> Value {
+    let now = json!({
+        "gte": { "%timefilter%": "max", "shift": -i32::from(NOW_MINUTES), "unit": "minute" },
+        "lte": { "%timefilter%": "max" },
+    });
+    let mut newest = json!({
+        "terms": { "field": "@timestamp", "size": 1, "order": { "_key": "desc" } },
+    });
+    newest["aggs"] = json!({ "value": { "max": { "field": field } } });
+    let of_each = json!({
+        "newest": newest, "last": { "max_bucket": { "buckets_path": "newest>value" } },
+    });
+    let mut joined = json!({});
+    joined[format!("{}_bucket", join.as_str())] = json!({ "buckets_path": "instances>last" });
+    let instances = json!({ "field": INSTANCE, "size": INSTANCES, "order": { "_key": "asc" } });
+    let filters = json!([{ "range": { "@timestamp": now } }, { "exists": { "field": field } }]);
+    json!({
+        "filter": { "bool": { "filter": filters } },
+        "aggs": { "instances": { "terms": instances, "aggs": of_each }, "joined": joined },
+    })
 }
 
 fn count(filter: &str) -> Value {
@@ -263,6 +290,10 @@ fn read(panel: &Panel, at: usize, metric: &Metric, bucket: &str) -> String {
             return format!("{bottom} > 0 ? ({top}) / ({bottom}){times} : null");
         }
         Worked::Percentile(_, percentile) => format!("{raw}.values['{percentile}.0']"),
+        // A sum of nothing is 0.
+        Worked::Last(..) => {
+            return format!("{raw}.doc_count > 0 ? {raw}.joined.value{times} : null");
+        }
         _ => format!("{raw}.value"),
     };
     format!("isValid({value}) ? {value}{times} : null")

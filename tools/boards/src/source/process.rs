@@ -2,7 +2,9 @@
 
 use lbproxy::record::Dataset;
 
-use super::super::model::{Board, Control, Form, Metric, Unit, Value, metric, panel, row, split};
+use super::super::model::{
+    Board, Control, Form, Join, Metric, Unit, Value, metric, panel, row, split,
+};
 use super::{PROCESS, color};
 
 /// Highest value of the samples in a bucket: a peak is not averaged away.
@@ -10,8 +12,8 @@ const fn peak(label: &'static str, field: &'static str, unit: Unit) -> Metric {
     metric(label, Value::Max(field), unit)
 }
 
-const fn now(label: &'static str, field: &'static str, unit: Unit) -> Metric {
-    metric(label, Value::Last(field), unit)
+const fn now(label: &'static str, field: &'static str, unit: Unit, join: Join) -> Metric {
+    metric(label, Value::Last(field, join), unit)
 }
 
 /// See the head of this file.
@@ -28,40 +30,50 @@ pub(super) const BOARD: Board = Board {
                 panel(
                     "cpu",
                     "CPU now",
-                    "Of the whole host: 100 % is every core.",
+                    "Of the busiest instance, of its whole host: 100 % is every core.",
                     Dataset::Process,
                     Form::Figure,
-                    &[now("of the host", "system.process.cpu.total.norm.pct", Unit::Share)],
+                    &[now(
+                        "of the host",
+                        "system.process.cpu.total.norm.pct",
+                        Unit::Share,
+                        Join::Highest,
+                    )],
                 )
                 .only(PROCESS)
                 .wide(12),
                 panel(
                     "memory",
                     "Memory now",
-                    "Resident, as a share of the host's.",
+                    "Resident, as a share of the host's, of the instance that has most.",
                     Dataset::Process,
                     Form::Figure,
-                    &[now("resident", "system.process.memory.rss.pct", Unit::Share)],
+                    &[now(
+                        "resident",
+                        "system.process.memory.rss.pct",
+                        Unit::Share,
+                        Join::Highest,
+                    )],
                 )
                 .only(PROCESS)
                 .wide(12),
                 panel(
                     "in-flight",
                     "Under way now",
-                    "Exchanges that have begun and not ended.",
+                    "Exchanges that have begun and not ended, on all instances together.",
                     Dataset::Process,
                     Form::Figure,
-                    &[now("exchanges", "lbproxy.requests.in_flight", Unit::Count)],
+                    &[now("exchanges", "lbproxy.requests.in_flight", Unit::Count, Join::Sum)],
                 )
                 .only(PROCESS)
                 .wide(12),
                 panel(
                     "uptime",
                     "Running for",
-                    "Since its last start.",
+                    "Since the last start of any instance.",
                     Dataset::Process,
                     Form::Figure,
-                    &[now("since start", "process.uptime", Unit::Seconds)],
+                    &[now("since start", "process.uptime", Unit::Seconds, Join::Lowest)],
                 )
                 .only(PROCESS)
                 .wide(12),
