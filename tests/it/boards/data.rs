@@ -17,10 +17,12 @@ use super::figures::Figures;
 use crate::server::RealServer;
 use crate::setup_real::setup;
 
-/// Part of every stream's name.
-pub(super) const NAMESPACE: &str = "boards";
 /// 2026-11-24T12:00:00Z: the first minute with records.
 const START_MS: u64 = 1_795_521_600_000;
+/// The first heartbeat after the start.
+pub(super) const STARTED_MS: u64 = START_MS;
+/// The endpoint is seen to be down.
+pub(super) const EJECTED_MS: u64 = START_MS + 10 * 15_000;
 /// Minutes with records.
 const MINUTES: u64 = 8;
 const REQUESTS: u64 = 1_600;
@@ -95,12 +97,12 @@ impl Planned {
 }
 
 impl Loaded {
-    /// Makes the records and stores them.
-    pub(super) fn into(server: &RealServer) -> Self {
+    /// Makes the records and stores them; the namespace is the last part of the streams' names.
+    pub(super) fn into(server: &RealServer, namespace: &'static str) -> Self {
         let before = (0..REQUESTS_BEFORE).map(Exchange::of_day_before);
         let all = before.chain((0..REQUESTS).map(Exchange::of));
         let range_ms = (START_MS - 60_000, START_MS + MINUTES * 60_000);
-        Self::of(Maker::new(server, NAMESPACE, true), all, MINUTES, range_ms, "1m")
+        Self::of(Maker::new(server, namespace, true), all, MINUTES, range_ms, "1m")
     }
 
     /// Stores a day with so many requests: two services with three routes and three endpoints each.
@@ -538,6 +540,7 @@ impl Exchange {
             duration: Some(EcsNanos(self.duration_us)),
             method: text(&["GET", "GET", "POST", "HEAD"]).map(Text),
             path: text(&["/", "/cart", "/item/7", "/search"]).map(Text),
+            domain: text(&["shop.example", "search.example", "api.example"]).map(Text),
             http_version: text(&["1.1", "2"]).map(Text),
             status: self.status.map(Status),
             request_bytes: Some(Bytes(200 + n % 50)),

@@ -8,6 +8,7 @@ mod agg_based;
 mod committed;
 mod cost;
 mod data;
+mod events;
 mod figures;
 mod lens;
 mod splits;
@@ -90,7 +91,7 @@ fn every_panel_of_every_board_says_what_is_true() {
     on_both(|product| {
         let server = RealServer::shared(product);
         let began = std::time::Instant::now();
-        let loaded = Loaded::into(server);
+        let loaded = Loaded::into(server, "boards");
         let objects = Objects::of(product);
         let (mut table, mut wrong) = (String::new(), Vec::new());
         let mut figures = HashMap::new();

@@ -24,6 +24,25 @@ pub(super) fn ask(asked: &Asked<'_>, spec: &Value) -> Answer {
     Answer::new(figures, &first)
 }
 
+/// Times and labels of the events that a specification draws.
+pub(super) fn events(asked: &Asked<'_>, spec: &Value) -> Vec<(u64, String)> {
+    let mut layers = spec["layer"].as_array().unwrap().iter();
+    let layer = layers.find(|layer| layer["data"]["name"] == "events").unwrap();
+    let url = &layer["data"]["url"];
+    let answer = asked.search(url["index"].as_str().unwrap(), filled(asked, url["body"].clone()));
+    let rows = at(&answer, layer["data"]["format"]["property"].as_str().unwrap());
+    let of = |row: &Value, name: &str| {
+        let transforms = layer["transform"].as_array().unwrap();
+        let own = transforms.iter().find(|own| own["as"] == name).unwrap();
+        calculated(row, own["calculate"].as_str().unwrap())
+    };
+    let rows = rows.as_array().unwrap().iter();
+    let mut found: Vec<_> =
+        rows.map(|row| (of(row, "time").as_u64().unwrap(), text(&of(row, "event")))).collect();
+    found.sort();
+    found
+}
+
 /// Runs one search and adds its figures; the answer.
 fn rows_of(asked: &Asked<'_>, spec: &Value, figures: &mut Figures) -> Value {
     let url = &spec["data"]["url"];

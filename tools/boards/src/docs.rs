@@ -47,6 +47,12 @@ curl -H 'osd-xsrf: true' -F file=@dashboards/opensearch/lbproxy.ndjson \\
   those that are first for a moment. A mean is sorted by the sum that it is made of.
 - What is now is the newest sample of each instance within the last 5 minutes of the range, joined as the table
   says: an instance that is gone does not count for longer.
+- On Kibana a click on a value offers to go to the board that tells more of it, with range and filters: a route
+  that fails to Errors, a slow one to Latency, a service to Service detail. OpenSearch Dashboards has no such
+  way: there a click narrows the board (where it is agg-based); pin that filter, and follow a link. The id of a
+  trace is a link to Kibana's view of it; OpenSearch Dashboards has no address for it that holds in all versions.
+- Charts of errors and latency have a line where lbproxy was started and where an endpoint was ejected, from
+  the health records; on OpenSearch Dashboards those drawn with Vega. No list narrows these lines.
 - Views have their fields stored: a site without documents shows nothing, and no error.
 - Values of a split beside those of a day before are Vega in both products: Lens refuses them.
 
@@ -70,13 +76,19 @@ pub fn markdown(boards: &[Board]) -> String {
         let _ = writeln!(page, "Lists to choose from: {}.\n", controls.join(", "));
         page += "| Panel | Data | Shows | Form | On OpenSearch |\n|---|---|---|---|---|\n";
         for panel in board.panels() {
-            page += &row(panel);
+            page += &row(boards, panel);
         }
     }
     page
 }
 
-fn row(panel: &Panel) -> String {
+/// Where on the page a board stands.
+fn anchor(boards: &[Board], id: &str) -> String {
+    let title = boards.iter().find(|board| board.id == id).map_or("", |board| board.title);
+    title.to_lowercase().replace(' ', "-")
+}
+
+fn row(boards: &[Board], panel: &Panel) -> String {
     let metrics: Vec<_> = panel.metrics.iter().map(metric).collect();
     let splits: Vec<_> = panel.splits.iter().map(|split| format!("`{}`", split.field)).collect();
     let mut shows = metrics.join("<br>");
@@ -109,6 +121,9 @@ fn row(panel: &Panel) -> String {
         _ if osd::is_plain(panel) => "agg-based",
         _ => "Vega",
     };
+    if let Some(board) = panel.more_on {
+        let _ = write!(shows, "<br>more on [{board}](#{})", anchor(boards, board));
+    }
     format!("| {} | {data} | {shows} | {form} | {osd} |\n", panel.title)
 }
 

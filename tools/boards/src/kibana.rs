@@ -5,6 +5,7 @@
 //! Every panel is form-based Lens, or Vega where Lens has no form (bands that documents hold): both are
 //! free in every licence. Not here: running kb-dashboard (the tests and `make dashboards` do).
 
+use lbproxy::record::Dataset;
 use serde_json::{Map, Value, json};
 
 use super::model::{
@@ -35,6 +36,14 @@ fn dashboard(boards: &[Board], board: &'static Board) -> Value {
         source["id"] = panel.id.into();
         source["title"] = panel.title.into();
         source["description"] = note(Product::Elasticsearch, panel).into();
+        let more = panel.more_on.and_then(|id| boards.iter().find(|other| other.id == id));
+        if let Some(other) = more {
+            source["drilldowns"] = json!([{
+                "id": format!("{}-{}", panel.id, other.id), "dashboard": other.object_id(),
+                "name": format!("Go to {}", other.name()), "triggers": ["filter"],
+                "with_time": true, "with_filters": true,
+            }]);
+        }
         source["position"] = json!({ "x": x, "y": y });
         source["size"] = json!({ "w": w, "h": h });
         source
@@ -65,9 +74,8 @@ fn links(boards: &[Board], board: &Board) -> Value {
     let others = boards.iter().filter(|other| other.id != board.id);
     let items: Vec<_> = others
         .map(|other| {
-            let label = other.title.trim_start_matches("lbproxy ");
             json!({
-                "id": format!("to-{}", other.id), "label": label, "dashboard": other.object_id(),
+                "id": format!("to-{}", other.id), "label": other.name(), "dashboard": other.object_id(),
                 "with_time": true, "with_filters": true,
             })
         })
@@ -351,18 +359,49 @@ pub fn finish(boards: &'static [Board], compiled: &str) -> Result<String, String
 fn finished(board: &'static Board, compiled: &Value) -> Option<Value> {
     let mut attributes = compiled["attributes"].clone();
     let mut panels: Vec<Value> = serde_json::from_str(attributes["panelsJSON"].as_str()?).ok()?;
+    let mut references = compiled["references"].as_array()?.clone();
     for (panel, [..]) in places(board, HEAD) {
         let own = panels.iter_mut().find(|own| own["panelIndex"] == panel.id)?;
         complete(panel, own)?;
+        if panel.has_events && !is_vega(panel) {
+            let attributes = &mut own["embeddableConfig"]["attributes"];
+            let mut reference = events(attributes)?;
+            attributes["references"].as_array_mut()?.push(reference.clone());
+            reference["name"] = format!("{}:{}", panel.id, reference["name"].as_str()?).into();
+            references.push(reference);
+        }
     }
     attributes["panelsJSON"] = Value::from(panels).to_string().into();
     // Of a newer Kibana than the oldest that the rest needs.
     attributes["controlGroupInput"].as_object_mut()?.remove("showApplySelections");
     Some(json!({
         "id": compiled["id"], "type": "dashboard", "attributes": attributes,
-        "references": compiled["references"],
+        "references": references,
         "coreMigrationVersion": CORE_VERSION,
         "typeMigrationVersion": version(Product::Elasticsearch, "dashboard"),
+    }))
+}
+
+/// Adds the layer of what happened to a chart; the reference to what it is read from. No list above the panels
+/// narrows it: health records have few of their fields.
+fn events(attributes: &mut Value) -> Option<Value> {
+    let each = super::source::EVENTS.iter().enumerate().map(|(at, event)| {
+        json!({
+            "id": format!("event-{at}"), "type": "query", "label": event.label,
+            "key": { "type": "point_in_time" }, "timeField": "@timestamp",
+            "filter": { "type": "kibana_query", "language": "kuery", "query": event.filter },
+            "extraFields": ["monitor.name", "service.node.name", "error.message"],
+            "color": event.color, "icon": event.icon, "lineWidth": 1, "lineStyle": "solid",
+            "isHidden": false,
+        })
+    });
+    attributes["state"]["visualization"]["layers"].as_array_mut()?.push(json!({
+        "layerId": "events", "layerType": "annotations", "persistanceType": "byValue",
+        "ignoreGlobalFilters": true, "annotations": each.collect::<Vec<_>>(),
+    }));
+    Some(json!({
+        "name": "xy-visualization-layer-events", "type": "index-pattern",
+        "id": view_id(Dataset::Health),
     }))
 }
 
@@ -497,7 +536,6 @@ fn splits_first(panel: &Panel, layer: &mut Value) -> Option<()> {
 mod tests {
     use super::super::model::panel;
     use super::*;
-    use lbproxy::record::Dataset;
 
     /// A figure in the unit of its field, which is not the one that people read.
     const LATE: Metric = Metric {

@@ -41,6 +41,11 @@ impl Board {
         self.rows.iter().flat_map(|row| row.panels)
     }
 
+    /// Its title between others.
+    pub fn name(&self) -> &'static str {
+        self.title.trim_start_matches("lbproxy ")
+    }
+
     /// Id of its dashboard.
     pub fn object_id(&self) -> String {
         format!("lbproxy-{}", self.id)
@@ -146,8 +151,25 @@ pub struct Panel {
     pub alarm: Option<Alarm>,
     /// Whether the board's controls leave it alone, as its documents do not have their fields.
     pub is_whole: bool,
+    /// Id of the board that tells more of a value that is clicked, where it is another.
+    pub more_on: Option<&'static str>,
+    /// Whether what happened to lbproxy and its endpoints stands in it.
+    pub has_events: bool,
     /// Width on the grid.
     pub width: u16,
+}
+
+/// Something that happened at one time, which a chart may have its cause in.
+#[derive(Debug, Clone, Copy)]
+pub struct Event {
+    /// What people read.
+    pub label: &'static str,
+    /// Which health records tell of it, in KQL.
+    pub filter: &'static str,
+    /// Its colour.
+    pub color: &'static str,
+    /// Its sign, by Kibana's name.
+    pub icon: &'static str,
 }
 
 /// How a panel is drawn.
@@ -425,6 +447,8 @@ pub const fn panel(
         objective: None,
         alarm: None,
         is_whole: false,
+        more_on: None,
+        has_events: false,
         width: GRID_WIDTH / 3,
     }
 }
@@ -495,6 +519,20 @@ impl Panel {
     /// Whether it shows what was a day before.
     pub fn has_day_before(&self) -> bool {
         self.metrics.iter().any(|metric| metric.is_day_before)
+    }
+
+    /// With a way from each value to another board.
+    #[must_use]
+    pub const fn more_on(mut self, board: &'static str) -> Self {
+        self.more_on = Some(board);
+        self
+    }
+
+    /// With a line at each event.
+    #[must_use]
+    pub const fn with_events(mut self) -> Self {
+        self.has_events = true;
+        self
     }
 
     /// Left alone by the board's controls.

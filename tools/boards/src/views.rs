@@ -21,6 +21,9 @@ pub struct ViewField {
     pub unit: FieldUnit,
 }
 
+/// Where Kibana shows a trace, from below any base path and space.
+const TRACE: &str = "../app/apm/link-to/trace/{{value}}";
+
 /// What the numbers of a field are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldUnit {
@@ -193,6 +196,11 @@ fn format(product: Product, field: &ViewField) -> Option<Value> {
     let is_short = field.path.contains("self_us") || field.path.contains("loop_delay");
     let precision = if is_short { 2 } else { 1 };
     match field.unit {
+        // Traces are an application of Kibana's; what OpenSearch Dashboards calls its own differs by version.
+        _ if field.path == "trace.id" && product == Product::Elasticsearch => Some(json!({
+            "id": "url",
+            "params": { "type": "a", "urlTemplate": TRACE, "labelTemplate": "{{value}}" },
+        })),
         FieldUnit::None => None,
         FieldUnit::Ns => Some(time("nanoseconds", "asMilliseconds", precision)),
         FieldUnit::Us => Some(time("microseconds", "asMilliseconds", precision)),

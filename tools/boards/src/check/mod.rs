@@ -5,6 +5,8 @@
 //! whether the figures are true (the tests ask real servers).
 
 mod color;
+mod drilldowns;
+mod events;
 mod instances;
 mod objects;
 mod order;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::model::{Board, GRID_WIDTH, Panel};
 use super::super::views::{self, ViewField, view_id};
 use super::super::{Product, kibana, kql, source::BOARDS, version};
-use super::{Finding, Findings, color, instances, order, stored, units, ways};
+use super::{Finding, Findings, color, drilldowns, events, instances, order, stored, units, ways};
 
 /// Everything that is wrong with the objects in `text`, a line each.
 pub fn objects(product: Product, file: &str, text: &str) -> Vec<Finding> {
@@ -116,6 +116,7 @@ impl File {
                 Some(known) => {
                     stored::view(self.product, attributes, known, findings);
                     units::formats(self.product, attributes, findings);
+                    drilldowns::links(attributes, findings);
                 }
                 None => {
                     findings
@@ -167,6 +168,11 @@ impl File {
         for panel in object["attributes"]["panelsJSON"].as_array().into_iter().flatten() {
             let id = text(panel, "panelIndex").to_owned();
             findings.panel.clone_from(&id);
+            let kind_of = |name: &str| {
+                let mut all = object["references"].as_array().into_iter().flatten();
+                all.find(|own| text(own, "name") == name).map(|own| text(own, "type").to_owned())
+            };
+            drilldowns::panel(panel, kind_of, findings);
             if let Some(name) = panel["panelRefName"].as_str() {
                 // Kibana puts the panel's id before the name, OpenSearch Dashboards does not.
                 let name = match self.product {
@@ -243,6 +249,12 @@ impl File {
                 "show its text",
             );
         }
+        let drawn = attributes["state"]["visualization"]["layers"].as_array().into_iter().flatten();
+        for own in drawn.filter(|own| own["layerType"] == "annotations") {
+            let name = format!("{panel}:xy-visualization-layer-{}", text(own, "layerId"));
+            let known = self.views.get(&reference(dashboard, &name)).map(Vec::as_slice);
+            events::lens(own, known, findings);
+        }
         let view = layers
             .and_then(|layers| layers.keys().next())
             .map(|id| reference(dashboard, &format!("{panel}:indexpattern-datasource-layer-{id}")));
@@ -285,6 +297,9 @@ impl File {
                 let is_it = |board: &Board, own: &Panel| board.panel_id(own) == text(object, "id");
                 if let Some(own) = source(is_it) {
                     color::vega(own, spec, findings);
+                    if own.has_events {
+                        events::vega(spec, findings);
+                    }
                 }
             }
             "markdown" => (),

@@ -76,8 +76,8 @@ pub(super) fn nested(aggs: &Value, is_within: bool, findings: &mut Findings) {
             findings.require(!is_within, "a split within time", AROUND);
             let by = terms["order"].as_object().and_then(|order| order.keys().next());
             let first = by.and_then(|by| by.split(['>', '.']).next()).unwrap_or_default();
-            let is_each =
-                instances::are_all(&terms["field"], &terms["size"]) || instances::is_newest(terms);
+            let is_each = instances::are_all(&terms["field"], &terms["size"])
+                || terms["field"] == "@timestamp";
             findings.require(
                 own["aggs"].get(first).is_some() || is_each,
                 format!("a split is sorted by `{first}`, which is not beside it"),

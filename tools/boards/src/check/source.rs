@@ -33,6 +33,10 @@ pub fn boards(boards: &[Board]) -> Vec<Finding> {
             let is_again = earlier.iter().any(|other| other.id == own.id);
             findings.require(!is_again, "a second panel with this id", "give it one of its own");
             panel(board, own, &mut findings);
+            if let Some(id) = own.more_on {
+                let other = boards.iter().find(|other| other.id == id && other.id != board.id);
+                more_on(own, other, &mut findings);
+            }
         }
     }
     findings.found
@@ -106,6 +110,24 @@ fn controls(board: &Board, panel: &Panel, known: &[ViewField], findings: &mut Fi
     }
 }
 
+/// That a click on a value leads to another board, whose panels it narrows and does not empty.
+fn more_on(panel: &Panel, other: Option<&Board>, findings: &mut Findings) {
+    let Some(other) = other else {
+        return findings.add("more is told on no other board", "name another board by its id");
+    };
+    findings.require(!panel.splits.is_empty(), "nothing to click on", "split it by a field");
+    for own in other.panels().filter(|own| !own.is_whole) {
+        let known = views::fields(own.dataset);
+        for split in panel.splits {
+            findings.require(
+                known.iter().any(|field| field.path == split.field),
+                format!("a click on `{}` would empty {}/{}", split.field, other.id, own.id),
+                "lead to a board that has the field",
+            );
+        }
+    }
+}
+
 /// That a filter is KQL over known fields.
 fn filter(text: &str, known: &[ViewField], view: &str, findings: &mut Findings) {
     match kql::parse(text) {
@@ -168,6 +190,11 @@ fn form(panel: &Panel, known: &[ViewField], view: &str, findings: &mut Findings)
         panel.objective.is_none() || panel.form == Form::Lines,
         "an objective without lines",
         "draw it as lines, or leave the objective out",
+    );
+    findings.require(
+        !panel.has_events || matches!(panel.form, Form::Lines | Form::Bars | Form::Areas),
+        "events without time",
+        "draw them in a chart over time",
     );
     alarm(panel, findings);
     day_before(panel, findings);

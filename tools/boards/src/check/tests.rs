@@ -101,6 +101,9 @@ const FAULTS: &[(&[Panel], &str)] = &[
         "an alarm without a figure",
     ),
     (&[PANEL.red_above(1.0, "")], "a colour without a word"),
+    (&[PANEL.with_events()], "events without time"),
+    (&[PANEL.more_on("boards")], "more is told on no other board"),
+    (&[PANEL.more_on("board")], "more is told on no other board"),
     (&[PANEL.red_above(1.0, "hurt").amber_above(2.0, "near")], "amber does not come before red"),
     (&[PANEL.red_below(0.9, "hurt").amber_below(0.8, "near")], "amber does not come before red"),
     (
@@ -143,6 +146,18 @@ fn each_fault_of_a_panel_is_found_and_says_where_and_how_to_mend_it() {
     }
 }
 
+/// Leads from a route to a board whose panels have none.
+const MORE: &[Row] =
+    &[row(8, &[PANEL.more_on("connections").by(&[split("lbproxy.route", "Route", 5)])])];
+const CONNECTIONS: &[Row] = &[row(
+    8,
+    &[Panel {
+        dataset: Dataset::Connection,
+        metrics: &[value(Value::Count(""), Unit::Count)],
+        ..PANEL
+    }],
+)];
+
 #[test]
 fn each_fault_of_a_board_is_found() {
     for (board, want) in [
@@ -154,6 +169,10 @@ fn each_fault_of_a_board_is_found() {
         let found: Vec<_> = boards(&[board]).iter().map(ToString::to_string).collect();
         assert!(found.iter().any(|text| text.contains(want)), "{want}: {found:#?}");
     }
+    let other = Board { id: "connections", controls: &[], rows: CONNECTIONS, ..BOARD };
+    let found = boards(&[Board { rows: MORE, ..BOARD }, other]);
+    let want = "a click on `lbproxy.route` would empty connections/fine";
+    assert!(found.iter().any(|own| own.problem == want), "{found:#?}");
     let twice = boards(&[BOARD, BOARD]);
     assert!(twice.iter().any(|own| own.problem.contains("a second board")), "{twice:#?}");
 }
@@ -322,6 +341,72 @@ fn each_fault_of_saved_objects_is_found() {
                 "\\\"stops\\\":[{\\\"color\\\":\\\"#DB4437",
             ),
             "Some(NaN) is drawn in",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "\\\"urlTemplate\\\":\\\"../app/", "\\\"urlTemplate\\\":\\\"/app/"),
+            "`trace.id` leads to `/s/ops/app/app/apm",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "DASHBOARD_TO_DASHBOARD_DRILLDOWN\\\"", "URL_DRILLDOWN\\\""),
+            "the drill-down URL_DRILLDOWN is not in every licence",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, ":failing-routes-errors:dashboardId", ":failing:dashboardId"),
+            "the drill-down failing-routes-errors leads nowhere",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "FILTER_TRIGGER", "ROW_CLICK_TRIGGER"),
+            "is never offered",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\\\"config\\\":{\\\"useCurrentDateRange\\\":true",
+                "\\\"config\\\":{\\\"useCurrentDateRange\\\":false",
+            ),
+            "loses what was chosen",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, ":xy-visualization-layer-events\"", ":xy-visualization-layer-event\""),
+            "events without a view",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "persistanceType", "persistenceType"),
+            "looked for in a library",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\\\"ignoreGlobalFilters\\\":true,\\\"layerId\\\":\\\"events",
+                "\\\"layerId\\\":\\\"events",
+            ),
+            "a list would take the events away",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "event.action: state_change and monitor.type: passive",
+                "event.act: state_change",
+            ),
+            "`event.act` is no field of the events",
+        ),
+        (
+            Product::OpenSearch,
+            planted(
+                &osd,
+                "\\\\\\\"name\\\\\\\": \\\\\\\"events",
+                "\\\\\\\"name\\\\\\\": \\\\\\\"event",
+            ),
+            "no events",
         ),
         (
             Product::Elasticsearch,

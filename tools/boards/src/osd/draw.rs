@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::model::{Alarm, Form, Panel, Side, Unit};
 use super::super::source::{self, color};
-use super::vega::{Span, data};
+use super::vega::{self, Span, data};
 
 /// The drawing of a panel.
 pub(super) fn drawing(panel: &Panel) -> Value {
@@ -224,5 +224,26 @@ fn chart(panel: &Panel) -> Value {
             },
         }));
     }
+    if panel.has_events {
+        layers.push(events());
+    }
     json!({ "layer": layers })
+}
+
+/// A line at each event.
+fn events() -> Value {
+    let colors: Vec<_> = source::EVENTS
+        .iter()
+        .map(|own| json!({ "test": format!("datum.event == '{}'", own.label), "value": own.color }))
+        .collect();
+    let mut layer = vega::events();
+    layer["mark"] = json!({ "type": "rule", "tooltip": true });
+    layer["encoding"] = json!({
+        "x": { "field": "time", "type": "temporal" },
+        "color": { "condition": colors, "value": color::QUIET },
+        "tooltip": [
+            { "field": "event", "type": "nominal" }, { "field": "time", "type": "temporal", "format": "%c" },
+        ],
+    });
+    layer
 }

@@ -93,9 +93,10 @@ fn no_source() -> Value {
 
 /// Links to the other boards and into Discover. Time range and pinned filters go along.
 fn markdown(boards: &[Board], board: &Board) -> Value {
-    let others = boards.iter().filter(|other| other.id != board.id).map(|other| {
-        format!("[{}](#/view/{})", other.title.trim_start_matches("lbproxy "), other.object_id())
-    });
+    let others = boards
+        .iter()
+        .filter(|other| other.id != board.id)
+        .map(|other| format!("[{}](#/view/{})", other.name(), other.object_id()));
     let text = format!(
         "**{}** {}\n\n{}",
         board.question,

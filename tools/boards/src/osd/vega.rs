@@ -7,12 +7,14 @@
 //! that is what servers of today call `fixed_interval`: Kibana renames it, OpenSearch knows both. Not
 //! here: marks and scales (`draw`).
 
+use lbproxy::record::Dataset;
 use serde_json::{Map, Value, json};
 
 use super::super::kql;
 use super::super::model::{
-    Form, INSTANCE, INSTANCES, Join, Metric, NOW_MINUTES, Panel, Term, Value as Worked,
+    Event, Form, INSTANCE, INSTANCES, Join, Metric, NOW_MINUTES, Panel, Term, Value as Worked,
 };
+use super::super::source::EVENTS;
 use super::super::views::{scale, view_id};
 use super::draw;
 
@@ -127,6 +129,38 @@ fn body(panel: &Panel, span: Span) -> Value {
     }
     query["filter"] = filters.into();
     json!({ "size": 0, "query": { "bool": query }, "aggs": aggregations(panel, span) })
+}
+
+/// What happened, a row for each time; the lists above the panels do not narrow it, as health records have
+/// few of their fields.
+pub(super) fn events() -> Value {
+    let of = |event: &Event| kql::parse(event.filter).map(|own| own.query()).unwrap_or_default();
+    let any: Vec<_> = EVENTS.iter().map(of).collect();
+    let filters = json!([
+        Span::Now.range(), { "bool": { "should": any, "minimum_should_match": 1 } },
+    ]);
+    let (mut each, mut names) = (Map::new(), String::new());
+    for (at, event) in EVENTS.iter().enumerate() {
+        each.insert(format!("e{at}"), json!({ "filter": of(event) }));
+        names += &format!("datum.e{at}.doc_count > 0 ? '{}' : ", event.label);
+    }
+    json!({
+        "data": {
+            "name": "events",
+            "url": { "index": view_id(Dataset::Health), "body": {
+                "size": 0, "query": { "bool": { "filter": filters } },
+                "aggs": { "times": {
+                    "terms": { "field": "@timestamp", "size": 100, "order": { "_key": "desc" } },
+                    "aggs": each,
+                } },
+            } },
+            "format": { "property": "aggregations.times.buckets" },
+        },
+        "transform": [
+            { "calculate": "datum.key", "as": "time" },
+            { "calculate": names + "''", "as": "event" },
+        ],
+    })
 }
 
 /// Splits around time around metrics.

@@ -43,6 +43,7 @@ pub(super) const BOARD: Board = Board {
                     &[FAILURES],
                 )
                 .by(BY_ENDPOINT)
+                .with_events()
                 .wide(24),
             ],
         ),
@@ -120,6 +121,7 @@ pub(super) const BOARD: Board = Board {
                     Form::Table,
                     &[REQUESTS, FAILURES, FAILING, P99],
                 )
+                .more_on("errors")
                 .by(&[
                     split("lbproxy.service", "Service", 10),
                     split("lbproxy.endpoint", "Endpoint", 20),

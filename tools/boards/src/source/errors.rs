@@ -2,12 +2,15 @@
 
 use lbproxy::record::Dataset;
 
-use super::super::model::{Board, Form, Unit, Value, metric, panel, row, split};
+use super::super::model::{Board, Form, Metric, Unit, Value, metric, panel, row, split};
 use super::{BEFORE, COUNT, OF_REQUESTS, color};
 
 /// What is not well: failed, or left by the client, or refused.
 const TROUBLE: &str = "not lbproxy.termination.reason: complete or event.outcome: failure \
                        or http.response.status_code >= 400";
+
+/// Requests that were not served, and not by the client's doing.
+const FAILED: Metric = metric("failed", Value::Count("event.outcome: failure"), Unit::Count);
 
 /// See the head of this file.
 pub(super) const BOARD: Board = Board {
@@ -62,6 +65,7 @@ pub(super) const BOARD: Board = Board {
                 )
                 .only(TROUBLE)
                 .by(&[split("lbproxy.termination.reason", "Reason", 10)])
+                .with_events()
                 .wide(24),
                 panel(
                     "status-time",
@@ -91,6 +95,7 @@ pub(super) const BOARD: Board = Board {
                     ],
                 )
                 .only(TROUBLE)
+                .with_events()
                 .wide(24),
                 panel(
                     "reason-before",
@@ -128,10 +133,7 @@ pub(super) const BOARD: Board = Board {
                     "Troubled requests by the endpoint of their last attempt.",
                     Dataset::Access,
                     Form::Table,
-                    &[
-                        COUNT,
-                        metric("failed", Value::Count("event.outcome: failure"), Unit::Count),
-                    ],
+                    &[COUNT, FAILED],
                 )
                 .only(TROUBLE)
                 .by(&[
@@ -154,11 +156,44 @@ pub(super) const BOARD: Board = Board {
             ],
         ),
         row(
+            14,
+            &[
+                panel(
+                    "paths",
+                    "Which URLs?",
+                    "Troubled requests by path, with those that failed.",
+                    Dataset::Access,
+                    Form::Table,
+                    &[COUNT, FAILED],
+                )
+                .only(TROUBLE)
+                .by(&[
+                    split("url.path", "Path", 20),
+                    split("http.response.status_code", "Status", 5),
+                ])
+                .wide(24),
+                panel(
+                    "hosts",
+                    "Which hosts?",
+                    "Troubled requests by the host that was asked for, with those that failed.",
+                    Dataset::Access,
+                    Form::Table,
+                    &[COUNT, FAILED],
+                )
+                .only(TROUBLE)
+                .by(&[
+                    split("url.domain", "Host", 20),
+                    split("lbproxy.termination.reason", "Reason", 5),
+                ])
+                .wide(24),
+            ],
+        ),
+        row(
             16,
             &[panel(
                 "records",
                 "Which requests were they?",
-                "Newest first. Open one for all its times.",
+                "Newest first. Open one for all its times. A trace's id leads to the trace, on Kibana.",
                 Dataset::Access,
                 Form::Records(&[
                     "lbproxy.service",
@@ -169,6 +204,8 @@ pub(super) const BOARD: Board = Board {
                     "lbproxy.termination.reason",
                     "event.duration",
                     "client.ip",
+                    "http.request.id",
+                    "trace.id",
                 ]),
                 &[],
             )

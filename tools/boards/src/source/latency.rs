@@ -60,6 +60,7 @@ pub(super) const BOARD: Board = Board {
                     ],
                 )
                 .against(LATENCY.label, LATENCY.level)
+                .with_events()
                 .wide(24),
                 panel(
                     "heat",

@@ -20,7 +20,7 @@ mod slo;
 use lbproxy::record::Dataset;
 
 use super::model::{
-    Board, Control, Form, Metric, Objective, Panel, Term, Unit, Value, metric, panel,
+    Board, Control, Event, Form, Metric, Objective, Panel, Term, Unit, Value, metric, panel,
 };
 
 /// All boards, in the order of their links.
@@ -157,6 +157,22 @@ pub(super) const BANDWIDTH: &[Metric] = &[
 
 pub(super) const PERCENTILES: &[Metric] = &[P50, P95, P99];
 
+/// What stands in charts of errors and latency. A restart is told by the first record of its kind.
+pub(super) const EVENTS: &[Event] = &[
+    Event {
+        label: "lbproxy started",
+        filter: "lbproxy.kind: heartbeat and lbproxy.seq: 1",
+        color: color::CALM,
+        icon: "flag",
+    },
+    Event {
+        label: "endpoint ejected",
+        filter: "event.action: state_change and monitor.type: passive and monitor.status: down",
+        color: color::BAD,
+        icon: "alert",
+    },
+];
+
 /// What narrows a board that is made of rollups.
 const OF_ROLLUPS: &[Control] =
     &[Control::Service, Control::Route, Control::Endpoint, Control::Instance];
@@ -191,6 +207,7 @@ const fn success_time(question: &'static str) -> Panel {
         &[SUCCESS],
     )
     .against(SERVED.label, SERVED.level)
+    .with_events()
     .wide(24)
 }
 
@@ -203,6 +220,7 @@ const LATENCY_TIME: Panel = panel(
     PERCENTILES,
 )
 .against(LATENCY.label, LATENCY.level)
+.with_events()
 .wide(24);
 
 /// Requests of rollups whose duration is in a band.

@@ -130,6 +130,7 @@ pub(super) const BOARD: Board = Board {
                 &[REQUESTS.per_second()],
             )
             .by(&[split("lbproxy.service", "Service", 8)])
+            .more_on("service")
             .wide(48)],
         ),
         row(
@@ -138,11 +139,12 @@ pub(super) const BOARD: Board = Board {
                 panel(
                     "failing-routes",
                     "Which routes fail most?",
-                    "By failed requests. Click a route to keep only it.",
+                    "By failed requests. A click on a value keeps only it.",
                     Dataset::Rollup,
                     Form::Table,
                     &[FAILURES, REQUESTS, FAILING],
                 )
+                .more_on("errors")
                 .by(&[
                     split("lbproxy.service", "Service", 8),
                     split("lbproxy.route", "Route", 8),
@@ -161,6 +163,7 @@ pub(super) const BOARD: Board = Board {
                         REQUESTS,
                     ],
                 )
+                .more_on("latency")
                 .by(&[
                     split("lbproxy.service", "Service", 8),
                     split("lbproxy.route", "Route", 8),

@@ -78,6 +78,7 @@ pub(super) const BOARD: Board = Board {
                     Form::Lines,
                     &[P99],
                 )
+                .with_events()
                 .against(LATENCY.label, LATENCY.level)
                 .wide(24),
             ],
@@ -93,6 +94,7 @@ pub(super) const BOARD: Board = Board {
                     Form::Lines,
                     &[FAILING],
                 )
+                .with_events()
                 .wide(24),
                 panel(
                     "cpu-time",

@@ -109,6 +109,7 @@ pub(super) const BOARD: Board = Board {
                     &[REQUESTS, FAILURES, FAILING, P99],
                 )
                 .by(&[split("lbproxy.route", "Route", 20)])
+                .more_on("errors")
                 .wide(24),
                 panel(
                     "clients",

@@ -91,7 +91,8 @@ pub(super) const BOARD: Board = Board {
                         REQUESTS,
                     ],
                 )
-                .by(&[split("lbproxy.service", "Service", 20)]),
+                .by(&[split("lbproxy.service", "Service", 20)])
+                .more_on("service"),
                 panel(
                     "routes",
                     "Which route spends it?",
@@ -100,10 +101,8 @@ pub(super) const BOARD: Board = Board {
                     Form::Table,
                     &[FAILURES, FAILING],
                 )
-                .by(&[
-                    split("lbproxy.service", "Service", 10),
-                    split("lbproxy.route", "Route", 20),
-                ]),
+                .by(&[split("lbproxy.service", "Service", 10), split("lbproxy.route", "Route", 20)])
+                .more_on("errors"),
                 panel(
                     "endpoints",
                     "Which endpoint spends it?",
