@@ -201,7 +201,9 @@ async fn left_over(target: Target<'_>, steps: &[Step]) -> Result<Vec<Object>, Fi
     let wanted: Vec<_> = steps.iter().map(|step| step.object.clone()).collect();
     let mut found = Vec::new();
     for page in 1..=PAGES_MAX {
-        let path = target.path(&format!("saved_objects/_find?{FIND}&per_page={PAGE}&page={page}"));
+        let tags = if target.product == Product::Elasticsearch { "&type=tag" } else { "" };
+        let query = format!("{FIND}{tags}&per_page={PAGE}&page={page}");
+        let path = target.path(&format!("saved_objects/_find?{query}"));
         let url = target.client.url();
         let (_, answer) = target
             .ask(Method::Get, &path, Body::None)

@@ -21,7 +21,7 @@ const REVISION: &str = ", revision ";
 const ID_START: &str = "lbproxy-";
 pub(super) const VIEW: &str = "index-pattern";
 /// Types, in the order in which they are told.
-const KINDS: [&str; 4] = [VIEW, "search", "visualization", "dashboard"];
+const KINDS: [&str; 5] = ["tag", VIEW, "search", "visualization", "dashboard"];
 /// Attribute of a view in OpenSearch Dashboards that holds its mark. Other types refuse what they do not know.
 const VIEW_MARK: &str = "lbproxy";
 /// Attributes that hold the marks, and the title: all of an object that is asked for.
@@ -151,6 +151,7 @@ pub(super) fn type_title(kind: &str, product: Product) -> &'static str {
         (VIEW, Product::Elasticsearch) => "data view",
         (VIEW, Product::OpenSearch) => "index pattern",
         ("search", _) => "saved search",
+        ("tag", _) => "tag",
         ("visualization", _) => "visualization",
         ("dashboard", _) => "dashboard",
         _ => "saved object",

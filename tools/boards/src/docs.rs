@@ -53,6 +53,12 @@ curl -H 'osd-xsrf: true' -F file=@dashboards/opensearch/lbproxy.ndjson \\
   trace is a link to Kibana's view of it; OpenSearch Dashboards has no address for it that holds in all versions.
 - Charts of errors and latency have a line where lbproxy was started and where an endpoint was ejected, from
   the health records; on OpenSearch Dashboards those drawn with Vega. No list narrows these lines.
+- A title is the field's term; the question that a panel answers stands beside it here, and in the panel's
+  description.
+- Figures of Overview stand beside those of the same span a day before. Its first row says whether all of it can
+  be trusted: what is late, missing or refused.
+- On Kibana, Overview asks anew every 60 s, and so do the boards that its links lead to, until it is stopped; the
+  tag `lbproxy` finds every board and search. OpenSearch Dashboards has no tags, and keeps the refresh that is set.
 - Views have their fields stored: a site without documents shows nothing, and no error.
 - Values of a split beside those of a day before are Vega in both products: Lens refuses them.
 
@@ -124,7 +130,8 @@ fn row(boards: &[Board], panel: &Panel) -> String {
     if let Some(board) = panel.more_on {
         let _ = write!(shows, "<br>more on [{board}](#{})", anchor(boards, board));
     }
-    format!("| {} | {data} | {shows} | {form} | {osd} |\n", panel.title)
+    let (title, question) = (panel.title, panel.question());
+    format!("| **{title}**: {question} | {data} | {shows} | {form} | {osd} |\n")
 }
 
 fn metric(metric: &Metric) -> String {

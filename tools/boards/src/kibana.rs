@@ -14,11 +14,15 @@ use super::model::{
 };
 use super::views::{scale, view_id};
 use super::{
-    CORE_VERSION, Product, discover_links, lines, note, osd, places, version, views_and_searches,
+    CORE_VERSION, Product, discover_links, lines, note, osd, places, tag, tagged, version,
+    views_and_searches,
 };
 
 /// A day before, in the words of Lens.
 const DAY: &str = "1d";
+
+/// How often the first board asks anew, and with it those that links lead to, until somebody stops it.
+const REFRESH_MS: u32 = 60_000;
 
 /// Height of the row of links above the panels.
 const HEAD: u16 = 4;
@@ -40,7 +44,7 @@ fn dashboard(boards: &[Board], board: &'static Board) -> Value {
         if let Some(other) = more {
             source["drilldowns"] = json!([{
                 "id": format!("{}-{}", panel.id, other.id), "dashboard": other.object_id(),
-                "name": format!("Go to {}", other.name()), "triggers": ["filter"],
+                "name": format!("Go to {}", other.name().trim_start_matches(|c: char| !c.is_alphabetic())), "triggers": ["filter"],
                 "with_time": true, "with_filters": true,
             }]);
         }
@@ -121,7 +125,7 @@ fn chart(board: &Board, panel: &Panel) -> Value {
             return json!({ "search": { "saved_search_id": board.panel_id(panel) } });
         }
         _ if is_vega(panel) => return json!({ "vega": { "spec": osd::vega::spec(panel) } }),
-        Form::Figure => figure(panel, metrics.first()),
+        Form::Figure => figure(panel, &metrics),
         Form::Table => json!({
             "type": "datatable", "metrics": metrics, "breakdowns": splits.collect::<Vec<_>>(),
             "sorting": { "column_id": "m0", "direction": "desc" },
@@ -174,8 +178,11 @@ fn chart(board: &Board, panel: &Panel) -> Value {
 }
 
 /// One figure; below it from where on it says that something is wrong.
-fn figure(panel: &Panel, metric: Option<&Value>) -> Value {
-    let mut figure = json!({ "type": "metric", "primary": metric });
+fn figure(panel: &Panel, metrics: &[Value]) -> Value {
+    let mut figure = json!({ "type": "metric", "primary": metrics.first() });
+    if let Some(before) = metrics.get(1) {
+        figure["secondary"] = before.clone();
+    }
     if let (Some(alarm), Some(unit)) = (panel.alarm, panel.metrics.first().map(|own| own.unit)) {
         let words: Vec<_> = alarm
             .levels()
@@ -252,16 +259,24 @@ fn bands(bounds: &[u64]) -> impl Iterator<Item = (u64, Option<u64>)> {
     bounds.iter().enumerate().map(|(at, from)| (*from, bounds.get(at + 1).copied()))
 }
 
-/// The vertical axis, without a unit that its numbers say. Shares near 1 would be a flat line on an axis from 0.
-fn axis(panel: &Panel) -> Value {
-    let is_count = panel.metrics.first().is_some_and(|metric| metric.unit == Unit::Count);
+/// The title of the vertical axis, unless its numbers say their unit.
+fn axis_title(panel: &Panel) -> Option<String> {
+    let unit = panel.metrics.first()?.unit;
     let is_rate = panel.metrics.iter().any(|metric| metric.is_rate);
-    let words = [(is_count, "count"), (is_rate, "per second")];
-    let words: Vec<_> = words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect();
+    match (unit.is_count(), is_rate) {
+        (true, true) => Some(unit.per_second()),
+        (true, false) => Some(unit.as_str().to_owned()),
+        (false, true) => Some("per second".to_owned()),
+        (false, false) => None,
+    }
+}
+
+/// The vertical axis. Shares near 1 would be a flat line on an axis from 0.
+fn axis(panel: &Panel) -> Value {
     let is_share = panel.metrics.first().is_some_and(|metric| metric.unit == Unit::Share);
     let mut axis = json!({});
-    if !words.is_empty() {
-        axis["title"] = words.join(" ").into();
+    if let Some(title) = axis_title(panel) {
+        axis["title"] = title.into();
     }
     if panel.form == Form::Lines && is_share {
         axis["extent"] = json!({ "mode": "data_bounds" });
@@ -312,7 +327,7 @@ fn metric(panel: &Panel, at: usize, metric: &Metric) -> Value {
             Unit::Ms => json!({ "type": "number", "decimals": 2, "suffix": " ms" }),
             Unit::Seconds => json!({ "type": "number", "decimals": 1, "suffix": " s" }),
             Unit::Bytes => json!({ "type": "bytes", "decimals": 1 }),
-            Unit::Count => json!({ "type": "number", "decimals": 0 }),
+            _ => json!({ "type": "number", "decimals": 0 }),
         };
     }
     if let Some(color) = metric.color.filter(|_| panel.form.has_time() && panel.splits.is_empty())
@@ -348,10 +363,17 @@ pub fn finish(boards: &'static [Board], compiled: &str) -> Result<String, String
         dashboards.insert(id, object);
     }
     let mut objects = views_and_searches(Product::Elasticsearch, boards);
+    objects.push(tag());
     for board in boards {
         let id = board.object_id();
         let compiled = dashboards.get(&id).ok_or_else(|| format!("kb-dashboard made no {id}"))?;
-        objects.push(finished(board, compiled).ok_or_else(|| format!("{id} is not understood"))?);
+        let mut object =
+            finished(board, compiled).ok_or_else(|| format!("{id} is not understood"))?;
+        if boards.first().is_some_and(|first| first.id == board.id) {
+            object["attributes"]["refreshInterval"] =
+                json!({ "pause": false, "value": REFRESH_MS });
+        }
+        objects.push(object);
     }
     Ok(lines(objects))
 }
@@ -360,6 +382,7 @@ fn finished(board: &'static Board, compiled: &Value) -> Option<Value> {
     let mut attributes = compiled["attributes"].clone();
     let mut panels: Vec<Value> = serde_json::from_str(attributes["panelsJSON"].as_str()?).ok()?;
     let mut references = compiled["references"].as_array()?.clone();
+    references.push(tagged());
     for (panel, [..]) in places(board, HEAD) {
         let own = panels.iter_mut().find(|own| own["panelIndex"] == panel.id)?;
         complete(panel, own)?;

@@ -28,8 +28,8 @@ use model::{Board, Form, Panel};
 
 /// Form of each type of saved object, by the version that last changed it before the oldest we support: servers
 /// refuse newer ones and bring older ones up to date.
-const KIBANA_VERSIONS: [(&str, &str); 3] =
-    [("dashboard", "8.9.0"), ("index-pattern", "8.0.0"), ("search", "8.0.0")];
+const KIBANA_VERSIONS: [(&str, &str); 4] =
+    [("dashboard", "8.9.0"), ("index-pattern", "8.0.0"), ("search", "8.0.0"), ("tag", "8.0.0")];
 /// The same for OpenSearch Dashboards, which has not changed them since it began.
 const OSD_VERSIONS: [(&str, &str); 4] = [
     ("dashboard", "7.9.3"),
@@ -92,7 +92,26 @@ fn search(product: Product, id: &str, (title, note): (&str, &str), panel: &Panel
         "sort": [["@timestamp", "desc"]],
         "kibanaSavedObjectMeta": meta,
     });
-    object(product, "search", id, &attributes, &json!([reference]))
+    let mut references = json!([reference]);
+    if product == Product::Elasticsearch {
+        references = json!([reference, tagged()]);
+    }
+    object(product, "search", id, &attributes, &references)
+}
+
+/// Id of the tag of everything of ours that Kibana lets have one.
+const TAG: &str = "lbproxy-tag";
+
+/// The tag. OpenSearch Dashboards has none.
+fn tag() -> Value {
+    let attributes =
+        json!({ "name": "lbproxy", "description": "What lbproxy brings.", "color": "#6092C0" });
+    object(Product::Elasticsearch, "tag", TAG, &attributes, &json!([]))
+}
+
+/// The reference of an object that has the tag.
+fn tagged() -> Value {
+    json!({ "type": "tag", "id": TAG, "name": format!("tag-ref-{TAG}") })
 }
 
 /// Views and searches that the boards lead to.

@@ -131,9 +131,9 @@ impl Control {
 pub struct Panel {
     /// Stable id within its board.
     pub id: &'static str,
-    /// The question or the name of its answer.
+    /// What it shows, in the field's terms.
     pub title: &'static str,
-    /// How to read it, and where to go next.
+    /// The question that it answers, how to read it, and where to go next.
     pub note: &'static str,
     /// Where its documents are.
     pub dataset: Dataset,
@@ -175,7 +175,7 @@ pub struct Event {
 /// How a panel is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// One figure for the whole range.
+    /// One figure for the whole range; below it that of the day before, if it is asked for.
     Figure,
     /// Lines over time.
     Lines,
@@ -292,8 +292,14 @@ pub enum Term {
 /// What a figure is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// Things.
+    /// Things without a word of their own.
     Count,
+    /// Requests.
+    Requests,
+    /// Connections.
+    Connections,
+    /// Records.
+    Records,
     /// A part of 1, shown in percent.
     Share,
     /// Milliseconds.
@@ -309,6 +315,9 @@ impl Unit {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Count => "count",
+            Self::Requests => "requests",
+            Self::Connections => "connections",
+            Self::Records => "records",
             Self::Share => "%",
             Self::Ms => "ms",
             Self::Seconds => "s",
@@ -319,10 +328,24 @@ impl Unit {
     /// A number in it, as people write it.
     pub fn text(self, number: f64) -> String {
         match self {
-            Self::Count => number.to_string(),
             // Parts of 1 that are meant to be exact are not, in binary.
             Self::Share => format!("{} %", (number * 1e8).round() / 1e6),
             Self::Ms | Self::Seconds | Self::Bytes => format!("{number} {}", self.as_str()),
+            _ => number.to_string(),
+        }
+    }
+
+    /// Whether it counts things.
+    pub const fn is_count(self) -> bool {
+        matches!(self, Self::Count | Self::Requests | Self::Connections | Self::Records)
+    }
+
+    /// So many of it in each second, in a word.
+    pub fn per_second(self) -> String {
+        match self {
+            Self::Count => "per second".to_owned(),
+            Self::Requests => "req/s".to_owned(),
+            _ => format!("{}/s", self.as_str()),
         }
     }
 }
@@ -514,6 +537,11 @@ impl Panel {
         let red = if red.is_some() { red } else { old_red };
         self.alarm = Some(Alarm { side, amber, red });
         self
+    }
+
+    /// The question that it answers.
+    pub fn question(&self) -> &'static str {
+        self.note.split_inclusive('?').next().unwrap_or_default()
     }
 
     /// Whether it shows what was a day before.

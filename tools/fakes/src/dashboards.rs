@@ -251,7 +251,7 @@ fn error_of(
     (is_open, overwrites): (bool, bool),
 ) -> Option<Value> {
     let kind = object["type"].as_str().unwrap_or_default();
-    let is_known = TYPES.contains(&kind) || is_open && kind == "visualization";
+    let is_known = TYPES.contains(&kind) || kind == if is_open { "visualization" } else { "tag" };
     if !is_known {
         return Some(json!({ "type": "unsupported_type" }));
     }

@@ -95,12 +95,23 @@ impl File {
         links(&self.ids, object, findings);
         stored::attributes(self.product, object, findings);
         let attributes = &object["attributes"];
-        findings.require(!text(attributes, "title").is_empty(), "no title", "give it one");
-        match text(object, "type") {
+        let kind = text(object, "type");
+        let title = if kind == "tag" { "name" } else { "title" };
+        findings.require(!text(attributes, title).is_empty(), "no title", "give it one");
+        if self.product == Product::Elasticsearch && matches!(kind, "dashboard" | "search") {
+            ways::tag(object, findings);
+        }
+        match kind {
+            "tag" if self.product == Product::Elasticsearch => (),
             "dashboard" => {
                 grid(&attributes["panelsJSON"], findings);
-                if self.product == Product::OpenSearch {
-                    ways::dashboard(attributes, findings);
+                let first = BOARDS.first().map(Board::object_id);
+                match self.product {
+                    Product::OpenSearch => ways::dashboard(attributes, findings),
+                    Product::Elasticsearch => {
+                        let is_first = first.as_deref() == Some(text(object, "id"));
+                        ways::refresh(object, is_first, findings);
+                    }
                 }
                 self.panels(object, findings);
             }
@@ -237,6 +248,7 @@ impl File {
             findings.require(!view.is_empty(), format!("no reference {name}"), "add it");
             self.walk(&view, layer, findings);
             order::lens(layer, findings);
+            units::rate(layer, &attributes["state"]["visualization"], findings);
             instances::lens(layer, &attributes["state"]["visualization"], findings);
             self.units(&view, &layer["columns"], findings);
         }
@@ -340,6 +352,7 @@ impl File {
             order::nested(&url["body"]["aggs"], false, findings);
             instances::nested(&url["body"]["aggs"], findings);
         }
+        units::rate_of_vega(spec, findings);
         let text = spec.to_string();
         let has_unit = text.contains("\"format\":\"") || text.contains("format(datum.figure");
         findings.require(has_unit, "no unit", "give its axis or text a format");

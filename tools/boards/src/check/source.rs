@@ -1,5 +1,7 @@
 //! What is wrong with the source of a board.
 
+use lbproxy::record::Dataset;
+
 use super::super::kql;
 use super::super::model::{
     Board, Control, Form, GRID_WIDTH, Metric, Panel, Side, Term, Unit, Value,
@@ -68,6 +70,18 @@ fn panel(board: &Board, panel: &Panel, findings: &mut Findings) {
         !panel.title.is_empty() && panel.note.ends_with('.'),
         "a panel without title or note",
         "say what it answers and how to read it, in sentences",
+    );
+    let is_term = !panel.title.ends_with('?');
+    let is_first = panel.note.find(". ").is_none_or(|end| panel.question().len() <= end);
+    findings.require(
+        is_term && panel.question().ends_with('?') && is_first,
+        "a title that is no term, or a note that does not begin with a question",
+        "call it what others call it, and ask what it answers in the note",
+    );
+    findings.require(
+        !board.range.ends_with('d') && board.range != "24h" || panel.dataset != Dataset::Access,
+        "a long range that is answered from single requests",
+        "ask rollups, or put it on a board of an hour",
     );
     filter(panel.filter, &known, &view, findings);
     form(panel, &known, &view, findings);
@@ -144,7 +158,11 @@ fn filter(text: &str, known: &[ViewField], view: &str, findings: &mut Findings) 
 fn form(panel: &Panel, known: &[ViewField], view: &str, findings: &mut Findings) {
     let counts = (panel.metrics.len(), panel.splits.len());
     let is_fitting = match panel.form {
-        Form::Figure => counts == (1, 0),
+        Form::Figure => {
+            let is_of_day_before = |own: &Metric| own.is_day_before;
+            let has_one = counts == (1, 0);
+            has_one || counts == (2, 0) && panel.metrics.last().is_some_and(is_of_day_before)
+        }
         Form::Lines | Form::Bars | Form::Areas => counts.0 >= 1 && counts.1 <= 1,
         Form::Table => counts.0 >= 1 && counts.1 >= 1,
         Form::Heat { field, bounds } => {
@@ -235,13 +253,13 @@ fn day_before(panel: &Panel, findings: &mut Findings) {
     }
     let has_form = match panel.form {
         Form::Lines => panel.splits.is_empty(),
-        Form::Table => true,
+        Form::Table | Form::Figure => true,
         _ => false,
     };
     findings.require(
         has_form,
         "the day before has no form here",
-        "draw it as lines without a split, or in a table",
+        "draw it as lines without a split, in a table or as a figure",
     );
     let is_held =
         panel.metrics.iter().filter(|own| own.is_day_before).all(|own| {
@@ -304,7 +322,7 @@ fn metric(
 /// Whether a metric is in the unit that it says.
 fn unit_fits(panel: &Panel, metric: &Metric) -> bool {
     let unit = match metric.value {
-        Value::Count(_) | Value::Distinct(_) => return metric.unit == Unit::Count,
+        Value::Count(_) | Value::Distinct(_) => return metric.unit.is_count(),
         Value::Ratio(..) if metric.unit == Unit::Share => return true,
         value => value.field().map(|path| views::unit_of(panel.dataset, path)),
     };
@@ -315,5 +333,5 @@ fn unit_fits(panel: &Panel, metric: &Metric) -> bool {
         Some(FieldUnit::Bytes) => Unit::Bytes,
         Some(FieldUnit::Share) => Unit::Share,
     };
-    metric.unit == want
+    metric.unit == want || want == Unit::Count && metric.unit.is_count()
 }

@@ -13,7 +13,8 @@ use super::super::views::ViewField;
 use super::Findings;
 
 /// Attributes that a type has, where it has no others.
-const CLOSED: [(Product, &str, &[&str]); 5] = [
+const CLOSED: [(Product, &str, &[&str]); 6] = [
+    (Product::Elasticsearch, "tag", &["name", "description", "color"]),
     (
         Product::OpenSearch,
         "dashboard",

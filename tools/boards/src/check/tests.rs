@@ -15,7 +15,8 @@ use super::{boards, objects};
 const FINE: Metric = metric("requests", Value::Sum("lbproxy.rollup.requests"), Unit::Count);
 /// A panel without fault, as wide as the board.
 const PANEL: Panel =
-    panel("fine", "How many?", "All of them.", Dataset::Rollup, Form::Figure, &[FINE]).wide(48);
+    panel("fine", "Requests", "How many? All of them.", Dataset::Rollup, Form::Figure, &[FINE])
+        .wide(48);
 /// A board without fault.
 const BOARD: Board = Board {
     id: "board",
@@ -102,6 +103,9 @@ const FAULTS: &[(&[Panel], &str)] = &[
     ),
     (&[PANEL.red_above(1.0, "")], "a colour without a word"),
     (&[PANEL.with_events()], "events without time"),
+    (&[Panel { title: "How many?", ..PANEL }], "a title that is no term"),
+    (&[Panel { note: "All of them. How many?", ..PANEL }], "does not begin with a question"),
+    (&[Panel { dataset: Dataset::Access, ..PANEL }], "a long range that is answered from single"),
     (&[PANEL.more_on("boards")], "more is told on no other board"),
     (&[PANEL.more_on("board")], "more is told on no other board"),
     (&[PANEL.red_above(1.0, "hurt").amber_above(2.0, "near")], "amber does not come before red"),
@@ -407,6 +411,51 @@ fn each_fault_of_saved_objects_is_found() {
                 "\\\\\\\"name\\\\\\\": \\\\\\\"event",
             ),
             "no events",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "\\\"yLeftTitle\\\":\\\"req/s", "\\\"yLeftTitle\\\":\\\"count"),
+            "does not say that it is a rate",
+        ),
+        (
+            Product::OpenSearch,
+            planted(
+                &osd,
+                "\\\\\\\"title\\\\\\\": \\\\\\\"req/s",
+                "\\\\\\\"title\\\\\\\": \\\\\\\"count",
+            ),
+            "does not say that it is a rate",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\"id\":\"lbproxy-tag\",\"name\"",
+                "\"id\":\"lbproxy-label\",\"name\"",
+            ),
+            "leads to no tag",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\"color\":\"#6092C0\"",
+                "\"title\":\"lbproxy\",\"color\":\"#6092C0\"",
+            ),
+            "the attribute title is not known to its type",
+        ),
+        (
+            Product::Elasticsearch,
+            kibana.replace(
+                "\"name\":\"tag-ref-lbproxy-tag\",\"type\":\"tag\"",
+                "\"name\":\"tag-ref-lbproxy-tag\",\"type\":\"search\"",
+            ),
+            "without a tag",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(&kibana, "\"pause\":false,\"value\":60000", "\"pause\":false,\"value\":1000"),
+            "asks anew every 1000 ms",
         ),
         (
             Product::Elasticsearch,

@@ -85,6 +85,29 @@ pub(super) fn agg_based(state: &Value, formats: &Value, findings: &mut Findings)
     }
 }
 
+const RATE: &str = "an axis does not say that it is a rate";
+const RATE_CURE: &str = "write req/s, or of what by the second";
+
+/// Whether a title says that numbers are of each second.
+fn says_rate(title: &Value) -> bool {
+    title.as_str().is_some_and(|title| title.ends_with("/s") || title == "per second")
+}
+
+/// Checks that the axis of a layer of Lens says so where it is by the second.
+pub(super) fn rate(layer: &Value, drawn: &Value, findings: &mut Findings) {
+    let mut columns = layer["columns"].as_object().into_iter().flat_map(serde_json::Map::values);
+    let is_rate = columns.any(|own| own["timeScale"] == "s");
+    findings.require(!is_rate || says_rate(&drawn["yLeftTitle"]), RATE, RATE_CURE);
+}
+
+/// The same of a specification of Vega's, which divides by the seconds of its buckets.
+pub(super) fn rate_of_vega(spec: &Value, findings: &mut Findings) {
+    let is_rate = spec["transform"].to_string().contains("/ datum.seconds");
+    let mut layers = spec["layer"].as_array().into_iter().flatten();
+    let says = layers.any(|own| says_rate(&own["encoding"]["y"]["axis"]["title"]));
+    findings.require(!is_rate || says, RATE, RATE_CURE);
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

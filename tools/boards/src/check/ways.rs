@@ -36,6 +36,32 @@ pub(super) fn dashboard(attributes: &Value, findings: &mut Findings) {
     );
 }
 
+/// Checks how often a board of Kibana asks anew: a link takes no refresh along and what runs goes on, so that
+/// one board is enough, and one that is led to does not start again what somebody has stopped
+/// (`links/public/components/dashboard_link/dashboard_link_component.tsx`, `unified_search_manager.ts`).
+pub(super) fn refresh(object: &Value, is_first: bool, findings: &mut Findings) {
+    let refresh = &object["attributes"]["refreshInterval"];
+    findings.require(
+        refresh.is_object() == is_first,
+        "the refresh is not that of the first board",
+        "let the first board start it, and no other",
+    );
+    let every_ms = refresh["value"].as_u64().unwrap_or_default();
+    let is_calm = refresh["pause"] == false && (30_000..=60_000).contains(&every_ms);
+    findings.require(
+        refresh.is_null() || is_calm && object["attributes"]["timeRestore"] == true,
+        format!("it asks anew every {every_ms} ms, or never"),
+        "let it be 30 to 60 s, of a board that restores its range",
+    );
+}
+
+/// Checks that an object has the tag, by which everything of ours is found.
+pub(super) fn tag(object: &Value, findings: &mut Findings) {
+    let mut references = object["references"].as_array().into_iter().flatten();
+    let has_tag = references.any(|own| own["type"] == "tag");
+    findings.require(has_tag, "an object without a tag", "add the reference to it");
+}
+
 /// Checks that the list of a field has one id on all boards, and no other list that id: then what is chosen
 /// on one board is seen and changed on the next.
 pub(super) fn lists(objects: &[Value], findings: &mut Findings) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::model::{Form, Metric, Panel, Unit, Value as Worked};
+use super::super::model::{Form, Metric, Panel, Value as Worked};
 use super::super::{Product, views};
 
 /// The state of a visualization.
@@ -73,7 +73,7 @@ fn unsaid(panel: &Panel, metric: &Metric) -> Option<&'static str> {
 /// What people read beside the number, with its unit where there is no axis that says it.
 fn label(panel: &Panel, metric: &Metric) -> String {
     match unsaid(panel, metric) {
-        Some(unit) if !panel.form.has_time() && metric.unit != Unit::Count => {
+        Some(unit) if !panel.form.has_time() && !metric.unit.is_count() => {
             format!("{}, {unit}", metric.label)
         }
         _ => metric.label.to_owned(),

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::model::{Alarm, Form, Panel, Side, Unit};
+use super::super::model::{Alarm, Form, Metric, Panel, Side, Unit};
 use super::super::source::{self, color};
 use super::vega::{self, Span, data};
 
@@ -25,16 +25,16 @@ const fn format_of(unit: Unit) -> &'static str {
         Unit::Share => ".2%",
         Unit::Ms => ",.1~f",
         Unit::Bytes => ".3s",
-        Unit::Count | Unit::Seconds => ",.4~g",
+        _ => ",.4~g",
     }
 }
 
 fn axis_title(panel: &Panel) -> String {
     // Its numbers say a share's.
     let own = panel.metrics.first().map(|metric| metric.unit).filter(|unit| *unit != Unit::Share);
-    let unit = own.map_or("", Unit::as_str);
+    let Some(unit) = own else { return String::new() };
     let is_rate = panel.metrics.iter().any(|metric| metric.is_rate);
-    if is_rate { format!("{unit} per second") } else { unit.to_owned() }
+    if is_rate { unit.per_second() } else { unit.as_str().to_owned() }
 }
 
 /// A figure with its unit, in Vega's language; the word where there is none.
@@ -43,7 +43,7 @@ fn text(unit: Unit, nothing: &str) -> String {
         Unit::Ms => " + ' ms'",
         Unit::Seconds => " + ' s'",
         Unit::Bytes => " + 'B'",
-        Unit::Count | Unit::Share => "",
+        _ => "",
     };
     let format = format_of(unit);
     format!("isValid(datum.figure) ? format(datum.figure, '{format}'){after} : '{nothing}'")
@@ -56,37 +56,38 @@ fn figure(panel: &Panel) -> Value {
     // Nothing is not 0.
     transforms.push(json!({ "calculate": text(unit, "nothing in this range"), "as": "text" }));
     let text = json!({ "field": "text", "type": "nominal" });
-    let Some(alarm) = panel.alarm else {
-        return json!({
-            "transform": transforms,
-            "mark": { "type": "text", "fontSize": 32, "color": color::FIGURE, "tooltip": true },
-            "encoding": { "text": text },
-        });
-    };
-    let conditions: Vec<_> = alarm
-        .levels()
-        .map(|(name, level, _)| {
+    let mut color = json!({ "value": color::FIGURE });
+    let mut layers = vec![json!({ "mark": { "type": "text", "fontSize": 32, "tooltip": true } })];
+    if let Some(alarm) = panel.alarm {
+        let conditions = alarm.levels().map(|(name, level, _)| {
             json!({ "test": test(&alarm, level), "value": source::alarm_color(name) })
-        })
-        .collect();
-    let color = json!({ "condition": conditions, "value": color::FIGURE });
-    let words =
-        alarm.levels().map(|(_, level, word)| format!("{} ? '{word}' : ", test(&alarm, level)));
-    let word = words.collect::<String>() + "''";
-    transforms.push(json!({ "calculate": word, "as": "word" }));
-    json!({
-        "transform": transforms,
-        "layer": [
-            {
-                "mark": { "type": "text", "fontSize": 32, "tooltip": true },
-                "encoding": { "text": text, "color": color },
-            },
-            {
-                "mark": { "type": "text", "fontSize": 13, "dy": 30 },
-                "encoding": { "text": { "field": "word", "type": "nominal" }, "color": color },
-            },
-        ],
-    })
+        });
+        color["condition"] = conditions.collect::<Vec<_>>().into();
+        let words =
+            alarm.levels().map(|(_, level, word)| format!("{} ? '{word}' : ", test(&alarm, level)));
+        let word = words.collect::<String>() + "''";
+        transforms.push(json!({ "calculate": word, "as": "word" }));
+        layers.push(json!({
+            "mark": { "type": "text", "fontSize": 13, "dy": 30 },
+            "encoding": { "text": { "field": "word", "type": "nominal" }, "color": color },
+        }));
+    }
+    layers[0]["encoding"] = json!({ "text": text, "color": color });
+    if let [now, before] = panel.metrics {
+        // Rows of both days are one answer.
+        let only =
+            |metric: &Metric| json!({ "filter": format!("datum.series == '{}'", metric.label) });
+        for layer in &mut layers {
+            layer["transform"] = json!([only(now)]);
+        }
+        let sentence = format!("datum.text + ' {}'", before.label);
+        layers.push(json!({
+            "transform": [only(before), { "calculate": sentence, "as": "sentence" }],
+            "mark": { "type": "text", "fontSize": 13, "dy": 50, "color": color::FIGURE },
+            "encoding": { "text": { "field": "sentence", "type": "nominal" } },
+        }));
+    }
+    json!({ "transform": transforms, "layer": layers })
 }
 
 /// Whether the figure is on the wrong side of a level, in Vega's language. Nothing is not below.

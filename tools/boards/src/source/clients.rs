@@ -5,7 +5,7 @@ use lbproxy::record::Dataset;
 use super::super::model::{Board, Form, Metric, Unit, Value, metric, panel, row, split};
 use super::{COUNT, OF_REQUESTS};
 
-const CONNECTIONS: Metric = metric("connections", Value::Count(""), Unit::Count);
+const CONNECTIONS: Metric = metric("connections", Value::Count(""), Unit::Connections);
 
 /// See the head of this file.
 pub(super) const BOARD: Board = Board {
@@ -20,16 +20,18 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "different",
-                    "Different clients",
-                    "Addresses that asked, as far as they are believed.",
+                    "Unique clients",
+                    "How many ask? \
+                     Addresses that asked, as far as they are believed.",
                     Dataset::Access,
                     Form::Figure,
                     &[metric("clients", Value::Distinct("client.ip"), Unit::Count)],
                 ),
                 panel(
                     "bad",
-                    "Without a request",
-                    "Connections that ended without a request that could be read.",
+                    "Connections without a request",
+                    "How many ask badly? \
+                     Connections that ended without a request that could be read.",
                     Dataset::Connection,
                     Form::Figure,
                     &[CONNECTIONS],
@@ -37,8 +39,9 @@ pub(super) const BOARD: Board = Board {
                 .whole(),
                 panel(
                     "handshake",
-                    "TLS handshakes take",
-                    "Mean time from the accepted connection to the end of the handshake.",
+                    "TLS handshake time",
+                    "What does TLS cost? \
+                     Mean time from the accepted connection to the end of the handshake.",
                     Dataset::Access,
                     Form::Figure,
                     &[metric("mean", Value::Mean("lbproxy.time.tls_us"), Unit::Ms)],
@@ -50,8 +53,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "methods",
-                    "Which methods?",
-                    "Requests by method.",
+                    "Requests by method",
+                    "Which methods? \
+                     Requests by method.",
                     Dataset::Access,
                     Form::Bars,
                     &[COUNT],
@@ -59,8 +63,9 @@ pub(super) const BOARD: Board = Board {
                 .by(&[split("http.request.method", "Method", 10)]),
                 panel(
                     "versions",
-                    "Which HTTP?",
-                    "Requests by version of HTTP.",
+                    "Requests by HTTP version",
+                    "Which HTTP? \
+                     Requests by version of HTTP.",
                     Dataset::Access,
                     Form::Bars,
                     &[COUNT],
@@ -68,8 +73,9 @@ pub(super) const BOARD: Board = Board {
                 .by(&[split("http.version", "HTTP", 5)]),
                 panel(
                     "tls",
-                    "Which TLS?",
-                    "Requests by version of TLS; those in the clear are left out.",
+                    "Requests by TLS version",
+                    "Which TLS? \
+                     Requests by version of TLS; those in the clear are left out.",
                     Dataset::Access,
                     Form::Bars,
                     &[COUNT],
@@ -82,8 +88,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "clients",
-                    "Which clients?",
-                    "By requests, with the bytes that they were sent.",
+                    "Top clients",
+                    "Which clients? \
+                     By requests, with the bytes that they were sent.",
                     Dataset::Access,
                     Form::Table,
                     &[COUNT, metric("sent", Value::Sum("http.response.bytes"), Unit::Bytes)],
@@ -91,8 +98,9 @@ pub(super) const BOARD: Board = Board {
                 .by(&[split("client.ip", "Client", 20)]),
                 panel(
                     "agents",
-                    "Which programs?",
-                    "By requests.",
+                    "Top user agents",
+                    "Which programs? \
+                     By requests.",
                     Dataset::Access,
                     Form::Table,
                     &[COUNT],
@@ -100,8 +108,9 @@ pub(super) const BOARD: Board = Board {
                 .by(&[split("user_agent.original", "Agent", 20)]),
                 panel(
                     "ciphers",
-                    "Which ciphers?",
-                    "By requests: what may be switched off, and whom it would hurt.",
+                    "TLS ciphers",
+                    "Which ciphers? \
+                     By requests: what may be switched off, and whom it would hurt.",
                     Dataset::Access,
                     Form::Table,
                     &[COUNT],
@@ -114,8 +123,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "bad-time",
-                    "Who asks badly, and since when?",
-                    "Connections without a readable request, by reason.",
+                    "Connections without a request, by reason",
+                    "Who asks badly, and since when? \
+                     Connections without a readable request, by reason.",
                     Dataset::Connection,
                     Form::Bars,
                     &[CONNECTIONS],
@@ -125,8 +135,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "bad-clients",
-                    "From where?",
-                    "By connections: a scanner has many, a client with an old TLS always the same reason.",
+                    "Peers without a request",
+                    "From where? \
+                     By connections: a scanner has many, a client with an old TLS always the same reason.",
                     Dataset::Connection,
                     Form::Table,
                     &[CONNECTIONS],

@@ -26,8 +26,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "share",
-                    "Is traffic spread evenly?",
-                    "Requests per second by endpoint.",
+                    "Throughput by endpoint",
+                    "Is traffic spread evenly? \
+                     Requests per second by endpoint.",
                     Dataset::Rollup,
                     Form::Areas,
                     &[REQUESTS.per_second()],
@@ -36,8 +37,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "failing",
-                    "Which one fails?",
-                    "Failed requests by the endpoint of their last attempt.",
+                    "Errors by endpoint",
+                    "Which one fails? \
+                     Failed requests by the endpoint of their last attempt.",
                     Dataset::Rollup,
                     Form::Bars,
                     &[FAILURES],
@@ -52,8 +54,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "first-byte",
-                    "Which one answers late?",
-                    "Mean time from the request handed over to the response head.",
+                    "Time to first byte by endpoint",
+                    "Which one answers late? \
+                     Mean time from the request handed over to the response head.",
                     Dataset::Rollup,
                     Form::Lines,
                     &[mean(
@@ -66,8 +69,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "connect",
-                    "Which one is hard to reach?",
-                    "Mean time to connect, where a connection was opened.",
+                    "Connect time by endpoint",
+                    "Which one is hard to reach? \
+                     Mean time to connect, where a connection was opened.",
                     Dataset::Rollup,
                     Form::Lines,
                     &[mean(
@@ -85,14 +89,15 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "opened",
-                    "How many connections are opened?",
-                    "Upstream connections opened per second: many of them, and keep-alive does not work.",
+                    "Connections opened by endpoint",
+                    "How many connections are opened? \
+                     Upstream connections opened per second: many of them, and keep-alive does not work.",
                     Dataset::Rollup,
                     Form::Bars,
                     &[metric(
                         "connections",
                         Value::Sum("lbproxy.rollup.connections_opened"),
-                        Unit::Count,
+                        Unit::Connections,
                     )
                     .per_second()],
                 )
@@ -100,8 +105,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "retries",
-                    "How much is tried again?",
-                    "Attempts after the first of a request, by the endpoint of the last.",
+                    "Retries by endpoint",
+                    "How much is tried again? \
+                     Attempts after the first of a request, by the endpoint of the last.",
                     Dataset::Rollup,
                     Form::Bars,
                     &[metric("retries", Value::Sum("lbproxy.rollup.retries"), Unit::Count)],
@@ -115,8 +121,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "endpoints",
-                    "How is each endpoint doing?",
-                    "By requests.",
+                    "Endpoints",
+                    "How is each endpoint doing? \
+                     By requests.",
                     Dataset::Rollup,
                     Form::Table,
                     &[REQUESTS, FAILURES, FAILING, P99],
@@ -129,20 +136,21 @@ pub(super) const BOARD: Board = Board {
                 .wide(30),
                 panel(
                     "budget",
-                    "Who causes what fails?",
-                    "Failed requests by reason, of the endpoints' account.",
+                    "Errors by cause",
+                    "Who causes what fails? \
+                     Failed requests by reason, of the endpoints' account.",
                     Dataset::Rollup,
                     Form::Table,
                     &[
                         metric(
                             "refused",
                             Value::Sum("lbproxy.rollup.reason.connect_refused"),
-                            Unit::Count,
+                            Unit::Requests,
                         ),
                         metric(
                             "late",
                             Value::Sum("lbproxy.rollup.reason.first_byte_timeout"),
-                            Unit::Count,
+                            Unit::Requests,
                         ),
                         BAD_SHARE,
                     ],

@@ -10,7 +10,7 @@ const TROUBLE: &str = "not lbproxy.termination.reason: complete or event.outcome
                        or http.response.status_code >= 400";
 
 /// Requests that were not served, and not by the client's doing.
-const FAILED: Metric = metric("failed", Value::Count("event.outcome: failure"), Unit::Count);
+const FAILED: Metric = metric("failed", Value::Count("event.outcome: failure"), Unit::Requests);
 
 /// See the head of this file.
 pub(super) const BOARD: Board = Board {
@@ -25,8 +25,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "failed",
-                    "Failed",
-                    "Requests that were not served, and not by the client's doing.",
+                    "Failed requests",
+                    "How many were not served? \
+                     Requests that were not served, and not by the client's doing.",
                     Dataset::Access,
                     Form::Figure,
                     &[COUNT],
@@ -34,8 +35,9 @@ pub(super) const BOARD: Board = Board {
                 .only("event.outcome: failure"),
                 panel(
                     "left",
-                    "Left by the client",
-                    "Nobody knows how these would have ended.",
+                    "Client aborts",
+                    "How many did not wait? \
+                     Nobody knows how these would have ended.",
                     Dataset::Access,
                     Form::Figure,
                     &[COUNT],
@@ -43,8 +45,9 @@ pub(super) const BOARD: Board = Board {
                 .only("event.outcome: unknown"),
                 panel(
                     "client",
-                    "Answered 4xx",
-                    "Served, with an answer that says the client was mistaken.",
+                    "4xx answers",
+                    "How many clients were mistaken? \
+                     Served, with an answer that says the client was mistaken.",
                     Dataset::Access,
                     Form::Figure,
                     &[COUNT],
@@ -57,8 +60,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "reason-time",
-                    "Why, and since when?",
-                    "Troubled requests by reason. New colours are new troubles.",
+                    "Errors by reason",
+                    "Why, and since when? \
+                     Troubled requests by reason. New colours are new troubles.",
                     Dataset::Access,
                     Form::Bars,
                     &[COUNT],
@@ -69,8 +73,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "status-time",
-                    "With which status?",
-                    "Statuses from 400 that were sent.",
+                    "Errors by status",
+                    "With which status? \
+                     Statuses from 400 that were sent.",
                     Dataset::Access,
                     Form::Bars,
                     &[COUNT],
@@ -85,8 +90,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "trouble-before",
-                    "Worse than yesterday?",
-                    "Troubled requests; what was there a day before is not new.",
+                    "Errors, and a day before",
+                    "Worse than yesterday? \
+                     Troubled requests; what was there a day before is not new.",
                     Dataset::Access,
                     Form::Lines,
                     &[
@@ -99,8 +105,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "reason-before",
-                    "What is new since yesterday?",
-                    "Reasons now and a day before: one that was not there then is new.",
+                    "Reasons, and a day before",
+                    "What is new since yesterday? \
+                     Reasons now and a day before: one that was not there then is new.",
                     Dataset::Access,
                     Form::Table,
                     &[COUNT, COUNT.day_before(BEFORE)],
@@ -115,8 +122,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "state",
-                    "Who ended it, and in which phase?",
-                    "First letter who (C client, S endpoint, s endpoint too slow, P policy, D none in \
+                    "Termination states",
+                    "Who ended it, and in which phase? \
+                     First letter who (C client, S endpoint, s endpoint too slow, P policy, D none in \
                      rotation), second letter when (R request, Q queue, C connect, H head, D data).",
                     Dataset::Access,
                     Form::Table,
@@ -129,8 +137,9 @@ pub(super) const BOARD: Board = Board {
                 ]),
                 panel(
                     "endpoint",
-                    "Which endpoint?",
-                    "Troubled requests by the endpoint of their last attempt.",
+                    "Errors by endpoint",
+                    "Which endpoint? \
+                     Troubled requests by the endpoint of their last attempt.",
                     Dataset::Access,
                     Form::Table,
                     &[COUNT, FAILED],
@@ -142,8 +151,9 @@ pub(super) const BOARD: Board = Board {
                 ]),
                 panel(
                     "route",
-                    "Which route?",
-                    "Troubled requests by route and status.",
+                    "Errors by route",
+                    "Which route? \
+                     Troubled requests by route and status.",
                     Dataset::Access,
                     Form::Table,
                     &[COUNT],
@@ -160,8 +170,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "paths",
-                    "Which URLs?",
-                    "Troubled requests by path, with those that failed.",
+                    "Errors by URL path",
+                    "Which URLs? \
+                     Troubled requests by path, with those that failed.",
                     Dataset::Access,
                     Form::Table,
                     &[COUNT, FAILED],
@@ -174,8 +185,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "hosts",
-                    "Which hosts?",
-                    "Troubled requests by the host that was asked for, with those that failed.",
+                    "Errors by host",
+                    "Which hosts? \
+                     Troubled requests by the host that was asked for, with those that failed.",
                     Dataset::Access,
                     Form::Table,
                     &[COUNT, FAILED],
@@ -192,8 +204,9 @@ pub(super) const BOARD: Board = Board {
             16,
             &[panel(
                 "records",
-                "Which requests were they?",
-                "Newest first. Open one for all its times. A trace's id leads to the trace, on Kibana.",
+                "Requests in trouble",
+                "Which requests were they? \
+                 Newest first. Open one for all its times. A trace's id leads to the trace, on Kibana.",
                 Dataset::Access,
                 Form::Records(&[
                     "lbproxy.service",

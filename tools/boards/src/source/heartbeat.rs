@@ -34,8 +34,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "listeners",
-                    "Listeners up",
-                    "Share of checks that a listener answered. Anything below 100 % is an outage of the proxy.",
+                    "Listener availability",
+                    "Does lbproxy answer? \
+                     Share of checks that a listener answered. Anything below 100 % is an outage of the proxy.",
                     Dataset::Health,
                     Form::Figure,
                     &[metric("of checks", AVAILABLE.value, Unit::Share)],
@@ -45,8 +46,9 @@ pub(super) const BOARD: Board = Board {
                 .whole(),
                 panel(
                     "endpoints",
-                    "Endpoints up",
-                    "Share of looks at an endpoint that found it in rotation.",
+                    "Endpoint availability",
+                    "Are endpoints in rotation? \
+                     Share of looks at an endpoint that found it in rotation.",
                     Dataset::Health,
                     Form::Figure,
                     &[metric("of looks", AVAILABLE.value, Unit::Share)],
@@ -55,8 +57,9 @@ pub(super) const BOARD: Board = Board {
                 .only("lbproxy.kind: heartbeat and monitor.type: passive and not event.action: *"),
                 panel(
                     "changes",
-                    "Changes of state",
-                    "How often something went up or down: many of them, and something flaps.",
+                    "State changes",
+                    "Does anything flap? \
+                     How often something went up or down: many of them, and something flaps.",
                     Dataset::Health,
                     Form::Figure,
                     &[metric("changes", Value::Count(""), Unit::Count)],
@@ -69,8 +72,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "up-time",
-                    "What was down, and when?",
-                    "Checks that found it down.",
+                    "Failed checks",
+                    "What was down, and when? \
+                     Checks that found it down.",
                     Dataset::Health,
                     Form::Bars,
                     &[DOWNS],
@@ -80,8 +84,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "response-time",
-                    "How fast does the proxy itself answer?",
-                    "The whole check of a listener, longest of each bucket.",
+                    "Check duration",
+                    "How fast does the proxy itself answer? \
+                     The whole check of a listener, longest of each bucket.",
                     Dataset::Health,
                     Form::Lines,
                     &[metric("check", Value::Max("monitor.duration.us"), Unit::Ms)],
@@ -97,8 +102,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "monitors",
-                    "How is each one?",
-                    "By checks that found it down.",
+                    "Availability by monitor",
+                    "How is each one? \
+                     By checks that found it down.",
                     Dataset::Health,
                     Form::Table,
                     &[
@@ -112,8 +118,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "outages",
-                    "Which outages were there?",
-                    "Newest first: from which state to which, how long the one before had lasted, and why.",
+                    "Outages",
+                    "Which outages were there? \
+                     Newest first: from which state to which, how long the one before had lasted, and why.",
                     Dataset::Health,
                     Form::Records(&[
                         "monitor.name",

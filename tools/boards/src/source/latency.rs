@@ -49,8 +49,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "percentiles",
-                    "How long do requests take?",
-                    "Percentiles over the records themselves.",
+                    "Latency percentiles",
+                    "How long do requests take? \
+                     Percentiles over the records themselves.",
                     Dataset::Access,
                     Form::Lines,
                     &[
@@ -64,11 +65,12 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "heat",
-                    "How are durations spread?",
-                    "Requests by duration: two bands far apart are two kinds of request.",
+                    "Latency distribution",
+                    "How are durations spread? \
+                     Requests by duration: two bands far apart are two kinds of request.",
                     Dataset::Access,
                     Form::Heat { field: "event.duration", bounds: BANDS_NS },
-                    &[metric("requests", Value::Count(""), Unit::Count)],
+                    &[metric("requests", Value::Count(""), Unit::Requests)],
                 )
                 .wide(24),
             ],
@@ -78,8 +80,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "parts",
-                    "Which part of the time grows?",
-                    "Mean of each part, over the requests that had it.",
+                    "Mean time by phase",
+                    "Which part of the time grows? \
+                     Mean of each part, over the requests that had it.",
                     Dataset::Access,
                     Form::Lines,
                     &[
@@ -96,8 +99,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "tails",
-                    "Which part makes the slowest slow?",
-                    "99th percentile of each part.",
+                    "Time p99 by phase",
+                    "Which part makes the slowest slow? \
+                     99th percentile of each part.",
                     Dataset::Access,
                     Form::Lines,
                     &[
@@ -116,8 +120,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "reuse",
-                    "How many ride a pooled connection?",
-                    "Share of requests that needed no connection of their own.",
+                    "Connection reuse",
+                    "How many ride a pooled connection? \
+                     Share of requests that needed no connection of their own.",
                     Dataset::Access,
                     Form::Lines,
                     &[metric(
@@ -132,8 +137,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "first-byte",
-                    "Which endpoint answers late?",
-                    "95th percentile of the time to the first byte, by endpoint.",
+                    "Time to first byte p95 by endpoint",
+                    "Which endpoint answers late? \
+                     95th percentile of the time to the first byte, by endpoint.",
                     Dataset::Access,
                     Form::Lines,
                     &[metric(
@@ -151,12 +157,13 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "routes",
-                    "Which route is slow, and where?",
-                    "By requests.",
+                    "Latency by route",
+                    "Which route is slow, and where? \
+                     By requests.",
                     Dataset::Access,
                     Form::Table,
                     &[
-                        metric("requests", Value::Count(""), Unit::Count),
+                        metric("requests", Value::Count(""), Unit::Requests),
                         duration("p50", 50),
                         duration("p99", 99),
                         metric(
@@ -170,12 +177,13 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "new-or-pooled",
-                    "What does a new connection cost?",
-                    "The same endpoint, with a pooled connection and without.",
+                    "Latency of new and pooled connections",
+                    "What does a new connection cost? \
+                     The same endpoint, with a pooled connection and without.",
                     Dataset::Access,
                     Form::Table,
                     &[
-                        metric("requests", Value::Count(""), Unit::Count),
+                        metric("requests", Value::Count(""), Unit::Requests),
                         duration("p50", 50),
                         duration("p99", 99),
                     ],

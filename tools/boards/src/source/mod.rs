@@ -2,8 +2,8 @@
 //! from there.
 //!
 //! Long ranges are answered from rollups, detail from records. Kept the same on all boards: names,
-//! colours, the order of views (are users served, how much, whose fault, how close to the edge, can I
-//! trust this).
+//! colours, titles in the field's terms with the question below, the order of views (can I trust this, are users
+//! served, how much, whose fault, how close to the edge).
 
 mod clients;
 mod endpoints;
@@ -109,11 +109,11 @@ pub(super) const BAD_SHARE: Metric = metric(
     Value::Ratio(&[FAILED], &[Term::Sum("lbproxy.rollup.requests")]),
     Unit::Share,
 );
-pub(super) const COUNT: Metric = metric("requests", Value::Count(""), Unit::Count);
+pub(super) const COUNT: Metric = metric("requests", Value::Count(""), Unit::Requests);
 pub(super) const REQUESTS: Metric =
-    metric("requests", Value::Sum("lbproxy.rollup.requests"), Unit::Count);
+    metric("requests", Value::Sum("lbproxy.rollup.requests"), Unit::Requests);
 pub(super) const FAILURES: Metric =
-    metric("failed", Value::Sum("lbproxy.rollup.outcome.failure"), Unit::Count)
+    metric("failed", Value::Sum("lbproxy.rollup.outcome.failure"), Unit::Requests)
         .in_color(color::BAD);
 /// Half of the requests were faster.
 pub(super) const P50: Metric =
@@ -128,19 +128,19 @@ pub(super) const P99: Metric =
 
 /// Requests by class of status, over rollups.
 pub(super) const BY_CLASS: &[Metric] = &[
-    metric("2xx", Value::Sum("lbproxy.rollup.class.2xx"), Unit::Count)
+    metric("2xx", Value::Sum("lbproxy.rollup.class.2xx"), Unit::Requests)
         .per_second()
         .in_color(color::GOOD),
-    metric("3xx", Value::Sum("lbproxy.rollup.class.3xx"), Unit::Count)
+    metric("3xx", Value::Sum("lbproxy.rollup.class.3xx"), Unit::Requests)
         .per_second()
         .in_color(color::CALM),
-    metric("4xx", Value::Sum("lbproxy.rollup.class.4xx"), Unit::Count)
+    metric("4xx", Value::Sum("lbproxy.rollup.class.4xx"), Unit::Requests)
         .per_second()
         .in_color(color::CLIENT),
-    metric("5xx", Value::Sum("lbproxy.rollup.class.5xx"), Unit::Count)
+    metric("5xx", Value::Sum("lbproxy.rollup.class.5xx"), Unit::Requests)
         .per_second()
         .in_color(color::BAD),
-    metric("none sent", Value::Sum("lbproxy.rollup.class.none"), Unit::Count)
+    metric("none sent", Value::Sum("lbproxy.rollup.class.none"), Unit::Requests)
         .per_second()
         .in_color(color::QUIET),
 ];
@@ -196,25 +196,23 @@ const fn slowest(label: &'static str) -> Metric {
     metric(label, P99.value, Unit::Ms)
 }
 
-/// Success over time, under the question of its board.
-const fn success_time(question: &'static str) -> Panel {
-    panel(
-        "success-time",
-        question,
-        "Share of valid requests that were served, against what is promised.",
-        Dataset::Rollup,
-        Form::Lines,
-        &[SUCCESS],
-    )
-    .against(SERVED.label, SERVED.level)
-    .with_events()
-    .wide(24)
-}
+/// Success over time.
+const SUCCESS_TIME: Panel = panel(
+    "success-time",
+    "Success rate over time",
+    "Are users served? Share of valid requests that were served, against what is promised.",
+    Dataset::Rollup,
+    Form::Lines,
+    &[SUCCESS],
+)
+.against(SERVED.label, SERVED.level)
+.with_events()
+.wide(24);
 
 const LATENCY_TIME: Panel = panel(
     "latency-time",
-    "How long do they wait?",
-    "Duration of requests, against what is promised for the 99th percentile.",
+    "Latency percentiles",
+    "How long do users wait? Duration of requests, against what is promised for the 99th percentile.",
     Dataset::Rollup,
     Form::Lines,
     PERCENTILES,
@@ -225,7 +223,7 @@ const LATENCY_TIME: Panel = panel(
 
 /// Requests of rollups whose duration is in a band.
 const fn band(label: &'static str, field: &'static str) -> Metric {
-    metric(label, Value::Sum(field), Unit::Count)
+    metric(label, Value::Sum(field), Unit::Requests)
 }
 
 /// Every band that rollups count durations in.
@@ -251,8 +249,8 @@ const BANDS: &[Metric] = &[
 /// Latency over time and over bands.
 const LATENCY_HEAT: Panel = panel(
     "latency-heat",
-    "How are durations spread?",
-    "Requests by duration: two bands far apart are two kinds of request. Which, says Latency.",
+    "Latency distribution",
+    "How are durations spread? Requests by duration: two bands far apart are two kinds of request. Which, says Latency.",
     Dataset::Rollup,
     Form::Bands,
     BANDS,
@@ -261,8 +259,8 @@ const LATENCY_HEAT: Panel = panel(
 
 const BANDWIDTH_TIME: Panel = panel(
     "bandwidth-time",
-    "How many bytes cross?",
-    "Bytes per second of requests and responses, heads included.",
+    "Bandwidth",
+    "How many bytes cross? Bytes per second of requests and responses, heads included.",
     Dataset::Rollup,
     Form::Areas,
     BANDWIDTH,

@@ -4,9 +4,9 @@ use lbproxy::record::Dataset;
 
 use super::super::model::{Board, Form, Metric, Unit, Value, metric, panel, row, split};
 use super::{
-    BANDWIDTH_TIME, BY_CLASS, FAILING, FAILURES, HURT, LATENCY, LATENCY_HEAT, LATENCY_NEAR_MS,
-    LATENCY_TIME, NEAR, OF_ROLLUPS, P99, PROCESS, REQUESTS, SERVED, UNTRUE, color, served, slowest,
-    success_time,
+    BANDWIDTH_TIME, BEFORE, BY_CLASS, FAILING, FAILURES, HURT, LATENCY, LATENCY_HEAT,
+    LATENCY_NEAR_MS, LATENCY_TIME, NEAR, OF_ROLLUPS, P99, PROCESS, REQUESTS, SERVED, SUCCESS_TIME,
+    UNTRUE, color, served, slowest,
 };
 
 /// Reasons that most often hurt users; the board of errors has all of them.
@@ -24,8 +24,11 @@ const REASONS: &[Metric] = &[
 
 /// Requests that ended for a reason.
 const fn reason(label: &'static str, field: &'static str) -> Metric {
-    metric(label, Value::Sum(field), Unit::Count)
+    metric(label, Value::Sum(field), Unit::Requests)
 }
+
+/// Failed requests as a figure, which has no colour of its own.
+const FAILED_NOW: Metric = metric("failed", FAILURES.value, Unit::Requests);
 
 /// See the head of this file.
 pub(super) const BOARD: Board = Board {
@@ -36,48 +39,112 @@ pub(super) const BOARD: Board = Board {
     controls: OF_ROLLUPS,
     rows: &[
         row(
+            5,
+            &[
+                panel(
+                    "lag",
+                    "Shipping lag",
+                    "Is what is newest shown here? \
+                     Age of the oldest record that waited to be stored: what is newer may be missing here.",
+                    Dataset::Process,
+                    Form::Figure,
+                    &[metric(
+                        "waited",
+                        Value::Max("lbproxy.ship.oldest_pending_seconds"),
+                        Unit::Seconds,
+                    )],
+                )
+                .amber_above(60.0, UNTRUE)
+                .only(PROCESS)
+                .whole()
+                .wide(12),
+                panel(
+                    "gaps",
+                    "Missing records",
+                    "Is everything shown here? \
+                     Lost to a full journal. 0, or this board says less than happened. See Shipping.",
+                    Dataset::Health,
+                    Form::Figure,
+                    &[metric("missing", Value::Sum("lbproxy.gap.count"), Unit::Records)],
+                )
+                .amber_above(0.0, UNTRUE)
+                .only("lbproxy.kind: gap")
+                .whole()
+                .wide(12),
+                panel(
+                    "dead",
+                    "Refused records",
+                    "Was anything left out for good? \
+                     In the dead letters, each with its reason. See Shipping.",
+                    Dataset::Process,
+                    Form::Figure,
+                    &[metric("refused", Value::Max("lbproxy.records.dead_letter"), Unit::Records)],
+                )
+                .amber_above(0.0, UNTRUE)
+                .only(PROCESS)
+                .whole()
+                .wide(12),
+                panel(
+                    "in-flight",
+                    "Saturation: requests in flight",
+                    "How close to the edge? \
+                     Exchanges that had begun and not ended: how close to the edge. See Process.",
+                    Dataset::Process,
+                    Form::Figure,
+                    &[metric("exchanges", Value::Max("lbproxy.requests.in_flight"), Unit::Requests)],
+                )
+                .only(PROCESS)
+                .whole()
+                .wide(12),
+            ],
+        ),
+        row(
             7,
             &[
                 panel(
                     "success",
-                    "Requests served",
-                    "Share of valid requests that were served: 5xx and whatever is the endpoint's or \
+                    "Success rate",
+                    "Are users served? \
+                     Share of valid requests that were served: 5xx and whatever is the endpoint's or \
                      proxy's fault count against it, a client that left counts not at all. Below 99.9 %, \
                      go to Errors.",
                     Dataset::Rollup,
                     Form::Figure,
-                    &[served("served")],
+                    &[served("served"), served("served").day_before(BEFORE)],
                 )
                 .red_below(SERVED.level, HURT)
                 .wide(12),
                 panel(
                     "p99",
-                    "Slowest 1 % take at least",
-                    "99th percentile of the duration, first byte of the request to last byte of the \
+                    "Latency p99",
+                    "How long do the slowest 1 % wait? \
+                     99th percentile of the duration, first byte of the request to last byte of the \
                      response. Over 300 ms, go to Latency.",
                     Dataset::Rollup,
                     Form::Figure,
-                    &[slowest("p99")],
+                    &[slowest("p99"), slowest("p99").day_before(BEFORE)],
                 )
                 .red_above(LATENCY.level, HURT)
                 .amber_above(LATENCY_NEAR_MS, NEAR)
                 .wide(12),
                 panel(
                     "requests",
-                    "Requests that ended",
-                    "All of this range, whatever became of them.",
+                    "Total requests",
+                    "How much was asked? \
+                     All of this range, whatever became of them.",
                     Dataset::Rollup,
                     Form::Figure,
-                    &[REQUESTS],
+                    &[REQUESTS, REQUESTS.day_before(BEFORE)],
                 )
                 .wide(12),
                 panel(
                     "failed",
                     "Failed requests",
-                    "Not served, and not the client's doing.",
+                    "How many were not served? \
+                     Those that a client has left are not counted.",
                     Dataset::Rollup,
                     Form::Figure,
-                    &[metric("failed", FAILURES.value, Unit::Count)],
+                    &[FAILED_NOW, FAILED_NOW.day_before(BEFORE)],
                 )
                 .wide(12),
             ],
@@ -85,7 +152,7 @@ pub(super) const BOARD: Board = Board {
         row(
             12,
             &[
-                success_time("Are users served?"),
+                SUCCESS_TIME,
                 LATENCY_TIME,
             ],
         ),
@@ -94,8 +161,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "class-time",
-                    "How much is asked, and what is answered?",
-                    "Requests per second by class of status; `none sent` are those that ended before a status.",
+                    "Throughput by status class",
+                    "How much is asked, and what is answered? \
+                     Requests per second by class of status; `none sent` are those that ended before a status.",
                     Dataset::Rollup,
                     Form::Bars,
                     BY_CLASS,
@@ -109,8 +177,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "reason-time",
-                    "Why do requests end badly?",
-                    "Requests by reason, those that most often hurt users; all of them are on Errors.",
+                    "Errors by reason",
+                    "Why do requests end badly? \
+                     Requests by reason, those that most often hurt users; all of them are on Errors.",
                     Dataset::Rollup,
                     Form::Bars,
                     REASONS,
@@ -123,8 +192,9 @@ pub(super) const BOARD: Board = Board {
             10,
             &[panel(
                 "service-time",
-                "Which service is asked most?",
-                "Requests per second by service.",
+                "Throughput by service",
+                "Which service is asked most? \
+                 Requests per second by service.",
                 Dataset::Rollup,
                 Form::Lines,
                 &[REQUESTS.per_second()],
@@ -138,8 +208,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "failing-routes",
-                    "Which routes fail most?",
-                    "By failed requests. A click on a value keeps only it.",
+                    "Routes by errors",
+                    "Which routes fail most? \
+                     By failed requests. A click on a value keeps only it.",
                     Dataset::Rollup,
                     Form::Table,
                     &[FAILURES, REQUESTS, FAILING],
@@ -152,8 +223,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "slow-routes",
-                    "Which routes are slowest?",
-                    "By the longest request of the range.",
+                    "Routes by latency",
+                    "Which routes are slowest? \
+                     By the longest request of the range.",
                     Dataset::Rollup,
                     Form::Table,
                     &[
@@ -169,62 +241,6 @@ pub(super) const BOARD: Board = Board {
                     split("lbproxy.route", "Route", 8),
                 ])
                 .wide(24),
-            ],
-        ),
-        row(
-            7,
-            &[
-                panel(
-                    "in-flight",
-                    "Most under way at once",
-                    "Exchanges that had begun and not ended: how close to the edge. See Process.",
-                    Dataset::Process,
-                    Form::Figure,
-                    &[metric("exchanges", Value::Max("lbproxy.requests.in_flight"), Unit::Count)],
-                )
-                .only(PROCESS)
-                .whole()
-                .wide(12),
-                panel(
-                    "lag",
-                    "Longest way into this board",
-                    "Age of the oldest record that waited to be stored: what is newer may be missing here.",
-                    Dataset::Process,
-                    Form::Figure,
-                    &[metric(
-                        "waited",
-                        Value::Max("lbproxy.ship.oldest_pending_seconds"),
-                        Unit::Seconds,
-                    )],
-                )
-                .amber_above(60.0, UNTRUE)
-                .only(PROCESS)
-                .whole()
-                .wide(12),
-                panel(
-                    "gaps",
-                    "Records missing",
-                    "Lost to a full journal. 0, or this board says less than happened. See Shipping.",
-                    Dataset::Health,
-                    Form::Figure,
-                    &[metric("missing", Value::Sum("lbproxy.gap.count"), Unit::Count)],
-                )
-                .amber_above(0.0, UNTRUE)
-                .only("lbproxy.kind: gap")
-                .whole()
-                .wide(12),
-                panel(
-                    "dead",
-                    "Records refused for good",
-                    "In the dead letters, each with its reason. See Shipping.",
-                    Dataset::Process,
-                    Form::Figure,
-                    &[metric("refused", Value::Max("lbproxy.records.dead_letter"), Unit::Count)],
-                )
-                .amber_above(0.0, UNTRUE)
-                .only(PROCESS)
-                .whole()
-                .wide(12),
             ],
         ),
     ],

@@ -29,8 +29,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "cpu",
-                    "CPU now",
-                    "Of the busiest instance, of its whole host: 100 % is every core.",
+                    "CPU usage",
+                    "Are there cores left? \
+                     Of the busiest instance, of its whole host: 100 % is every core.",
                     Dataset::Process,
                     Form::Figure,
                     &[now(
@@ -44,8 +45,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(12),
                 panel(
                     "memory",
-                    "Memory now",
-                    "Resident, as a share of the host's, of the instance that has most.",
+                    "Memory usage",
+                    "Is there memory left? \
+                     Resident, as a share of the host's, of the instance that has most.",
                     Dataset::Process,
                     Form::Figure,
                     &[now(
@@ -59,18 +61,20 @@ pub(super) const BOARD: Board = Board {
                 .wide(12),
                 panel(
                     "in-flight",
-                    "Under way now",
-                    "Exchanges that have begun and not ended, on all instances together.",
+                    "Requests in flight",
+                    "How much is under way? \
+                     Exchanges that have begun and not ended, on all instances together.",
                     Dataset::Process,
                     Form::Figure,
-                    &[now("exchanges", "lbproxy.requests.in_flight", Unit::Count, Join::Sum)],
+                    &[now("exchanges", "lbproxy.requests.in_flight", Unit::Requests, Join::Sum)],
                 )
                 .only(PROCESS)
                 .wide(12),
                 panel(
                     "uptime",
-                    "Running for",
-                    "Since the last start of any instance.",
+                    "Uptime",
+                    "Since when does the youngest run? \
+                     Since the last start of any instance.",
                     Dataset::Process,
                     Form::Figure,
                     &[now("since start", "process.uptime", Unit::Seconds, Join::Lowest)],
@@ -84,8 +88,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "cpu-time",
-                    "How busy are process and host?",
-                    "Share of all cores. The rest of the host's is somebody else's.",
+                    "CPU usage over time",
+                    "How busy are process and host? \
+                     Share of all cores. The rest of the host's is somebody else's.",
                     Dataset::Process,
                     Form::Lines,
                     &[
@@ -99,8 +104,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "worker-time",
-                    "Is one worker busier than the others?",
-                    "CPU of each worker: 100 % is one core, and the end of what it can do.",
+                    "CPU usage by worker",
+                    "Is one worker busier than the others? \
+                     CPU of each worker: 100 % is one core, and the end of what it can do.",
                     Dataset::Process,
                     Form::Lines,
                     &[peak("cpu", "system.process.cpu.total.pct", Unit::Share)],
@@ -115,8 +121,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "memory-time",
-                    "Where is the memory?",
-                    "Resident memory, the heap in it, and the journal's mapped segments.",
+                    "Memory by use",
+                    "Where is the memory? \
+                     Resident memory, the heap in it, and the journal's mapped segments.",
                     Dataset::Process,
                     Form::Lines,
                     &[
@@ -132,8 +139,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "bandwidth-time",
-                    "How many bytes cross?",
-                    "Bytes per second, highest of each bucket, on both sides.",
+                    "Bandwidth",
+                    "How many bytes cross? \
+                     Bytes per second, highest of each bucket, on both sides.",
                     Dataset::Process,
                     Form::Lines,
                     &[
@@ -160,15 +168,16 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "connections-time",
-                    "How many are connected and under way?",
-                    "Downstream connections open, exchanges under way, and those that wait in line for a \
+                    "Connections and requests in flight",
+                    "How many are connected and under way? \
+                     Downstream connections open, exchanges under way, and those that wait in line for a \
                      place in flight.",
                     Dataset::Process,
                     Form::Lines,
                     &[
                         peak("connections", "lbproxy.connections.open", Unit::Count)
                             .in_color(color::CALM),
-                        peak("exchanges", "lbproxy.requests.in_flight", Unit::Count)
+                        peak("exchanges", "lbproxy.requests.in_flight", Unit::Requests)
                             .in_color(color::ACCENT),
                         peak("waiting", "lbproxy.requests.queued", Unit::Count)
                             .in_color(color::BAD),
@@ -177,8 +186,9 @@ pub(super) const BOARD: Board = Board {
                 .only(PROCESS),
                 panel(
                     "descriptors-time",
-                    "Are there descriptors left?",
-                    "File descriptors open, and the most that may be.",
+                    "File descriptors",
+                    "Are there descriptors left? \
+                     File descriptors open, and the most that may be.",
                     Dataset::Process,
                     Form::Lines,
                     &[
@@ -190,8 +200,9 @@ pub(super) const BOARD: Board = Board {
                 .only(PROCESS),
                 panel(
                     "delay-time",
-                    "Do the workers keep up?",
-                    "How late a worker came to a timer: time that requests wait without being looked at.",
+                    "Event loop delay",
+                    "Do the workers keep up? \
+                     How late a worker came to a timer: time that requests wait without being looked at.",
                     Dataset::Process,
                     Form::Lines,
                     &[
@@ -209,25 +220,27 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "pool-time",
-                    "Are pooled connections used?",
-                    "Upstream connections by endpoint that carry an exchange.",
+                    "Pooled connections in use",
+                    "Are pooled connections used? \
+                     Upstream connections by endpoint that carry an exchange.",
                     Dataset::Process,
                     Form::Lines,
-                    &[peak("active", "lbproxy.pool.active", Unit::Count)],
+                    &[peak("active", "lbproxy.pool.active", Unit::Connections)],
                 )
                 .only("metricset.name: endpoint")
                 .by(&[split("lbproxy.endpoint", "Endpoint", 12)])
                 .wide(24),
                 panel(
                     "pool",
-                    "How is each endpoint's pool?",
-                    "Connections opened since start, and the most of each kind in this range.",
+                    "Connection pools",
+                    "How is each endpoint's pool? \
+                     Connections opened since start, and the most of each kind in this range.",
                     Dataset::Process,
                     Form::Table,
                     &[
-                        peak("opened", "lbproxy.pool.opened", Unit::Count),
-                        peak("active", "lbproxy.pool.active", Unit::Count),
-                        peak("idle", "lbproxy.pool.idle", Unit::Count),
+                        peak("opened", "lbproxy.pool.opened", Unit::Connections),
+                        peak("active", "lbproxy.pool.active", Unit::Connections),
+                        peak("idle", "lbproxy.pool.idle", Unit::Connections),
                     ],
                 )
                 .only("metricset.name: endpoint")

@@ -22,8 +22,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "most",
-                    "Most load seen",
-                    "Highest rate of any sample in this range.",
+                    "Peak throughput",
+                    "How much load was there? \
+                     Highest rate of any sample in this range.",
                     Dataset::Process,
                     Form::Figure,
                     &[metric(
@@ -35,8 +36,9 @@ pub(super) const BOARD: Board = Board {
                 .only(PROCESS),
                 panel(
                     "cpu",
-                    "CPU at its highest",
-                    "Of the whole host, highest of any sample.",
+                    "Peak CPU usage",
+                    "How close were the cores to their end? \
+                     Of the whole host, highest of any sample.",
                     Dataset::Process,
                     Form::Figure,
                     &[metric(
@@ -48,11 +50,16 @@ pub(super) const BOARD: Board = Board {
                 .only(PROCESS),
                 panel(
                     "in-flight",
-                    "Most under way at once",
-                    "Exchanges that had begun and not ended, highest of any sample.",
+                    "Peak requests in flight",
+                    "How much was under way at once? \
+                     Exchanges that had begun and not ended, highest of any sample.",
                     Dataset::Process,
                     Form::Figure,
-                    &[metric("exchanges", Value::Max("lbproxy.requests.in_flight"), Unit::Count)],
+                    &[metric(
+                        "exchanges",
+                        Value::Max("lbproxy.requests.in_flight"),
+                        Unit::Requests,
+                    )],
                 )
                 .only(PROCESS),
             ],
@@ -62,8 +69,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "load-time",
-                    "How much load?",
-                    "Requests per second by instance.",
+                    "Throughput by instance",
+                    "How much load? \
+                     Requests per second by instance.",
                     Dataset::Rollup,
                     Form::Lines,
                     &[REQUESTS.per_second()],
@@ -72,8 +80,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "latency-time",
-                    "Does latency give way?",
-                    "99th percentile under that load, against the objective.",
+                    "Latency p99",
+                    "Does latency give way? \
+                     99th percentile under that load, against the objective.",
                     Dataset::Rollup,
                     Form::Lines,
                     &[P99],
@@ -88,8 +97,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "failing-time",
-                    "Do requests fail?",
-                    "Share of valid requests that failed under that load.",
+                    "Error rate",
+                    "Do requests fail? \
+                     Share of valid requests that failed under that load.",
                     Dataset::Rollup,
                     Form::Lines,
                     &[FAILING],
@@ -98,8 +108,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "cpu-time",
-                    "Do cores give way?",
-                    "Share of all cores.",
+                    "CPU usage",
+                    "Do cores give way? \
+                     Share of all cores.",
                     Dataset::Process,
                     Form::Lines,
                     &[
@@ -122,8 +133,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "delay-time",
-                    "Do workers come late?",
-                    "Longest time that a worker came late to a timer.",
+                    "Event loop delay",
+                    "Do workers come late? \
+                     Longest time that a worker came late to a timer.",
                     Dataset::Process,
                     Form::Lines,
                     &[metric("longest", Value::Max("lbproxy.loop_delay.max_us"), Unit::Ms)],
@@ -132,11 +144,16 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "queue-time",
-                    "Do exchanges pile up?",
-                    "Exchanges under way, highest of each bucket.",
+                    "Requests in flight",
+                    "Do exchanges pile up? \
+                     Exchanges under way, highest of each bucket.",
                     Dataset::Process,
                     Form::Lines,
-                    &[metric("exchanges", Value::Max("lbproxy.requests.in_flight"), Unit::Count)],
+                    &[metric(
+                        "exchanges",
+                        Value::Max("lbproxy.requests.in_flight"),
+                        Unit::Requests,
+                    )],
                 )
                 .only(PROCESS)
                 .wide(24),

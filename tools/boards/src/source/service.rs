@@ -5,8 +5,8 @@ use lbproxy::record::Dataset;
 use super::super::model::{Board, Form, Unit, Value, metric, panel, row, split};
 use super::{
     BANDWIDTH_TIME, BEFORE, BY_CLASS, COUNT, FAILING, FAILURES, HURT, LATENCY, LATENCY_HEAT,
-    LATENCY_NEAR_MS, LATENCY_TIME, NEAR, OF_ROLLUPS, P99, REQUESTS, SERVED, color, served, slowest,
-    success_time,
+    LATENCY_NEAR_MS, LATENCY_TIME, NEAR, OF_ROLLUPS, P99, REQUESTS, SERVED, SUCCESS_TIME, color,
+    served, slowest,
 };
 
 /// See the head of this file.
@@ -22,8 +22,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "success",
-                    "Served",
-                    "Share of valid requests that were served. Choose a service above.",
+                    "Success rate",
+                    "Are its users served? \
+                     Share of valid requests that were served. Choose a service above.",
                     Dataset::Rollup,
                     Form::Figure,
                     &[served("of valid requests")],
@@ -31,8 +32,9 @@ pub(super) const BOARD: Board = Board {
                 .red_below(SERVED.level, HURT),
                 panel(
                     "p99",
-                    "Slowest 1 % take at least",
-                    "99th percentile of the duration. Over 300 ms, go to Latency.",
+                    "Latency p99",
+                    "How long do the slowest 1 % wait? \
+                     99th percentile of the duration. Over 300 ms, go to Latency.",
                     Dataset::Rollup,
                     Form::Figure,
                     &[slowest("p99")],
@@ -41,22 +43,24 @@ pub(super) const BOARD: Board = Board {
                 .amber_above(LATENCY_NEAR_MS, NEAR),
                 panel(
                     "retries",
-                    "Retried attempts",
-                    "Attempts after the first of a request: a second chance that users do not see.",
+                    "Retries",
+                    "How often was a second chance needed? \
+                     Attempts after the first of a request: a second chance that users do not see.",
                     Dataset::Rollup,
                     Form::Figure,
                     &[metric("attempts", Value::Sum("lbproxy.rollup.retries"), Unit::Count)],
                 ),
             ],
         ),
-        row(12, &[success_time("Are its users served?"), LATENCY_TIME]),
+        row(12, &[SUCCESS_TIME, LATENCY_TIME]),
         row(
             12,
             &[
                 panel(
                     "class-time",
-                    "What is answered?",
-                    "Requests per second by class of status.",
+                    "Throughput by status class",
+                    "What is answered? \
+                     Requests per second by class of status.",
                     Dataset::Rollup,
                     Form::Bars,
                     BY_CLASS,
@@ -70,8 +74,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "rate-before",
-                    "More or fewer than a day before?",
-                    "Requests per second.",
+                    "Throughput, and a day before",
+                    "More or fewer than a day before? \
+                     Requests per second.",
                     Dataset::Rollup,
                     Form::Lines,
                     &[
@@ -81,16 +86,18 @@ pub(super) const BOARD: Board = Board {
                 ),
                 panel(
                     "failing-before",
-                    "Failing more than a day before?",
-                    "Share of valid requests that were not served.",
+                    "Error rate, and a day before",
+                    "Failing more than a day before? \
+                     Share of valid requests that were not served.",
                     Dataset::Rollup,
                     Form::Lines,
                     &[FAILING, FAILING.day_before(BEFORE).in_color(color::QUIET)],
                 ),
                 panel(
                     "latency-before",
-                    "Slower than a day before?",
-                    "The 99th percentile of the duration.",
+                    "Latency p99, and a day before",
+                    "Slower than a day before? \
+                     The 99th percentile of the duration.",
                     Dataset::Rollup,
                     Form::Lines,
                     &[P99, P99.day_before(BEFORE).in_color(color::QUIET)],
@@ -102,8 +109,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "routes",
-                    "How is each route doing?",
-                    "By requests.",
+                    "Routes",
+                    "How is each route doing? \
+                     By requests.",
                     Dataset::Rollup,
                     Form::Table,
                     &[REQUESTS, FAILURES, FAILING, P99],
@@ -113,13 +121,14 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "clients",
-                    "Who asks most?",
-                    "Clients by requests, with what failed for them; from the records.",
+                    "Top clients",
+                    "Who asks most? \
+                     Clients by requests, with what failed for them; from the records.",
                     Dataset::Access,
                     Form::Table,
                     &[
                         COUNT,
-                        metric("failed", Value::Count("event.outcome: failure"), Unit::Count)
+                        metric("failed", Value::Count("event.outcome: failure"), Unit::Requests)
                             .in_color(color::BAD),
                     ],
                 )

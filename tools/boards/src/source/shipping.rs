@@ -7,7 +7,7 @@ use super::{COUNT, PROCESS, UNTRUE, color};
 
 /// A total since start: the highest of a bucket is its last.
 const fn total(label: &'static str, field: &'static str) -> Metric {
-    metric(label, Value::Max(field), Unit::Count)
+    metric(label, Value::Max(field), Unit::Records)
 }
 
 /// See the head of this file.
@@ -23,8 +23,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "age",
-                    "Oldest record not stored",
-                    "Age of the oldest record that still waits, at its worst in this range.",
+                    "Shipping lag",
+                    "How late are these boards? \
+                     Age of the oldest record that still waits, at its worst in this range.",
                     Dataset::Process,
                     Form::Figure,
                     &[metric(
@@ -38,8 +39,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(12),
                 panel(
                     "dead",
-                    "Refused for good",
-                    "Records in the dead letters since start, each with its reason.",
+                    "Refused records",
+                    "Was anything refused for good? \
+                     Records in the dead letters since start, each with its reason.",
                     Dataset::Process,
                     Form::Figure,
                     &[total("records", "lbproxy.records.dead_letter")],
@@ -49,11 +51,12 @@ pub(super) const BOARD: Board = Board {
                 .wide(12),
                 panel(
                     "gaps",
-                    "Lost to a full journal",
-                    "Records that found no space, as the gap records say. 0 is the promise.",
+                    "Missing records",
+                    "Was anything lost? \
+                     Records that found no space, as the gap records say. 0 is the promise.",
                     Dataset::Health,
                     Form::Figure,
-                    &[metric("records", Value::Sum("lbproxy.gap.count"), Unit::Count)],
+                    &[metric("records", Value::Sum("lbproxy.gap.count"), Unit::Records)],
                 )
                 .amber_above(0.0, UNTRUE)
                 .only("lbproxy.kind: gap")
@@ -61,7 +64,8 @@ pub(super) const BOARD: Board = Board {
                 panel(
                     "away",
                     "Samples without a server",
-                    "Samples at which no server took records.",
+                    "Was there a server? \
+                     Samples at which no server took records.",
                     Dataset::Process,
                     Form::Figure,
                     &[metric("samples", Value::Count(""), Unit::Count)],
@@ -76,8 +80,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "way-time",
-                    "Does storing keep up with making?",
-                    "Totals since start: journaled and acknowledged run together, or the backlog grows.",
+                    "Records made and stored",
+                    "Does storing keep up with making? \
+                     Totals since start: journaled and acknowledged run together, or the backlog grows.",
                     Dataset::Process,
                     Form::Lines,
                     &[
@@ -90,8 +95,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "backlog-time",
-                    "How much waits?",
-                    "Records in the journal that are not settled yet.",
+                    "Backlog",
+                    "How much waits? \
+                     Records in the journal that are not settled yet.",
                     Dataset::Process,
                     Form::Lines,
                     &[total("pending", "lbproxy.records.pending").in_color(color::CLIENT)],
@@ -105,8 +111,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "bad-time",
-                    "Does anything go wrong on the way?",
-                    "Totals since start of what is not plainly stored.",
+                    "Records not plainly stored",
+                    "Does anything go wrong on the way? \
+                     Totals since start of what is not plainly stored.",
                     Dataset::Process,
                     Form::Lines,
                     &[
@@ -122,8 +129,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "journal-time",
-                    "Is there room in the journal?",
-                    "Bytes that a reader still needs, and the most that there may be.",
+                    "Journal usage",
+                    "Is there room in the journal? \
+                     Bytes that a reader still needs, and the most that there may be.",
                     Dataset::Process,
                     Form::Lines,
                     &[
@@ -146,8 +154,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "sequence",
-                    "Is any number missing?",
-                    "Nothing is missing where last - first + 1 is the number of requests; at the edges of the \
+                    "Sequence numbers",
+                    "Is any number missing? \
+                     Nothing is missing where last - first + 1 is the number of requests; at the edges of the \
                      range a few may be on the other side.",
                     Dataset::Access,
                     Form::Table,
@@ -165,8 +174,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "gap-records",
-                    "Which numbers are known to be missing?",
-                    "Gap records: first number, how many, why.",
+                    "Gap records",
+                    "Which numbers are known to be missing? \
+                     Gap records: first number, how many, why.",
                     Dataset::Health,
                     Form::Records(&[
                         "lbproxy.instance",

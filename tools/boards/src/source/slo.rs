@@ -21,8 +21,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "sli",
-                    "Success, the SLI",
-                    "Good of valid requests. 99.9 % is promised until objectives are configured.",
+                    "SLI: success rate",
+                    "Is what was promised kept? \
+                     Good of valid requests. 99.9 % is promised until objectives are configured.",
                     Dataset::Rollup,
                     Form::Figure,
                     &[metric("good of valid", SUCCESS.value, Unit::Share)],
@@ -30,8 +31,9 @@ pub(super) const BOARD: Board = Board {
                 .red_below(SERVED.level, HURT),
                 panel(
                     "spent",
-                    "Failing",
-                    "Of this, 0.1 % may fail: what is above spends budget of another time.",
+                    "Error rate",
+                    "Does more fail than may? \
+                     Of this, 0.1 % may fail: what is above spends budget of another time.",
                     Dataset::Rollup,
                     Form::Figure,
                     &[metric("of valid", FAILING.value, Unit::Share)],
@@ -39,11 +41,12 @@ pub(super) const BOARD: Board = Board {
                 .red_above(0.001, HURT),
                 panel(
                     "bad",
-                    "Bad requests",
-                    "What the budget is counted in.",
+                    "Failed requests",
+                    "How much of the budget is spent? \
+                     What the budget is counted in.",
                     Dataset::Rollup,
                     Form::Figure,
-                    &[metric("bad", FAILURES.value, Unit::Count)],
+                    &[metric("bad", FAILURES.value, Unit::Requests)],
                 ),
             ],
         ),
@@ -52,8 +55,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "sli-time",
-                    "When was the promise not kept?",
-                    "Good of valid requests, against the objective.",
+                    "Success rate over time",
+                    "When was the promise not kept? \
+                     Good of valid requests, against the objective.",
                     Dataset::Rollup,
                     Form::Lines,
                     &[SUCCESS],
@@ -62,8 +66,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "spent-time",
-                    "When was the budget spent?",
-                    "Failed requests by service.",
+                    "Errors by service",
+                    "When was the budget spent? \
+                     Failed requests by service.",
                     Dataset::Rollup,
                     Form::Bars,
                     &[FAILURES],
@@ -77,8 +82,9 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "services",
-                    "Which service is within its objective?",
-                    "By failed requests.",
+                    "Services by errors",
+                    "Which service is within its objective? \
+                     By failed requests.",
                     Dataset::Rollup,
                     Form::Table,
                     &[
@@ -95,8 +101,9 @@ pub(super) const BOARD: Board = Board {
                 .more_on("service"),
                 panel(
                     "routes",
-                    "Which route spends it?",
-                    "By failed requests.",
+                    "Routes by errors",
+                    "Which route spends it? \
+                     By failed requests.",
                     Dataset::Rollup,
                     Form::Table,
                     &[FAILURES, FAILING],
@@ -105,8 +112,9 @@ pub(super) const BOARD: Board = Board {
                 .more_on("errors"),
                 panel(
                     "endpoints",
-                    "Which endpoint spends it?",
-                    "By failed requests.",
+                    "Endpoints by errors",
+                    "Which endpoint spends it? \
+                     By failed requests.",
                     Dataset::Rollup,
                     Form::Table,
                     &[FAILURES, BAD_SHARE],
