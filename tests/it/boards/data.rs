@@ -315,6 +315,13 @@ impl<'s> Maker<'s> {
                 cpu_norm: Some(Ratio(cpu)),
                 rss: Some(Ratio(90)),
                 in_flight: Some(Count(in_flight)),
+                // Begins anew in the fifth minute.
+                journaled: Some(Count(n % 18 * 20)),
+                acknowledged: Some(Count(n % 18 * 19)),
+                duplicate: Some(Count(n % 18)),
+                failure_store: Some(Count(0)),
+                dead_letter: Some(Count(0)),
+                dropped_full: Some(Count(0)),
                 ..ProcessRecord::default()
             };
             let first = std::mem::replace(&mut self.instance, instance);

@@ -50,10 +50,40 @@ pub(super) fn ask(asked: &Asked<'_>, dashboard: &Value, id: &str) -> Answer {
         }
         first.get_or_insert(answer);
     }
-    if let Some(join) = visualization["collapseFn"].as_str() {
+    let has_counters = layer.ids(false).iter().any(|id| is_counter(&layer.columns[id]));
+    if has_counters {
+        figures = risen(&figures);
+    }
+    let drawn = visualization["layers"].as_array().and_then(|layers| layers.first());
+    let join = drawn.unwrap_or(visualization)["collapseFn"].as_str();
+    if let Some(join) = join {
         figures = joined(figures, join);
     }
     Answer::new(figures, &first.unwrap()).with_remark(remark)
+}
+
+/// What counters have risen by since the bucket before; one that is less has begun anew.
+fn risen(counters: &Figures) -> Figures {
+    let mut by_time: std::collections::BTreeMap<_, Vec<(u64, f64)>> =
+        std::collections::BTreeMap::new();
+    for ((time, split, label), figure) in &counters.0 {
+        let series = by_time.entry((split, label)).or_default();
+        series.push((time.parse().unwrap(), *figure));
+    }
+    let mut figures = Figures::default();
+    for ((split, label), mut series) in by_time {
+        series.sort_by_key(|(time, _)| *time);
+        for pair in series.windows(2) {
+            let [(_, before), (time, now)] = pair else { unreachable!() };
+            let rise = if now < before { *now } else { now - before };
+            figures.add(&time.to_string(), split, label, Some(rise));
+        }
+    }
+    figures
+}
+
+fn is_counter(column: &Value) -> bool {
+    column["operationType"] == "counter_rate"
 }
 
 /// Figures of all values of the split together.
@@ -234,7 +264,13 @@ impl<'a> Layer<'a> {
                     "" => String::new(),
                     time => (time.parse::<u64>().unwrap() + self.earlier_ms()).to_string(),
                 };
-                figures.add(&time, &split, label, figure.map(|figure| figure * shown / seconds));
+                let figure = figure.map(|figure| figure * shown / seconds);
+                if let Some(counter) = figure.filter(|_| is_counter(column)) {
+                    // Of one, 0 is told from nothing.
+                    figures.0.insert((time, split.clone(), label.to_owned()), counter);
+                    continue;
+                }
+                figures.add(&time, &split, label, figure);
             }
             return;
         };
@@ -264,7 +300,9 @@ impl<'a> Layer<'a> {
     fn figure(&self, bucket: &Value, id: &str) -> Option<f64> {
         let column = &self.columns[id];
         match column["operationType"].as_str().unwrap() {
-            "formula" => self.figure(bucket, column["references"][0].as_str().unwrap()),
+            "formula" | "counter_rate" => {
+                self.figure(bucket, column["references"][0].as_str().unwrap())
+            }
             "math" => self.math(bucket, &column["params"]["tinymathAst"]),
             operation => {
                 let own = match column["filter"]["query"].as_str() {
@@ -324,7 +362,7 @@ fn band(range: &Value) -> Value {
 fn metric(column: &Value) -> Option<Value> {
     let field = &column["sourceField"];
     Some(match column["operationType"].as_str().unwrap() {
-        "formula" | "math" | "static_value" => return None,
+        "formula" | "math" | "static_value" | "counter_rate" => return None,
         _ if is_histogram(column) => return None,
         "count" => {
             assert_eq!(field, "___records___");

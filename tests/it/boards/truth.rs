@@ -33,6 +33,13 @@ pub(super) fn figures(product: Product, panel: &Panel, loaded: &Loaded) -> Truth
         return truth;
     }
     for metric in panel.metrics {
+        if let Worked::Rise(path) = metric.value {
+            for (time, rise) in rises(&own, path) {
+                let place = (time.to_string(), String::new(), metric.label.to_owned());
+                truth.insert(place, (rise / 60.0, rise / 60.0));
+            }
+            continue;
+        }
         // Rollups hold the distribution of the records' times: these are the truth.
         let is_merged =
             matches!(metric.value, Worked::Merged(..)) && product == Product::Elasticsearch;
@@ -54,6 +61,29 @@ pub(super) fn figures(product: Product, panel: &Panel, loaded: &Loaded) -> Truth
         }
     }
     truth
+}
+
+/// What a counter has risen by in each bucket of time, of all instances together.
+fn rises(groups: &BTreeMap<Bucket, Vec<&Value>>, path: &str) -> BTreeMap<u64, f64> {
+    let mut counters: BTreeMap<String, BTreeMap<u64, f64>> = BTreeMap::new();
+    for ((time, _), documents) in groups {
+        for document in documents {
+            let Some(number) = number(document, path) else { continue };
+            let instance = text(values(document, "service.node.name")[0]);
+            let highest = counters.entry(instance).or_default();
+            let highest = highest.entry(time.parse().unwrap()).or_insert(number);
+            *highest = highest.max(number);
+        }
+    }
+    let mut rises = BTreeMap::new();
+    for counter in counters.into_values() {
+        let later = counter.iter().skip(1);
+        for ((_, before), (time, now)) in counter.iter().zip(later) {
+            let rise = if now < before { *now } else { now - before };
+            *rises.entry(*time).or_insert(0.0) += rise;
+        }
+    }
+    rises
 }
 
 /// The documents of each bucket, of the range or so much earlier.
@@ -153,6 +183,7 @@ fn figure(metric: &Metric, documents: &[&Value], is_merged: bool) -> Option<(f64
             };
             joined.and_then(exactly)
         }
+        Worked::Rise(_) => None,
         Worked::Percentile(path, percentile) => quantile(numbers(path), percentile, 0.0),
         Worked::Merged(path, percentile) if is_merged => {
             quantile(numbers(measured(path)), percentile, 0.01)

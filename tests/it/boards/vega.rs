@@ -2,7 +2,12 @@
 //! and does its transforms, in the few words of Vega's language that they use.
 //!
 //! Not here: drawing.
-#![expect(clippy::cast_precision_loss, reason = "the figures are small")]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the figures are small"
+)]
 
 use lbproxy::elk::Product;
 use serde_json::{Value, json};
@@ -57,6 +62,12 @@ fn rows_of(asked: &Asked<'_>, spec: &Value, figures: &mut Figures) -> Value {
             for own in joined {
                 join(&mut rows, own);
             }
+        } else if let Some(windows) = transform["window"].as_array() {
+            rows = with_before(rows, windows);
+        } else if let Some(sums) = transform["aggregate"].as_array() {
+            rows = summed(&rows, sums);
+        } else if transform["filter"].as_str().is_some_and(|own| own.starts_with("isValid(")) {
+            rows.retain(|row| calculated(row, transform["filter"].as_str().unwrap()) == true);
         } else if transform["filter"].is_string() {
             // What is not drawn is no figure here either.
             assert_eq!(transform["filter"], "datum.figure > 0");
@@ -108,6 +119,38 @@ fn flattened(rows: &[Value], path: &str, name: &str) -> Vec<Value> {
         })
     });
     inner.collect()
+}
+
+/// Adds to each row what the row before it in time has, of the same split.
+fn with_before(mut rows: Vec<Value>, windows: &[Value]) -> Vec<Value> {
+    rows.sort_by_key(|row| (text(&row["split"]), row["time"].as_f64().unwrap() as u64));
+    let earlier: Vec<_> = std::iter::once(Value::Null).chain(rows.iter().cloned()).collect();
+    for (row, before) in rows.iter_mut().zip(earlier) {
+        let is_same = before["split"] == row["split"];
+        for own in windows {
+            assert_eq!(own["op"], "lag");
+            let value = &before[own["field"].as_str().unwrap()];
+            row[own["as"].as_str().unwrap()] = if is_same { value.clone() } else { Value::Null };
+        }
+    }
+    rows
+}
+
+/// Rows of one time added up.
+fn summed(rows: &[Value], sums: &[Value]) -> Vec<Value> {
+    let mut by_time: std::collections::BTreeMap<u64, Value> = std::collections::BTreeMap::new();
+    for row in rows {
+        let time = row["time"].as_f64().unwrap() as u64;
+        let sum = by_time.entry(time).or_insert_with(|| json!({ "time": row["time"] }));
+        for own in sums {
+            assert_eq!(own["op"], "sum");
+            let name = own["as"].as_str().unwrap();
+            if let Some(figure) = row[own["field"].as_str().unwrap()].as_f64() {
+                sum[name] = json!(sum[name].as_f64().unwrap_or(0.0) + figure);
+            }
+        }
+    }
+    by_time.into_values().collect()
 }
 
 /// Adds one figure over all rows to each of them.
@@ -184,7 +227,12 @@ impl<'e> Parser<'e> {
         let mut sum = self.product();
         loop {
             if self.takes("-") {
-                sum = json!(sum.as_f64().unwrap() - self.product().as_f64().unwrap());
+                let less = self.product();
+                sum = match (sum.as_f64(), less.as_f64()) {
+                    (Some(left), Some(right)) => json!(left - right),
+                    _ if self.row.is_null() => Value::Null,
+                    _ => panic!("{sum} and {less} are no numbers"),
+                };
                 continue;
             }
             if !self.takes("+") {

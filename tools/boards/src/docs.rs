@@ -150,6 +150,7 @@ fn metric(metric: &Metric) -> String {
         Value::Min(field) => format!("lowest `{field}`"),
         Value::Mean(field) => format!("mean of `{field}`"),
         Value::Last(field, join) => format!("last `{field}`, {}", join.words()),
+        Value::Rise(field) => format!("increase of `{field}`, sum of all instances"),
         Value::Distinct(field) => format!("different `{field}`"),
         Value::Percentile(field, percentile) | Value::Merged(field, percentile) => {
             format!("p{percentile} of `{field}`")

@@ -293,7 +293,10 @@ fn metric(panel: &Panel, at: usize, metric: &Metric) -> Value {
         // kb-dashboard loses the filter of a plain count, not that of a formula.
         Worked::Count(filter) => json!({ "formula": term(&Term::Count(filter), shift) }),
         Worked::Sum(field) => json!({ "aggregation": "sum", "field": field }),
-        Worked::Max(field) => json!({ "aggregation": "max", "field": field }),
+        // Of a counter, what it is worked out of.
+        Worked::Max(field) | Worked::Rise(field) => {
+            json!({ "aggregation": "max", "field": field })
+        }
         Worked::Min(field) => json!({ "aggregation": "min", "field": field }),
         Worked::Mean(field) => json!({ "aggregation": "average", "field": field }),
         Worked::Distinct(field) => json!({ "aggregation": "unique_count", "field": field }),
@@ -461,7 +464,13 @@ fn complete(panel: &Panel, compiled: &mut Value) -> Option<()> {
         splits_first(panel, layer)?;
         if joined(panel).is_some() {
             of_each_instance(layer)?;
+            for column in layer["columns"].as_object_mut()?.values_mut() {
+                if column["operationType"] == "last_value" {
+                    column["reducedTimeRange"] = format!("{NOW_MINUTES}m").into();
+                }
+            }
         }
+        rises(panel, layer)?;
         // kb-dashboard puts the shift of a formula's parts where Kibana does not look.
         for column in layer["columns"].as_object_mut()?.values_mut() {
             if let Some(shift) =
@@ -483,6 +492,12 @@ fn complete(panel: &Panel, compiled: &mut Value) -> Option<()> {
             json!({ "x": true, "yLeft": false, "yRight": true });
     }
     let drawn = state["visualization"].get_mut("layers").and_then(Value::as_array_mut);
+    if has_rises(panel) {
+        let data = drawn.and_then(|layers| layers.first_mut())?;
+        data["splitAccessor"] = "instance".into();
+        data["collapseFn"] = Join::Sum.as_str().into();
+        return Some(());
+    }
     let lines = drawn.into_iter().flatten().filter(|layer| layer["layerType"] == "referenceLine");
     for layer in lines {
         let lines = layer.get_mut("yConfig").and_then(Value::as_array_mut);
@@ -502,11 +517,34 @@ fn joined(panel: &Panel) -> Option<Join> {
     })
 }
 
-/// Splits a layer by instance, and lets only what is now count.
-fn of_each_instance(layer: &mut Value) -> Option<()> {
-    for column in layer["columns"].as_object_mut()?.values_mut() {
-        column["reducedTimeRange"] = format!("{NOW_MINUTES}m").into();
+/// Whether a panel shows what counters have risen by.
+fn has_rises(panel: &Panel) -> bool {
+    panel.metrics.iter().any(|metric| matches!(metric.value, Worked::Rise(_)))
+}
+
+/// Puts the rise of each counter in its place.
+fn rises(panel: &Panel, layer: &mut Value) -> Option<()> {
+    if !has_rises(panel) || layer["columns"]["time"].is_null() {
+        return Some(());
     }
+    for (at, metric) in panel.metrics.iter().enumerate() {
+        let (own, part) = (format!("m{at}"), format!("m{at}X0"));
+        let mut counter = layer["columns"][&own].take();
+        counter["label"] = format!("Part of {}", metric.label).into();
+        counter.as_object_mut()?.remove("timeScale");
+        layer["columns"][&part] = counter;
+        layer["columns"][&own] = json!({
+            "label": metric.label, "customLabel": true, "dataType": "number", "isBucketed": false,
+            "operationType": "counter_rate", "scale": "ratio", "references": [part],
+            "timeScale": "s", "params": {},
+        });
+        layer["columnOrder"].as_array_mut()?.push(part.into());
+    }
+    of_each_instance(layer)
+}
+
+/// Splits a layer by instance.
+fn of_each_instance(layer: &mut Value) -> Option<()> {
     layer["columns"]["instance"] = json!({
         "label": "Instance", "customLabel": true, "dataType": "string", "isBucketed": true,
         "operationType": "terms", "scale": "ordinal", "sourceField": INSTANCE,

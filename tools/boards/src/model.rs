@@ -238,6 +238,9 @@ pub enum Value {
     Mean(&'static str),
     /// Values in the newest document of each instance that has the field, joined; now only.
     Last(&'static str, Join),
+    /// What a counter has risen by since the bucket of time before, of all instances together. One that is
+    /// less than before has begun anew.
+    Rise(&'static str),
     /// How many different values a field has.
     Distinct(&'static str),
     /// Percentile of a field, over records.
@@ -588,6 +591,7 @@ impl Value {
             | Self::Min(field)
             | Self::Mean(field)
             | Self::Last(field, _)
+            | Self::Rise(field)
             | Self::Percentile(field, _)
             | Self::Merged(field, _) => Some(field),
             Self::Ratio(top, _) => match top {

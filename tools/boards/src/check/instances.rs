@@ -30,11 +30,23 @@ pub(super) fn lens(layer: &Value, drawn: &Value, findings: &mut Findings) {
     let ids = layer["columnOrder"].as_array().into_iter().flatten();
     let ids: Vec<_> = ids.filter_map(Value::as_str).collect();
     let last = ids.iter().find(|id| columns[**id]["operationType"] == "last_value");
-    let Some(last) = last.map(|id| &columns[*id]) else { return };
+    let counter = ids.iter().find(|id| columns[**id]["operationType"] == "counter_rate");
     let of_each = ids.iter().find(|id| {
         let own = &columns[**id];
         own["operationType"] == "terms" && are_all(&own["sourceField"], &own["params"]["size"])
     });
+    if counter.is_some() {
+        let mut data = drawn["layers"].as_array().into_iter().flatten();
+        let is_sum = |own: &Value| {
+            own["collapseFn"] == "sum" && own["splitAccessor"].as_str() == of_each.copied()
+        };
+        findings.require(
+            of_each.is_some() && data.any(is_sum),
+            "a counter that jumps from instance to instance",
+            "tell the instances apart, and add up what each has risen by",
+        );
+    }
+    let Some(last) = last.map(|id| &columns[*id]) else { return };
     findings.require(of_each.is_some(), PROBLEM, CURE);
     let is_joined = drawn["breakdownByAccessor"].as_str() == of_each.copied()
         && matches!(drawn["collapseFn"].as_str(), Some("sum" | "max" | "min"));

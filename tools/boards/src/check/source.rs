@@ -283,7 +283,9 @@ fn metric(
     match metric.value {
         Value::Count(text) => filter(text, known, view, findings),
         Value::Sum(field) => findings.field(known, view, "sum", field),
-        Value::Max(field) | Value::Min(field) => findings.field(known, view, "max", field),
+        Value::Max(field) | Value::Min(field) | Value::Rise(field) => {
+            findings.field(known, view, "max", field)
+        }
         Value::Mean(field) => findings.field(known, view, "avg", field),
         Value::Last(field, _) => findings.field(known, view, "last_value", field),
         Value::Distinct(field) => findings.field(known, view, "cardinality", field),
@@ -306,7 +308,21 @@ fn metric(
         format!("`{}` is not in {}", metric.label, metric.unit.as_str()),
         "name the unit that its field has",
     );
-    let is_sum = matches!(metric.value, Value::Sum(_) | Value::Count(""));
+    let is_total = matches!(metric.value, Value::Max(field) if COUNTERS.contains(&field));
+    findings.require(
+        !is_total || !panel.form.has_time(),
+        "a total since start over time, which only rises",
+        "draw its rise",
+    );
+    let is_rise = matches!(metric.value, Value::Rise(_));
+    let is_plain = panel.form == Form::Lines && panel.splits.is_empty() && metric.is_rate;
+    let are_rises = panel.metrics.iter().all(|own| matches!(own.value, Value::Rise(_)));
+    findings.require(
+        !is_rise || is_plain && are_rises && !panel.has_day_before(),
+        "the rise of a counter has no form here",
+        "draw it by the second, as lines without a split, beside other rises",
+    );
+    let is_sum = is_rise || matches!(metric.value, Value::Sum(_) | Value::Count(""));
     findings.require(
         !metric.is_rate || (panel.form.has_time() && is_sum),
         format!("`{}` cannot be a rate", metric.label),
@@ -318,6 +334,19 @@ fn metric(
         "take `Max`, or draw it as a figure",
     );
 }
+
+/// Fields that are counted since the start of a process.
+const COUNTERS: &[&str] = &[
+    "lbproxy.connections.accepted",
+    "lbproxy.pool.opened",
+    "lbproxy.records.acknowledged",
+    "lbproxy.records.dead_letter",
+    "lbproxy.records.dropped_full",
+    "lbproxy.records.duplicate",
+    "lbproxy.records.failure_store",
+    "lbproxy.records.journaled",
+    "lbproxy.requests.count",
+];
 
 /// Whether a metric is in the unit that it says.
 fn unit_fits(panel: &Panel, metric: &Metric) -> bool {

@@ -103,6 +103,22 @@ const FAULTS: &[(&[Panel], &str)] = &[
     ),
     (&[PANEL.red_above(1.0, "")], "a colour without a word"),
     (&[PANEL.with_events()], "events without time"),
+    (
+        &[Panel {
+            metrics: &[value(Value::Rise("lbproxy.rollup.requests"), Unit::Count)],
+            ..PANEL
+        }],
+        "the rise of a counter has no form here",
+    ),
+    (
+        &[Panel {
+            dataset: Dataset::Process,
+            form: Form::Lines,
+            metrics: &[value(Value::Max("lbproxy.records.journaled"), Unit::Count)],
+            ..PANEL
+        }],
+        "a total since start over time",
+    ),
     (&[Panel { title: "How many?", ..PANEL }], "a title that is no term"),
     (&[Panel { note: "All of them. How many?", ..PANEL }], "does not begin with a question"),
     (&[Panel { dataset: Dataset::Access, ..PANEL }], "a long range that is answered from single"),
@@ -411,6 +427,15 @@ fn each_fault_of_saved_objects_is_found() {
                 "\\\\\\\"name\\\\\\\": \\\\\\\"event",
             ),
             "no events",
+        ),
+        (
+            Product::Elasticsearch,
+            planted(
+                &kibana,
+                "\\\"splitAccessor\\\":\\\"instance",
+                "\\\"splitAccessor\\\":\\\"time",
+            ),
+            "a counter that jumps from instance to instance",
         ),
         (
             Product::Elasticsearch,

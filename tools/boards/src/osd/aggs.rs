@@ -83,7 +83,9 @@ fn label(panel: &Panel, metric: &Metric) -> String {
 fn metric(panel: &Panel, at: usize, metric: &Metric) -> Value {
     let of = |kind: &str, field: &str| (kind.to_owned(), json!({ "field": field }));
     let (kind, mut params) = match metric.value {
-        Worked::Count(_) | Worked::Ratio(..) | Worked::Last(..) => ("count".to_owned(), json!({})),
+        Worked::Count(_) | Worked::Ratio(..) | Worked::Last(..) | Worked::Rise(_) => {
+            ("count".to_owned(), json!({}))
+        }
         Worked::Sum(field) => of("sum", field),
         Worked::Max(field) => of("max", field),
         Worked::Min(field) => of("min", field),

@@ -39,9 +39,19 @@ fn axis_title(panel: &Panel) -> String {
 
 /// A figure with its unit, in Vega's language; the word where there is none.
 fn text(unit: Unit, nothing: &str) -> String {
+    if unit == Unit::Seconds {
+        let spans = [(86_400, "days"), (3_600, "hours"), (60, "min")];
+        let each = spans.map(|(seconds, word)| {
+            let least = 2 * seconds;
+            format!(
+                "datum.figure >= {least} ? format(datum.figure / {seconds}, ',.1~f') + ' {word}' : "
+            )
+        });
+        let rest = "format(datum.figure, ',.4~g') + ' s'";
+        return format!("isValid(datum.figure) ? ({}{rest}) : '{nothing}'", each.concat());
+    }
     let after = match unit {
         Unit::Ms => " + ' ms'",
-        Unit::Seconds => " + ' s'",
         Unit::Bytes => " + 'B'",
         _ => "",
     };

@@ -40,7 +40,7 @@ pub fn saved_objects(boards: &'static [Board]) -> String {
 pub fn is_plain(panel: &Panel) -> bool {
     let is_plain = |value: Worked| match value {
         Worked::Count(filter) => filter.is_empty(),
-        Worked::Ratio(..) | Worked::Last(..) => false,
+        Worked::Ratio(..) | Worked::Last(..) | Worked::Rise(_) => false,
         _ => true,
     };
     !panel.is_whole

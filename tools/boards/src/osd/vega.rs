@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::kql;
 use super::super::model::{
-    Event, Form, INSTANCE, INSTANCES, Join, Metric, NOW_MINUTES, Panel, Term, Value as Worked,
+    Event, Form, INSTANCE, INSTANCES, Join, Metric, NOW_MINUTES, Panel, Split, Term,
+    Value as Worked, split,
 };
 use super::super::source::EVENTS;
 use super::super::views::{scale, view_id};
@@ -81,6 +82,8 @@ fn metrics(panel: &Panel, span: Span) -> impl Iterator<Item = (usize, &Metric)> 
 
 /// Where rows come from: a search, and what makes rows of its answer.
 pub(super) fn data(panel: &Panel, span: Span) -> Value {
+    let of_each = Panel { splits: BY_INSTANCE, ..*panel };
+    let panel = if has_rises(panel) { &of_each } else { panel };
     json!({
         "data": {
             "name": if span == Span::Now { "buckets" } else { "day_before" },
@@ -92,6 +95,44 @@ pub(super) fn data(panel: &Panel, span: Span) -> Value {
         },
         "transform": transforms(panel, span),
     })
+}
+
+/// What counters are told apart by before they are added up.
+const BY_INSTANCE: &[Split] = &[split(INSTANCE, "Instance", INSTANCES)];
+
+fn has_rises(panel: &Panel) -> bool {
+    panel.metrics.iter().any(|metric| matches!(metric.value, Worked::Rise(_)))
+}
+
+/// From rows of counters by instance and time to rows of their rises by time.
+fn rises(panel: &Panel, at: &str) -> Vec<Value> {
+    let mut transforms = Vec::new();
+    let all = || panel.metrics.iter().enumerate();
+    transforms.extend(
+        all().map(
+            |(n, _)| json!({ "calculate": format!("{at}.m{n}r.value"), "as": format!("c{n}") }),
+        ),
+    );
+    // An empty bucket says nothing of a counter.
+    transforms.push(json!({ "filter": "isValid(datum.c0)" }));
+    let before: Vec<_> = all()
+        .map(|(n, _)| json!({ "op": "lag", "field": format!("c{n}"), "as": format!("b{n}") }))
+        .collect();
+    transforms.push(json!({
+        "window": before, "groupby": ["split"], "sort": [{ "field": "time" }],
+    }));
+    transforms.extend(all().map(|(n, _)| {
+        let risen = format!("(datum.b{n} > datum.c{n} ? datum.c{n} : datum.c{n} - datum.b{n})");
+        let figure = format!(
+            "isValid(datum.b{n}) ? (datum.seconds > 0 ? {risen} / datum.seconds : null) : null"
+        );
+        json!({ "calculate": figure, "as": format!("r{n}") })
+    }));
+    let sums: Vec<_> = all()
+        .map(|(n, metric)| json!({ "op": "sum", "field": format!("r{n}"), "as": metric.label }))
+        .collect();
+    transforms.push(json!({ "aggregate": sums, "groupby": ["time"] }));
+    transforms
 }
 
 /// Whether a panel's metrics are kept apart by filters within one search: rows of a table are of both
@@ -232,7 +273,7 @@ fn raw(metric: Option<&Metric>) -> Value {
     match metric.map(|metric| metric.value) {
         Some(Worked::Count(filter)) => count(filter),
         Some(Worked::Sum(field)) => json!({ "sum": { "field": field } }),
-        Some(Worked::Max(field)) => json!({ "max": { "field": field } }),
+        Some(Worked::Max(field) | Worked::Rise(field)) => json!({ "max": { "field": field } }),
         Some(Worked::Min(field)) => json!({ "min": { "field": field } }),
         Some(Worked::Mean(field)) => json!({ "avg": { "field": field } }),
         Some(Worked::Distinct(field)) => json!({ "cardinality": { "field": field } }),
@@ -378,6 +419,11 @@ fn transforms(panel: &Panel, span: Span) -> Value {
         transforms.push(json!({ "calculate": keys.join(" + ' · ' + "), "as": "split" }));
     }
     let labels: Vec<_> = metrics(panel, span).map(|(_, metric)| metric.label).collect();
+    if has_rises(panel) {
+        transforms.extend(rises(panel, &at));
+        transforms.push(json!({ "fold": labels, "as": ["series", "figure"] }));
+        return transforms.into();
+    }
     for (number, metric) in metrics(panel, span) {
         let figure = read(panel, number, metric, &at);
         transforms.push(json!({ "calculate": figure, "as": metric.label }));

@@ -5,6 +5,11 @@ use lbproxy::record::Dataset;
 use super::super::model::{Board, Control, Form, Metric, Unit, Value, metric, panel, row, split};
 use super::{COUNT, PROCESS, UNTRUE, color};
 
+/// What a total since start has risen by.
+const fn rise(label: &'static str, field: &'static str) -> Metric {
+    metric(label, Value::Rise(field), Unit::Records).per_second()
+}
+
 /// A total since start: the highest of a bucket is its last.
 const fn total(label: &'static str, field: &'static str) -> Metric {
     metric(label, Value::Max(field), Unit::Records)
@@ -82,12 +87,12 @@ pub(super) const BOARD: Board = Board {
                     "way-time",
                     "Records made and stored",
                     "Does storing keep up with making? \
-                     Totals since start: journaled and acknowledged run together, or the backlog grows.",
+                     Records per second: journaled and acknowledged run together, or the backlog grows.",
                     Dataset::Process,
                     Form::Lines,
                     &[
-                        total("journaled", "lbproxy.records.journaled").in_color(color::QUIET),
-                        total("acknowledged", "lbproxy.records.acknowledged")
+                        rise("journaled", "lbproxy.records.journaled").in_color(color::QUIET),
+                        rise("acknowledged", "lbproxy.records.acknowledged")
                             .in_color(color::ACCENT),
                     ],
                 )
@@ -113,15 +118,15 @@ pub(super) const BOARD: Board = Board {
                     "bad-time",
                     "Records not plainly stored",
                     "Does anything go wrong on the way? \
-                     Totals since start of what is not plainly stored.",
+                     Records per second that are not plainly stored.",
                     Dataset::Process,
                     Form::Lines,
                     &[
-                        total("dead letter", "lbproxy.records.dead_letter").in_color(color::BAD),
-                        total("failure store", "lbproxy.records.failure_store")
+                        rise("dead letter", "lbproxy.records.dead_letter").in_color(color::BAD),
+                        rise("failure store", "lbproxy.records.failure_store")
                             .in_color(color::CLIENT),
-                        total("duplicate", "lbproxy.records.duplicate").in_color(color::CALM),
-                        total("dropped, journal full", "lbproxy.records.dropped_full")
+                        rise("duplicate", "lbproxy.records.duplicate").in_color(color::CALM),
+                        rise("dropped, journal full", "lbproxy.records.dropped_full")
                             .in_color(color::ACCENT),
                     ],
                 )
