@@ -80,7 +80,7 @@ pub enum Api {
     Policy,
     /// That policy for the indices that are there already.
     PolicyOfStream,
-    /// A stream with all its documents; only ever deleted.
+    /// A stream: made without documents, deleted with all of them.
     Stream,
     /// A role (Elasticsearch).
     Role,
@@ -252,6 +252,8 @@ impl Artefact {
                 Request::new("POST", format!("/_plugins/_ism/add/{}", self.name)).with(body)
             }
             Api::ApiKey => Request::new("POST", "/_security/api_key").with(body),
+            // Its template says what it is.
+            Api::Stream => Request::new("PUT", path),
             _ => Request::new("PUT", path).with(body),
         }
     }
@@ -341,17 +343,13 @@ pub fn wanted(server: &Server, settings: Settings<'_>) -> Vec<Artefact> {
     all
 }
 
-/// The streams of a namespace with their documents, to be deleted.
-pub fn data<'a>(namespace: &'a str, streams: &'a [String]) -> impl Iterator<Item = Artefact> + 'a {
-    let own = move |dataset: Dataset| {
-        let name = dataset.data_stream(namespace);
-        let artefact = || {
-            let (kind, body) = (Kind::Templates, json!({}));
-            Artefact::new(kind, Api::Stream, name.clone(), body, Some(dataset))
-        };
-        streams.contains(&name).then(artefact)
+/// Streams, to be made or deleted.
+pub fn streams(names: &[String]) -> Vec<Artefact> {
+    let stream = |dataset: Dataset, name: &str| {
+        Artefact::new(Kind::Templates, Api::Stream, name, json!({}), Some(dataset))
     };
-    Dataset::ALL.into_iter().filter_map(own)
+    let own = |dataset| streams_of(dataset, names).map(move |name| stream(dataset, name));
+    Dataset::ALL.into_iter().flat_map(own).collect()
 }
 
 /// The index template of a dataset.
@@ -389,7 +387,7 @@ fn credentials(server: &Server, kind: Credentials, rights: Rights) -> Vec<Artefa
     }
 }
 
-/// The streams that hold documents of a dataset.
+/// The streams that are for documents of a dataset.
 pub fn streams_of(dataset: Dataset, streams: &[String]) -> impl Iterator<Item = &str> {
     let start = format!("{}-", dataset.name());
     streams.iter().map(String::as_str).filter(move |stream| stream.starts_with(&start))

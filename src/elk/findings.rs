@@ -133,8 +133,8 @@ pub(super) fn streams(answer: &Value) -> Vec<String> {
     names.filter(|name| access::stream_patterns().iter().any(|p| fits(p, name))).collect()
 }
 
-/// Plain indices and aliases that have the name of a stream, by the same answer.
-pub(super) fn taken(answer: &Value, namespace: &str) -> Vec<Finding> {
+/// Plain indices and aliases that have the name of a stream, by the same answer: name and finding.
+pub(super) fn taken(answer: &Value, namespace: &str) -> Vec<(String, Finding)> {
     let names = |kind: &str| {
         let listed = answer[kind].as_array().cloned().unwrap_or_default();
         listed.into_iter().filter_map(|one| one["name"].as_str().map(str::to_owned))
@@ -147,14 +147,12 @@ pub(super) fn taken(answer: &Value, namespace: &str) -> Vec<Finding> {
                 "move its documents (_reindex with op_type create into another namespace) and \
                  DELETE /{stream}, or set telemetry.namespace to another"
             );
-            found.push(Finding::new(problem, cure));
+            found.push((stream.clone(), Finding::new(problem, cure)));
         }
         if names("aliases").any(|name| name == stream) {
             let problem = format!("{stream} is an alias, not a data stream");
-            found.push(Finding::new(
-                problem,
-                "remove the alias, or set telemetry.namespace to another",
-            ));
+            let cure = "remove the alias, or set telemetry.namespace to another";
+            found.push((stream, Finding::new(problem, cure)));
         }
     }
     found

@@ -19,7 +19,7 @@ pub use super::findings::Finding;
 use super::plan::{self, Action, Found, Mode};
 use super::problem::{Fault, Problem};
 use super::server::Server;
-use super::{findings, retention, templates};
+use super::{findings, retention, streams, templates};
 use crate::config::{Retention, Secret};
 use crate::record::Dataset;
 
@@ -35,6 +35,8 @@ pub(crate) struct Options<'a> {
     pub(crate) kinds: &'a [Kind],
     /// Whether they are to be there.
     pub(crate) mode: Mode,
+    /// Datasets whose streams are to be there before their first document.
+    pub(crate) datasets: &'a [Dataset],
     /// Whether the streams of the namespace are to be deleted too.
     pub(crate) deletes_data: bool,
 }
@@ -47,6 +49,8 @@ pub(crate) struct Step {
     pub(crate) action: Action,
     /// Numbers that an update must name.
     sequence: Option<(u64, u64)>,
+    /// Whether it goes only as long as no document is in it.
+    must_be_empty: bool,
 }
 
 /// What is to be done, in order.
@@ -80,7 +84,7 @@ pub(crate) enum Outcome {
 }
 
 /// Asks for something; JSON, or null for what is none.
-async fn ask(client: &Client, request: &Request) -> Result<(Reply, Value), Problem> {
+pub(super) async fn ask(client: &Client, request: &Request) -> Result<(Reply, Value), Problem> {
     let method = match request.method {
         "PUT" => Method::Put,
         "POST" => Method::Post,
@@ -183,8 +187,11 @@ pub(crate) async fn survey(client: &Client, options: Options<'_>) -> Result<Plan
             findings.extend(findings::no_api_keys(&server, options.credentials));
         }
         if options.kinds.contains(&Kind::Templates) {
-            findings.extend(findings::taken(&names, options.namespace));
-            findings.extend(overlaps(client, options.namespace, &mut steps).await?);
+            let taken = findings::taken(&names, options.namespace);
+            let overlaps = overlaps(client, options.namespace, &mut steps).await?;
+            streams::hold(&mut steps, &taken, &overlaps);
+            findings.extend(taken.into_iter().map(|(_, finding)| finding));
+            findings.extend(overlaps.into_iter().map(|(_, finding)| finding));
         }
     }
     Ok(Plan { server, steps, findings })
@@ -208,12 +215,13 @@ async fn rights(
     }
 }
 
-/// Templates of others that win over ours. Those that ours cannot stand beside are not put.
+/// Templates of others that win over ours, with the names of these. Those that ours cannot stand beside
+/// are not put.
 async fn overlaps(
     client: &Client,
     namespace: &str,
     steps: &mut [Step],
-) -> Result<Vec<Finding>, Problem> {
+) -> Result<Vec<(&'static str, Finding)>, Problem> {
     let all = ask_if_there(client, "/_index_template").await?;
     let mut findings = Vec::new();
     for (name, finding, is_tie) in findings::overlaps(&all, namespace) {
@@ -223,7 +231,7 @@ async fn overlaps(
         if let Some(step) = steps.iter_mut().find(own).filter(|_| is_tie) {
             step.action = Action::Conflict;
         }
-        findings.push(finding);
+        findings.push((name, finding));
     }
     Ok(findings)
 }
@@ -242,12 +250,25 @@ async fn steps(
     let mut wanted = artefact::wanted(server, settings);
     wanted.retain(|artefact| options.kinds.contains(&artefact.kind));
     let mut kept = streams.to_vec();
+    let own = Dataset::ALL.map(|dataset| dataset.data_stream(options.namespace));
+    let mut empty = Vec::new();
     if is_removal {
         wanted.retain(|artefact| artefact.delete().is_some());
-        if options.deletes_data {
-            wanted.extend(artefact::data(options.namespace, streams));
+        let mut gone = streams.to_vec();
+        gone.retain(|stream| options.deletes_data && own.contains(stream));
+        if options.kinds.contains(&Kind::Templates) {
+            for stream in streams.iter().filter(|stream| !gone.contains(stream)) {
+                if streams::is_empty(client, stream).await {
+                    empty.push(stream.clone());
+                }
+            }
         }
+        wanted.extend(artefact::streams(&[gone, empty.clone()].concat()));
         wanted.reverse();
+    } else if options.mode == Mode::Setup && options.kinds.contains(&Kind::Templates) {
+        let all = options.datasets.iter().map(|dataset| dataset.data_stream(options.namespace));
+        // Last, after the templates and policies that they get what they are from.
+        wanted.extend(artefact::streams(&all.collect::<Vec<_>>()));
     }
     let mut steps = Vec::new();
     for artefact in wanted {
@@ -267,7 +288,8 @@ async fn steps(
         if artefact.api == Api::Stream && action == Action::Remove {
             kept.retain(|stream| *stream != artefact.name);
         }
-        steps.push(Step { artefact, action, sequence });
+        let must_be_empty = artefact.api == Api::Stream && empty.contains(&artefact.name);
+        steps.push(Step { artefact, action, sequence, must_be_empty });
     }
     Ok(steps)
 }
@@ -307,6 +329,12 @@ pub(crate) async fn apply(client: &Client, plan: &Plan) -> Vec<Outcome> {
 pub(crate) async fn carry_out(client: &Client, step: &Step) -> Result<Option<NewSecret>, Problem> {
     let artefact = &step.artefact;
     match &step.action {
+        Action::Remove
+            if step.must_be_empty && !streams::is_empty(client, &artefact.name).await =>
+        {
+            let reason = "a document has come since; it stays, and what it needs: run this again";
+            Err(Problem::new(Fault::Refused, reason))
+        }
         Action::Remove => match artefact.delete() {
             Some(request) => ask(client, &request).await.map(|_| None),
             None => Ok(None),
@@ -336,6 +364,11 @@ async fn put(client: &Client, step: &Step) -> Result<(), Problem> {
     };
     match (put(&artefact.body).await, &artefact.instead) {
         (Err(problem), Some(instead)) if problem.fault == Fault::Refused => put(instead).await,
+        // Shipping may have made it since.
+        (Err(problem), None) if artefact.api == Api::Stream => match look(client, artefact).await {
+            Ok(Found::Present(_)) => Ok(()),
+            _ => Err(problem),
+        },
         (result, _) => result,
     }
 }

@@ -21,6 +21,7 @@ pub mod problem;
 pub mod retention;
 pub(crate) mod saved_objects;
 pub mod server;
+mod streams;
 pub mod templates;
 
 /// What `managed_by` says of what is ours.

@@ -65,7 +65,7 @@ pub enum Action {
     Absent,
     /// Somebody else's; it stays.
     Foreign,
-    /// Somebody else's template has the same names and priority; the server would refuse ours.
+    /// What is somebody else's has its name, or its names and priority; the server would refuse ours.
     Conflict,
     /// It stays as long as these streams.
     InUse(Vec<String>),

@@ -146,6 +146,7 @@ impl Session {
             rights: Rights::Lookup,
             kinds,
             mode: Mode::Start,
+            datasets: &[],
             deletes_data: false,
         };
         let plan = installer::survey(client, options).await?;

@@ -3,11 +3,12 @@
 //! which keeps what it is given; lines of the output and requests made are compared, row by row. What
 //! the mock does other than the real servers stands at the head of `tools/fakes/src/setup.rs`.
 
+use std::io::{BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use lbproxy::record::Dataset;
-use lbproxy_fakes::{Credentials, Options, Product, Running, Seen};
+use lbproxy_fakes::{Credentials, ItemOutcome, Options, Product, Running, Seen, Step, Which};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -104,6 +105,26 @@ fn everything(product: Product) -> Vec<String> {
     all
 }
 
+/// How many streams `setup` makes on a product: this build of Elasticsearch cannot.
+fn streams(product: Product) -> usize {
+    if product == Product::ElasticsearchReduced { 0 } else { Dataset::ALL.len() }
+}
+
+/// Stores a document in a stream.
+fn store(server: &Running, stream: &str) {
+    let body = "{\"create\":{}}\n{\"@timestamp\":\"2026-11-30T00:00:00.000Z\"}\n";
+    let mut connection = connect(server.address());
+    write!(
+        connection,
+        "POST /{stream}/_bulk HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YWRtaW46c2VjcmV0\r\n\
+         Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let response = read_response(&mut BufReader::new(connection), false).unwrap();
+    assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
+}
+
 fn installed(server: &Running) -> Vec<String> {
     let mut all = server.installed();
     all.sort();
@@ -116,28 +137,43 @@ fn what_is_missing_is_installed_once_and_goes_when_it_is_to_go() {
         let name = &format!("{product:?}");
         let server = server(product);
         server.put_template("others", json!({"index_patterns": ["logs-*"], "priority": 100}));
-        let count = everything(product).len();
+        let count = everything(product).len() + streams(product);
+        let left = Dataset::ALL.len() - streams(product);
 
         let dry = setup(&server, &["--dry-run"]);
         dry.expect(name, 0, &[&format!("dry run: {count} to make; nothing was changed")]);
         assert_eq!(changes(&server, 0), Vec::<String>::new(), "{name}");
 
         let first = setup(&server, &[]);
-        let done = format!("done: {count} put in place, 0 left as they were");
+        let done = format!("done: {count} put in place, {left} left as they were");
         first.expect(name, 0, &["as user admin", "username: lbproxy", "password: ", &done]);
         let mut want = everything(product);
         want.push("/_index_template/others".to_owned());
         want.sort();
         assert_eq!(installed(&server), want, "{name}");
+        let stream = "data stream logs-lbproxy.access-default";
+        let line = match left {
+            0 => format!("  + {stream}\n"),
+            _ => format!("  ! {stream}: this server has no such things\n"),
+        };
+        first.expect(name, 0, &[&line]);
+        for dataset in Dataset::ALL {
+            let indices = server.backing_indices(&dataset.data_stream("default"));
+            assert_eq!(indices.len(), usize::from(left == 0), "{name} {dataset:?}");
+        }
 
         let before = server.requests().len();
         let second = setup(&server, &[]);
-        second.expect(name, 0, &[&format!("nothing to do: {count} as they should be\n")]);
+        let rest = if left == 0 { String::new() } else { format!(", {left} left, as said above") };
+        // Each stream has its retention beside it now.
+        let all = count + streams(product);
+        second.expect(name, 0, &[&format!("nothing to do: {all} as they should be{rest}\n")]);
         assert!(!second.out.contains("password"), "{name}: a secret is told once");
         assert_eq!(changes(&server, before), Vec::<String>::new(), "{name}");
 
         setup(&server, &["--remove"]).expect(name, 0, &[&format!("done: {count} removed")]);
         assert_eq!(installed(&server), ["/_index_template/others"], "{name}");
+        assert!(server.backing_indices(STREAM).is_empty(), "{name}");
         setup(&server, &["--remove"]).expect(name, 0, &["nothing to do: ", " not there"]);
     }
 }
@@ -158,7 +194,25 @@ fn what_stands_in_the_way_is_told_with_its_cure() {
         server.put_template("theirs", tie);
     };
     let (elastic, open) = (Product::Elasticsearch, Product::OpenSearch);
-    let rows: [(&str, Product, Prepare, &[&str], Left); 12] = [
+    let held: &str =
+        "! data stream logs-lbproxy.access-default: cannot stand beside somebody else's";
+    let no_streams: Prepare = |server| server.forbid("PUT", "/_data_stream");
+    let refused: &[&str] = &[
+        "x data stream logs-lbproxy.access-default: the server answers 403 security_exception",
+        "x data stream logs-lbproxy.connection-default: not tried after the failure above",
+        "NOT COMPLETE: ",
+    ];
+    let alias: Prepare = |server| server.create_alias(STREAM);
+    let is_alias: &[&str] = &[
+        "logs-lbproxy.access-default is an alias, not a data stream; remove the alias",
+        held,
+        "+ data stream logs-lbproxy.health-default",
+    ];
+    let rows: [(&str, Product, Prepare, &[&str], Left); 16] = [
+        ("a right to make streams, Elasticsearch", elastic, no_streams, refused, Left::All),
+        ("a right to make streams, OpenSearch", open, no_streams, refused, Left::All),
+        ("an alias with the stream's name, Elasticsearch", elastic, alias, is_alias, Left::All),
+        ("an alias with the stream's name, OpenSearch", open, alias, is_alias, Left::All),
         (
             "an old Elasticsearch",
             elastic,
@@ -230,6 +284,8 @@ fn what_stands_in_the_way_is_told_with_its_cure() {
                 "index template theirs has the pattern logs-* and a higher priority",
                 "give theirs a priority below 250",
                 "a new logs-lbproxy.access-default would have",
+                held,
+                "+ data stream metrics-lbproxy.rollup-default",
             ],
             Left::All,
         ),
@@ -240,6 +296,7 @@ fn what_stands_in_the_way_is_told_with_its_cure() {
             &[
                 "the same priority as ours",
                 "! index template logs-lbproxy.access: cannot stand beside",
+                held,
             ],
             Left::Part,
         ),
@@ -247,14 +304,14 @@ fn what_stands_in_the_way_is_told_with_its_cure() {
             "a template of others with our name",
             open,
             |server| server.put_template("logs-lbproxy.access", json!({"index_patterns": ["x"]})),
-            &["index template logs-lbproxy.access is somebody else's", "rename or remove it"],
+            &["index template logs-lbproxy.access is somebody else's", "rename or remove it", held],
             Left::All,
         ),
         (
             "a plain index with the stream's name",
             elastic,
             |server| server.create_index(STREAM),
-            &["is a plain index, not a data stream", "_reindex"],
+            &["is a plain index, not a data stream", "_reindex", held],
             Left::All,
         ),
         (
@@ -284,6 +341,11 @@ fn what_stands_in_the_way_is_told_with_its_cure() {
             _ => Left::Part,
         };
         assert!(found == left, "{name}: {there:#?}");
+        let has_streams = Dataset::ALL
+            .iter()
+            .any(|dataset| !server.backing_indices(&dataset.data_stream("default")).is_empty());
+        let may_make = left == Left::All && !texts.contains(&refused[0]);
+        assert!(has_streams == may_make || left == Left::Part, "{name}");
     }
 }
 
@@ -328,7 +390,7 @@ fn another_retention_reaches_streams_that_are_there() {
 
     let server = self::server(Product::OpenSearch);
     setup(&server, &[]).expect("first", 0, &[]);
-    server.create_index(STREAM);
+    server.keep(&format!("/_plugins/_ism/managed/{STREAM}"), Value::Null);
     setup(&server, &[]).expect(
         "attached",
         0,
@@ -429,10 +491,18 @@ fn documents_and_what_they_need_stay_unless_they_are_to_go_too() {
         let name = &format!("{product:?}");
         let server = server(product);
         setup(&server, &[]).expect(name, 0, &[]);
-        server.create_index(STREAM);
+        store(&server, STREAM);
+        let other = "logs-lbproxy.health-other";
+        server.create_index(other);
+        let dry = setup(&server, &["--remove", "--dry-run"]);
+        let gone = "- data stream logs-lbproxy.health-default";
+        dry.expect(name, 0, &[gone, "; nothing was changed"]);
+        assert_eq!(server.backing_indices(other).len(), 1, "{name}");
         let run = setup(&server, &["--remove"]);
         let text = format!("index template logs-lbproxy.access: stays as long as {STREAM}");
-        run.expect(name, 0, &[&text, "- index template logs-lbproxy.health"]);
+        run.expect(name, 0, &[&text, "- index template logs-lbproxy.health", gone]);
+        assert!(!run.out.contains(&format!("data stream {STREAM}")), "{name}: {}", run.out);
+        assert!(server.backing_indices(other).is_empty(), "{name}: one without a document");
         let there = installed(&server);
         assert!(there.contains(&"/_index_template/logs-lbproxy.access".to_owned()), "{there:?}");
         assert!(there.contains(&"/_component_template/lbproxy@settings".to_owned()), "{there:?}");
@@ -442,6 +512,50 @@ fn documents_and_what_they_need_stay_unless_they_are_to_go_too() {
         assert_eq!(server.count(STREAM), 0);
         assert_eq!(installed(&server), Vec::<String>::new(), "{name}");
     }
+}
+
+#[test]
+fn a_stream_that_cannot_be_seen_to_be_empty_stays() {
+    type Prepare = fn(&Running);
+    let parked: Prepare = |server| {
+        server.push(Step::item(Which::All, ItemOutcome::FailureStored));
+        store(server, STREAM);
+    };
+    let unseen: Prepare = |server| server.forbid("GET", "/_cat/shards");
+    for (name, product, prepare) in [
+        ("a document that was parked", Product::Elasticsearch, parked),
+        ("no right to look", Product::Elasticsearch, unseen),
+        ("no right to look", Product::OpenSearch, unseen),
+    ] {
+        let server = server(product);
+        setup(&server, &[]).expect(name, 0, &[]);
+        prepare(&server);
+        let run = setup(&server, &["--remove"]);
+        let text = format!("index template logs-lbproxy.access: stays as long as {STREAM}");
+        run.expect(name, 0, &[&text]);
+        assert_eq!(server.backing_indices(STREAM).len(), 1, "{product:?} {name}");
+    }
+}
+
+#[test]
+fn only_what_is_recorded_has_a_stream() {
+    let server = self::server(Product::Elasticsearch);
+    // Closes the section that the keys stand in, and opens two more.
+    let keys = "}\n  rollup: {every: off}\n  process: {every: off";
+    setup_with(&server, keys, &[]).expect("off", 0, &["+ data stream logs-lbproxy.health-default"]);
+    let there = Dataset::ALL.map(|dataset| dataset.data_stream("default"));
+    let there: Vec<_> =
+        there.iter().filter(|name| !server.backing_indices(name).is_empty()).collect();
+    assert_eq!(
+        there,
+        [
+            "logs-lbproxy.access-default",
+            "logs-lbproxy.connection-default",
+            "logs-lbproxy.health-default"
+        ]
+    );
+    setup(&server, &["--only", "access,retention"]).expect("not asked for", 0, &["nothing to do"]);
+    assert!(server.backing_indices("metrics-lbproxy.rollup-default").is_empty());
 }
 
 #[test]
@@ -480,7 +594,8 @@ fn programs_get_one_object_and_administrators_their_own_credentials() {
     run.expect("admin", 0, &[]);
     let object: Value = serde_json::from_str(&run.out).unwrap();
     assert_eq!(object["server"]["user"], "root");
-    assert_eq!(object["steps"].as_array().unwrap().len(), everything(Product::Elasticsearch).len());
+    let (steps, product) = (object["steps"].as_array().unwrap(), Product::Elasticsearch);
+    assert_eq!(steps.len(), everything(product).len() + streams(product));
     assert!(object["steps"].as_array().unwrap().iter().all(|step| step["result"] == "done"));
     assert_eq!((&object["well"], &object["username"]), (&json!(true), &json!("lbproxy")));
     assert_eq!(object["password"].as_str().unwrap().len(), 36);

@@ -63,10 +63,18 @@ fn set_up_traffic_and_removal() {
         assert!(code == 0 && text.contains(" put in place, "), "{product:?} {code}:\n{text}");
         let (code, text) = setup(&telemetry, &KINDS);
         assert!(code == 0 && text.contains("nothing to do: "), "{product:?} {code}:\n{text}");
+        if product == Product::OpenSearch {
+            fields_are_found(&server);
+        }
         let (code, text) = setup(&telemetry, &["--remove", KINDS[0], KINDS[1]]);
         assert!(code == 0 && text.contains(" removed, "), "{product:?} {code}:\n{text}");
         assert_eq!(listing(&server), before, "{product:?}");
+        assert_eq!(streams(&server), Vec::<String>::new(), "{product:?}");
         setup(&telemetry, &KINDS);
+        if product == Product::Elasticsearch {
+            make_streams(&server);
+            fields_are_found(&server);
+        }
 
         traffic(&server.telemetry_as_user(NAMESPACE));
         compare(&server);
@@ -80,13 +88,65 @@ fn set_up_traffic_and_removal() {
         if product == Product::OpenSearch {
             assert_eq!(code, 0, "{text}");
             assert_eq!(listing(&server), before);
-            assert_eq!(server.get("/_data_stream")["data_streams"], json!([]));
+            assert_eq!(streams(&server), Vec::<String>::new());
         } else {
             // This build cannot delete a data stream.
             let text_wanted = format!("data stream {}: this server has no such things", stream());
             assert!(text.contains(&text_wanted) && text.contains(&stays), "{text}");
         }
     });
+}
+
+/// All streams of lbproxy's on a server.
+fn streams(server: &RealServer) -> Vec<String> {
+    let found = server.get(&format!("/_resolve/index/{}", access::stream_patterns().join(",")));
+    let found = found["data_streams"].as_array().unwrap().iter();
+    found.map(|stream| stream["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Makes the streams where nobody can be asked to: by a document each that is refused.
+fn make_streams(server: &RealServer) {
+    for stream in Dataset::ALL.map(|dataset| dataset.data_stream(NAMESPACE)) {
+        let answer = server.bulk(&format!(
+            "{{\"create\":{{\"_index\":\"{stream}\"}}}}\n{{\"@timestamp\":\"no time\"}}\n"
+        ));
+        assert_eq!(answer["errors"], true, "{answer:#}");
+    }
+}
+
+/// Every stream is there without a document, and in it every field that the boards' view of it has.
+fn fields_are_found(server: &RealServer) {
+    let mut want = Dataset::ALL.map(|dataset| dataset.data_stream(NAMESPACE)).to_vec();
+    want.sort();
+    assert_eq!(streams(server), want, "{:?}", server.product);
+    let folder = match server.product {
+        Product::Elasticsearch => "kibana",
+        Product::OpenSearch => "opensearch",
+    };
+    let path = format!("{}/dashboards/{folder}/lbproxy.ndjson", env!("CARGO_MANIFEST_DIR"));
+    let objects = std::fs::read_to_string(path).unwrap();
+    let objects = objects.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let views: Vec<_> = objects.filter(|object| object["type"] == "index-pattern").collect();
+    assert_eq!(views.len(), Dataset::ALL.len());
+    for view in views {
+        let title = view["attributes"]["title"].as_str().unwrap();
+        assert_eq!(server.post(&format!("/{title}/_count"), &Value::Null)["count"], 0, "{title}");
+        let found = server.get(&format!("/{title}/_field_caps?fields=*"));
+        let fields = view["attributes"]["fields"].as_str().unwrap();
+        for field in serde_json::from_str::<Vec<Value>>(fields).unwrap() {
+            let name = field["name"].as_str().unwrap();
+            // Those of every index are no business of ours; the small build of Elasticsearch has no
+            // distributions.
+            if name.starts_with('_') || field["type"] == "histogram" {
+                continue;
+            }
+            let caps = found["fields"][name].as_object();
+            let caps = caps.unwrap_or_else(|| panic!("{title} lacks {name}"));
+            for key in ["searchable", "aggregatable"] {
+                assert!(caps.values().all(|one| one[key] == field[key]), "{title} {name}: {key}");
+            }
+        }
+    }
 }
 
 /// Name of the stream of requests.

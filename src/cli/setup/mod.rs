@@ -16,13 +16,14 @@ use clap::ValueEnum;
 
 use super::output::UsageError;
 use crate::config::address::{self, Unfit};
-use crate::config::{self, Auth, Compression, Dashboards, Elasticsearch, Secret};
+use crate::config::{self, Auth, Compression, Dashboards, Elasticsearch, Secret, Telemetry};
 use crate::elk::access::{Credentials, Rights};
 use crate::elk::artefact::Kind;
 use crate::elk::client::Client;
 use crate::elk::installer::{self, NewSecret, Options, Outcome, Plan};
 use crate::elk::plan::Mode;
 use crate::elk::{Product, saved_objects};
+use crate::record::Dataset;
 use report::{Boards, Report};
 
 /// Arguments of `lbproxy setup`.
@@ -145,6 +146,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         rights: if args.write_only { Rights::WriteOnly } else { Rights::Lookup },
         kinds: &kinds,
         mode: if args.remove { Mode::Remove } else { Mode::Setup },
+        datasets: &datasets(&config.telemetry),
         deletes_data: args.data,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -157,6 +159,17 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         None => Wanted::Nowhere,
     });
     runtime.block_on(set_up(args, &client, options, boards))
+}
+
+/// Datasets that get documents.
+fn datasets(telemetry: &Telemetry) -> Vec<Dataset> {
+    let is_on = |dataset: &Dataset| match dataset {
+        Dataset::Process => telemetry.process_every.is_some(),
+        Dataset::Rollup => telemetry.rollup.every.is_some(),
+        // Gaps are always told.
+        Dataset::Access | Dataset::Connection | Dataset::Health => true,
+    };
+    Dataset::ALL.into_iter().filter(is_on).collect()
 }
 
 /// Reads, changes, verifies, reports.

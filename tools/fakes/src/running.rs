@@ -141,6 +141,11 @@ impl Running {
         self.shared.lock().store.write_index(name);
     }
 
+    /// Makes an alias that leads nowhere.
+    pub fn create_alias(&self, name: &str) {
+        self.shared.lock().setup.aliases.insert(name.to_owned());
+    }
+
     /// What set-up has left: paths of everything but index templates, and those of these.
     pub fn installed(&self) -> Vec<String> {
         let state = self.shared.lock();

@@ -116,7 +116,9 @@ pub(super) fn resolve(state: &State, expression: &str) -> Answer {
             return Err(Refusal::no_index(absent));
         }
     }
-    Ok(json!({ "indices": indices, "aliases": [], "data_streams": streams }))
+    let aliases = state.setup.aliases.iter().filter(|name| pattern::any_fits(expression, name));
+    let aliases: Vec<_> = aliases.map(|name| json!({ "name": name, "indices": [] })).collect();
+    Ok(json!({ "indices": indices, "aliases": aliases, "data_streams": streams }))
 }
 
 /// `POST /STREAM/_rollover`.

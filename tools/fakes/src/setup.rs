@@ -2,11 +2,11 @@
 //! and given back in the form that each API has.
 //!
 //! Written from the products' documentation, since the builds that can be had lack ISM, API keys and
-//! `_data_stream`; templates were compared with the real servers. Known differences: nothing is ever
-//! rolled over or deleted by a policy; a template's mappings are simulated without those of its
-//! components; users and roles give nobody any rights.
+//! `_data_stream`, which OpenSearch has; templates were compared with the real servers. Known differences:
+//! nothing is ever rolled over or deleted by a policy, and a stream has its policy at once; a template's
+//! mappings are simulated without those of its components; users and roles give nobody any rights.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -33,6 +33,8 @@ pub(super) struct Setup {
     pub(super) is_read_only: bool,
     /// Version to tell instead of the usual one.
     pub(super) version: Option<String>,
+    /// Aliases, which lead nowhere.
+    pub(super) aliases: BTreeSet<String>,
 }
 
 impl Setup {
@@ -88,6 +90,7 @@ pub(super) fn answer(
             Some(Ok(json!([{ "component": "opensearch-index-management" }])))
         }
         ("GET", ["_cat", "plugins"]) => Some(Ok(json!([]))),
+        ("GET", ["_cat", "shards", name]) => Some(shards(state, name)),
         ("GET", ["_license"]) if !is_open => {
             Some(Ok(json!({ "license": { "status": "active", "type": "basic" } })))
         }
@@ -234,14 +237,51 @@ fn delete_template(state: &mut State, name: &str) -> Answer {
 
 /// `_data_stream/NAME`.
 fn stream(state: &mut State, method: &str, name: &str) -> Answer {
-    if !state.store.targets.get(name).is_some_and(|target| target.is_stream) {
-        return Err(Refusal::no_index(name));
+    let found = state.store.targets.get(name).map(|target| target.is_stream);
+    let is_alias = state.setup.aliases.contains(name);
+    match (method, found) {
+        ("PUT", Some(true)) => {
+            let reason = format!("data_stream [{name}] already exists");
+            Err(Refusal::exception(400, "resource_already_exists_exception", &reason))
+        }
+        ("PUT", _) if is_alias || found.is_some() => {
+            let reason = "index, alias, and data stream names need to be unique";
+            Err(Refusal::exception(500, "illegal_state_exception", reason))
+        }
+        ("PUT", _) if !state.store.is_stream_wanted(name) => {
+            let reason = format!("no matching index template found for data stream [{name}]");
+            Err(Refusal::illegal(&reason))
+        }
+        ("PUT", _) => {
+            state.store.write_index(name);
+            Ok(acknowledged())
+        }
+        _ if is_alias => Err(Refusal::illegal("The provided expression matches an alias")),
+        (_, None) => Err(Refusal::no_index(name)),
+        (_, Some(false)) => Ok(json!({ "data_streams": [] })),
+        ("DELETE", _) => {
+            state.store.delete(name);
+            let is_of_it = |path: &str| path.rsplit('/').take(2).any(|part| part == name);
+            state.setup.kept.retain(|path, _| !is_of_it(path));
+            Ok(acknowledged())
+        }
+        _ => {
+            let parked = state.store.failures(name).into_iter().map(|one| one.index);
+            let parked: Vec<_> = parked.map(|index| json!({ "index_name": index })).collect();
+            Ok(json!({ "data_streams": [{
+                "name": name, "timestamp_field": { "name": "@timestamp" },
+                "failure_store": { "indices": parked },
+            }] }))
+        }
     }
-    if method == "DELETE" {
-        state.store.delete(name);
-        return Ok(acknowledged());
-    }
-    Ok(json!({ "data_streams": [{ "name": name, "timestamp_field": { "name": "@timestamp" } }] }))
+}
+
+/// `_cat/shards/NAME`: one for each index, in which only what a refresh has reached is counted.
+fn shards(state: &State, name: &str) -> Answer {
+    let target = state.store.targets.get(name).ok_or_else(|| Refusal::no_index(name))?;
+    let shard =
+        |docs: usize| json!({ "prirep": "p", "state": "STARTED", "docs": docs.to_string() });
+    Ok(target.indices.iter().map(|index| shard(index.found())).collect())
 }
 
 /// `_data_stream/NAME/_lifecycle`; a stream has the one of its template's components until it is given
@@ -320,7 +360,8 @@ fn ism(
         ("GET", ["explain", expression]) => {
             let mut answer = json!({ "total_managed_indices": 0 });
             for name in streams(state, expression) {
-                let policy = state.setup.get(&format!("/_plugins/_ism/managed/{name}")).cloned();
+                let kept = state.setup.get(&format!("/_plugins/_ism/managed/{name}")).cloned();
+                let policy = kept.or_else(|| policy_for(state, &name));
                 let index = format!(".ds-{name}-000001");
                 answer[index] = json!({ POLICY: policy });
             }
@@ -328,6 +369,18 @@ fn ism(
         }
         _ => Err(Refusal::illegal("the mock knows no more of ISM")),
     }
+}
+
+/// The policy that a new stream of that name gets by itself.
+fn policy_for(state: &State, name: &str) -> Option<Value> {
+    let fits = |policy: &&Value| {
+        let patterns = policy["ism_template"][0]["index_patterns"].as_array();
+        let mut patterns = patterns.into_iter().flatten().filter_map(Value::as_str);
+        patterns.any(|pattern| pattern::fits(pattern, name))
+    };
+    let policies = state.setup.kept.range("/_plugins/_ism/policies/".to_owned()..);
+    let found = policies.map(|(_, (policy, _))| policy).find(fits)?;
+    Some(found["policy_id"].clone())
 }
 
 /// The user that callers prove to be.
