@@ -1,7 +1,8 @@
 //! Where Discover of Kibana or OpenSearch Dashboards is, so that the page can lead to a record there.
 //!
 //! Both take the same address but for a space, which is a part of the path in one and a parameter in
-//! the other; with a space it is known once shipping has met the server. Not here: the query (the page).
+//! the other, and a workspace, which only the other has; with either it is known once shipping has met
+//! the server. Not here: the query (the page).
 
 use std::sync::{Arc, OnceLock};
 
@@ -24,13 +25,18 @@ impl Discover {
     /// Its address and the data view of requests there, for the page.
     pub(super) fn place(&self) -> Option<Value> {
         let base = self.dashboards.url.as_str().trim_end_matches('/');
-        let address = match (&self.dashboards.space, self.product.get()) {
-            (None, _) => format!("{base}/app/discover"),
-            (Some(_), None) => return None,
-            (Some(space), Some(Product::Elasticsearch)) => format!("{base}/s/{space}/app/discover"),
-            (Some(space), Some(Product::OpenSearch)) => {
-                format!("{base}/app/discover?security_tenant={space}")
+        let Dashboards { space, workspace, .. } = &self.dashboards;
+        let with = |start: &str, name: &Option<String>| {
+            name.as_ref().map_or(String::new(), |name| format!("{start}{name}"))
+        };
+        let address = match self.product.get() {
+            None if space.is_some() || workspace.is_some() => return None,
+            Some(Product::OpenSearch) => {
+                let (workspace, tenant) =
+                    (with("/w/", workspace), with("?security_tenant=", space));
+                format!("{base}{workspace}/app/discover{tenant}")
             }
+            _ => format!("{base}{}/app/discover", with("/s/", space)),
         };
         let name = self.product.get().map(|&product| saved_objects::title(product));
         Some(json!({ "address": address, "view": boards::view_id(Dataset::Access), "name": name }))
@@ -44,21 +50,26 @@ mod tests {
     #[test]
     fn a_space_is_where_each_product_looks_for_it() {
         let kibana = Some(Product::Elasticsearch);
-        for (name, url, space, product, want) in [
-            ("any", "http://h:5601", None, None, Some("http://h:5601/app/discover")),
-            ("with a path", "http://h/k/", None, kibana, Some("http://h/k/app/discover")),
-            ("Kibana", "http://h", Some("ops"), kibana, Some("http://h/s/ops/app/discover")),
+        let (open, ops, none) = (Some(Product::OpenSearch), Some("ops"), None);
+        for (name, url, space, workspace, product, want) in [
+            ("any", "http://h:5601", none, none, None, Some("http://h:5601/app/discover")),
+            ("with a path", "http://h/k/", none, none, kibana, Some("http://h/k/app/discover")),
+            ("Kibana", "http://h", ops, none, kibana, Some("http://h/s/ops/app/discover")),
             (
-                "OpenSearch Dashboards",
+                "a tenant",
                 "http://h",
-                Some("ops"),
-                Some(Product::OpenSearch),
+                ops,
+                none,
+                open,
                 Some("http://h/app/discover?security_tenant=ops"),
             ),
-            ("not known yet", "http://h", Some("ops"), None, None),
+            ("a workspace", "http://h", none, Some("w1"), open, Some("http://h/w/w1/app/discover")),
+            ("not known yet", "http://h", ops, none, None, None),
+            ("not known yet either", "http://h", none, Some("w1"), None, None),
         ] {
             let url = url.parse().unwrap();
-            let dashboards = Dashboards { url, space: space.map(str::to_owned), auth: None };
+            let [space, workspace] = [space, workspace].map(|name| name.map(str::to_owned));
+            let dashboards = Dashboards { url, space, workspace, auth: None };
             let known = OnceLock::new();
             product.map(|product| known.set(product));
             let place = Discover { dashboards, product: Arc::new(known) }.place();

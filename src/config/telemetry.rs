@@ -245,16 +245,24 @@ fn dashboards(map: Map<'_, '_>) -> Option<Dashboards> {
         let what = "a name of letters, digits, - and _";
         item.parse(what, "the space as its URL has it, such as `operations`", Dashboards::space)
     });
+    let workspace = map.get("workspace").and_then(|item| {
+        let what = "an id of letters, digits, - and _";
+        item.parse(
+            what,
+            "the id as its URL has it, such as `hWNZls` of /w/hWNZls",
+            Dashboards::space,
+        )
+    });
     let auth = match auth(&mut map) {
         Auth::None => None,
         auth => Some(auth),
     };
     map.end();
-    Some(Dashboards { url: url?, space, auth })
+    Some(Dashboards { url: url?, space, workspace, auth })
 }
 
 impl Dashboards {
-    /// Reads the name of a space or tenant, which is a part of a path and the value of a field.
+    /// Reads the name of a space, tenant or workspace: a part of a path, or the value of a field.
     pub fn space(text: &str) -> Option<String> {
         let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         let is_space = (1..=SPACE_CHARS_MAX).contains(&text.len()) && text.bytes().all(is_usual);

@@ -369,6 +369,8 @@ documented! {
         pub url: url::Url,
         /// Kibana's space, or OpenSearch Dashboards' tenant; the default one when absent.
         pub space: Option<String>,
+        /// Id of OpenSearch Dashboards' workspace; outside of all workspaces when absent.
+        pub workspace: Option<String>,
         /// Credentials; those for the nodes when absent.
         pub auth: Option<Auth>,
     }

@@ -41,6 +41,12 @@ impl Finding {
 
 /// A version that lacks what is needed.
 pub(super) fn version(server: &Server) -> Option<Finding> {
+    if server.is_serverless {
+        let problem = "this is Elasticsearch Serverless, which refuses what lbproxy installs: settings \
+                       of shards and replicas, users and roles";
+        let cure = "use Elastic Cloud Hosted or an Elasticsearch of your own";
+        return Some(Finding::blocking(problem, cure));
+    }
     let version = server.version.filter(|_| server.is_too_old())?;
     let (title, oldest) = (server.product.title(), Server::oldest(server.product));
     let problem = format!("{title} {version} is too old");

@@ -52,6 +52,8 @@ pub struct Server {
     pub user: Option<String>,
     /// Plugins of its nodes, each once.
     pub plugins: Vec<String>,
+    /// Whether it is Elastic's Serverless, whose version says nothing.
+    pub is_serverless: bool,
 }
 
 impl Server {
@@ -74,7 +76,9 @@ impl Server {
         } else {
             return None;
         };
-        Some(Self { product, version, licence: None, user: None, plugins: Vec::new() })
+        let is_serverless = answer["version"]["build_flavor"] == "serverless";
+        let (licence, user, plugins) = (None, None, Vec::new());
+        Some(Self { product, version, licence, user, plugins, is_serverless })
     }
 
     /// Oldest version that can be used.

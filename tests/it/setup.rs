@@ -208,7 +208,17 @@ fn what_stands_in_the_way_is_told_with_its_cure() {
         held,
         "+ data stream logs-lbproxy.health-default",
     ];
-    let rows: [(&str, Product, Prepare, &[&str], Left); 16] = [
+    let rows: [(&str, Product, Prepare, &[&str], Left); 17] = [
+        (
+            "Serverless, whose version is none",
+            elastic,
+            |server| {
+                server.set_version("8.11.0");
+                server.set_build_flavor("serverless");
+            },
+            &["this is Elasticsearch Serverless, which refuses", "use Elastic Cloud Hosted"],
+            Left::Nothing,
+        ),
         ("a right to make streams, Elasticsearch", elastic, no_streams, refused, Left::All),
         ("a right to make streams, OpenSearch", open, no_streams, refused, Left::All),
         ("an alias with the stream's name, Elasticsearch", elastic, alias, is_alias, Left::All),

@@ -301,9 +301,107 @@ fn a_space_has_its_own_boards() {
 }
 
 #[test]
+fn a_workspace_has_the_boards_and_finds_only_its_own() {
+    let (server, count) = (server(OPEN), count(OPEN));
+    server.set_workspaces(&["one", "two"]);
+    let outside = boards(&server, &[]);
+    let texts =
+        ["nobody sees a board; name one of one (about one), two (about two) with telemetry."];
+    expect("none is named", &outside, 1, &texts);
+    let unknown = boards(&server, &["--workspace", "nowhere"]);
+    let texts =
+        ["shows no workspace nowhere: Saved object", "that is there, such as one (about one)"];
+    expect("unknown", &unknown, 1, &texts);
+    expect("no id", &boards(&server, &["--workspace", "a/b"]), 2, &["--workspace a/b is not"]);
+    assert_eq!(changes(&server, 0).len(), 0, "but to list the workspaces");
+
+    let done = boards(&server, &["--workspace", "one"]);
+    expect("first", &done, 0, &["workspace one", &format!("done: {count} put in place")]);
+    let import = "POST /w/one/api/saved_objects/_import?overwrite=true";
+    assert_eq!(changes(&server, 0), [import]);
+    let before = server.requests().len();
+    let again = boards(&server, &["--workspace", "one"]);
+    expect("again", &again, 0, &[&format!("nothing to do: {count} as they should be")]);
+    assert_eq!(changes(&server, before), Vec::<String>::new());
+
+    // Left by an older one in each; only its own is found.
+    for (id, workspace) in [("lbproxy-old", "one"), ("lbproxy-older", "two")] {
+        put(&server, "dashboard", id, "00000001");
+        server.edit_saved_object("default", &format!("dashboard/{id}"), |object| {
+            object["workspaces"] = json!([workspace]);
+        });
+    }
+    let renewed = boards(&server, &["--workspace", "one"]);
+    expect("left over", &renewed, 0, &["  - dashboard lbproxy-old\n", "done: 1 removed"]);
+    for arguments in
+        [&["--workspace", "two"][..], &["--remove", "--workspace", "two"], &["--remove"]]
+    {
+        let before = server.requests().len();
+        let elsewhere = boards(&server, arguments);
+        let texts = ["is in the workspace one, and can be there only once; name that one with"];
+        expect("elsewhere", &elsewhere, 1, &texts);
+        assert_eq!(changes(&server, before), Vec::<String>::new(), "{arguments:?}");
+    }
+    let gone = boards(&server, &["--remove", "--workspace", "one"]);
+    expect("removal", &gone, 0, &[&format!("done: {count} removed")]);
+    let left: Vec<_> = server.saved_objects("default").into_keys().collect();
+    assert_eq!(left, ["dashboard/lbproxy-older"]);
+}
+
+#[test]
+fn boards_of_before_the_workspaces_are_removed_before_one_gets_them() {
+    let (server, count) = (server(OPEN), count(OPEN));
+    let none = boards(&server, &["--workspace", "one"]);
+    let texts = ["has no workspaces; leave out telemetry.elasticsearch.dashboards.workspace or"];
+    expect("without workspaces", &none, 1, &texts);
+    expect("before", &boards(&server, &[]), 0, &[&format!("done: {count} put in place")]);
+    server.set_workspaces(&["one"]);
+    let outside = boards(&server, &["--workspace", "one"]);
+    let texts =
+        ["is outside of all workspaces, and can be there only once; remove the boards there"];
+    expect("outside", &outside, 1, &texts);
+    expect("removal", &boards(&server, &["--remove"]), 0, &[&format!("done: {count} removed")]);
+    let done = boards(&server, &["--workspace", "one"]);
+    expect("after", &done, 0, &[&format!("done: {count} put in place")]);
+    let kibana = self::server(ELASTIC);
+    let other = boards(&kibana, &["--workspace", "one"]);
+    expect("Kibana", &other, 1, &["Kibana has no workspaces, but one is named; leave out"]);
+}
+
+#[test]
+fn boards_that_ask_a_data_source_are_told_and_can_be_removed() {
+    let (server, count) = (server(OPEN), count(OPEN));
+    boards(&server, &[]);
+    server.edit_saved_object("default", VIEW, |object| {
+        object["references"] = json!([{"id": "a", "type": "data-source", "name": "dataSource"}]);
+    });
+    let found = boards(&server, &[]);
+    let texts =
+        ["index pattern metrics-lbproxy.rollup-* asks a data source, which is not supported"];
+    expect("another cluster", &found, 1, &texts);
+    expect("removal", &boards(&server, &["--remove"]), 0, &[&format!("done: {count} removed")]);
+}
+
+#[test]
 fn what_is_wrong_with_the_dashboards_is_told_and_the_rest_is_set_up() {
     type Prepare = fn(&Running);
-    let rows: [(&str, Product, Product, Prepare, &[&str]); 8] = [
+    let serverless: &[&str] =
+        &["shows programs no saved objects; import dashboards/kibana/lbproxy.ndjson there by hand"];
+    let rows: [(&str, Product, Product, Prepare, &[&str]); 10] = [
+        (
+            "Serverless",
+            ELASTIC,
+            ELASTIC,
+            |server| server.set_build_flavor("serverless"),
+            serverless,
+        ),
+        (
+            "Serverless that does not say so",
+            ELASTIC,
+            ELASTIC,
+            |server| server.restrict_dashboards(),
+            serverless,
+        ),
         (
             "OpenSearch Dashboards for Elasticsearch",
             ELASTIC,

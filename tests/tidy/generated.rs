@@ -42,8 +42,8 @@ fn everything(product: Product) -> Vec<Artefact> {
     let config = config::parse("defaults", text, &|_| None).unwrap();
     let retention = config.telemetry.elasticsearch.unwrap().retention;
     let newest = Version::parse("99.0.0");
-    let server =
-        Server { product, version: newest, licence: None, user: None, plugins: Vec::new() };
+    let (licence, user, plugins) = (None, None, Vec::new());
+    let server = Server { product, version: newest, licence, user, plugins, is_serverless: false };
     let (credentials, rights) = (&[access::Credentials::User], access::Rights::Lookup);
     wanted(&server, Settings { retention: &retention, credentials, rights, streams: &[] })
 }

@@ -67,6 +67,9 @@ pub(super) struct Args {
     /// Kibana's space or OpenSearch Dashboards' tenant for the boards.
     #[arg(long, value_name = "NAME")]
     space: Option<String>,
+    /// Id of OpenSearch Dashboards' workspace for the boards.
+    #[arg(long, value_name = "ID")]
+    workspace: Option<String>,
     /// Administrator, instead of the credentials in the configuration.
     #[arg(long, value_name = "NAME", requires = "password_file")]
     username: Option<String>,
@@ -154,7 +157,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .build()
         .context("cannot start a runtime")?;
     let boards = kinds.contains(&Kind::Dashboards).then_some(match &dashboards {
-        Some((client, space)) => Wanted::At(client, space.as_deref()),
+        Some((client, place)) => Wanted::At(client, place),
         None if args.only == [KindName::Dashboards] => return Err(UsageError(NO_URL.into()).into()),
         None => Wanted::Nowhere,
     });
@@ -245,42 +248,41 @@ const NO_URL: &str = "boards need Kibana or OpenSearch Dashboards: set \
 
 #[derive(Debug, Clone, Copy)]
 enum Wanted<'a> {
-    /// There, in a space.
-    At(&'a Client, Option<&'a str>),
+    /// There, in its space or workspace.
+    At(&'a Client, &'a Dashboards),
     /// Nobody has said where.
     Nowhere,
 }
 
 impl<'a> Wanted<'a> {
     /// The server, if there is one.
-    const fn target(self, product: Product) -> Option<saved_objects::Target<'a>> {
-        match self {
-            Self::At(client, space) => Some(saved_objects::Target { client, space, product }),
-            Self::Nowhere => None,
-        }
+    fn target(self, product: Product) -> Option<saved_objects::Target<'a>> {
+        let Self::At(client, place) = self else { return None };
+        let (space, workspace) = (place.space.as_deref(), place.workspace.as_deref());
+        Some(saved_objects::Target { client, space, workspace, product })
     }
 }
 
-/// The way to the dashboards, and the space there. `target` has an administrator's credentials if some
+/// The way to the dashboards, and the place there. `target` has an administrator's credentials if some
 /// were given; they go before those of the configuration.
-fn dashboards(
-    args: &Args,
-    target: &Elasticsearch,
-) -> anyhow::Result<Option<(Client, Option<String>)>> {
+fn dashboards(args: &Args, target: &Elasticsearch) -> anyhow::Result<Option<(Client, Dashboards)>> {
     let configured = target.dashboards.as_ref();
     if let Some(url) = &args.dashboards_url {
         check_url("--dashboards-url", url)?;
     }
-    let space = match &args.space {
-        Some(space) => Some(Dashboards::space(space).ok_or_else(|| {
-            UsageError(format!("--space {space} is not a name of letters, digits, - and _"))
-        })?),
-        None => configured.and_then(|dashboards| dashboards.space.clone()),
+    let name = |flag: &str, given: &Option<String>, configured: Option<&String>| {
+        let Some(given) = given else { return Ok(configured.cloned()) };
+        Dashboards::space(given).map(Some).ok_or_else(|| {
+            UsageError(format!("{flag} {given} is not a name of letters, digits, - and _"))
+        })
     };
+    let space = name("--space", &args.space, configured.and_then(|own| own.space.as_ref()))?;
+    let workspace = configured.and_then(|own| own.workspace.as_ref());
+    let workspace = name("--workspace", &args.workspace, workspace)?;
     let url = args.dashboards_url.as_ref().or(configured.map(|dashboards| &dashboards.url));
     let Some(url) = url else {
-        let has_space = args.space.is_some();
-        return if has_space { Err(UsageError(NO_URL.to_owned()).into()) } else { Ok(None) };
+        let has_place = args.space.is_some() || args.workspace.is_some();
+        return if has_place { Err(UsageError(NO_URL.to_owned()).into()) } else { Ok(None) };
     };
     // Nothing but Elasticsearch is known to take packed bodies.
     let mut way =
@@ -291,7 +293,9 @@ fn dashboards(
     {
         way.auth = auth;
     }
-    Ok(Some((Client::new(&way)?, space.filter(|space| space != "default"))))
+    let space = space.filter(|space| space != "default");
+    let place = Dashboards { url: url.clone(), space, workspace, auth: None };
+    Ok(Some((Client::new(&way)?, place)))
 }
 
 /// Refuses a URL that leads nowhere.

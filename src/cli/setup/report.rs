@@ -29,6 +29,7 @@ pub(super) struct Boards {
     url: String,
     /// Their space, if it is not the default one.
     space: Option<String>,
+    workspace: Option<String>,
     pub(super) plan: saved_objects::Plan,
     /// What came of it, step by step; nothing when it was not tried.
     pub(super) outcomes: Vec<Outcome>,
@@ -36,8 +37,8 @@ pub(super) struct Boards {
 
 impl Boards {
     pub(super) fn new(target: Target<'_>, plan: saved_objects::Plan) -> Self {
-        let (url, space) = (target.client.url().to_owned(), target.space.map(str::to_owned));
-        Self { url, space, plan, outcomes: Vec::new() }
+        let [space, workspace] = [target.space, target.workspace].map(|own| own.map(str::to_owned));
+        Self { url: target.client.url().to_owned(), space, workspace, plan, outcomes: Vec::new() }
     }
 
     /// What was found out about the server, on one line.
@@ -45,7 +46,8 @@ impl Boards {
         let title = self.plan.product.map_or("unknown", saved_objects::title);
         let version = self.plan.version.map_or(String::new(), |version| format!(" {version}"));
         let space = self.space.as_ref().map_or("default", String::as_str);
-        format!("{title}{version} at {}, space {space}", self.url)
+        let workspace = self.workspace.as_ref().map(|id| format!(", workspace {id}"));
+        format!("{title}{version} at {}, space {space}{}", self.url, workspace.unwrap_or_default())
     }
 }
 
@@ -255,7 +257,7 @@ impl Report<'_> {
             .collect();
         let findings: Vec<_> =
             self.findings().map(|f| json!({ "problem": f.problem, "cure": f.cure })).collect();
-        let Server { product, version, licence, user, plugins } = &self.plan.server;
+        let Server { product, version, licence, user, plugins, .. } = &self.plan.server;
         let mut object = json!({
             "server": {
                 "url": self.url, "product": product.as_str(),
@@ -266,6 +268,7 @@ impl Report<'_> {
             "well": self.is_well(),
             "dashboards": self.boards.map(|boards| json!({
                 "url": boards.url, "space": boards.space.as_deref().unwrap_or("default"),
+                "workspace": boards.workspace,
                 "product": boards.plan.product.map(saved_objects::title),
                 "version": boards.plan.version.map(|version| version.to_string()),
             })),

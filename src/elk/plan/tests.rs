@@ -17,6 +17,7 @@ fn all(product: Product) -> Vec<Artefact> {
         licence: None,
         user: None,
         plugins: Vec::new(),
+        is_serverless: false,
     };
     let week = Keep::For(std::time::Duration::from_hours(7 * 24));
     let retention =

@@ -11,6 +11,7 @@
 
 mod answer;
 mod object;
+mod workspace;
 
 use elasticsearch::http::Method;
 use serde_json::{Value, json};
@@ -44,6 +45,8 @@ pub(crate) struct Target<'a> {
     pub(crate) client: &'a Client,
     /// Kibana's space or OpenSearch Dashboards' tenant; the default one when absent.
     pub(crate) space: Option<&'a str>,
+    /// Id of OpenSearch Dashboards' workspace; outside of all of them when absent.
+    pub(crate) workspace: Option<&'a str>,
     /// What stores the documents, and thereby which dashboards are wanted.
     pub(crate) product: Product,
 }
@@ -76,12 +79,11 @@ pub(crate) const fn title(product: Product) -> &'static str {
 }
 
 impl Target<'_> {
-    /// Where a part of the API is: Kibana has a space in the path.
+    /// Where a part of the API is: Kibana has a space in the path, OpenSearch Dashboards a workspace.
     fn path(&self, rest: &str) -> String {
-        match self.space {
-            Some(space) if self.product == Product::Elasticsearch => {
-                format!("/s/{space}/api/{rest}")
-            }
+        match (self.product, self.space, self.workspace) {
+            (Product::Elasticsearch, Some(space), _) => format!("/s/{space}/api/{rest}"),
+            (Product::OpenSearch, _, Some(workspace)) => format!("/w/{workspace}/api/{rest}"),
             _ => format!("/api/{rest}"),
         }
     }
@@ -139,6 +141,9 @@ async fn look(target: Target<'_>, mode: Mode, plan: &mut Plan) -> Result<(), Fin
         let problem = format!("{url} is {is}, but the documents are on {}", target.product.title());
         return Err(Finding::new(problem, format!("name the address of {wanted} in {URL_KEYS}")));
     }
+    if status["version"]["build_flavor"] == "serverless" {
+        return Err(closed(url));
+    }
     let oldest = boards::OLDEST.iter().find(|(known, _)| *known == product);
     let oldest = oldest.and_then(|(_, oldest)| Version::parse(oldest));
     if let (Some(version), Some(oldest)) = (plan.version, oldest)
@@ -147,6 +152,7 @@ async fn look(target: Target<'_>, mode: Mode, plan: &mut Plan) -> Result<(), Fin
         let problem = format!("{is} {version} is too old for the boards");
         return Err(Finding::new(problem, format!("upgrade it to {oldest} or newer")));
     }
+    workspace::check(target, mode).await?;
     plan.steps = steps(target, mode).await?;
     plan.findings.extend(of_steps(&plan.steps, product));
     Ok(())
@@ -156,10 +162,11 @@ async fn look(target: Target<'_>, mode: Mode, plan: &mut Plan) -> Result<(), Fin
 async fn steps(target: Target<'_>, mode: Mode) -> Result<Vec<Step>, Finding> {
     let url = target.client.url();
     let objects = object::all(target.product);
-    let asked = objects
-        .iter()
-        .map(|object| json!({ "type": object.kind, "id": object.id, "fields": object::ASKED }));
-    let path = target.path("saved_objects/_bulk_get");
+    let fields = object::asked(target.product);
+    let asked =
+        objects.iter().map(|own| json!({ "type": own.kind, "id": own.id, "fields": fields }));
+    // Not below a workspace, where newer versions hide what is in another.
+    let path = Target { workspace: None, ..target }.path("saved_objects/_bulk_get");
     let (reply, answer) = target
         .ask(Method::Post, &path, Body::Json(asked.collect()))
         .await
@@ -171,6 +178,7 @@ async fn steps(target: Target<'_>, mode: Mode) -> Result<Vec<Step>, Finding> {
                     telemetry.elasticsearch.dashboards.space or --space";
         return Err(Finding::new(problem, cure));
     };
+    workspace::is_here(target, mode, found)?;
     let unanswered = json!({ "error": { "statusCode": 0, "message": "the answer lacks it" } });
     let action = |object: Object| {
         let is_it = |one: &&Value| one["type"] == object.kind && one["id"] == object.id;
@@ -241,8 +249,19 @@ fn not_dashboards(url: &str) -> Finding {
     )
 }
 
+/// Saved objects are not for programs there.
+fn closed(url: &str) -> Finding {
+    let problem =
+        format!("{url} is of Elastic Serverless or set so, and shows programs no saved objects");
+    let cure = "import dashboards/kibana/lbproxy.ndjson there by hand, under Saved Objects";
+    Finding::new(problem, cure)
+}
+
 /// Nothing that can be used is answered.
 fn unasked(url: &str, problem: &Problem) -> Finding {
+    if problem.reason.contains("not available with the current configuration") {
+        return closed(url);
+    }
     let cure = match problem.fault {
         Fault::Unauthorized => {
             "correct the credentials of telemetry.elasticsearch.dashboards, or give --username and \

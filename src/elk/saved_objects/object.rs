@@ -25,7 +25,7 @@ const KINDS: [&str; 5] = ["tag", VIEW, "search", "visualization", "dashboard"];
 /// Attribute of a view in OpenSearch Dashboards that holds its mark. Other types refuse what they do not know.
 const VIEW_MARK: &str = "lbproxy";
 /// Attributes that hold the marks, and the title: all of an object that is asked for.
-pub(super) const ASKED: [&str; 4] = ["title", "description", "fieldFormatMap", VIEW_MARK];
+const ASKED: [&str; 4] = ["title", "description", "fieldFormatMap", VIEW_MARK];
 
 /// A saved object as it is imported.
 #[derive(Debug, Clone)]
@@ -135,6 +135,14 @@ impl Object {
         let to = Some(self.checksum.clone());
         Action::Update(vec![Change { path: "checksum".into(), from, to }])
     }
+}
+
+/// What is asked for of each object.
+pub(super) fn asked(product: Product) -> Vec<&'static str> {
+    let mut asked = ASKED.to_vec();
+    // No attribute, and left out unless it is named among them.
+    asked.extend((product == Product::OpenSearch).then_some("workspaces"));
+    asked
 }
 
 /// All of a product, views first.

@@ -5,7 +5,8 @@
 //! them: the field against forged requests; `errors` of an import beside status 200; nothing is created
 //! while an error could be resolved, though the others are listed as successes; types and versions
 //! that are not known; references to views and searches that must be there; objects are brought to
-//! another form when they are stored. Not here: rights, ids that are taken in another space.
+//! another form when they are stored; workspaces, by which objects are made and found, and not got or
+//! deleted. Not here: rights, ids that are taken in another space or workspace.
 
 use std::collections::BTreeMap;
 
@@ -30,11 +31,15 @@ pub(super) struct Dashboards {
     pub(super) spaces: BTreeMap<String, BTreeMap<String, Value>>,
     /// Errors of imports by `TYPE/ID`.
     pub(super) errors: BTreeMap<String, Value>,
+    /// Workspaces, where it has such things.
+    pub(super) workspaces: Option<Vec<String>>,
+    /// Whether programs get at public routes only.
+    pub(super) is_restricted: bool,
 }
 
 /// Whether a request is for it.
 pub(super) fn is_for(state: &State, target: &Target) -> bool {
-    let is_api = |segment: &String| segment == "api" || segment == "s";
+    let is_api = |segment: &String| ["api", "s", "w"].contains(&segment.as_str());
     state.dashboards.version.is_some() && target.segments.first().is_some_and(is_api)
 }
 
@@ -48,10 +53,13 @@ pub(super) fn answer(
     let (method, uri) = (parts.method.as_str(), parts.uri.path());
     let path: Vec<_> = target.segments.iter().map(String::as_str).collect();
     let field = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let (space, rest) = match path.as_slice() {
-        ["s", space, "api", rest @ ..] if !is_open => (*space, rest),
-        ["api", rest @ ..] if is_open => (field("securitytenant").unwrap_or("default"), rest),
-        ["api", rest @ ..] => ("default", rest),
+    let tenant = field("securitytenant").filter(|_| is_open).unwrap_or("default");
+    let (space, workspace, rest) = match path.as_slice() {
+        ["s", space, "api", rest @ ..] if !is_open => (*space, None, rest),
+        ["w", workspace, "api", rest @ ..] if state.dashboards.workspaces.is_some() => {
+            (tenant, Some(*workspace), rest)
+        }
+        ["api", rest @ ..] => (tenant, None, rest),
         _ => return refusal(404, "Not Found"),
     };
     let xsrf = if is_open { "osd-xsrf" } else { "kbn-xsrf" };
@@ -65,7 +73,14 @@ pub(super) fn answer(
     if !SPACES.contains(&space) && rest != ["status"] {
         return refusal(404, &format!("Saved object [space/{space}] not found"));
     }
+    let flavor = state.setup.build_flavor.clone();
     let store = &mut state.dashboards;
+    if store.is_restricted && !matches!(rest, ["status"] | ["saved_objects", "_import"]) {
+        return closed(method, uri);
+    }
+    if let (Some(known), ["workspaces", id]) = (&store.workspaces, rest) {
+        return workspaces(known, id);
+    }
     let objects = store.spaces.entry(space.to_owned()).or_default();
     match (method, rest) {
         ("GET", ["status"]) => {
@@ -74,7 +89,8 @@ pub(super) fn answer(
             } else {
                 json!({ "overall": { "level": "available" } })
             };
-            fine(&json!({ "version": { "number": store.version }, "status": overall }))
+            let version = json!({ "number": store.version, "build_flavor": flavor });
+            fine(&json!({ "version": version, "status": overall }))
         }
         ("POST", ["saved_objects", "_bulk_get"]) => {
             let asked: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -83,7 +99,7 @@ pub(super) fn answer(
                 &json!({ "saved_objects": asked.map(|one| found(objects, one)).collect::<Value>() }),
             )
         }
-        ("GET", ["saved_objects", "_find"]) => find(objects, target),
+        ("GET", ["saved_objects", "_find"]) => find(objects, target, workspace),
         ("DELETE", ["saved_objects", kind, id]) => {
             let removed = objects.remove(&format!("{kind}/{id}"));
             removed.map_or_else(|| refusal(404, "Not Found"), |_| fine(&json!({})))
@@ -91,7 +107,7 @@ pub(super) fn answer(
         ("POST", ["saved_objects", "_import"]) => match file(parts, body) {
             Some(lines) => {
                 let overwrites = target.is_set("overwrite");
-                import(objects, &store.errors, lines, is_open, overwrites)
+                import(objects, &store.errors, lines, (is_open, overwrites), workspace)
             }
             None => refusal(400, "[request body.file]: expected value of type [Stream]"),
         },
@@ -109,6 +125,29 @@ fn refusal(status: u16, message: &str) -> Heard {
     Heard::Answer(status, body.to_string().into())
 }
 
+/// A route that is not public.
+fn closed(method: &str, uri: &str) -> Heard {
+    let method = method.to_lowercase();
+    let what = "exists but is not available with the current configuration";
+    refusal(400, &format!("uri [{uri}] with method [{method}] {what}"))
+}
+
+/// What is said of a workspace, or of all.
+fn workspaces(known: &[String], id: &str) -> Heard {
+    let about = |id: &String| json!({ "id": id, "name": format!("about {id}") });
+    fine(&match known.iter().find(|known| *known == id) {
+        Some(id) => json!({ "success": true, "result": about(id) }),
+        None if id == "_list" => {
+            let all: Vec<_> = known.iter().map(about).collect();
+            json!({ "success": true, "result": { "total": all.len(), "workspaces": all } })
+        }
+        None => {
+            let error = format!("Saved object [workspace/{id}] not found");
+            json!({ "success": false, "error": error })
+        }
+    })
+}
+
 /// What `_bulk_get` says of an object.
 fn found(objects: &BTreeMap<String, Value>, asked: &Value) -> Value {
     let mut answer = json!({ "type": asked["type"], "id": asked["id"] });
@@ -117,16 +156,22 @@ fn found(objects: &BTreeMap<String, Value>, asked: &Value) -> Value {
             json!({ "statusCode": 404, "error": "Not Found", "message": "not found" });
         return answer;
     };
+    answer["references"] = object["references"].clone();
     for field in asked["fields"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         if let Some(value) = object["attributes"].get(field) {
             answer["attributes"][field] = value.clone();
+        }
+        // Kept beside the attributes, and shown when it is named among them.
+        if field == "workspaces" && !object[field].is_null() {
+            answer[field] = object[field].clone();
         }
     }
     answer
 }
 
-/// What `_find` says: objects of the types asked for whose field has the phrase, page by page.
-fn find(objects: &BTreeMap<String, Value>, target: &Target) -> Heard {
+/// What `_find` says: objects of the types asked for whose field has the phrase, page by page; in a
+/// workspace only what is in it.
+fn find(objects: &BTreeMap<String, Value>, target: &Target, workspace: Option<&str>) -> Heard {
     let all = |name: &str| {
         let all = target.parameters.iter().filter(|(key, _)| key == name);
         all.map(|(_, value)| value.as_str()).collect::<Vec<_>>()
@@ -144,7 +189,12 @@ fn find(objects: &BTreeMap<String, Value>, target: &Target) -> Heard {
             object["attributes"][*field].as_str().is_some_and(|text| text.contains(&phrase))
         };
         let is_of_type = types.iter().any(|kind| object["type"] == **kind);
-        is_of_type && all("search_fields").iter().any(has_phrase)
+        let is_in = |workspace: &str| {
+            object["workspaces"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|one| one == workspace))
+        };
+        is_of_type && workspace.is_none_or(is_in) && all("search_fields").iter().any(has_phrase)
     };
     let found: Vec<_> = objects.values().filter(is_found).collect();
     let (size, page) = (number("per_page", 20), number("page", 1));
@@ -182,8 +232,8 @@ fn import(
     objects: &mut BTreeMap<String, Value>,
     scripted: &BTreeMap<String, Value>,
     lines: &str,
-    is_open: bool,
-    overwrites: bool,
+    (is_open, overwrites): (bool, bool),
+    workspace: Option<&str>,
 ) -> Heard {
     let sent: Vec<Value> =
         lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -221,6 +271,9 @@ fn import(
         if object["type"] == "dashboard" {
             object["attributes"]["panelsJSON"] = "[]".into();
             object["attributes"]["optionsJSON"] = "{}".into();
+        }
+        if let Some(workspace) = workspace {
+            object["workspaces"] = json!([workspace]);
         }
         objects.insert(name(&object), object);
     }

@@ -136,6 +136,11 @@ impl Running {
         self.shared.lock().setup.version = Some(version.to_owned());
     }
 
+    /// Tells another kind of build, as `serverless`, from now on; so do its dashboards.
+    pub fn set_build_flavor(&self, flavor: &str) {
+        self.shared.lock().setup.build_flavor = Some(flavor.to_owned());
+    }
+
     /// Makes an index, or a stream where a template asks for one, without a document.
     pub fn create_index(&self, name: &str) {
         self.shared.lock().store.write_index(name);
@@ -176,6 +181,17 @@ impl Running {
     /// Plays the product's dashboards of this version too.
     pub fn set_dashboards(&self, version: &str) {
         self.shared.lock().dashboards.version = Some(version.to_owned());
+    }
+
+    /// Gives the dashboards these workspaces.
+    pub fn set_workspaces(&self, ids: &[&str]) {
+        let ids = ids.iter().map(|id| (*id).to_owned()).collect();
+        self.shared.lock().dashboards.workspaces = Some(ids);
+    }
+
+    /// Lets programs get only at those routes of the dashboards that are public.
+    pub fn restrict_dashboards(&self) {
+        self.shared.lock().dashboards.is_restricted = true;
     }
 
     /// Lets every import of `TYPE/ID` fail with this `error`.

@@ -24,7 +24,8 @@ pub(super) fn main(state: &State) -> Answer {
     let (number, version, tagline) = match state.product {
         Product::ElasticsearchReduced => return Err(Refusal::no_main_action()),
         Product::Elasticsearch => {
-            ("8.19.21", json!({ "build_flavor": "default" }), "You Know, for Search")
+            let flavor = state.setup.build_flavor.as_deref().unwrap_or("default");
+            ("8.19.21", json!({ "build_flavor": flavor }), "You Know, for Search")
         }
         Product::OpenSearch => (
             "2.19.4",

@@ -33,6 +33,8 @@ pub(super) struct Setup {
     pub(super) is_read_only: bool,
     /// Version to tell instead of the usual one.
     pub(super) version: Option<String>,
+    /// Kind of build to tell instead of the usual one, also of the dashboards.
+    pub(super) build_flavor: Option<String>,
     /// Aliases, which lead nowhere.
     pub(super) aliases: BTreeSet<String>,
 }
