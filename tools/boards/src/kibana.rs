@@ -434,6 +434,8 @@ fn events(attributes: &mut Value) -> Option<Value> {
 /// Puts into a compiled panel what kb-dashboard has no words for.
 fn complete(panel: &Panel, compiled: &mut Value) -> Option<()> {
     compiled["embeddableConfig"]["description"] = note(Product::Elasticsearch, panel).into();
+    // The interface of 9.x reads a title here only.
+    compiled["embeddableConfig"]["title"] = panel.title.into();
     if matches!(panel.form, Form::Records(_)) {
         compiled["embeddableConfig"].as_object_mut()?.remove("savedObjectId");
         compiled["panelRefName"] = format!("panel_{}", panel.id).into();
@@ -491,6 +493,8 @@ fn complete(panel: &Panel, compiled: &mut Value) -> Option<()> {
         state["visualization"]["axisTitlesVisibilitySettings"] =
             json!({ "x": true, "yLeft": false, "yRight": true });
     }
+    // Kibana calls it `yTitle`, which is there too.
+    state["visualization"].as_object_mut()?.remove("yLeftTitle");
     let drawn = state["visualization"].get_mut("layers").and_then(Value::as_array_mut);
     if has_rises(panel) {
         let data = drawn.and_then(|layers| layers.first_mut())?;

@@ -1,15 +1,24 @@
 //! What is wrong with a board, or with the saved objects made of it: everything at once, with place
 //! and cure.
 //!
-//! Saved objects are read as text, so a file that came from elsewhere can be checked as well. Not here:
+//! Saved objects are read as text, so a file that came from elsewhere can be checked as well. What the
+//! products ask for is transcribed from their sources, which each file names: what they take (`schema`), what
+//! they write themselves (`seen`), what they make of it (`reading`, `lens`, `stored`, `order`, `color`, `units`,
+//! `ways`); `planted` breaks each rule. Specifications of Vega are compiled and run by `make vega`. Not here:
 //! whether the figures are true (the tests ask real servers).
 
 mod color;
 mod drilldowns;
 mod events;
 mod instances;
+mod lens;
 mod objects;
 mod order;
+#[cfg(test)]
+mod planted;
+mod reading;
+mod schema;
+mod seen;
 mod source;
 mod stored;
 #[cfg(test)]

@@ -8,7 +8,10 @@ use serde_json::Value;
 use super::super::model::{Board, GRID_WIDTH, Panel};
 use super::super::views::{self, ViewField, view_id};
 use super::super::{Product, kibana, kql, source::BOARDS, version};
-use super::{Finding, Findings, color, drilldowns, events, instances, order, stored, units, ways};
+use super::{
+    Finding, Findings, color, drilldowns, events, instances, lens, order, reading, schema, seen,
+    stored, units, ways,
+};
 
 /// Everything that is wrong with the objects in `text`, a line each.
 pub fn objects(product: Product, file: &str, text: &str) -> Vec<Finding> {
@@ -17,7 +20,11 @@ pub fn objects(product: Product, file: &str, text: &str) -> Vec<Finding> {
     for (at, line) in text.lines().enumerate() {
         findings.board = format!("line {}", at + 1);
         match serde_json::from_str::<Value>(line) {
-            Ok(object) => objects.push(expanded(object)),
+            Ok(object) => {
+                object["id"].as_str().unwrap_or_default().clone_into(&mut findings.board);
+                schema::object(product, &object, &mut findings);
+                objects.push(expanded(object));
+            }
             Err(error) => findings.add(format!("no JSON: {error}"), "write it anew"),
         }
     }
@@ -93,7 +100,7 @@ impl File {
         self.versions(object, findings);
         self.references(object, findings);
         links(&self.ids, object, findings);
-        stored::attributes(self.product, object, findings);
+        seen::object(self.product, object, findings);
         let attributes = &object["attributes"];
         let kind = text(object, "type");
         let title = if kind == "tag" { "name" } else { "title" };
@@ -107,16 +114,24 @@ impl File {
                 grid(&attributes["panelsJSON"], findings);
                 let first = BOARDS.first().map(Board::object_id);
                 match self.product {
-                    Product::OpenSearch => ways::dashboard(attributes, findings),
+                    Product::OpenSearch => {
+                        reading::references(object, findings);
+                        ways::dashboard(attributes, findings);
+                    }
                     Product::Elasticsearch => {
+                        reading::dashboard(object, findings);
                         let is_first = first.as_deref() == Some(text(object, "id"));
                         ways::refresh(object, is_first, findings);
                     }
                 }
                 self.panels(object, findings);
             }
-            "visualization" => self.visualization(object, findings),
+            "visualization" => {
+                reading::references(object, findings);
+                self.visualization(object, findings);
+            }
             "search" => {
+                reading::references(object, findings);
                 let view = reference(object, super::super::SEARCH_INDEX);
                 for column in attributes["columns"].as_array().into_iter().flatten() {
                     self.field(&view, "column", column.as_str().unwrap_or_default(), findings);
@@ -201,6 +216,7 @@ impl File {
                     let described = !text(attributes, "title").is_empty()
                         && !text(config, "description").is_empty();
                     findings.require(described, "no title or description", "give it both");
+                    lens::panel(attributes, findings);
                     self.lens(object, attributes, &id, findings);
                     let is_it = |board: &Board, own: &Panel| {
                         board.object_id() == text(object, "id") && own.id == id

@@ -1,112 +1,15 @@
 //! What products keep of an object, and what they do to it.
 //!
 //! OpenSearch Dashboards: `src/plugins/data/common/index_patterns/index_patterns/index_patterns.ts` (`get`,
-//! `isFieldRefreshRequired`) and `index_pattern.ts` (`getAsSavedObjectBody`), `osd_field_types_factory.ts`,
-//! and the mappings in `server/saved_objects` of its plugins: types without `dynamic` refuse what they do not
-//! know. From 3.7 on nothing fills in fields that are missing. Kibana: `data_views.ts`
-//! (`refreshFieldSpecMap`) and `dashboard/server/dashboard_saved_object/schema/v1`.
+//! `isFieldRefreshRequired`) and `index_pattern.ts` (`getAsSavedObjectBody`), `osd_field_types_factory.ts`. From
+//! 3.7 on nothing fills in fields that are missing. Kibana: `data_views.ts` (`refreshFieldSpecMap`). Not here:
+//! what attributes a type has (`schema`).
 
 use serde_json::Value;
 
 use super::super::Product;
 use super::super::views::ViewField;
 use super::Findings;
-
-/// Attributes that a type has, where it has no others.
-const CLOSED: [(Product, &str, &[&str]); 6] = [
-    (Product::Elasticsearch, "tag", &["name", "description", "color"]),
-    (
-        Product::OpenSearch,
-        "dashboard",
-        &[
-            "title",
-            "description",
-            "panelsJSON",
-            "optionsJSON",
-            "hits",
-            "version",
-            "timeRestore",
-            "timeFrom",
-            "timeTo",
-            "refreshInterval",
-            "kibanaSavedObjectMeta",
-        ],
-    ),
-    (
-        Product::OpenSearch,
-        "visualization",
-        &[
-            "title",
-            "description",
-            "visState",
-            "uiStateJSON",
-            "version",
-            "savedSearchRefName",
-            "kibanaSavedObjectMeta",
-        ],
-    ),
-    (
-        Product::OpenSearch,
-        "search",
-        &["title", "description", "columns", "sort", "hits", "version", "kibanaSavedObjectMeta"],
-    ),
-    (
-        Product::Elasticsearch,
-        "dashboard",
-        &[
-            "title",
-            "description",
-            "panelsJSON",
-            "optionsJSON",
-            "hits",
-            "version",
-            "timeRestore",
-            "timeFrom",
-            "timeTo",
-            "refreshInterval",
-            "controlGroupInput",
-            "kibanaSavedObjectMeta",
-        ],
-    ),
-    (
-        Product::Elasticsearch,
-        "search",
-        &[
-            "title",
-            "description",
-            "columns",
-            "sort",
-            "grid",
-            "hideChart",
-            "rowHeight",
-            "rowsPerPage",
-            "breakdownField",
-            "isTextBasedQuery",
-            "usesAdHocDataView",
-            "timeRestore",
-            "timeRange",
-            "refreshInterval",
-            "viewMode",
-            "hideAggregatedPreview",
-            "hits",
-            "version",
-            "kibanaSavedObjectMeta",
-        ],
-    ),
-];
-
-/// That an object has no attribute for which its import would be refused.
-pub(super) fn attributes(product: Product, object: &Value, findings: &mut Findings) {
-    let known = CLOSED.iter().find(|(own, kind, _)| *own == product && object["type"] == *kind);
-    let Some((.., known)) = known else { return };
-    for name in object["attributes"].as_object().into_iter().flat_map(serde_json::Map::keys) {
-        findings.require(
-            known.contains(&name.as_str()),
-            format!("the attribute {name} is not known to its type"),
-            "leave it out: the import would be refused",
-        );
-    }
-}
 
 /// What a product calls a mapping type.
 fn type_of(product: Product, index_type: &str) -> &str {

@@ -467,7 +467,7 @@ fn each_fault_of_saved_objects_is_found() {
                 "\"color\":\"#6092C0\"",
                 "\"title\":\"lbproxy\",\"color\":\"#6092C0\"",
             ),
-            "the attribute title is not known to its type",
+            "attributes.title is not known",
         ),
         (
             Product::Elasticsearch,
@@ -561,11 +561,6 @@ fn each_fault_of_saved_objects_is_found() {
             Product::Elasticsearch,
             planted(&kibana, "\"allowNoIndex\":true", "\"allowNoIndex\":false"),
             "is not known before there is data",
-        ),
-        (
-            Product::OpenSearch,
-            planted(&osd, "\"uiStateJSON\":", "\"lbproxy\":"),
-            "the attribute lbproxy is not known to its type",
         ),
         (
             Product::OpenSearch,

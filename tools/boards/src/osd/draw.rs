@@ -127,7 +127,11 @@ fn heat(panel: &Panel) -> Value {
             "color": {
                 "field": "figure", "type": "quantitative",
                 "scale": { "type": "sqrt", "scheme": "blues" },
-                "legend": { "title": axis_title(panel), "format": unit },
+                // Of no requests at all, a legend would go from NaN to NaN.
+                "legend": {
+                    "title": axis_title(panel), "format": unit,
+                    "labelExpr": "datum.label == 'NaN' ? '' : datum.label",
+                },
             },
         },
     })
