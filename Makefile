@@ -24,7 +24,7 @@ browser: ## Test the live page in a real browser; pictures in target/browser
 
 vega: ## Draw every Vega panel of the boards with Vega; ARGS=--pictures renews docs/img/boards-*.png
 	scripts/parts test browser
-	cargo test --locked --test it boards::every_panel
+	cargo test --locked --workspace --test boards every_panel
 	LBPROXY_BROWSER=$$(scripts/parts where browser) \
 		LBPROXY_VEGA=$${CARGO_TARGET_DIR:-target}/tmp node tests/browser/vega.js $(ARGS)
 
@@ -56,11 +56,11 @@ proof: ## 100 000 requests through crashes and outages, each found once in a rea
 
 dashboards: ## Compile the boards for Kibana and OpenSearch Dashboards
 	scripts/parts test
-	UPDATE=1 cargo test --locked --test it boards::committed
+	UPDATE=1 cargo test --locked --workspace --test boards committed
 
 cost: ## What each panel of the boards costs on a day of data; writes bench/BOARDS.md
 	scripts/parts test
-	cargo test --locked --test it -- --ignored --exact boards::cost::cost_of_every_panel
+	cargo test --locked --workspace --test boards -- --ignored --exact cost::cost_of_every_panel
 
 coverage: ## Lines that the tests reach: a table and the total
 	scripts/parts test coverage

@@ -24,7 +24,7 @@ function panels(product) {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new Error(`${path}: ${error.message}; run \`cargo test --test it boards::\` first`);
+    throw new Error(`${path}: ${error.message}; run \`make vega\` first`);
   }
 }
 

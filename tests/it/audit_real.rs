@@ -11,8 +11,7 @@ use lbproxy::mock::traffic::Ask;
 use serde_json::Value;
 
 use crate::audit::FIELDS;
-use crate::real::on_both;
-use crate::server::{RealServer, Stored};
+use crate::server::{RealServer, Stored, on_both};
 use crate::support::*;
 use crate::traffic::{access, endpoint, generate, options};
 

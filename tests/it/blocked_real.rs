@@ -7,8 +7,7 @@ use std::sync::Arc;
 use lbproxy::elk::Product;
 use serde_json::{Value, json};
 
-use crate::real::on_both;
-use crate::server::RealServer;
+use crate::server::{RealServer, on_both};
 use crate::support::*;
 use crate::traffic::access;
 

@@ -13,7 +13,6 @@ mod audit;
 mod audit_failures;
 mod audit_real;
 mod blocked_real;
-mod boards;
 mod check;
 mod config;
 mod demo;

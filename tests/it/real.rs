@@ -13,24 +13,13 @@ use lbproxy::record::Dataset;
 use serde_json::{Value, json};
 
 use crate::audit::{FIELDS, exactly_once};
-use crate::server::{PASSWORD, RealServer, Stored};
+use crate::server::{PASSWORD, RealServer, Stored, on_both};
 use crate::support::*;
 use crate::traffic::{Traffic, access, endpoint, generate, options};
 
 /// Requests a second beside crashes: a busy machine ships several times as many, so that waiting has
 /// an end.
 const RATE: f64 = 100.0;
-
-/// Runs a test against both products at once; the thread's name says which one failed.
-pub(crate) fn on_both(test: impl Fn(Product) + Sync) {
-    std::thread::scope(|scope| {
-        let test = &test;
-        for product in Product::ALL {
-            let thread = std::thread::Builder::new().name(product.as_str().to_owned());
-            thread.spawn_scoped(scope, move || test(product)).unwrap();
-        }
-    });
-}
 
 /// The log, line by line.
 fn lines(proxy: &Proxy) -> Vec<Value> {

@@ -8,7 +8,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -52,6 +52,24 @@ pub(crate) struct Stored {
     pub(crate) index: String,
     pub(crate) id: String,
     pub(crate) source: Value,
+}
+
+/// Runs a test against both products at once; the thread's name says which one failed.
+pub(crate) fn on_both(test: impl Fn(Product) + Sync) {
+    std::thread::scope(|scope| {
+        let test = &test;
+        for product in Product::ALL {
+            let thread = std::thread::Builder::new().name(product.as_str().to_owned());
+            thread.spawn_scoped(scope, move || test(product)).unwrap();
+        }
+    });
+}
+
+/// The script that runs a server, for tests of any package.
+fn script() -> PathBuf {
+    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let mut places = folders.map(|folder| folder.join("scripts/server"));
+    places.find(|place| place.is_file()).unwrap()
 }
 
 impl RealServer {
@@ -117,7 +135,7 @@ impl RealServer {
             Product::OpenSearch => &[],
             Product::Elasticsearch => &["--password", PASSWORD],
         };
-        let mut script = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/server"))
+        let mut script = Command::new(script())
             .arg(product)
             .args(["--heap", "512m"])
             .args(&self.place)
@@ -171,19 +189,13 @@ impl RealServer {
         ship_to(&format!("http://{}", self.address), namespace, &credentials)
     }
 
-    /// The answer to a `_bulk` with this body.
-    pub(crate) fn bulk(&self, body: &str) -> Value {
-        let response = self.send("POST", "/_bulk", body);
-        serde_json::from_slice(&response.body).unwrap()
-    }
-
     /// One request, with credentials.
     pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
         self.send(method, path, &body.map(Value::to_string).unwrap_or_default())
     }
 
     /// The same with a body that is a text.
-    fn send(&self, method: &str, path: &str, body: &str) -> Response {
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> Response {
         let mut stream = connect(self.address);
         write!(
             stream,

@@ -15,8 +15,7 @@ use lbproxy::elk::{Product, templates, templates::Types};
 use lbproxy::record::Dataset;
 use serde_json::{Value, json};
 
-use crate::real::on_both;
-use crate::server::RealServer;
+use crate::server::{RealServer, on_both};
 use crate::support::*;
 
 /// Last part of the streams' names.

@@ -1,13 +1,15 @@
-//! What the integration tests share: the program under test, a raw upstream, raw requests.
+//! What the integration tests share: the program under test, a raw upstream, and what `base` has.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+#[path = "support/base.rs"]
+mod base;
 #[path = "support/collector.rs"]
 pub(crate) mod collector;
 #[path = "support/schema.rs"]
@@ -15,8 +17,7 @@ pub(crate) mod schema;
 #[path = "support/tls.rs"]
 pub(crate) mod tls;
 
-/// Longest wait for anything; only a broken program reaches it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) use base::*;
 
 /// Longest wait for records to be stored by a real server.
 pub(crate) const SHIPPED: Duration = Duration::from_mins(2);
@@ -24,22 +25,6 @@ pub(crate) const SHIPPED: Duration = Duration::from_mins(2);
 /// Waits until `check` gives a value.
 pub(crate) fn wait_for<T>(what: &str, check: impl FnMut() -> Option<T>) -> T {
     wait_within(PATIENCE, what, check)
-}
-
-/// Waits at most this long until `check` gives a value.
-pub(crate) fn wait_within<T>(
-    patience: Duration,
-    what: &str,
-    mut check: impl FnMut() -> Option<T>,
-) -> T {
-    let until = Instant::now() + patience;
-    loop {
-        if let Some(value) = check() {
-            return value;
-        }
-        assert!(Instant::now() < until, "waited in vain for {what}");
-        std::thread::park_timeout(Duration::from_millis(10));
-    }
 }
 
 /// Runs an asynchronous client on a runtime of its own.
@@ -291,90 +276,6 @@ pub(crate) fn documents(dir: &std::path::Path) -> Vec<serde_json::Value> {
     }
 }
 
-/// A connection with a limit on every wait.
-pub(crate) fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream
-}
-
-/// A response as it came over the wire.
-#[derive(Debug)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: Vec<u8>,
-    pub(crate) wire_bytes: usize,
-}
-
-impl Response {
-    /// The value of a field, if present.
-    pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        field(&self.head, name)
-    }
-}
-
-/// The value of a field in a head.
-pub(crate) fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines().skip(1).find_map(|line| {
-        let (field, value) = line.split_once(':')?;
-        field.eq_ignore_ascii_case(name).then(|| value.trim())
-    })
-}
-
-/// Reads one response; `None` when the connection ends before one.
-pub(crate) fn read_response(from: &mut impl BufRead, is_head: bool) -> Option<Response> {
-    let head = read_head(from)?;
-    let status = head.split(' ').nth(1)?.parse().unwrap();
-    let mut body = Vec::new();
-    let mut wire_bytes = head.len();
-    if !is_head && status != 204 && status != 304 {
-        wire_bytes += read_body(from, &head, &mut body, true);
-    }
-    Some(Response { status, head, body, wire_bytes })
-}
-
-/// Reads to the empty line.
-fn read_head(from: &mut impl BufRead) -> Option<String> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        match from.read_until(b'\n', &mut head) {
-            Ok(0) | Err(_) => return None,
-            Ok(_) => (),
-        }
-    }
-    Some(String::from_utf8_lossy(&head).into_owned())
-}
-
-/// Reads a body by its framing; gives its bytes on the wire.
-fn read_body(from: &mut impl BufRead, head: &str, body: &mut Vec<u8>, to_end: bool) -> usize {
-    if field(head, "transfer-encoding").is_some() {
-        let mut wire = 0;
-        loop {
-            let mut line = String::new();
-            wire += from.read_line(&mut line).unwrap_or(0);
-            let Ok(size) = usize::from_str_radix(line.trim().split(';').next().unwrap(), 16) else {
-                return wire;
-            };
-            let mut chunk = vec![0; size + 2];
-            if from.read_exact(&mut chunk).is_err() {
-                return wire;
-            }
-            wire += chunk.len();
-            if size == 0 {
-                return wire;
-            }
-            body.extend_from_slice(&chunk[..size]);
-        }
-    } else if let Some(length) = field(head, "content-length") {
-        from.take(length.parse().unwrap()).read_to_end(body).unwrap_or(0)
-    } else if to_end {
-        from.read_to_end(body).unwrap_or(0)
-    } else {
-        0
-    }
-}
-
 /// What the raw upstream answers, given head and body of a request. An empty answer closes.
 type Answer = dyn Fn(&str, &[u8]) -> Vec<u8> + Send + Sync;
 
@@ -445,14 +346,6 @@ pub(crate) fn one_service(endpoints: &[SocketAddr], extra: &str) -> String {
     )
 }
 
-/// The `telemetry` lines that ship to `url`; `extra` stands in the mapping of `elasticsearch`.
-pub(crate) fn ship_to(url: &str, namespace: &str, extra: &str) -> String {
-    format!(
-        "  namespace: {namespace}\n  \
-         elasticsearch: {{urls: [\"{url}\"], batch: {{wait: 200ms}}{extra}}}\n"
-    )
-}
-
 /// What the last lines of a run say became of records, by name; both sides are equal.
 pub(crate) fn account<const N: usize>(log: &str, names: [&str; N]) -> [u64; N] {
     let line = log.lines().find(|line| line.contains(" + recovered "));
@@ -469,14 +362,4 @@ pub(crate) fn nobody() -> SocketAddr {
     let (address, port) = reserve();
     std::mem::forget(port);
     address
-}
-
-/// An address on loopback that refuses connections, and what reserves it: bound without listening,
-/// so that nobody is given the port, and one who asks for this very port may still listen on it.
-pub(crate) fn reserve() -> (SocketAddr, socket2::Socket) {
-    use socket2::{Domain, Socket, Type};
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_reuse_address(true).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    (socket.local_addr().unwrap().as_socket().unwrap(), socket)
 }

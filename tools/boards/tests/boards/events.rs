@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use super::data::{EJECTED_MS, Loaded, STARTED_MS};
 use super::{Asked, Objects, referenced, vega};
-use crate::real::on_both;
-use crate::server::RealServer;
+use crate::server::{RealServer, on_both};
 
 #[test]
 fn charts_have_a_line_at_each_event() {

@@ -1,6 +1,6 @@
 //! The committed files are what the source makes of them, and nothing is wrong with them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use lbproxy::elk::{self, Product};
@@ -79,8 +79,8 @@ fn compiled() -> String {
 }
 
 /// A path of the repository.
-fn rooted(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+pub(super) fn rooted(path: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "../..", path].iter().collect()
 }
 
 #[test]

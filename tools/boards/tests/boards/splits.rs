@@ -8,8 +8,7 @@ use lbproxy_boards::source::BOARDS;
 
 use super::data::{CROWD, Loaded};
 use super::{Asked, Objects};
-use crate::real::on_both;
-use crate::server::RealServer;
+use crate::server::{RealServer, on_both};
 
 #[test]
 fn splits_over_time_are_the_largest_of_the_whole_range() {

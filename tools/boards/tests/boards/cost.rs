@@ -13,9 +13,8 @@ use lbproxy::record::Dataset;
 use lbproxy_boards as boards;
 
 use super::data::{DAY_MS, Loaded};
-use super::{Asked, Objects};
-use crate::real::on_both;
-use crate::server::RealServer;
+use super::{Asked, Objects, committed};
+use crate::server::{RealServer, on_both};
 
 const REQUESTS: u64 = 100_000;
 /// Searches of each panel: the middle one counts.
@@ -62,8 +61,7 @@ fn cost_of_every_panel() {
     let stored = stored.into_inner().unwrap();
     let about = about(&versions.into_inner().unwrap());
     let page = page(&costs.into_inner().unwrap(), &stored[&Product::OpenSearch], &about);
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/BOARDS.md");
-    std::fs::write(path, &page).unwrap();
+    std::fs::write(committed::rooted("bench/BOARDS.md"), &page).unwrap();
     eprintln!("{page}");
 }
 

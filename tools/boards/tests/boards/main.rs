@@ -4,6 +4,14 @@
 //! the search that it makes is run against the real server, and each figure is compared with what an
 //! independent sum over the same documents says.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test fails by panicking and says why"
+)]
+#![expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
+
 mod agg_based;
 mod committed;
 mod cost;
@@ -11,7 +19,13 @@ mod data;
 mod events;
 mod figures;
 mod lens;
+#[path = "../../../../tests/it/server.rs"]
+#[expect(dead_code, reason = "the tests of the program ask a server for more")]
+mod server;
 mod splits;
+#[path = "../../../../tests/it/support/base.rs"]
+#[expect(dead_code, reason = "the tests of the program use the rest")]
+mod support;
 mod truth;
 mod vega;
 
@@ -22,8 +36,7 @@ use lbproxy::elk::Product;
 use lbproxy_boards as boards;
 use serde_json::{Value, json};
 
-use crate::real::on_both;
-use crate::server::RealServer;
+use crate::server::{RealServer, on_both};
 use data::Loaded;
 use figures::{Answer, Figures, differences};
 

@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use lbproxy::elk::server::Features;
+use lbproxy::elk::templates::{self, Types};
 use lbproxy::record::{
     AccessRecord, Bytes, ConnectionRecord, Constants, Count, Dataset, EcsNanos, Flag, GapRecord,
     HeartbeatRecord, IdForm, Ip, Micros, Origin, Outcome, Phase, ProcessRecord, Ratio, Reason,
@@ -15,7 +17,6 @@ use serde_json::{Value, json};
 
 use super::figures::Figures;
 use crate::server::RealServer;
-use crate::setup_real::setup;
 
 /// 2026-11-24T12:00:00Z: the first minute with records.
 const START_MS: u64 = 1_795_521_600_000;
@@ -138,8 +139,7 @@ impl Loaded {
         interval: &'static str,
     ) -> Self {
         let (server, namespace) = (maker.server, maker.namespace);
-        let (code, text) = setup(&server.telemetry(namespace), &["--only", "templates"]);
-        assert_eq!(code, 0, "{text}");
+        put_templates(server);
         let planned = maker.exchanges(exchanges);
         maker.others(minutes);
         maker.flush();
@@ -165,6 +165,21 @@ impl Loaded {
     /// The documents of a dataset.
     pub(super) fn documents(&self, dataset: Dataset) -> &[Value] {
         self.documents.get(&dataset).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Puts our templates there.
+fn put_templates(server: &RealServer) {
+    let settings = templates::settings(Features::newest(server.product));
+    server.must("PUT", &format!("/_component_template/{}", templates::SETTINGS), Some(&settings));
+    for dataset in Dataset::ALL {
+        let path = format!("/_index_template/{}", templates::template_name(dataset));
+        // As `lbproxy setup` does: the tests' build of Elasticsearch does not have all types.
+        let is_taken = [Types::Usual, Types::Smallest].into_iter().any(|types| {
+            let template = templates::index_template(server.product, dataset, types);
+            server.call("PUT", &path, Some(&template)).status == 200
+        });
+        assert!(is_taken, "{path}");
     }
 }
 
@@ -194,7 +209,8 @@ impl<'s> Maker<'s> {
     fn flush(&mut self) {
         let body = std::mem::take(&mut self.body);
         if !body.is_empty() {
-            let answer = self.server.bulk(&body);
+            let answer = self.server.send("POST", "/_bulk", &body).body;
+            let answer: Value = serde_json::from_slice(&answer).unwrap();
             assert_eq!(answer["errors"], false, "{answer}");
         }
     }
