@@ -459,6 +459,10 @@ fn complete(panel: &Panel, compiled: &mut Value) -> Option<()> {
             if metric.is_rate {
                 column["timeScale"] = "s".into();
             }
+            if panel.form == Form::Figure && is_of_events(panel.dataset, metric.value) {
+                // kb-dashboard says nothing where there is none.
+                column["params"]["emptyAsNull"] = false.into();
+            }
             if metric.is_day_before && column["operationType"] != "formula" {
                 column["timeShift"] = DAY.into();
             }
@@ -563,6 +567,16 @@ fn of_each_instance(layer: &mut Value) -> Option<()> {
     Some(())
 }
 
+/// Whether a figure adds up what need not happen, so that none of it is 0 and the best there is. What is
+/// always recorded (samples, traffic) is not 0 but nothing where there is none.
+fn is_of_events(dataset: Dataset, value: Worked) -> bool {
+    match value {
+        Worked::Count(_) => true,
+        Worked::Sum(_) => !matches!(dataset, Dataset::Process | Dataset::Rollup),
+        _ => false,
+    }
+}
+
 /// Puts splits around time, so that they are those with most of the whole range and not of each bucket,
 /// and lets each be sorted: Lens cannot sort by what it calculates, so by the first of what that is made of.
 fn splits_first(panel: &Panel, layer: &mut Value) -> Option<()> {
@@ -648,6 +662,38 @@ mod tests {
         );
         assert_eq!(params["rangeMax"], params["stops"][2]["stop"]);
         assert!(params["rangeMax"].as_f64().unwrap() < 0.999, "0.999 itself has no colour");
+    }
+
+    #[test]
+    fn a_figure_of_what_did_not_happen_is_0_and_one_of_what_is_not_recorded_yet_is_nothing() {
+        let mut found = std::collections::BTreeMap::new();
+        for line in lbproxy::elk::boards::saved_objects(Product::Elasticsearch).lines() {
+            let object: Value = serde_json::from_str(line).unwrap();
+            let panels = object["attributes"]["panelsJSON"].as_str().unwrap_or("[]");
+            for panel in serde_json::from_str::<Vec<Value>>(panels).unwrap() {
+                let state = &panel["embeddableConfig"]["attributes"]["state"];
+                let layers = state["datasourceStates"]["formBased"]["layers"].as_object();
+                for layer in layers.into_iter().flat_map(Map::values) {
+                    let text = |text: &Value| text.as_str().unwrap().to_owned();
+                    let name = format!("{}/{}", text(&object["id"]), text(&panel["panelIndex"]));
+                    found.insert(name, layer["columns"]["m0"]["params"]["emptyAsNull"].as_bool());
+                }
+            }
+        }
+        for (name, is_nothing) in [
+            ("lbproxy-overview/gaps", false),
+            ("lbproxy-errors/failed", false),
+            ("lbproxy-clients/bad", false),
+            ("lbproxy-heartbeat/changes", false),
+            ("lbproxy-shipping/gaps", false),
+            ("lbproxy-shipping/away", false),
+            ("lbproxy-overview/requests", true),
+            ("lbproxy-overview/failed", true),
+            ("lbproxy-overview/dead", true),
+            ("lbproxy-slo/bad", true),
+        ] {
+            assert_eq!(found.get(name), Some(&Some(is_nothing)), "{name}");
+        }
     }
 
     #[test]
