@@ -500,18 +500,17 @@ fn complete(panel: &Panel, compiled: &mut Value) -> Option<()> {
     // Kibana calls it `yTitle`, which is there too.
     state["visualization"].as_object_mut()?.remove("yLeftTitle");
     let drawn = state["visualization"].get_mut("layers").and_then(Value::as_array_mut);
-    if has_rises(panel) {
-        let data = drawn.and_then(|layers| layers.first_mut())?;
-        data["splitAccessor"] = "instance".into();
-        data["collapseFn"] = Join::Sum.as_str().into();
-        return Some(());
-    }
-    let lines = drawn.into_iter().flatten().filter(|layer| layer["layerType"] == "referenceLine");
-    for layer in lines {
-        let lines = layer.get_mut("yConfig").and_then(Value::as_array_mut);
-        for line in lines.into_iter().flatten() {
-            // Else a dashed line does not say what it is.
-            line["textVisibility"] = true.into();
+    for layer in drawn.into_iter().flatten() {
+        if has_rises(panel) && layer["layerType"] == "data" {
+            layer["splitAccessor"] = "instance".into();
+            layer["collapseFn"] = Join::Sum.as_str().into();
+        }
+        if layer["layerType"] == "referenceLine" {
+            let lines = layer.get_mut("yConfig").and_then(Value::as_array_mut);
+            for line in lines.into_iter().flatten() {
+                // Else a dashed line does not say what it is.
+                line["textVisibility"] = true.into();
+            }
         }
     }
     Some(())

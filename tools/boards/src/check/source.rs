@@ -284,7 +284,7 @@ fn metric(
         Value::Count(text) => filter(text, known, view, findings),
         Value::Sum(field) => findings.field(known, view, "sum", field),
         Value::Max(field) | Value::Min(field) | Value::Rise(field) => {
-            findings.field(known, view, "max", field)
+            findings.field(known, view, "max", field);
         }
         Value::Mean(field) => findings.field(known, view, "avg", field),
         Value::Last(field, _) => findings.field(known, view, "last_value", field),

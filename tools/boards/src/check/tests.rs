@@ -439,7 +439,7 @@ fn each_fault_of_saved_objects_is_found() {
         ),
         (
             Product::Elasticsearch,
-            planted(&kibana, "\\\"yLeftTitle\\\":\\\"req/s", "\\\"yLeftTitle\\\":\\\"count"),
+            planted(&kibana, "\\\"yTitle\\\":\\\"req/s", "\\\"yTitle\\\":\\\"count"),
             "does not say that it is a rate",
         ),
         (

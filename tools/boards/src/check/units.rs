@@ -97,7 +97,7 @@ fn says_rate(title: &Value) -> bool {
 pub(super) fn rate(layer: &Value, drawn: &Value, findings: &mut Findings) {
     let mut columns = layer["columns"].as_object().into_iter().flat_map(serde_json::Map::values);
     let is_rate = columns.any(|own| own["timeScale"] == "s");
-    findings.require(!is_rate || says_rate(&drawn["yLeftTitle"]), RATE, RATE_CURE);
+    findings.require(!is_rate || says_rate(&drawn["yTitle"]), RATE, RATE_CURE);
 }
 
 /// The same of a specification of Vega's, which divides by the seconds of its buckets.

@@ -121,6 +121,8 @@ fn rises(panel: &Panel, at: &str) -> Vec<Value> {
     transforms.push(json!({
         "window": before, "groupby": ["split"], "sort": [{ "field": "time" }],
     }));
+    // Nor does the first.
+    transforms.push(json!({ "filter": "isValid(datum.b0)" }));
     transforms.extend(all().map(|(n, _)| {
         let risen = format!("(datum.b{n} > datum.c{n} ? datum.c{n} : datum.c{n} - datum.b{n})");
         let figure = format!(
@@ -180,11 +182,12 @@ pub(super) fn events() -> Value {
     let filters = json!([
         Span::Now.range(), { "bool": { "should": any, "minimum_should_match": 1 } },
     ]);
-    let (mut each, mut names) = (Map::new(), String::new());
-    for (at, event) in EVENTS.iter().enumerate() {
-        each.insert(format!("e{at}"), json!({ "filter": of(event) }));
-        names += &format!("datum.e{at}.doc_count > 0 ? '{}' : ", event.label);
-    }
+    let all = || EVENTS.iter().enumerate();
+    let each: Map<_, _> =
+        all().map(|(at, event)| (format!("e{at}"), json!({ "filter": of(event) }))).collect();
+    let names =
+        all().map(|(at, event)| format!("datum.e{at}.doc_count > 0 ? '{}' : ", event.label));
+    let names = names.collect::<Vec<_>>().concat();
     json!({
         "data": {
             "name": "events",
