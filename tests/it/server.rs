@@ -189,13 +189,19 @@ impl RealServer {
         ship_to(&format!("http://{}", self.address), namespace, &credentials)
     }
 
+    /// The answer to a `_bulk` with this body.
+    pub(crate) fn bulk(&self, body: &str) -> Value {
+        let response = self.send("POST", "/_bulk", body);
+        serde_json::from_slice(&response.body).unwrap()
+    }
+
     /// One request, with credentials.
     pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
         self.send(method, path, &body.map(Value::to_string).unwrap_or_default())
     }
 
     /// The same with a body that is a text.
-    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> Response {
+    fn send(&self, method: &str, path: &str, body: &str) -> Response {
         let mut stream = connect(self.address);
         write!(
             stream,

@@ -209,8 +209,7 @@ impl<'s> Maker<'s> {
     fn flush(&mut self) {
         let body = std::mem::take(&mut self.body);
         if !body.is_empty() {
-            let answer = self.server.send("POST", "/_bulk", &body).body;
-            let answer: Value = serde_json::from_slice(&answer).unwrap();
+            let answer = self.server.bulk(&body);
             assert_eq!(answer["errors"], false, "{answer}");
         }
     }
