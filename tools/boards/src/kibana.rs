@@ -1,7 +1,7 @@
 //! Kibana: the input of kb-dashboard, and what is done to its output.
 //!
 //! kb-dashboard (PyPI) makes Lens panels by value of our panels. It writes for the newest Kibana and
-//! leaves a few things out; [`finish`] puts them in and states the oldest version that has all of it.
+//! leaves a few things out; [`finish()`] puts them in and states the oldest version that has all of it.
 //! Every panel is form-based Lens, or Vega where Lens has no form (bands that documents hold): both are
 //! free in every licence. Not here: running kb-dashboard (the tests and `make dashboards` do).
 
