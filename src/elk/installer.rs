@@ -251,19 +251,17 @@ async fn steps(
     wanted.retain(|artefact| options.kinds.contains(&artefact.kind));
     let mut kept = streams.to_vec();
     let own = Dataset::ALL.map(|dataset| dataset.data_stream(options.namespace));
-    let mut empty = Vec::new();
     if is_removal {
         wanted.retain(|artefact| artefact.delete().is_some());
-        let mut gone = streams.to_vec();
-        gone.retain(|stream| options.deletes_data && own.contains(stream));
-        if options.kinds.contains(&Kind::Templates) {
-            for stream in streams.iter().filter(|stream| !gone.contains(stream)) {
-                if streams::is_empty(client, stream).await {
-                    empty.push(stream.clone());
-                }
+        let mut gone = Vec::new();
+        // Into those of other namespaces somebody else may ship.
+        let of_us = streams.iter().filter(|stream| own.contains(stream));
+        for stream in of_us.filter(|_| options.kinds.contains(&Kind::Templates)) {
+            if options.deletes_data || streams::is_empty(client, stream).await {
+                gone.push(stream.clone());
             }
         }
-        wanted.extend(artefact::streams(&[gone, empty.clone()].concat()));
+        wanted.extend(artefact::streams(&gone));
         wanted.reverse();
     } else if options.mode == Mode::Setup && options.kinds.contains(&Kind::Templates) {
         let all = options.datasets.iter().map(|dataset| dataset.data_stream(options.namespace));
@@ -288,7 +286,7 @@ async fn steps(
         if artefact.api == Api::Stream && action == Action::Remove {
             kept.retain(|stream| *stream != artefact.name);
         }
-        let must_be_empty = artefact.api == Api::Stream && empty.contains(&artefact.name);
+        let must_be_empty = is_removal && !options.deletes_data && artefact.api == Api::Stream;
         steps.push(Step { artefact, action, sequence, must_be_empty });
     }
     Ok(steps)

@@ -507,19 +507,26 @@ fn documents_and_what_they_need_stay_unless_they_are_to_go_too() {
         let dry = setup(&server, &["--remove", "--dry-run"]);
         let gone = "- data stream logs-lbproxy.health-default";
         dry.expect(name, 0, &[gone, "; nothing was changed"]);
-        assert_eq!(server.backing_indices(other).len(), 1, "{name}");
         let run = setup(&server, &["--remove"]);
         let text = format!("index template logs-lbproxy.access: stays as long as {STREAM}");
-        run.expect(name, 0, &[&text, "- index template logs-lbproxy.health", gone]);
+        let of_other = format!("index template logs-lbproxy.health: stays as long as {other}");
+        let texts = [&text, &of_other, "- index template logs-lbproxy.connection", gone];
+        run.expect(name, 0, &texts);
         assert!(!run.out.contains(&format!("data stream {STREAM}")), "{name}: {}", run.out);
-        assert!(server.backing_indices(other).is_empty(), "{name}: one without a document");
-        let there = installed(&server);
-        assert!(there.contains(&"/_index_template/logs-lbproxy.access".to_owned()), "{there:?}");
-        assert!(there.contains(&"/_component_template/lbproxy@settings".to_owned()), "{there:?}");
-        assert!(!there.contains(&"/_index_template/logs-lbproxy.health".to_owned()), "{there:?}");
+        assert_eq!(server.backing_indices(other).len(), 1, "{name}: of another namespace");
+        let is_there = |path: &str| installed(&server).contains(&path.to_owned());
+        assert!(is_there("/_index_template/logs-lbproxy.access"), "{name}");
+        assert!(is_there("/_component_template/lbproxy@settings"), "{name}");
+        assert!(!is_there("/_index_template/logs-lbproxy.connection"), "{name}");
         let run = setup(&server, &["--remove", "--data"]);
-        run.expect(name, 0, &[&format!("- data stream {STREAM}")]);
+        run.expect(name, 0, &[&format!("- data stream {STREAM}"), &of_other]);
         assert_eq!(server.count(STREAM), 0);
+        assert_eq!(server.backing_indices(other).len(), 1, "{name}: of another namespace");
+        assert!(is_there("/_component_template/lbproxy@settings"), "{name}");
+        // Closes the section that the keys stand in, and opens another.
+        let keys = "}\n  namespace: other\n  process: {every: 10s";
+        let run = setup_with(&server, keys, &["--remove"]);
+        run.expect(name, 0, &[&format!("- data stream {other}")]);
         assert_eq!(installed(&server), Vec::<String>::new(), "{name}");
     }
 }
