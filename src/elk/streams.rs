@@ -42,16 +42,18 @@ pub(super) async fn is_empty(client: &Client, stream: &str) -> bool {
     let refresh = Request::new("POST", format!("/{stream}/_refresh"));
     let shards = get(format!("/_cat/shards/{stream}?format=json&h=prirep,state,docs"));
     let answers = async {
-        ask(client, &refresh).await?;
+        let (_, refreshed) = ask(client, &refresh).await?;
         let (_, shards) = ask(client, &shards).await?;
         let (_, about) = ask(client, &get(format!("/_data_stream/{stream}"))).await?;
-        Ok::<_, Problem>((shards, about))
+        Ok::<_, Problem>((refreshed, shards, about))
     };
-    let Ok((shards, about)) = answers.await else { return false };
+    let Ok((refreshed, shards, about)) = answers.await else { return false };
+    // What a shard has not refreshed it does not count.
+    let is_refreshed = refreshed["_shards"]["failed"] == 0;
     let parked = about["data_streams"][0]["failure_store"]["indices"].as_array();
     let is_nothing = |shard: &&Value| shard["state"] == "STARTED" && shard["docs"] == "0";
     let shards = shards.as_array().into_iter().flatten();
     let primary: Vec<_> = shards.filter(|shard| shard["prirep"] == "p").collect();
     let has_parked = parked.is_some_and(|indices| !indices.is_empty());
-    !primary.is_empty() && primary.iter().all(is_nothing) && !has_parked
+    is_refreshed && !primary.is_empty() && primary.iter().all(is_nothing) && !has_parked
 }

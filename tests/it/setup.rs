@@ -539,10 +539,22 @@ fn a_stream_that_cannot_be_seen_to_be_empty_stays() {
         store(server, STREAM);
     };
     let unseen: Prepare = |server| server.forbid("GET", "/_cat/shards");
+    let unrefreshed: Prepare = |server| {
+        store(server, STREAM);
+        let shards = r#"{"_shards": {"total": 1, "successful": 0, "failed": 1}}"#;
+        server.script("POST", &format!("/{STREAM}/_refresh"), 200, shards);
+    };
+    let untold: Prepare = |server| {
+        store(server, STREAM);
+        server.script("POST", &format!("/{STREAM}/_refresh"), 200, "{}");
+    };
     for (name, product, prepare) in [
         ("a document that was parked", Product::Elasticsearch, parked),
         ("no right to look", Product::Elasticsearch, unseen),
         ("no right to look", Product::OpenSearch, unseen),
+        ("a shard that was not refreshed", Product::Elasticsearch, unrefreshed),
+        ("a shard that was not refreshed", Product::OpenSearch, unrefreshed),
+        ("a refresh of which nothing is told", Product::OpenSearch, untold),
     ] {
         let server = server(product);
         setup(&server, &[]).expect(name, 0, &[]);

@@ -71,11 +71,12 @@ pub(super) async fn answer(
     // Read before it counts as in flight: whoever waits for that may end the outage.
     let outage = *session.outage.borrow();
     let _in_flight = is_bulk.then(|| InFlight::new(&session.shared));
-    let (bytes_max, product, is_allowed, is_dashboards) = {
+    let (bytes_max, product, is_allowed, is_dashboards, scripted) = {
         let state = session.shared.lock();
         let is_allowed = request::is_allowed(state.credentials.as_ref(), &parts.headers);
         let is_dashboards = dashboards::is_for(&state, &target);
-        (state.body_bytes_max, state.product, is_allowed, is_dashboards)
+        let scripted = state.setup.scripted(&parts);
+        (state.body_bytes_max, state.product, is_allowed, is_dashboards, scripted)
     };
     let read = request::read(&mut body, bytes_max).await;
     let body_bytes = read.as_ref().map_or(0, Bytes::len);
@@ -85,6 +86,7 @@ pub(super) async fn answer(
         Outage::Unreachable => Heard::Close,
         Outage::Unavailable => Refusal::usual(product, 503).into(),
         Outage::None if !is_allowed => Refusal::usual(product, 401).into(),
+        Outage::None if scripted.is_some() => scripted.unwrap_or(Heard::Close),
         Outage::None if is_dashboards => match read {
             Ok(body) => dashboards::answer(&mut session.shared.lock(), &parts, &target, &body),
             Err(_) => Refusal::usual(product, 413).into(),

@@ -126,6 +126,12 @@ impl Running {
         self.shared.lock().setup.forbidden.push((method.to_owned(), path.to_owned()));
     }
 
+    /// Answers requests with this method and start of a path so from now on, and does nothing else.
+    pub fn script(&self, method: &str, path: &str, status: u16, body: &str) {
+        let scripted = (method.to_owned(), path.to_owned(), status, body.to_owned());
+        self.shared.lock().setup.scripted.push(scripted);
+    }
+
     /// Refuses every change but of documents, or does so no more.
     pub fn set_read_only(&self, is_read_only: bool) {
         self.shared.lock().setup.is_read_only = is_read_only;

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::bulk::Heard;
 use super::refusal::Refusal;
 use super::request::Target;
 use super::search::Answer;
@@ -29,6 +30,8 @@ pub(super) struct Setup {
     changes: u64,
     /// Method and start of a path that are answered 403.
     pub(super) forbidden: Vec<(String, String)>,
+    /// Method and start of a path that have this answer instead of the true one.
+    pub(super) scripted: Vec<(String, String, u16, String)>,
     /// Whether every change is refused.
     pub(super) is_read_only: bool,
     /// Version to tell instead of the usual one.
@@ -48,6 +51,16 @@ impl Setup {
     /// What is kept at a path.
     pub(super) fn get(&self, path: &str) -> Option<&Value> {
         self.kept.get(path).map(|(body, _)| body)
+    }
+
+    /// The answer that a request has instead of the true one.
+    pub(super) fn scripted(&self, parts: &http::request::Parts) -> Option<Heard> {
+        let (method, uri) = (parts.method.as_str(), parts.uri.path());
+        let fits = |(known, start, ..): &&(String, String, u16, String)| {
+            known == method && uri.starts_with(start.as_str())
+        };
+        let (.., status, body) = self.scripted.iter().find(fits)?;
+        Some(Heard::Answer(*status, body.clone().into()))
     }
 
     pub(super) fn put(&mut self, path: &str, body: Value) -> Result<(), Refusal> {
