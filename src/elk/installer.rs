@@ -327,11 +327,8 @@ pub(crate) async fn apply(client: &Client, plan: &Plan) -> Vec<Outcome> {
 pub(crate) async fn carry_out(client: &Client, step: &Step) -> Result<Option<NewSecret>, Problem> {
     let artefact = &step.artefact;
     match &step.action {
-        Action::Remove
-            if step.must_be_empty && !streams::is_empty(client, &artefact.name).await =>
-        {
-            let reason = "a document has come since; it stays, and what it needs: run this again";
-            Err(Problem::new(Fault::Refused, reason))
+        Action::Remove if step.must_be_empty => {
+            streams::delete_empty(client, &artefact.name).await.map(|()| None)
         }
         Action::Remove => match artefact.delete() {
             Some(request) => ask(client, &request).await.map(|_| None),
@@ -372,7 +369,7 @@ async fn put(client: &Client, step: &Step) -> Result<(), Problem> {
 }
 
 /// Asks for something that must be there.
-async fn must(client: &Client, request: &Request) -> Result<Value, Problem> {
+pub(super) async fn must(client: &Client, request: &Request) -> Result<Value, Problem> {
     let (reply, answer) = ask(client, request).await?;
     if reply.status == 404 {
         let reason = format!("the server has nothing at {}", request.path);

@@ -1,15 +1,15 @@
-//! Data streams before their first document: which are made, and which are taken away again.
+//! Data streams before their first document: which are made, and how they are taken away again.
 //!
 //! Not here: what is to be done about them (`plan`), who does it (`installer`).
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::artefact::{Api, Artefact, Request};
 use super::client::Client;
 use super::findings::Finding;
-use super::installer::{Step, ask};
+use super::installer::{Step, ask, must};
 use super::plan::Action;
-use super::problem::Problem;
+use super::problem::{Fault, Problem};
 
 /// Holds back streams that would not get our mapping, or whose name is taken.
 pub(super) fn hold(
@@ -56,4 +56,59 @@ pub(super) async fn is_empty(client: &Client, stream: &str) -> bool {
     let primary: Vec<_> = shards.filter(|shard| shard["prirep"] == "p").collect();
     let has_parked = parked.is_some_and(|indices| !indices.is_empty());
     is_refreshed && !primary.is_empty() && primary.iter().all(is_nothing) && !has_parked
+}
+
+/// Deletes a stream that has no document. Between the last look and that none can come: shipping waits at
+/// a block. When the stream stays, everything is as it was.
+pub(super) async fn delete_empty(client: &Client, stream: &str) -> Result<(), Problem> {
+    let mut undo = Vec::new();
+    let held = hold_back(client, stream, &mut undo).await;
+    let deleted = async {
+        held?;
+        if !is_empty(client, stream).await {
+            let reason = "a document has come since; it stays, and what it needs: run this again";
+            return Err(Problem::new(Fault::Refused, reason));
+        }
+        ask(client, &Request::new("DELETE", format!("/_data_stream/{stream}"))).await.map(drop)
+    };
+    let Err(mut problem) = deleted.await else { return Ok(()) };
+    for Request { method, path, body } in undo.iter().rev() {
+        let request = Request { method, path: path.clone(), body: body.clone() };
+        if let Err(left) = ask(client, &request).await {
+            let body = body.as_ref().map(Value::to_string).unwrap_or_default();
+            let more = format!("; not undone: {} ({method} {path} {body})", left.reason);
+            problem.reason.push_str(&more);
+        }
+    }
+    Err(problem)
+}
+
+/// Keeps documents from coming to a stream; `undo` gets what takes that back. `_block/write` would wait for
+/// what is being written, but both products refuse it for the index that a stream writes to.
+async fn hold_back(client: &Client, stream: &str, undo: &mut Vec<Request>) -> Result<(), Problem> {
+    let path = format!("/_data_stream/{stream}");
+    let (_, about) = ask(client, &Request::new("GET", path.as_str())).await?;
+    if about["data_streams"][0]["failure_store"]["enabled"] == true {
+        // It would take what meets the block.
+        let path = format!("{path}/_options");
+        let (_, own) = ask(client, &Request::new("GET", path.as_str())).await?;
+        let own = &own["data_streams"][0]["options"];
+        let has_own = own.as_object().is_some_and(|own| !own.is_empty());
+        undo.push(match has_own {
+            true => Request::new("PUT", path.as_str()).with(own.clone()),
+            false => Request::new("DELETE", path.as_str()),
+        });
+        let off = json!({ "failure_store": { "enabled": false } });
+        must(client, &Request::new("PUT", path).with(off)).await?;
+    }
+    let block = |value: Value| {
+        Request::new("PUT", format!("/{stream}/_settings"))
+            .with(json!({ "index.blocks.write": value }))
+    };
+    undo.push(block(Value::Null));
+    match must(client, &block(true.into())).await {
+        Err(problem) if !problem.is_no_such_api() => Err(problem),
+        // A server without blocks: the look right before is all there is.
+        _ => Ok(()),
+    }
 }

@@ -567,6 +567,56 @@ fn a_stream_that_cannot_be_seen_to_be_empty_stays() {
 }
 
 #[test]
+fn no_document_is_lost_that_comes_while_its_stream_is_removed() {
+    let path = &format!("/_data_stream/{STREAM}");
+    let settings = &format!("/{STREAM}/_settings");
+    let options = &format!("{path}/_options");
+    let mine = json!({"failure_store": {"enabled": true, "lifecycle": {}}});
+    for product in [Product::Elasticsearch, Product::OpenSearch] {
+        for (name, (method, before), is_delete_refused, left) in [
+            ("before the block", ("PUT", settings), false, 1),
+            ("after the block", ("DELETE", path), false, 0),
+            ("after the block, and the stream cannot be deleted", ("DELETE", path), true, 0),
+        ] {
+            let name = &format!("{product:?}, {name}");
+            let server = server(product);
+            setup(&server, &[]).expect(name, 0, &[]);
+            if product == Product::Elasticsearch {
+                server.keep(options, mine.clone());
+            }
+            server.come_before(method, before, STREAM);
+            if is_delete_refused {
+                server.forbid("DELETE", path);
+            }
+            let is_kept = left > 0 || is_delete_refused;
+            let run = setup(&server, &["--remove"]);
+            let why = if left > 0 { "a document has come since; it stays" } else { "403" };
+            if is_kept {
+                run.expect(name, 1, &[&format!("x data stream {STREAM}: "), why]);
+            } else {
+                run.expect(name, 0, &[&format!("- data stream {STREAM}")]);
+            }
+            assert_eq!(server.backing_indices(STREAM).len(), usize::from(is_kept), "{name}");
+            assert_eq!(server.count(STREAM), left, "{name}");
+            assert!(server.failure_store(STREAM).is_empty(), "{name}: shipping waits instead");
+            assert!(!server.is_write_blocked(STREAM), "{name}: the block is off again");
+            if product == Product::Elasticsearch && is_kept {
+                assert_eq!(server.kept(options).as_ref(), Some(&mine), "{name}");
+            }
+        }
+    }
+    let server = self::server(Product::OpenSearch);
+    setup(&server, &[]).expect("without blocks", 0, &[]);
+    server.script("PUT", settings, 400, "{}");
+    setup(&server, &["--remove"]).expect("without blocks", 0, &["removed"]);
+    let server = self::server(Product::OpenSearch);
+    setup(&server, &[]).expect("without the right to block", 0, &[]);
+    server.forbid("PUT", settings);
+    let run = setup(&server, &["--remove"]);
+    run.expect("without the right to block", 1, &[&format!("x data stream {STREAM}: "), "403"]);
+}
+
+#[test]
 fn only_what_is_recorded_has_a_stream() {
     let server = self::server(Product::Elasticsearch);
     // Closes the section that the keys stand in, and opens two more.

@@ -278,6 +278,8 @@ fn item(state: &mut State, job: &Job, settled: &Settled, ordinal: usize, action:
         None => return Value::Null,
     };
     let outcome = job.step.outcome(ordinal, &action.source);
+    let is_blocked = state.setup.blocked.contains(name);
+    let outcome = if is_blocked { Some(&ItemOutcome::WriteBlocked) } else { outcome };
     let is_stored = job.step.storing != Storing::Never;
     if let Some(outcome) = outcome
         && let Some(error) = refusal::item(outcome, state.product, &id, index)

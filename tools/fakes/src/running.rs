@@ -132,6 +132,18 @@ impl Running {
         self.shared.lock().setup.scripted.push(scripted);
     }
 
+    /// Lets a document come to a stream right before the next request with this method and start of a
+    /// path.
+    pub fn come_before(&self, method: &str, path: &str, stream: &str) {
+        let late = (method.to_owned(), path.to_owned(), stream.to_owned());
+        self.shared.lock().setup.late.push(late);
+    }
+
+    /// Whether a stream has a write block.
+    pub fn is_write_blocked(&self, stream: &str) -> bool {
+        self.shared.lock().setup.blocked.contains(stream)
+    }
+
     /// Refuses every change but of documents, or does so no more.
     pub fn set_read_only(&self, is_read_only: bool) {
         self.shared.lock().setup.is_read_only = is_read_only;

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::bulk::Heard;
@@ -32,6 +33,10 @@ pub(super) struct Setup {
     pub(super) forbidden: Vec<(String, String)>,
     /// Method and start of a path that have this answer instead of the true one.
     pub(super) scripted: Vec<(String, String, u16, String)>,
+    /// Method and start of a path before which a document comes to a stream, once each.
+    pub(super) late: Vec<(String, String, String)>,
+    /// Streams with a write block.
+    pub(super) blocked: BTreeSet<String>,
     /// Whether every change is refused.
     pub(super) is_read_only: bool,
     /// Version to tell instead of the usual one.
@@ -81,6 +86,13 @@ pub(super) fn answer(
     body: &[u8],
 ) -> Option<Answer> {
     let (method, uri) = (parts.method.as_str(), parts.uri.path());
+    let is_late = |(known, start, _): &(String, String, String)| {
+        known == method && uri.starts_with(start.as_str())
+    };
+    if let Some(place) = state.setup.late.iter().position(is_late) {
+        let (.., stream) = state.setup.late.remove(place);
+        come(state, &stream);
+    }
     let is_forbidden = state.setup.forbidden.iter();
     let mut is_forbidden =
         is_forbidden.filter(|(known, start)| known == method && uri.starts_with(start.as_str()));
@@ -126,6 +138,10 @@ pub(super) fn answer(
         (_, ["_data_stream", name, "_lifecycle"]) if state.product == Product::Elasticsearch => {
             Some(lifecycle(state, method, name, uri, body))
         }
+        (_, ["_data_stream", name, "_options"]) if state.product == Product::Elasticsearch => {
+            Some(stream_options(state, method, name, uri, body))
+        }
+        ("PUT", [name, "_settings"]) => Some(block(state, name, &body)),
         (_, ["_plugins", "_ism", rest @ ..]) if is_open => {
             Some(ism(state, method, rest, target, &body, uri))
         }
@@ -276,6 +292,7 @@ fn stream(state: &mut State, method: &str, name: &str) -> Answer {
         (_, Some(false)) => Ok(json!({ "data_streams": [] })),
         ("DELETE", _) => {
             state.store.delete(name);
+            state.setup.blocked.remove(name);
             let is_of_it = |path: &str| path.rsplit('/').take(2).any(|part| part == name);
             state.setup.kept.retain(|path, _| !is_of_it(path));
             Ok(acknowledged())
@@ -285,10 +302,58 @@ fn stream(state: &mut State, method: &str, name: &str) -> Answer {
             let parked: Vec<_> = parked.map(|index| json!({ "index_name": index })).collect();
             Ok(json!({ "data_streams": [{
                 "name": name, "timestamp_field": { "name": "@timestamp" },
-                "failure_store": { "indices": parked },
+                "failure_store": {
+                    "enabled": state.product != Product::OpenSearch
+                        && !is_failure_store_off(state, name),
+                    "indices": parked,
+                },
             }] }))
         }
     }
+}
+
+/// `PUT NAME/_settings`, of which only the write block is known.
+fn block(state: &mut State, name: &str, body: &Value) -> Answer {
+    if !state.store.targets.contains_key(name) {
+        return Err(Refusal::no_index(name));
+    }
+    match &body["index.blocks.write"] {
+        Value::Bool(true) => state.setup.blocked.insert(name.to_owned()),
+        _ => state.setup.blocked.remove(name),
+    };
+    Ok(acknowledged())
+}
+
+/// A document that comes to a stream, unless that is blocked; then its failure store takes it.
+fn come(state: &mut State, stream: &str) {
+    let document = Bytes::from_static(br#"{"@timestamp":"2026-11-30T00:00:00.000Z"}"#);
+    let id = state.next_id();
+    if !state.setup.blocked.contains(stream) {
+        let index = state.store.write_index(stream).map(str::to_owned).unwrap_or_default();
+        state.store.create(stream, &index, &id, &document);
+    } else if state.product == Product::Elasticsearch && !is_failure_store_off(state, stream) {
+        state.store.park(stream, &id, &document);
+    }
+}
+
+/// `_data_stream/NAME/_options`; a stream has its template's until it is given others.
+fn stream_options(state: &mut State, method: &str, name: &str, path: &str, body: Value) -> Answer {
+    match method {
+        "PUT" => {
+            state.setup.put(path, body)?;
+            Ok(acknowledged())
+        }
+        "DELETE" => removed(state, path),
+        _ => {
+            let options = state.setup.get(path).cloned().unwrap_or_else(|| json!({}));
+            Ok(json!({ "data_streams": [{ "name": name, "options": options }] }))
+        }
+    }
+}
+
+fn is_failure_store_off(state: &State, stream: &str) -> bool {
+    let options = state.setup.get(&format!("/_data_stream/{stream}/_options"));
+    options.is_some_and(|options| options["failure_store"]["enabled"] == false)
 }
 
 /// `_cat/shards/NAME`: one for each index, in which only what a refresh has reached is counted.
