@@ -653,6 +653,10 @@ fn mistakes_of_the_caller_end_before_anything_is_asked() {
         &["/nowhere cannot be read"],
     );
     setup(&server, &["--url", "ftp://x"]).expect("no URL", 2, &["--url is not http://host:port"]);
+    for kind in ["retention", "access", "dashboards", "access,retention"] {
+        let run = setup(&server, &["--remove", "--data", "--only", kind]);
+        run.expect(kind, 2, &["--data deletes streams", "add templates to --only"]);
+    }
     assert_eq!(server.requests_total(), 0);
     let run = setup(&server, &["--credentials", "api-key"]);
     run.expect("a key", 1, &["OpenSearch has no API keys", "nothing was changed"]);

@@ -137,6 +137,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         [] => Kind::ALL.to_vec(),
         some => some.iter().map(|name| name.kind()).collect(),
     };
+    if args.data && !kinds.contains(&Kind::Templates) {
+        return Err(UsageError(DATA_IS_OF_TEMPLATES.to_owned()).into());
+    }
     let options = Options {
         namespace: &config.telemetry.namespace,
         retention: &target.retention,
@@ -245,6 +248,10 @@ async fn set_up(
 /// What is said when boards are wanted and there is no place for them.
 const NO_URL: &str = "boards need Kibana or OpenSearch Dashboards: set \
                       telemetry.elasticsearch.dashboards.url or --dashboards-url";
+
+/// What is said when streams are to go and what makes them is to stay.
+const DATA_IS_OF_TEMPLATES: &str = "--data deletes streams, which are of the kind templates; add \
+                                    templates to --only, or leave out --data";
 
 #[derive(Debug, Clone, Copy)]
 enum Wanted<'a> {
