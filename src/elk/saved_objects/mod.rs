@@ -34,9 +34,9 @@ const BOUNDARY: &str = "lbproxy-saved-objects";
 const PAGE: usize = 500;
 /// See [`PAGE`].
 const PAGES_MAX: usize = 20;
-/// What is looked for there: views stay, as they are those of the data.
-const FIND: &str = "type=dashboard&type=visualization&type=search&fields=description\
-                    &search_fields=description&search=%22managed%20by%20lbproxy%22";
+/// What is looked for there, besides the types.
+const FIND: &str =
+    "fields=description&search_fields=description&search=%22managed%20by%20lbproxy%22";
 /// Where the address comes from.
 const URL_KEYS: &str = "telemetry.elasticsearch.dashboards.url or --dashboards-url";
 
@@ -209,8 +209,9 @@ async fn left_over(target: Target<'_>, steps: &[Step]) -> Result<Vec<Object>, Fi
     let wanted: Vec<_> = steps.iter().map(|step| step.object.clone()).collect();
     let mut found = Vec::new();
     for page in 1..=PAGES_MAX {
-        let tags = if target.product == Product::Elasticsearch { "&type=tag" } else { "" };
-        let query = format!("{FIND}{tags}&per_page={PAGE}&page={page}");
+        let types = object::left(target.product).iter();
+        let types: String = types.map(|kind| format!("&type={kind}")).collect();
+        let query = format!("{FIND}{types}&per_page={PAGE}&page={page}");
         let path = target.path(&format!("saved_objects/_find?{query}"));
         let url = target.client.url();
         let (_, answer) = target
@@ -218,7 +219,9 @@ async fn left_over(target: Target<'_>, steps: &[Step]) -> Result<Vec<Object>, Fi
             .await
             .map_err(|problem| unasked(url, &problem))?;
         let listed = answer["saved_objects"].as_array().map_or(&[][..], Vec::as_slice);
-        found.extend(listed.iter().filter_map(|one| Object::left_over(one, &wanted)));
+        found.extend(
+            listed.iter().filter_map(|one| Object::left_over(target.product, one, &wanted)),
+        );
         if listed.len() < PAGE {
             break;
         }
@@ -392,7 +395,7 @@ async fn import(target: Target<'_>, objects: &[&Object]) -> Result<Imported, Pro
 
 /// Deletes an object; one that is not there any more is fine.
 async fn delete(target: Target<'_>, object: &Object) -> Outcome {
-    let path = target.path(&format!("saved_objects/{}/{}", object.kind, object.id));
+    let path = target.path(&format!("saved_objects/{}", object.path()));
     match target.ask(Method::Delete, &path, Body::None).await {
         Ok(_) => Outcome::Done(None),
         Err(problem) => Outcome::Failed(problem),

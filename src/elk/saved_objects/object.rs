@@ -77,13 +77,13 @@ impl Object {
 
     /// One that an older lbproxy has put and this one has no more, from a server's list: `None` for
     /// whatever else is on it.
-    pub(super) fn left_over(found: &Value, wanted: &[Self]) -> Option<Self> {
+    pub(super) fn left_over(product: Product, found: &Value, wanted: &[Self]) -> Option<Self> {
         let text = |key: &str| found[key].as_str().map(str::to_owned);
         let (kind, id) = (text("type")?, text("id")?);
         let mark = mark(&kind, &found["attributes"])?;
         let is_wanted = wanted.iter().any(|own| own.kind == kind && own.id == id);
-        let is_left_over =
-            id.starts_with(ID_START) && !is_wanted && mark.revision <= boards::revision();
+        let is_ours = left(product).contains(&kind.as_str()) && is_id(&id);
+        let is_left_over = is_ours && !is_wanted && mark.revision <= boards::revision();
         is_left_over.then_some(Self {
             kind,
             id,
@@ -91,6 +91,14 @@ impl Object {
             checksum: mark.checksum,
             named: [Value::Null, Value::Null],
         })
+    }
+
+    /// Its part of a path.
+    pub(super) fn path(&self) -> String {
+        let encoded =
+            |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        // A space is a plus there only in a form.
+        format!("{}/{}", encoded(&self.kind), encoded(&self.id)).replace('+', "%20")
     }
 
     /// Its place in the order in which types are told.
@@ -135,6 +143,20 @@ impl Object {
         let to = Some(self.checksum.clone());
         Action::Update(vec![Change { path: "checksum".into(), from, to }])
     }
+}
+
+/// Types of which an older lbproxy may have left some: views stay, as they are those of the data.
+pub(super) const fn left(product: Product) -> &'static [&'static str] {
+    match product {
+        Product::Elasticsearch => &["dashboard", "visualization", "search", "tag"],
+        Product::OpenSearch => &["dashboard", "visualization", "search"],
+    }
+}
+
+/// Whether an id is made as ours are, views aside.
+fn is_id(id: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    id.starts_with(ID_START) && id.bytes().all(is_plain)
 }
 
 /// What is asked for of each object.
@@ -324,6 +346,10 @@ mod tests {
         for (name, found, want) in [
             ("an older panel", found("visualization", "lbproxy-overview-gone", ours), true),
             ("one of now", found("dashboard", "lbproxy-overview", ours), false),
+            ("a way", found("dashboard", "lbproxy-x/../../index-pattern/other", ours), false),
+            ("an id of others", found("dashboard", "lbproxy-Mine?a", ours), false),
+            ("a type that was not asked for", found("config", "lbproxy-2", ours), false),
+            ("a tag, which only Kibana has", found("tag", "lbproxy-old", ours), false),
             ("a copy by hand", found("visualization", "3f2c", ours), false),
             ("somebody else's", found("dashboard", "lbproxy-mine", "Mine."), false),
             (
@@ -336,7 +362,21 @@ mod tests {
                 false,
             ),
         ] {
-            assert_eq!(Object::left_over(&found, &all).is_some(), want, "{name}");
+            let object = Object::left_over(Product::OpenSearch, &found, &all);
+            assert_eq!(object.is_some(), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_type_and_an_id_stay_one_part_of_a_path_each() {
+        let mut object = all(Product::OpenSearch).remove(0);
+        for (kind, id, want) in [
+            ("dashboard", "lbproxy-overview", "dashboard/lbproxy-overview"),
+            (VIEW, "logs-lbproxy.access-*", "index-pattern/logs-lbproxy.access-*"),
+            ("a/b", "../x?y=z#+ %", "a%2Fb/..%2Fx%3Fy%3Dz%23%2B%20%25"),
+        ] {
+            (object.kind, object.id) = (kind.to_owned(), id.to_owned());
+            assert_eq!(object.path(), want);
         }
     }
 }
