@@ -349,6 +349,23 @@ fn a_workspace_has_the_boards_and_finds_only_its_own() {
 }
 
 #[test]
+fn workspaces_that_cannot_be_listed_are_not_none() {
+    let error = r#"{"statusCode": 500, "error": "Internal Server Error", "message": "no"}"#;
+    let refused = r#"{"success": false, "error": "no such user"}"#;
+    for (name, status, body, text) in [
+        ("no right", 403, error, "ask an administrator"),
+        ("broken", 500, error, "the boards stay as they are: http://"),
+        ("a page to sign in", 200, "<html>", "which workspaces it has: the answer is no list"),
+        ("refused", 200, refused, "which workspaces it has: no such user; name one with"),
+    ] {
+        let server = server(OPEN);
+        server.script("POST", "/api/workspaces/_list", status, body);
+        expect(name, &boards(&server, &[]), 1, &[text]);
+        assert!(server.saved_objects("default").is_empty(), "{name}");
+    }
+}
+
+#[test]
 fn boards_of_before_the_workspaces_are_removed_before_one_gets_them() {
     let (server, count) = (server(OPEN), count(OPEN));
     let none = boards(&server, &["--workspace", "one"]);

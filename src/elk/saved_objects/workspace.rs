@@ -24,7 +24,7 @@ pub(super) async fn check(target: Target<'_>, mode: Mode) -> Result<(), Finding>
     let url = target.client.url();
     let Some(workspace) = target.workspace else {
         let has_them = target.product == Product::OpenSearch && mode == Mode::Setup;
-        let known = if has_them { known(target).await } else { String::new() };
+        let known = if has_them { known(target).await? } else { String::new() };
         if known.is_empty() {
             return Ok(());
         }
@@ -46,22 +46,32 @@ pub(super) async fn check(target: Target<'_>, mode: Mode) -> Result<(), Finding>
         return Err(Finding::new(format!("{url} has no workspaces"), cure));
     }
     let why = answer["error"].as_str().unwrap_or("no reason is given");
-    let known = known(target).await;
+    let known = known(target).await.unwrap_or_default();
     let known = if known.is_empty() { known } else { format!(", such as {known},") };
     let problem = format!("{url} shows no workspace {workspace}: {why}");
     Err(Finding::new(problem, format!("name the id of one that is there{known} with {KEYS}")))
 }
 
 /// The workspaces that are shown, by id and name; empty where there are none.
-async fn known(target: Target<'_>) -> String {
+///
+/// # Errors
+/// When they cannot be listed: only 404 says that the server has no such things.
+async fn known(target: Target<'_>) -> Result<String, Finding> {
+    let url = target.client.url();
     let page = Body::Json(json!({ "perPage": NAMED_MAX }));
-    let Ok((_, answer)) = target.ask(Method::Post, "/api/workspaces/_list", page).await else {
-        return String::new();
+    let asked = target.ask(Method::Post, "/api/workspaces/_list", page).await;
+    let (reply, answer) = asked.map_err(|problem| unasked(url, &problem))?;
+    if reply.status == 404 {
+        return Ok(String::new());
+    }
+    let Some(listed) = answer["result"]["workspaces"].as_array() else {
+        let why = answer["error"].as_str().unwrap_or("the answer is no list");
+        let problem = format!("{url} does not say which workspaces it has: {why}");
+        return Err(Finding::new(problem, format!("name one with {KEYS}")));
     };
-    let listed = answer["result"]["workspaces"].as_array().into_iter().flatten();
-    let named = listed
-        .filter_map(|one| Some(format!("{} ({})", one["id"].as_str()?, one["name"].as_str()?)));
-    named.collect::<Vec<_>>().join(", ")
+    let text = |one: &Value, key: &str| one[key].as_str().unwrap_or("?").to_owned();
+    let named = listed.iter().map(|one| format!("{} ({})", text(one, "id"), text(one, "name")));
+    Ok(named.collect::<Vec<_>>().join(", "))
 }
 
 /// Whether what was found is in the workspace, and asks this server's own cluster.
