@@ -139,6 +139,14 @@ pub(super) fn streams(answer: &Value) -> Vec<String> {
     names.filter(|name| access::stream_patterns().iter().any(|p| fits(p, name))).collect()
 }
 
+/// Streams that are not told, and what they need with them.
+pub(super) fn unseen_streams(reason: &str) -> Finding {
+    let problem = format!("it cannot be seen which streams there are: {reason}");
+    let cure = "look at GET /_resolve/index/*-lbproxy.* with these credentials, or give those of an \
+                administrator (--username, --password-file)";
+    Finding::blocking(problem, cure)
+}
+
 /// Plain indices and aliases that have the name of a stream, by the same answer: name and finding.
 pub(super) fn taken(answer: &Value, namespace: &str) -> Vec<(String, Finding)> {
     let names = |kind: &str| {

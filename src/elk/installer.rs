@@ -172,7 +172,17 @@ pub(crate) async fn survey(client: &Client, options: Options<'_>) -> Result<Plan
     let path = "/_cluster/settings?flat_settings=true";
     findings.extend(findings::read_only(&ask_if_there(client, path).await?));
     let path = format!("/_resolve/index/{}", access::stream_patterns().join(","));
-    let names = ask_if_there(client, &path).await?;
+    let names = match options.mode {
+        // Streams that are not seen would lose what they need.
+        Mode::Remove => match all_streams(client, &path).await {
+            Ok(names) => names,
+            Err(reason) => {
+                findings.push(findings::unseen_streams(&reason));
+                return Ok(Plan { server, steps: Vec::new(), findings });
+            }
+        },
+        _ => ask_if_there(client, &path).await?,
+    };
     let streams = findings::streams(&names);
     let mut steps = steps(client, &server, options, &streams).await?;
     let each = || steps.iter().map(|step| (&step.artefact, &step.action));
@@ -195,6 +205,16 @@ pub(crate) async fn survey(client: &Client, options: Options<'_>) -> Result<Plan
         }
     }
     Ok(Plan { server, steps, findings })
+}
+
+/// All streams of ours, hidden ones too; why not, where they are not told.
+async fn all_streams(client: &Client, path: &str) -> Result<Value, String> {
+    let request = Request::new("GET", format!("{path}?expand_wildcards=all"));
+    let (reply, answer) = ask(client, &request).await.map_err(|problem| problem.reason)?;
+    if reply.status == 200 && answer["data_streams"].is_array() {
+        return Ok(answer);
+    }
+    Err(format!("what the server answers ({}) is no list of streams", reply.status))
 }
 
 /// Rights that are lacking, where the server can be asked beforehand.

@@ -567,6 +567,27 @@ fn a_stream_that_cannot_be_seen_to_be_empty_stays() {
 }
 
 #[test]
+fn nothing_is_removed_while_it_is_not_seen_which_streams_there_are() {
+    let error = r#"{"error": {"type": "x", "reason": "no"}}"#;
+    for product in PRODUCTS {
+        for (status, body) in
+            [(403, error), (500, error), (404, error), (200, "{}"), (200, "<html>")]
+        {
+            let name = &format!("{product:?} {status} {body}");
+            let server = server(product);
+            setup(&server, &[]).expect(name, 0, &[]);
+            let before = installed(&server);
+            server.script("GET", "/_resolve/index", status, body);
+            for arguments in [&["--remove"][..], &["--remove", "--only", "retention"]] {
+                let texts = ["it cannot be seen which streams there are", "nothing was changed"];
+                setup(&server, arguments).expect(name, 1, &texts);
+            }
+            assert_eq!(installed(&server), before, "{name}");
+        }
+    }
+}
+
+#[test]
 fn no_document_is_lost_that_comes_while_its_stream_is_removed() {
     let path = &format!("/_data_stream/{STREAM}");
     let settings = &format!("/{STREAM}/_settings");
