@@ -351,7 +351,14 @@ pub(crate) async fn carry_out(client: &Client, step: &Step) -> Result<Option<New
             streams::delete_empty(client, &artefact.name).await.map(|()| None)
         }
         Action::Remove => match artefact.delete() {
-            Some(request) => ask(client, &request).await.map(|_| None),
+            Some(request) => {
+                let (reply, answer) = ask(client, &request).await?;
+                // Already gone is fine.
+                if reply.status == 404 {
+                    return Ok(None);
+                }
+                acknowledged(artefact.api, &answer).map(|()| None)
+            }
             None => Ok(None),
         },
         Action::Create if artefact.is_secret() => create_secret(client, artefact).await.map(Some),
@@ -375,7 +382,8 @@ pub(crate) async fn carry_out(client: &Client, step: &Step) -> Result<Option<New
 async fn put(client: &Client, step: &Step) -> Result<(), Problem> {
     let artefact = &step.artefact;
     let put = async |body: &Value| {
-        must(client, &artefact.put(body.clone(), step.sequence)).await.map(drop)
+        let answer = must(client, &artefact.put(body.clone(), step.sequence)).await?;
+        acknowledged(artefact.api, &answer)
     };
     match (put(&artefact.body).await, &artefact.instead) {
         (Err(problem), Some(instead)) if problem.fault == Fault::Refused => put(instead).await,
@@ -396,6 +404,22 @@ pub(super) async fn must(client: &Client, request: &Request) -> Result<Value, Pr
         return Err(Problem::new(Fault::Refused, reason));
     }
     Ok(answer)
+}
+
+/// Whether the server says that a change is made: most of its parts acknowledge that, others only say
+/// something that is no error.
+pub(super) fn acknowledged(api: Api, answer: &Value) -> Result<(), Problem> {
+    let is_done = match api {
+        Api::ComponentTemplate | Api::IndexTemplate | Api::StreamLifecycle | Api::Stream => {
+            answer["acknowledged"] == true
+        }
+        _ => answer.is_object() && answer["error"].is_null(),
+    };
+    if is_done {
+        return Ok(());
+    }
+    let reason = "the server does not say that it is done; look at its log and run this again";
+    Err(Problem::new(Fault::Unknown, reason))
 }
 
 /// Makes a user with a new password, or a key.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::artefact::{Api, Artefact, Request};
 use super::client::Client;
 use super::findings::Finding;
-use super::installer::{Step, ask, must};
+use super::installer::{Step, acknowledged, ask, must};
 use super::plan::Action;
 use super::problem::{Fault, Problem};
 
@@ -69,7 +69,9 @@ pub(super) async fn delete_empty(client: &Client, stream: &str) -> Result<(), Pr
             let reason = "a document has come since; it stays, and what it needs: run this again";
             return Err(Problem::new(Fault::Refused, reason));
         }
-        ask(client, &Request::new("DELETE", format!("/_data_stream/{stream}"))).await.map(drop)
+        let delete = Request::new("DELETE", format!("/_data_stream/{stream}"));
+        let (reply, answer) = ask(client, &delete).await?;
+        if reply.status == 404 { Ok(()) } else { acknowledged(Api::Stream, &answer) }
     };
     let Err(mut problem) = deleted.await else { return Ok(()) };
     for Request { method, path, body } in undo.iter().rev() {
@@ -99,7 +101,7 @@ async fn hold_back(client: &Client, stream: &str, undo: &mut Vec<Request>) -> Re
             false => Request::new("DELETE", path.as_str()),
         });
         let off = json!({ "failure_store": { "enabled": false } });
-        must(client, &Request::new("PUT", path).with(off)).await?;
+        acknowledged(Api::Stream, &must(client, &Request::new("PUT", path).with(off)).await?)?;
     }
     let block = |value: Value| {
         Request::new("PUT", format!("/{stream}/_settings"))
@@ -107,8 +109,9 @@ async fn hold_back(client: &Client, stream: &str, undo: &mut Vec<Request>) -> Re
     };
     undo.push(block(Value::Null));
     match must(client, &block(true.into())).await {
-        Err(problem) if !problem.is_no_such_api() => Err(problem),
+        Ok(answer) => acknowledged(Api::Stream, &answer),
         // A server without blocks: the look right before is all there is.
-        _ => Ok(()),
+        Err(problem) if problem.is_no_such_api() => Ok(()),
+        Err(problem) => Err(problem),
     }
 }

@@ -567,6 +567,41 @@ fn a_stream_that_cannot_be_seen_to_be_empty_stays() {
 }
 
 #[test]
+fn what_the_server_does_not_acknowledge_is_not_done() {
+    let error = r#"{"error": {"type": "x", "reason": "boom"}, "status": 500}"#;
+    let (policy, template) =
+        ("/_plugins/_ism/policies/lbproxy.a", "/_index_template/logs-lbproxy.a");
+    for (product, start, line) in [
+        (
+            Product::Elasticsearch,
+            "/_data_stream/logs-lbproxy.a",
+            "data stream logs-lbproxy.access-",
+        ),
+        (Product::OpenSearch, "/_data_stream/logs-lbproxy.a", "data stream logs-lbproxy.access-"),
+        (Product::Elasticsearch, template, "index template logs-lbproxy.access"),
+        (Product::OpenSearch, policy, "ISM policy lbproxy.access"),
+    ] {
+        for body in [r#"{"acknowledged": false}"#, error, "<html>", ""] {
+            // Policies are not acknowledged, but told.
+            if start == policy && body.contains("acknowledged") {
+                continue;
+            }
+            let name = &format!("{product:?} {start} {body:?}");
+            let server = server(product);
+            server.script("PUT", start, 200, body);
+            let run = setup(&server, &[]);
+            let texts = [&format!("  x {line}"), "does not say that it is done", "NOT COMPLETE"];
+            run.expect(name, 1, &texts);
+
+            let server = self::server(product);
+            setup(&server, &[]).expect(name, 0, &[]);
+            server.script("DELETE", start, 200, body);
+            setup(&server, &["--remove"]).expect(name, 1, &texts);
+        }
+    }
+}
+
+#[test]
 fn nothing_is_removed_while_it_is_not_seen_which_streams_there_are() {
     let error = r#"{"error": {"type": "x", "reason": "no"}}"#;
     for product in PRODUCTS {
