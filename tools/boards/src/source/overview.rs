@@ -88,10 +88,10 @@ pub(super) const BOARD: Board = Board {
                     "in-flight",
                     "Saturation: requests in flight",
                     "How close to the edge? \
-                     Exchanges that had begun and not ended: how close to the edge. See Process.",
+                     Exchanges that had begun and not ended, highest on one instance. See Process.",
                     Dataset::Process,
                     Form::Figure,
-                    &[metric("exchanges", Value::Max("lbproxy.requests.in_flight"), Unit::Requests)],
+                    &[metric("busiest instance", Value::Max("lbproxy.requests.in_flight"), Unit::Requests)],
                 )
                 .only(PROCESS)
                 .whole()

@@ -139,9 +139,9 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "bandwidth-time",
-                    "Bandwidth",
+                    "Bandwidth of the busiest instance",
                     "How many bytes cross? \
-                     Bytes per second, highest of each bucket, on both sides.",
+                     Bytes per second, highest of each bucket, on both sides; for all instances see Overview.",
                     Dataset::Process,
                     Form::Lines,
                     &[

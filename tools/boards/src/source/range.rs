@@ -22,13 +22,13 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "most",
-                    "Peak throughput",
+                    "Peak throughput of an instance",
                     "How much load was there? \
-                     Highest rate of any sample in this range.",
+                     Highest rate of any sample in this range: of the busiest instance, not of all together.",
                     Dataset::Process,
                     Form::Figure,
                     &[metric(
-                        "requests per second",
+                        "busiest instance",
                         Value::Max("lbproxy.requests.per_second"),
                         Unit::Count,
                     )],
@@ -38,7 +38,7 @@ pub(super) const BOARD: Board = Board {
                     "cpu",
                     "Peak CPU usage",
                     "How close were the cores to their end? \
-                     Of the whole host, highest of any sample.",
+                     Of the whole host of the busiest instance, highest of any sample.",
                     Dataset::Process,
                     Form::Figure,
                     &[metric(
@@ -50,9 +50,9 @@ pub(super) const BOARD: Board = Board {
                 .only(PROCESS),
                 panel(
                     "in-flight",
-                    "Peak requests in flight",
+                    "Peak requests in flight of an instance",
                     "How much was under way at once? \
-                     Exchanges that had begun and not ended, highest of any sample.",
+                     Exchanges that had begun and not ended, highest of any sample: of the busiest instance.",
                     Dataset::Process,
                     Form::Figure,
                     &[metric(
@@ -146,7 +146,7 @@ pub(super) const BOARD: Board = Board {
                     "queue-time",
                     "Requests in flight",
                     "Do exchanges pile up? \
-                     Exchanges under way, highest of each bucket.",
+                     Exchanges under way on the busiest instance, highest of each bucket.",
                     Dataset::Process,
                     Form::Lines,
                     &[metric(
