@@ -366,6 +366,23 @@ fn workspaces_that_cannot_be_listed_are_not_none() {
 }
 
 #[test]
+fn words_of_a_server_have_no_power_over_a_terminal() {
+    let (server, words) = (server(OPEN), "\u{1b}[2Jevil\nfinding  all is well");
+    let refused = json!({"success": false, "error": words}).to_string();
+    server.script("GET", "/api/workspaces/one", 200, &refused);
+    let found = boards(&server, &["--workspace", "one"]);
+    let texts = ["shows no workspace one: \\x1b[2Jevil\\nfinding  all is well; name the id"];
+    expect("a finding", &found, 1, &texts);
+    let message = json!({"type": "unknown", "message": words});
+    let server = self::server(OPEN);
+    server.fail_import(BOARD, message);
+    let found = boards(&server, &[]);
+    let texts = ["  x dashboard lbproxy-overview: \\x1b[2Jevil\\nfinding  all is well; see"];
+    expect("a failure", &found, 1, &texts);
+    assert!(!found.1.contains('\u{1b}'), "{}", found.1);
+}
+
+#[test]
 fn boards_of_before_the_workspaces_are_removed_before_one_gets_them() {
     let (server, count) = (server(OPEN), count(OPEN));
     let none = boards(&server, &["--workspace", "one"]);

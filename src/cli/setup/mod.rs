@@ -15,6 +15,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 
 use super::output::UsageError;
+use crate::base::visible::visible;
 use crate::config::address::{self, Unfit};
 use crate::config::{self, Auth, Compression, Dashboards, Elasticsearch, Secret, Telemetry};
 use crate::elk::access::{Credentials, Rights};
@@ -186,7 +187,8 @@ async fn set_up(
     wanted: Option<Wanted<'_>>,
 ) -> anyhow::Result<ExitCode> {
     let problem = |problem: crate::elk::problem::Problem| {
-        anyhow::anyhow!("{}: {}; nothing was changed", client.url(), problem.reason)
+        let reason = visible(problem.reason.as_bytes());
+        anyhow::anyhow!("{}: {reason}; nothing was changed", client.url())
     };
     let mut plan = installer::survey(client, options).await.map_err(problem)?;
     let place = wanted.and_then(|wanted| wanted.target(plan.server.product));

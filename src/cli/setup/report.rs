@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::base::visible::visible;
 use crate::elk::artefact::Kind;
 use crate::elk::installer::{Finding, NewSecret, Outcome, Plan};
 use crate::elk::plan::{Action, Change};
@@ -136,12 +137,12 @@ impl Report<'_> {
     }
 
     pub(super) fn text(&self, has_colours: bool) -> String {
-        let mut text = format!("server   {}\n", server(&self.plan.server, self.url));
+        let mut text = format!("server   {}\n", shown(&server(&self.plan.server, self.url)));
         let rows = self.rows();
         let (of_server, of_boards) = rows.split_at(self.plan.steps.len());
         text.push_str(&listed(of_server, has_colours));
         if let Some(boards) = self.boards {
-            let _ = writeln!(text, "boards   {}", boards.about());
+            let _ = writeln!(text, "boards   {}", shown(&boards.about()));
             text.push_str(&listed(of_boards, has_colours));
         } else if self.lacks_boards {
             let how = "set telemetry.elasticsearch.dashboards.url or --dashboards-url";
@@ -150,7 +151,8 @@ impl Report<'_> {
         }
         for finding in self.findings() {
             let mark = painted("finding", "33", has_colours);
-            let _ = writeln!(text, "{mark}  {}; {}", finding.problem, finding.cure);
+            let (problem, cure) = (shown(&finding.problem), shown(&finding.cure));
+            let _ = writeln!(text, "{mark}  {problem}; {cure}");
         }
         text.push_str(&self.credentials());
         text + &self.sum() + "\n"
@@ -309,7 +311,7 @@ fn listed(rows: &[Row<'_>], has_colours: bool) -> String {
     for rows in rows.chunk_by(|a, b| a.title == b.title && line(a) == line(b)) {
         let Some(first) = rows.first() else { continue };
         let Line { sign, colour, why } = line(first);
-        let why = if why.is_empty() { why } else { format!(": {why}") };
+        let why = if why.is_empty() { why } else { format!(": {}", shown(&why)) };
         let sign = painted(&sign.to_string(), colour, has_colours);
         if rows.len() > LINES_MAX {
             let (count, title) = (rows.len(), first.title);
@@ -317,7 +319,7 @@ fn listed(rows: &[Row<'_>], has_colours: bool) -> String {
             continue;
         }
         for row in rows {
-            let _ = writeln!(text, "  {sign} {} {}{why}", row.title, row.name);
+            let _ = writeln!(text, "  {sign} {} {}{why}", row.title, shown(row.name));
             text.push_str(&changes(row.action));
         }
     }
@@ -359,21 +361,27 @@ fn changes(action: &Action) -> String {
     let (Action::Update(all) | Action::Differs(all)) = action else { return String::new() };
     let mut text = String::new();
     for Change { path, from, to } in all.iter().take(CHANGES_MAX) {
-        let shown = |value: &Option<String>| {
+        let in_short = |value: &Option<String>| {
             value.as_ref().map_or("nothing".to_owned(), |value| {
-                let mut shown: String = value.chars().take(VALUE_CHARS_MAX).collect();
-                if shown.len() < value.len() {
-                    shown.push('…');
+                let mut short: String = value.chars().take(VALUE_CHARS_MAX).collect();
+                if short.len() < value.len() {
+                    short.push('…');
                 }
-                shown
+                shown(&short)
             })
         };
-        let _ = writeln!(text, "      {path}: {} -> {}", shown(from), shown(to));
+        let path = shown(path);
+        let _ = writeln!(text, "      {path}: {} -> {}", in_short(from), in_short(to));
     }
     if all.len() > CHANGES_MAX {
         let _ = writeln!(text, "      and {} more (--json shows all)", all.len() - CHANGES_MAX);
     }
     text
+}
+
+/// Words that may be a server's: on one line, and without power over a terminal.
+fn shown(words: &str) -> String {
+    visible(words.as_bytes()).to_string()
 }
 
 /// A text in a colour.
