@@ -57,6 +57,11 @@ impl<'s, 'n> Map<'s, 'n> {
         self.item.note(problem, cure);
     }
 
+    /// How many findings there are so far, of the whole file.
+    pub(super) fn found(&self) -> usize {
+        self.item.source.found()
+    }
+
     /// The keys with their nodes.
     fn entries(&self) -> impl Iterator<Item = (&'n str, &'n MarkedYaml<'s>, &'n MarkedYaml<'s>)> {
         let map = match self.item.node {

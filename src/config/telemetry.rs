@@ -314,6 +314,7 @@ fn kept(map: &mut Map<'_, '_>, key: &'static str, default: Keep) -> Keep {
 
 /// Credentials: at most one kind.
 fn auth(map: &mut Map<'_, '_>) -> Auth {
+    let before = map.found();
     let username = map.get("username").and_then(|item| {
         let name = item.text()?;
         if !Auth::is_user(&name) {
@@ -329,6 +330,10 @@ fn auth(map: &mut Map<'_, '_>) -> Auth {
     let kinds = [password.is_some(), api_key.is_some(), bearer.is_some()];
     if kinds.iter().filter(|&&given| given).count() > 1 {
         map.note("has more than one kind of credentials", "keep one of password, api_key, bearer");
+        return Auth::None;
+    }
+    if map.found() > before {
+        // What cannot be used is told, and is not missing.
         return Auth::None;
     }
     match (username, password, api_key, bearer) {

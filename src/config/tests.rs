@@ -384,14 +384,28 @@ fn a_secret_that_nobody_could_send_is_refused_unseen() {
                 let found = findings(&(SMALLEST.to_owned() + &block(&value)));
                 assert!(!found.contains("hunter"), "{name}: {found}");
                 match want {
-                    Some(want) => assert!(
-                        found.lines().any(|line| line.contains(key) && line.contains(want)),
-                        "{name}: {value}: {found}"
-                    ),
+                    Some(want) => {
+                        assert!(
+                            found.contains(key) && found.contains(want),
+                            "{name}: {value}: {found}"
+                        );
+                        assert_eq!(found.lines().count(), 1, "{name}: {value}: {found}");
+                    }
                     None => assert_eq!(found, "none", "{name}: {value}"),
                 }
             }
         }
+    }
+    for unusable in [
+        "username: u, password_file: /nowhere",
+        "username: u, password_file: ",
+        "username: u, password: ",
+        "username: u, password: x, password_file: /nowhere",
+        "username: , password: x",
+        "api_key_file: /nowhere",
+    ] {
+        let found = findings(&(SMALLEST.to_owned() + &server(unusable)));
+        assert_eq!(found.lines().count(), 1, "what is there is not missing: {unusable}: {found}");
     }
     let user = findings(&(SMALLEST.to_owned() + &server("username: 'u:hunter2', password: x")));
     assert!(user.contains("elasticsearch.username: holds a colon") && !user.contains("hunter"));

@@ -104,7 +104,12 @@ impl<'s> Source<'s> {
 
     /// Whether nothing was found.
     pub(super) fn is_clean(&self) -> bool {
-        self.findings.borrow().is_empty()
+        self.found() == 0
+    }
+
+    /// How many findings there are so far.
+    pub(super) fn found(&self) -> usize {
+        self.findings.borrow().len()
     }
 
     /// Everything found, by place.
