@@ -86,6 +86,7 @@ impl<'s, 'n> Map<'s, 'n> {
             keys.ask(&path, doc.map_or("", |(_, doc)| doc.trim_ascii()));
         });
         let node = match self.item.node {
+            Node::Yaml(_) if source.is_unread(&path) => return None,
             Node::Yaml(_) => Node::Yaml(self.entries().find(|(name, ..)| *name == key)?.2),
             Node::Anything => Node::Anything,
         };

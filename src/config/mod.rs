@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 pub use finding::{Finding, Places, Report};
 pub use reference::reference_markdown;
 pub use schema::json_schema;
+pub use telemetry::credential_keys;
 pub use tree::Environment;
 pub use types::*;
 
@@ -54,8 +55,16 @@ pub fn find(named: Option<PathBuf>) -> Result<PathBuf, Report> {
 /// # Errors
 /// Every mistake.
 pub fn load(path: &Path) -> Result<Config, Report> {
+    load_without(path, &[])
+}
+
+/// The same as if the keys with these paths were not there, for whoever has something in their place.
+///
+/// # Errors
+/// Every mistake elsewhere.
+pub fn load_without(path: &Path, unread: &[String]) -> Result<Config, Report> {
     let (name, text) = read(path)?;
-    parse(&name, &text, &|variable| std::env::var(variable).ok())
+    parse_without(&name, &text, &|variable| std::env::var(variable).ok(), unread)
 }
 
 /// Where the journal of a file is, whatever else stands in it: who reads records need not be able
@@ -88,7 +97,16 @@ fn read(path: &Path) -> Result<(String, String), Report> {
 /// # Errors
 /// Every mistake.
 pub fn parse(name: &str, text: &str, environment: &Environment<'_>) -> Result<Config, Report> {
-    let source = tree::Source::new(name, text, environment);
+    parse_without(name, text, environment, &[])
+}
+
+fn parse_without(
+    name: &str,
+    text: &str,
+    environment: &Environment<'_>,
+    unread: &[String],
+) -> Result<Config, Report> {
+    let source = tree::Source::new(name, text, environment).without(unread);
     let hostname = hostname();
     let config = match source.parse() {
         Some(root) => read::config(tree::Item::root(&source, &root), &hostname),

@@ -154,6 +154,12 @@ const AUTH_DOCS: Docs = &[
     ("bearer_file", "File that holds it; read again at each use."),
 ];
 
+/// Paths of the keys that credentials of the server and its dashboards stand in.
+pub fn credential_keys() -> impl Iterator<Item = String> {
+    let sections = ["telemetry.elasticsearch", "telemetry.elasticsearch.dashboards"];
+    sections.into_iter().flat_map(|at| AUTH_DOCS.iter().map(move |(key, _)| format!("{at}.{key}")))
+}
+
 /// Where credentials of a URL belong.
 const CREDENTIALS: &str = "use `username` and `password_file` instead";
 /// Bytes of dead letters that are kept.

@@ -34,6 +34,8 @@ pub(super) struct Source<'s> {
     places: RefCell<HashMap<String, (usize, usize)>>,
     /// What was asked for, when there is no file.
     keys: Option<Keys>,
+    /// Paths of keys that are not read, as if they were not there.
+    unread: &'s [String],
 }
 
 /// A place in the file.
@@ -56,7 +58,17 @@ impl<'s> Source<'s> {
             warnings: RefCell::default(),
             places: RefCell::default(),
             keys: None,
+            unread: &[],
         }
+    }
+
+    /// The same as if the keys with these paths were not there.
+    pub(super) fn without(self, unread: &'s [String]) -> Self {
+        Self { unread, ..self }
+    }
+
+    pub(super) fn is_unread(&self, path: &str) -> bool {
+        self.unread.iter().any(|unread| unread == path)
     }
 
     /// No file, but a record of everything that is asked for.

@@ -479,6 +479,41 @@ fn a_secret_is_printed_once_or_lies_in_a_file_that_only_its_owner_reads() {
     }
 }
 
+/// The configuration names the file that `setup` is to make: only then the two fit without another edit.
+#[test]
+fn an_administrator_makes_the_file_that_the_configuration_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let [admin, file, shipping] =
+        ["admin", "proxy.yaml", "shipping"].map(|name| dir.path().join(name));
+    std::fs::write(&admin, "secret\n").unwrap();
+    for (product, key) in [
+        (Product::Elasticsearch, "password_file"),
+        (Product::OpenSearch, "password_file"),
+        (Product::Elasticsearch, "api_key_file"),
+    ] {
+        let name = &format!("{product:?} {key}");
+        let server = server(product);
+        let (user, kind) = match key {
+            "password_file" => ("username: lbproxy, ", "user"),
+            _ => ("", "api-key"),
+        };
+        let proxy = one_service(&[nobody()], "");
+        let text = format!(
+            "proxy:\n{proxy}\ntelemetry:\n  elasticsearch: {{urls: [\"{}\"], {user}{key}: {}}}\n",
+            server.url(),
+            shipping.display()
+        );
+        std::fs::write(&file, text).unwrap();
+        let path = shipping.to_str().unwrap();
+        let by_itself = run(&file, &[]);
+        by_itself.expect(name, 2, &[&format!("{key}: {path} cannot be read")]);
+        let flags = ["--username", "admin", "--password-file", admin.to_str().unwrap()];
+        let more = ["--credentials", kind, "--credentials-file", path];
+        run(&file, &[flags, more].concat()).expect(name, 0, &[&format!("{key}: {path}")]);
+        std::fs::remove_file(&shipping).unwrap();
+    }
+}
+
 #[test]
 fn shipping_gets_the_least_and_only_what_it_is_asked_for_is_installed() {
     let server = self::server(Product::Elasticsearch);

@@ -127,7 +127,8 @@ enum CredentialsName {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = match config::find(args.config.clone()).and_then(|path| config::load(&path)) {
+    let load = |path: PathBuf| config::load_without(&path, &overridden(args));
+    let config = match config::find(args.config.clone()).and_then(load) {
         Ok(config) => config,
         Err(report) => return Ok(super::check::refuse(&report)),
     };
@@ -166,6 +167,20 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         None => Wanted::Nowhere,
     });
     runtime.block_on(set_up(args, &client, options, boards))
+}
+
+/// Keys that flags take the place of. They are not read: `password_file` may name what is to be made.
+fn overridden(args: &Args) -> Vec<String> {
+    let is_administrator = args.username.is_some() || args.api_key_file.is_some();
+    let mut keys: Vec<_> = config::credential_keys().filter(|_| is_administrator).collect();
+    for (is_given, key) in
+        [(args.space.is_some(), "space"), (args.workspace.is_some(), "workspace")]
+    {
+        if is_given {
+            keys.push(format!("telemetry.elasticsearch.dashboards.{key}"));
+        }
+    }
+    keys
 }
 
 /// Datasets that get documents.
