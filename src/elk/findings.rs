@@ -9,6 +9,7 @@ use super::access::{self, Credentials};
 use super::artefact::{Api, Artefact, Kind};
 use super::plan::{Action, leaves};
 use super::server::Server;
+use super::streams::Mapping;
 use super::templates::PRIORITY;
 use crate::record::Dataset;
 
@@ -212,10 +213,10 @@ pub(super) fn no_api_keys(server: &Server, credentials: &[Credentials]) -> Optio
     is_wanted.then(finding)
 }
 
-/// Whether a new stream would get the mapping that its template has, by the answer to
-/// `POST /_index_template/_simulate_index/STREAM`.
-pub(super) fn simulated(template: &Artefact, stream: &str, answer: &Value) -> Option<Finding> {
-    let got = leaves(&answer["template"]["mappings"]);
+/// Whether a stream has the mapping that its template has, or would have it.
+pub(super) fn mapped(template: &Artefact, stream: &str, mapping: &Mapping) -> Option<Finding> {
+    let (Mapping::Written(got) | Mapping::Simulated(got)) = mapping else { return None };
+    let got = leaves(got);
     let lacks = |body: &Value| {
         let wanted = leaves(&body["template"]["mappings"]);
         wanted.into_iter().find(|(path, value)| got.get(path) != Some(value))
@@ -225,11 +226,20 @@ pub(super) fn simulated(template: &Artefact, stream: &str, answer: &Value) -> Op
         return None;
     }
     let got = got.get(&path).map_or("nothing", String::as_str);
-    let problem = format!("a new {stream} would have {path}: {got} instead of {wanted}");
-    let cure = format!(
-        "look for a template with a higher priority: POST /_index_template/_simulate_index/{stream}"
-    );
-    Some(Finding::new(problem, cure))
+    let differs = format!("{path}: {got} instead of {wanted}");
+    Some(match mapping {
+        Mapping::Written(_) => Finding::new(
+            format!("the index that {stream} writes to has {differs}"),
+            format!("give it an index with the mapping of its template: POST /{stream}/_rollover"),
+        ),
+        _ => Finding::new(
+            format!("a new {stream} would have {differs}"),
+            format!(
+                "look for a template with a higher priority: POST \
+                 /_index_template/_simulate_index/{stream}"
+            ),
+        ),
+    })
 }
 
 /// Whether `name` fits `pattern`, in which `*` stands for any text.

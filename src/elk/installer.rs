@@ -445,28 +445,29 @@ fn password() -> std::io::Result<String> {
     Ok(format!("{}-Aa1", URL_SAFE_NO_PAD.encode(bytes)))
 }
 
-/// Asks the server what a new stream would look like; a finding where that is not as wanted.
-pub(crate) async fn verify(
-    client: &Client,
-    plan: &Plan,
-    namespace: &str,
-) -> Result<Vec<Finding>, Problem> {
-    let mut findings = Vec::new();
-    for step in &plan.steps {
-        let is_ours = !matches!(step.action, Action::Foreign | Action::Conflict | Action::Newer(_));
-        let Some(dataset) =
-            step.artefact.dataset.filter(|_| step.artefact.api == Api::IndexTemplate)
-        else {
-            continue;
-        };
+/// What was found after a change.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    /// Streams that do not have the mapping they should.
+    pub(crate) findings: Vec<Finding>,
+    /// The first stream that could not be looked at, and why.
+    pub(crate) unseen: Option<(String, Problem)>,
+}
+
+/// Asks the server whether streams have the mapping of their templates, or would have it.
+pub(crate) async fn verify(client: &Client, plan: &Plan, namespace: &str) -> Verdict {
+    let mut verdict = Verdict::default();
+    for Step { artefact, action, .. } in &plan.steps {
+        let is_ours = !matches!(action, Action::Foreign | Action::Conflict | Action::Newer(_));
+        let is_template = artefact.api == Api::IndexTemplate;
+        let Some(dataset) = artefact.dataset.filter(|_| is_ours && is_template) else { continue };
         let stream = dataset.data_stream(namespace);
-        let request = Request::new("POST", format!("/_index_template/_simulate_index/{stream}"));
-        let answer = match ask(client, &request).await {
-            Ok((_, answer)) if is_ours => answer,
-            Err(problem) if !problem.is_no_such_api() => return Err(problem),
-            _ => continue,
-        };
-        findings.extend(findings::simulated(&step.artefact, &stream, &answer));
+        match streams::mapping(client, &stream).await {
+            Ok(mapping) => verdict.findings.extend(findings::mapped(artefact, &stream, &mapping)),
+            Err(problem) => {
+                verdict.unseen.get_or_insert((stream, problem));
+            }
+        }
     }
-    Ok(findings)
+    verdict
 }

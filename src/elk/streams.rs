@@ -7,9 +7,48 @@ use serde_json::{Value, json};
 use super::artefact::{Api, Artefact, Request};
 use super::client::Client;
 use super::findings::Finding;
-use super::installer::{Step, acknowledged, ask, must};
+use super::installer::{Step, acknowledged, ask, ask_if_there, must};
 use super::plan::Action;
 use super::problem::{Fault, Problem};
+
+/// Where the documents of a stream get their types.
+#[derive(Debug)]
+pub(super) enum Mapping {
+    /// The index that it writes to has these.
+    Written(Value),
+    /// It is not there; made now, it would have these.
+    Simulated(Value),
+    /// Its name is taken, which is told elsewhere, or the server cannot tell.
+    Unknown,
+}
+
+/// Asks for the mapping of a stream. What is not there is simulated; OpenSearch refuses that for a stream
+/// that is there.
+pub(super) async fn mapping(client: &Client, stream: &str) -> Result<Mapping, Problem> {
+    let names = ask_if_there(client, &format!("/_resolve/index/{stream}")).await?;
+    let newest = |indices: &Value| {
+        let indices = indices.as_array()?.iter().filter_map(Value::as_str);
+        // They end with their generation; in between may stand a date.
+        indices.max_by_key(|index| index.rsplit('-').next().map(str::to_owned)).map(str::to_owned)
+    };
+    if let Some(index) = newest(&names["data_streams"][0]["backing_indices"]) {
+        let answer = ask_if_there(client, &format!("/{index}/_mapping")).await?;
+        return Ok(match &answer[&index]["mappings"] {
+            Value::Null => Mapping::Unknown,
+            mappings => Mapping::Written(mappings.clone()),
+        });
+    }
+    let is_taken = |kind: &str| names[kind].as_array().is_some_and(|names| !names.is_empty());
+    if is_taken("indices") || is_taken("aliases") {
+        return Ok(Mapping::Unknown);
+    }
+    let path = format!("/_index_template/_simulate_index/{stream}");
+    match ask(client, &Request::new("POST", path)).await {
+        Ok((_, answer)) => Ok(Mapping::Simulated(answer["template"]["mappings"].clone())),
+        Err(problem) if problem.is_no_such_api() => Ok(Mapping::Unknown),
+        Err(problem) => Err(problem),
+    }
+}
 
 /// Holds back streams that would not get our mapping, or whose name is taken.
 pub(super) fn hold(

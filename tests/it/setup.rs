@@ -38,6 +38,7 @@ impl Run {
     fn expect(&self, name: &str, code: i32, texts: &[&str]) {
         let said = format!("{}{}", self.out, self.err);
         assert_eq!(self.code, code, "{name}:\n{said}");
+        assert!(!said.contains("WARN"), "{name}:\n{said}");
         for text in texts {
             assert!(said.contains(text), "{name}: no {text:?} in\n{said}");
         }
@@ -378,6 +379,29 @@ fn what_an_older_lbproxy_left_is_replaced_and_streams_roll_over_to_it() {
         let run = setup(&server, &[]);
         run.expect(&format!("{product:?}"), 0, &["nothing to do"]);
         assert_eq!(server.backing_indices(STREAM).len(), 2, "{product:?}");
+    }
+}
+
+#[test]
+fn a_stream_with_another_mapping_than_its_template_is_told_until_it_rolls_over() {
+    for product in PRODUCTS {
+        let name = &format!("{product:?}");
+        let server = server(product);
+        let earlier = json!({
+            "index_patterns": ["logs-lbproxy.access-*"], "data_stream": {},
+            "template": {"mappings": {"dynamic": true}},
+        });
+        server.put_template("earlier", earlier);
+        server.create_index(STREAM);
+        let told = [
+            "the index that logs-lbproxy.access-default writes to has dynamic: true instead of \
+             false",
+            "POST /logs-lbproxy.access-default/_rollover",
+        ];
+        setup(&server, &[]).expect(name, 1, &told);
+        setup(&server, &[]).expect(name, 1, &told);
+        server.rollover(STREAM).unwrap();
+        setup(&server, &[]).expect(name, 0, &["nothing to do"]);
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) fn setup(telemetry: &str, arguments: &[&str]) -> (i32, String) {
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr);
+    assert!(!text.contains("WARN"), "{text}");
     (output.status.code().unwrap(), text)
 }
 
@@ -64,6 +65,7 @@ fn set_up_traffic_and_removal() {
         assert!(code == 0 && text.contains("nothing to do: "), "{product:?} {code}:\n{text}");
         if product == Product::OpenSearch {
             fields_are_found(&server);
+            a_wrong_mapping_is_told(&server, &telemetry);
         }
         let (code, text) = setup(&telemetry, &["--remove", KINDS[0], KINDS[1]]);
         assert!(code == 0 && text.contains(" removed, "), "{product:?} {code}:\n{text}");
@@ -94,6 +96,30 @@ fn set_up_traffic_and_removal() {
             assert!(text.contains(&text_wanted) && text.contains(&stays), "{text}");
         }
     });
+}
+
+/// A stream that was made by somebody's template, which wins no more, is told with its cure, which helps.
+fn a_wrong_mapping_is_told(server: &RealServer, telemetry: &str) {
+    let (stream, template) = (format!("/_data_stream/{}", stream()), "/_index_template/earlier");
+    let mut earlier = json!({
+        "index_patterns": ["logs-lbproxy.access-*"], "priority": 900, "data_stream": {},
+        "template": {"mappings": {"dynamic": false}},
+    });
+    server.must("DELETE", &stream, None);
+    server.must("PUT", template, Some(&earlier));
+    server.must("PUT", &stream, None);
+    let told = [format!("index that {} writes to has ", self::stream()), "_rollover".to_owned()];
+    let is_told = |text: &str| told.iter().all(|told| text.contains(told));
+    let (code, text) = setup(telemetry, &KINDS);
+    assert!(code == 1 && is_told(&text) && text.contains("index template earlier has"), "{text}");
+    earlier["priority"] = 1.into();
+    server.must("PUT", template, Some(&earlier));
+    let (code, text) = setup(telemetry, &KINDS);
+    assert!(code == 1 && is_told(&text), "{code}:\n{text}");
+    server.post(&format!("/{}/_rollover", self::stream()), &Value::Null);
+    server.must("DELETE", template, None);
+    let (code, text) = setup(telemetry, &KINDS);
+    assert!(code == 0 && text.contains("nothing to do: "), "{code}:\n{text}");
 }
 
 /// All streams of lbproxy's on a server.

@@ -220,11 +220,17 @@ async fn set_up(
         outcomes = installer::apply(client, &plan).await;
         let is_whole = !outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
         if options.mode == Mode::Setup && is_whole {
-            match installer::verify(client, &plan, options.namespace).await {
-                Ok(findings) => plan.findings.extend(findings),
-                Err(problem) => {
-                    tracing::warn!(reason = problem.reason, "setup: cannot be verified");
-                }
+            let verdict = installer::verify(client, &plan, options.namespace).await;
+            plan.findings.extend(verdict.findings);
+            if let Some((stream, problem)) = verdict.unseen {
+                let reason = problem.reason;
+                tracing::warn!(
+                    stream,
+                    reason,
+                    "setup: all is put in place, but whether the stream has its mapping cannot be \
+                     seen; mend what the reason says and run this again, or look at GET \
+                     /{stream}/_mapping"
+                );
             }
         }
         if let (Some(boards), Some(place)) = (&mut boards, place) {

@@ -197,6 +197,7 @@ fn plain(session: &Session, parts: &http::request::Parts, target: &Target, body:
         ("GET", ["_resolve", "index", names]) => search::resolve(state, names),
         ("GET", ["_tasks"]) => Ok(search::tasks(state, target)),
         ("POST", [name, "_rollover"]) => search::rollover(state, name),
+        ("GET", [names, "_mapping"]) => search::mapping(state, names),
         ("POST" | "GET", [names, "_refresh"]) => search::refresh(state, names),
         ("POST" | "GET", [names, "_search"]) => search::search(state, names, body),
         ("POST" | "GET", [names, "_count"]) => search::count(state, names, body),

@@ -146,6 +146,12 @@ pub(super) fn refresh(state: &mut State, expression: &str) -> Answer {
     Ok(json!({ "_shards": { "total": count, "successful": count, "failed": 0 } }))
 }
 
+/// `GET /NAME/_mapping`.
+pub(super) fn mapping(state: &State, expression: &str) -> Answer {
+    let mapped = |index: &&Index| (index.name.clone(), json!({ "mappings": index.mappings }));
+    Ok(named(state, expression)?.iter().map(mapped).collect())
+}
+
 /// The indices that an expression names.
 fn named<'a>(state: &'a State, expression: &str) -> Result<Vec<&'a Index>, Refusal> {
     let is_absent = |name: &&str| !name.contains('*') && state.store.indices(name).is_empty();

@@ -127,11 +127,7 @@ pub(super) fn answer(
         }
         (_, ["_component_template", name]) => Some(component(state, method, name, body)),
         ("DELETE", ["_index_template", name]) => Some(delete_template(state, name)),
-        ("POST", ["_index_template", "_simulate_index", name]) => {
-            let best = best_template(state, name);
-            let mappings = best.map_or(Value::Null, |best| best["template"]["mappings"].clone());
-            Some(Ok(json!({ "template": { "mappings": mappings }, "overlapping": [] })))
-        }
+        ("POST", ["_index_template", "_simulate_index", name]) => Some(simulate(state, name)),
         (_, ["_data_stream", name]) if state.product != Product::ElasticsearchReduced => {
             Some(stream(state, method, name))
         }
@@ -195,14 +191,18 @@ pub(super) fn check_template(state: &State, name: &str, template: &Value) -> Res
     Ok(())
 }
 
-/// The template that fits a name best.
-fn best_template<'a>(state: &'a State, name: &str) -> Option<&'a Value> {
-    let fits = |template: &&Value| {
-        let patterns = template["index_patterns"].as_array().into_iter().flatten();
-        patterns.filter_map(Value::as_str).any(|one| pattern::fits(one, name))
-    };
-    let all = state.store.templates.values().filter(fits);
-    all.max_by_key(|template| template["priority"].as_u64().unwrap_or(NO_PRIORITY))
+/// What an index of that name would be. OpenSearch puts it beside what is there.
+fn simulate(state: &State, name: &str) -> Answer {
+    let is_stream = state.store.targets.get(name).is_some_and(|target| target.is_stream);
+    if is_stream && state.product == Product::OpenSearch {
+        let reason = format!(
+            "index, alias, and data stream names need to be unique, but the following duplicates were \
+             found [data stream [{name}] conflicts with index]"
+        );
+        return Err(Refusal::exception(500, "illegal_state_exception", &reason));
+    }
+    let mappings = state.store.mappings(name);
+    Ok(json!({ "template": { "mappings": mappings }, "overlapping": [] }))
 }
 
 /// `_component_template/NAME`.
@@ -377,7 +377,7 @@ fn lifecycle(state: &mut State, method: &str, name: &str, path: &str, body: Valu
         return Ok(acknowledged());
     }
     let of_template = || {
-        let parts = best_template(state, name)?["composed_of"].as_array()?;
+        let parts = state.store.best_template(name)?["composed_of"].as_array()?;
         let parts = parts.iter().rev().filter_map(Value::as_str);
         let mut parts =
             parts.filter_map(|part| state.setup.get(&format!("/_component_template/{part}")));

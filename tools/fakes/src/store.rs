@@ -51,14 +51,16 @@ struct Document {
 #[derive(Debug)]
 pub(super) struct Index {
     pub(super) name: String,
+    /// Those of its template when it was made, without those of components.
+    pub(super) mappings: Value,
     documents: HashMap<Box<str>, Document>,
     /// Searches find documents whose `seq` is less.
     searchable: u64,
 }
 
 impl Index {
-    fn new(name: String) -> Self {
-        Self { name, documents: HashMap::new(), searchable: 0 }
+    fn new(name: String, mappings: Value) -> Self {
+        Self { name, mappings, documents: HashMap::new(), searchable: 0 }
     }
 
     /// Whether a document with this id is in it.
@@ -153,8 +155,8 @@ impl Store {
             let first = if is_stream { self.backing_name(name, 1) } else { name.to_owned() };
             let target = Target {
                 is_stream,
-                indices: vec![Index::new(first)],
-                failures: Index::new(format!(".fs-{name}-{}-000001", today())),
+                indices: vec![Index::new(first, self.mappings(name))],
+                failures: Index::new(format!(".fs-{name}-{}-000001", today()), Value::Null),
             };
             self.targets.insert(name.to_owned(), target);
         }
@@ -185,13 +187,23 @@ impl Store {
 
     /// Whether the template that fits `name` best asks for a data stream.
     pub(super) fn is_stream_wanted(&self, name: &str) -> bool {
+        self.best_template(name).is_some_and(|template| template["data_stream"].is_object())
+    }
+
+    /// Mappings of the template that fits `name` best.
+    pub(super) fn mappings(&self, name: &str) -> Value {
+        let best = self.best_template(name);
+        best.map_or(Value::Null, |best| best["template"]["mappings"].clone())
+    }
+
+    /// The template that fits `name` best.
+    pub(super) fn best_template(&self, name: &str) -> Option<&Value> {
         let fits = |template: &&Value| {
             let patterns = template["index_patterns"].as_array();
             patterns.into_iter().flatten().filter_map(Value::as_str).any(|p| pattern::fits(p, name))
         };
-        let best = self.templates.values().filter(fits);
-        let best = best.max_by_key(|template| template["priority"].as_u64().unwrap_or(0));
-        best.is_some_and(|template| template["data_stream"].is_object())
+        let all = self.templates.values().filter(fits);
+        all.max_by_key(|template| template["priority"].as_u64().unwrap_or(0))
     }
 
     /// Whether a document with this id is in `index` of `name`.
@@ -279,7 +291,8 @@ impl Store {
         }
         let old = target.indices.last()?.name.clone();
         let new = self.backing_name(name, target.indices.len() + 1);
-        self.targets.get_mut(name)?.indices.push(Index::new(new.clone()));
+        let index = Index::new(new.clone(), self.mappings(name));
+        self.targets.get_mut(name)?.indices.push(index);
         Some((old, new))
     }
 
