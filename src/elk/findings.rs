@@ -4,13 +4,14 @@
 
 use serde_json::Value;
 
-use super::Product;
 use super::access::{self, Credentials};
 use super::artefact::{Api, Artefact, Kind};
 use super::plan::{Action, leaves};
 use super::server::Server;
 use super::streams::Mapping;
 use super::templates::PRIORITY;
+use super::{Product, retention};
+use crate::config::{Keep, Retention};
 use crate::record::Dataset;
 
 /// What helps when rights are lacking.
@@ -204,6 +205,45 @@ pub(super) fn hidden<'a>(
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     let problem = format!("the credentials may not see {title} {name}{more}: {reason}");
     Some(Finding::blocking(problem, ASK_AN_ADMINISTRATOR))
+}
+
+/// Retention that is wanted and that this server lacks the parts for.
+pub(super) fn no_retention<'a>(
+    server: &Server,
+    retention: &Retention,
+    mut steps: impl Iterator<Item = (&'a Artefact, &'a Action)>,
+) -> Option<Finding> {
+    let is_open = server.product == Product::OpenSearch;
+    let is_lacking = steps.any(|(artefact, action)| {
+        // On Elasticsearch streams and their lifecycle are of one module.
+        let tells = match artefact.api {
+            Api::Policy => is_open,
+            Api::StreamLifecycle | Api::Stream => !is_open,
+            _ => false,
+        };
+        let keep = artefact.dataset.map(|dataset| retention::of(retention, dataset));
+        tells && *action == Action::NoApi && matches!(keep, Some(Keep::For(_)))
+    });
+    let (lacks, cure) = if is_open {
+        (
+            "index state management (ISM)",
+            "install the plugin opensearch-index-management on every node",
+        )
+    } else {
+        (
+            "data stream lifecycle",
+            "use a build with the module data-streams, as all of Elastic's have",
+        )
+    };
+    let problem = format!(
+        "this {} has no {lacks}: nothing deletes documents, they stay for ever",
+        server.product.title()
+    );
+    let cure = format!(
+        "{cure} and run this again, or delete them yourself and set each key of \
+         telemetry.elasticsearch.retention to off"
+    );
+    is_lacking.then(|| Finding::new(problem, cure))
 }
 
 /// API keys on a server that has none.

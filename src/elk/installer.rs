@@ -203,6 +203,10 @@ pub(crate) async fn survey(client: &Client, options: Options<'_>) -> Result<Plan
             findings.extend(taken.into_iter().map(|(_, finding)| finding));
             findings.extend(overlaps.into_iter().map(|(_, finding)| finding));
         }
+        if options.kinds.contains(&Kind::Retention) {
+            let each = steps.iter().map(|step| (&step.artefact, &step.action));
+            findings.extend(findings::no_retention(&server, options.retention, each));
+        }
     }
     Ok(Plan { server, steps, findings })
 }

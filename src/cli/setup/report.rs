@@ -313,7 +313,9 @@ fn listed(rows: &[Row<'_>], has_colours: bool) -> String {
         let Line { sign, colour, why } = line(first);
         let why = if why.is_empty() { why } else { format!(": {}", shown(&why)) };
         let sign = painted(&sign.to_string(), colour, has_colours);
-        if rows.len() > LINES_MAX {
+        // What is nowhere needs no list.
+        let most = if *first.action == Action::NoApi { 1 } else { LINES_MAX };
+        if rows.len() > most {
             let (count, title) = (rows.len(), first.title);
             let _ = writeln!(text, "  {sign} {count} of {title}{why} (--json lists them)");
             continue;
