@@ -196,6 +196,11 @@ fn what_it_ships_is_stored_and_a_named_journal_stays() {
     assert_eq!((shipped["recovered"], shipped["pending"]), (0, 0), "{text}");
     assert_eq!(server.count("logs-lbproxy.access-demo") as u64, requests);
     assert!(line(&text, "count them").contains("/logs-lbproxy.access-demo/_count"), "{text}");
+    let removal = line(&text, "remove them");
+    assert!(
+        removal.ends_with(&format!("DELETE '{url}/_data_stream/*-lbproxy.*-demo'")),
+        "{removal}"
+    );
     let output = Command::new(env!("CARGO_BIN_EXE_lbproxy"))
         .args(["log", "stats", "--json", "--journal", journal])
         .output()

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::number::{count, latency, percent, rate};
+use super::NAMESPACE;
 use super::clients::Seen;
 use super::line::{Line, Tone};
 use super::tally::Tally;
@@ -147,8 +148,8 @@ impl Run<'_> {
         std::iter::once(head).chain(rows).collect()
     }
 
-    /// Three commands to go on with.
-    fn next(&self) -> [Line; 3] {
+    /// Commands to go on with.
+    fn next(&self) -> Vec<Line> {
         let Facts { program, journal, elasticsearch, stream, is_kept, .. } = self.facts;
         let dir = journal.display();
         let records = if *is_kept {
@@ -161,7 +162,10 @@ impl Run<'_> {
             None => ("ship them", format!("{program} demo --elasticsearch http://127.0.0.1:9200")),
         };
         let own = ("your own", format!("{program} run --config proxy.yaml"));
-        [records, shipped, own]
-            .map(|(what, command)| Line::labelled(what).and(Tone::Normal, command))
+        let removal = elasticsearch.as_ref().map(|url| {
+            ("remove them", format!("curl -X DELETE '{url}/_data_stream/*-lbproxy.*-{NAMESPACE}'"))
+        });
+        let all = [Some(records), Some(shipped), removal, Some(own)].into_iter().flatten();
+        all.map(|(what, command)| Line::labelled(what).and(Tone::Normal, command)).collect()
     }
 }
