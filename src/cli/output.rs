@@ -45,6 +45,12 @@ fn is_event(metadata: &tracing::Metadata<'_>) -> bool {
 #[error("{0}")]
 pub(super) struct UsageError(pub(super) String);
 
+/// For clap: the URL of a server; what else an address may not have is told by whoever needs it.
+pub(super) fn url(text: &str) -> Result<url::Url, String> {
+    let no_url = |_| "write scheme, host and port, such as http://127.0.0.1:9200".to_owned();
+    url::Url::parse(text).map_err(no_url)
+}
+
 /// Writes one line to standard output at once.
 pub(super) fn line(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();

@@ -15,7 +15,7 @@ use crate::config::{Keep, Retention};
 use crate::record::Dataset;
 
 /// What helps when rights are lacking.
-pub(super) const ASK_AN_ADMINISTRATOR: &str = "ask an administrator to run this (--username, --password-file), \
+pub(crate) const ASK_AN_ADMINISTRATOR: &str = "ask an administrator to run this (--username, --password-file), \
                                     or leave out what is not allowed with --only";
 
 /// Something that a person has to know or mend.

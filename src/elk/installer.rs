@@ -133,7 +133,10 @@ pub(crate) async fn detect(client: &Client) -> Result<Server, Problem> {
         Err(problem) => return Err(problem),
     };
     Server::read(&answer, reply.is_elastic).ok_or_else(|| {
-        Problem::new(Fault::Refused, "the server is neither Elasticsearch nor OpenSearch")
+        let reason = "the server is neither Elasticsearch nor OpenSearch";
+        let cure = "name the address of one in telemetry.elasticsearch.urls; its port is 9200 unless \
+                    it was told otherwise";
+        Problem { cure, ..Problem::new(Fault::Refused, reason) }
     })
 }
 

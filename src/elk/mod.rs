@@ -13,7 +13,7 @@ pub mod access;
 pub mod artefact;
 pub mod boards;
 pub mod client;
-mod findings;
+pub(crate) mod findings;
 pub mod installer;
 pub(crate) mod mapping;
 pub mod plan;

@@ -784,8 +784,36 @@ fn mistakes_of_the_caller_end_before_anything_is_asked() {
     assert_eq!(server.requests_total(), 0);
     let run = setup(&server, &["--credentials", "api-key"]);
     run.expect("a key", 1, &["OpenSearch has no API keys", "nothing was changed"]);
-    let url = format!("http://{}", nobody());
-    setup(&server, &["--url", &url]).expect("nobody", 1, &[&url, "nothing was changed"]);
+}
+
+#[test]
+fn a_server_that_cannot_be_looked_at_is_told_with_its_cure() {
+    let server = server(Product::OpenSearch);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("password");
+    std::fs::write(&file, "wrong").unwrap();
+    let as_admin = ["--username", "admin", "--password-file", file.to_str().unwrap()];
+    let nobody = format!("http://{}", nobody());
+    let web = Upstream::ok();
+    let web = format!("http://{}", web.address);
+    let tls = server.url().replace("http://", "https://");
+    let at = |url| ["--url", url];
+    for (name, arguments, code, cure) in [
+        ("no URL", &at("nonsense")[..], 2, "'--url <URL>': write scheme, host and port, such as"),
+        (
+            "nobody",
+            &at(&nobody),
+            1,
+            "start the server, or correct telemetry.elasticsearch.urls or --url",
+        ),
+        ("no TLS", &at(&tls), 1, "this port does not speak TLS: write http://"),
+        ("another", &at(&web), 1, "name the address of one in telemetry.elasticsearch.urls"),
+        ("a wrong password", &as_admin, 1, "correct user, password or key of"),
+    ] {
+        let run = setup(&server, arguments);
+        run.expect(name, code, &[cure]);
+        assert_eq!(run.err.contains("nothing was changed"), code == 1, "{name}: {}", run.err);
+    }
 }
 
 #[test]

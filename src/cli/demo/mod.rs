@@ -89,7 +89,7 @@ Nothing else needs to be installed; everything runs in this process, on 127.0.0.
 
 /// For clap: where to ship to.
 fn url(text: &str) -> Result<url::Url, String> {
-    let url = url::Url::parse(text).map_err(|_| "write a URL such as http://127.0.0.1:9200")?;
+    let url = output::url(text)?;
     address::check(&url).map_err(|unfit| match unfit {
         Unfit::Credentials => {
             "leave user and password out; `lbproxy run` takes them from files".to_owned()

@@ -20,7 +20,7 @@ pub(super) struct Server {
     config: Option<PathBuf>,
     /// Server to ask instead of telemetry.elasticsearch.urls, with the credentials that stand there; may
     /// be given several times.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = crate::cli::output::url)]
     elasticsearch: Vec<url::Url>,
 }
 

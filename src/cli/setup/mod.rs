@@ -23,7 +23,8 @@ use crate::elk::artefact::Kind;
 use crate::elk::client::Client;
 use crate::elk::installer::{self, NewSecret, Options, Outcome, Plan};
 use crate::elk::plan::Mode;
-use crate::elk::{Product, saved_objects};
+use crate::elk::problem::{Fault, Problem};
+use crate::elk::{Product, findings, saved_objects};
 use crate::record::Dataset;
 use report::{Boards, Report};
 
@@ -60,10 +61,10 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     /// Server to set up, instead of the first of telemetry.elasticsearch.urls.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = super::output::url)]
     url: Option<url::Url>,
     /// Kibana or OpenSearch Dashboards, instead of telemetry.elasticsearch.dashboards.url.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = super::output::url)]
     dashboards_url: Option<url::Url>,
     /// Kibana's space or OpenSearch Dashboards' tenant for the boards.
     #[arg(long, value_name = "NAME")]
@@ -201,9 +202,10 @@ async fn set_up(
     options: Options<'_>,
     wanted: Option<Wanted<'_>>,
 ) -> anyhow::Result<ExitCode> {
-    let problem = |problem: crate::elk::problem::Problem| {
-        let reason = visible(problem.reason.as_bytes());
-        anyhow::anyhow!("{}: {reason}; nothing was changed", client.url())
+    let problem = |problem: Problem| {
+        let (url, cure, reason) =
+            (client.url(), cure(&problem), visible(problem.reason.as_bytes()));
+        anyhow::anyhow!("{url}: {reason}; {cure}; nothing was changed")
     };
     let mut plan = installer::survey(client, options).await.map_err(problem)?;
     let place = wanted.and_then(|wanted| wanted.target(plan.server.product));
@@ -223,13 +225,12 @@ async fn set_up(
             let verdict = installer::verify(client, &plan, options.namespace).await;
             plan.findings.extend(verdict.findings);
             if let Some((stream, problem)) = verdict.unseen {
-                let reason = problem.reason;
+                let cure = cure(&problem);
                 tracing::warn!(
                     stream,
-                    reason,
+                    reason = problem.reason,
                     "setup: all is put in place, but whether the stream has its mapping cannot be \
-                     seen; mend what the reason says and run this again, or look at GET \
-                     /{stream}/_mapping"
+                     seen; {cure}, and run this again, or look at GET /{stream}/_mapping"
                 );
             }
         }
@@ -266,6 +267,30 @@ async fn set_up(
     let is_well = report.is_well();
     saved?;
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What a person can do about a server that cannot be looked at.
+const fn cure(problem: &Problem) -> &'static str {
+    if !problem.cure.is_empty() {
+        return problem.cure;
+    }
+    match problem.fault {
+        Fault::NotSent => "start the server, or correct telemetry.elasticsearch.urls or --url",
+        Fault::Unauthorized => {
+            "correct user, password or key of telemetry.elasticsearch, or give an administrator's with \
+             --username and --password-file"
+        }
+        Fault::Forbidden => findings::ASK_AN_ADMINISTRATOR,
+        Fault::Overloaded => "wait until the server has started and has room",
+        Fault::Blocked => "take the block that the reason names off the index or the cluster",
+        Fault::Unknown => {
+            "look at the server's own log; where it asks for TLS, write https:// in \
+             telemetry.elasticsearch.urls or --url"
+        }
+        Fault::Refused | Fault::TooLarge | Fault::DeadLetters => {
+            "mend what the reason says, or correct telemetry.elasticsearch.urls or --url"
+        }
+    }
 }
 
 /// What is said when boards are wanted and there is no place for them.

@@ -118,7 +118,19 @@ pub(super) fn lost(error: &reqwest::Error) -> Problem {
     }
     let reason =
         if error.is_timeout() { "no answer in time".to_owned() } else { innermost.to_string() };
-    Problem::new(fault, reason)
+    let cure = tls_cure(&reason);
+    Problem { cure, ..Problem::new(fault, reason) }
+}
+
+/// What a person can do about a handshake that failed, by the words of rustls; nothing for another fault.
+fn tls_cure(reason: &str) -> &'static str {
+    if reason.contains("InvalidContentType") {
+        "this port does not speak TLS: write http://, or name the one that does"
+    } else if reason.contains("invalid peer certificate") {
+        "name its authority in telemetry.elasticsearch.tls.ca_file, and a host that the certificate is for"
+    } else {
+        ""
+    }
 }
 
 /// A file that cannot be used.
