@@ -108,6 +108,25 @@ impl Opened {
         Ok(file)
     }
 
+    /// Opens or creates the file `gaps` of at least `bytes`, every block allocated.
+    pub(super) fn open_gaps(&self, bytes: u64) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o666);
+        let file: File = rustix::fs::openat(&self.file, "gaps", flags, mode)?.into();
+        rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes)?;
+        rustix::fs::fsync(&self.file)?;
+        Ok(file)
+    }
+
+    /// Device and inode of the file `gaps`; `None` where there is none.
+    pub(super) fn gaps_id(&self) -> io::Result<Option<(u64, u64)>> {
+        match rustix::fs::statat(&self.file, "gaps", AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some((stat.st_dev, stat.st_ino))),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
     /// Removes a segment file.
     ///
     /// # Errors

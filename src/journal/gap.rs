@@ -91,6 +91,13 @@ impl Gaps {
         self.store();
     }
 
+    /// Stores what is untold where the file was made anew since.
+    pub(super) fn store_again(&mut self) {
+        if self.is_any && self.page.as_ref().is_some_and(Page::is_stale) {
+            self.store();
+        }
+    }
+
     fn store(&mut self) {
         if let Some(page) = &mut self.page {
             page.store(self.key, &self.first_seq, &self.counts);

@@ -286,6 +286,7 @@ impl Lane {
 impl Drop for Lane {
     fn drop(&mut self) {
         self.seal();
+        self.untold.store_again();
         self.slot().is_live.store(false, Ordering::SeqCst);
         while let Some(prepared) = self.slot().ready.pop() {
             lock(&self.shared.registry).release(&prepared.segment);

@@ -265,7 +265,12 @@ impl Figures {
         let unprepared = "segment files of the journal cannot be opened or reserved, and what finds no \
                           space is dropped and counted: the log names the cause, such as a full disk";
         let is_failing = lock(&self.shared.retry).is_failing();
-        self.folder_fault().map(FolderFault::text).or(is_failing.then_some(unprepared))
+        let untraced = "the journal's file `gaps` cannot be used, and records that find no space leave no \
+                        trace when the process ends before they are told of: the log names the cause";
+        self.folder_fault()
+            .map(FolderFault::text)
+            .or(is_failing.then_some(unprepared))
+            .or(self.shared.has_no_pages().then_some(untraced))
     }
 
     /// Those of [`Figures::pending`] that the next start would not find, since their files were removed

@@ -10,20 +10,23 @@
 //! Invariants: a change overwrites the older of the two copies, and the valid one of the higher
 //! generation counts: whenever the process ends, one is whole. Pages are allocated, never sparse, and
 //! overwritten in place: a full disk takes none away. A page is mapped by its lane alone, so that a drop
-//! costs no system call. Not here: what is told, and when (`gap`, `lane`).
+//! costs no system call. A file that was cut, removed or replaced is made whole at the next look, and each
+//! lane maps its page anew before it stores again. Not here: what is told, and when (`gap`, `lane`).
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::{Arc, Mutex};
 
 use rustix::fs::FallocateFlags;
 
+use super::folder::{FolderFault, Opened};
 use super::format::{Key, PerStream, STREAMS_MAX, VERSION, u16_at, u32_at, u64_at};
 use super::gap::Gaps;
 use super::identity::open_in_place;
+use super::lock;
 use super::mapping::Mapping;
 
 const MAGIC: [u8; 8] = *b"lbpgaps\0";
@@ -39,18 +42,39 @@ const PAGES_MAX: u64 = 1024;
 /// The page of one lane.
 #[derive(Debug)]
 pub(super) struct Page {
-    mapping: Mapping,
+    file: Arc<PageFile>,
+    /// Which of the file.
+    number: u64,
+    /// None while the file cannot be used.
+    mapping: Option<Mapping>,
+    /// [`PageFile::made`] that it is mapped of.
+    made: u64,
     /// Of the newest copy.
     generation: u64,
-    is_dirty: Arc<AtomicBool>,
 }
 
 /// The file, as it is open.
 #[derive(Debug)]
 pub(super) struct PageFile {
-    file: File,
+    /// None while it cannot be used: what is dropped is only in memory then.
+    file: Mutex<Option<Arc<File>>>,
+    /// Its length.
+    bytes: u64,
+    /// Rises when lanes have to map their pages anew.
+    made: AtomicU64,
     /// Whether there is something to bring to the disk.
-    is_dirty: Arc<AtomicBool>,
+    is_dirty: AtomicBool,
+}
+
+/// What a look at the file found.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// As it should be, or as at the look before.
+    Same,
+    /// It was harmed, as this says, and is whole again.
+    MadeAnew(&'static str),
+    /// It was harmed, and cannot be made whole.
+    Lost(&'static str, io::Error),
 }
 
 /// What a copy holds.
@@ -66,7 +90,7 @@ struct Stored {
 #[derive(Debug)]
 pub(super) struct Found {
     /// None where there are no pages.
-    pub(super) file: Option<PageFile>,
+    pub(super) file: Option<Arc<PageFile>>,
     pub(super) own: Vec<Gaps>,
     pub(super) left: Vec<Gaps>,
 }
@@ -77,7 +101,6 @@ pub(super) struct Found {
 /// What the system says; what stands in it is left for the next start then.
 pub(super) fn open(dir: &Path, keys: &[Key]) -> io::Result<Found> {
     let file = open_in_place(&dir.join("gaps"))?;
-    let is_dirty = Arc::<AtomicBool>::default();
     let there = (file.metadata()?.len() / PAGE_BYTES as u64).min(PAGES_MAX);
     let (mut free, mut untold) = (Vec::new(), Vec::new());
     for number in 0..there {
@@ -94,9 +117,15 @@ pub(super) fn open(dir: &Path, keys: &[Key]) -> io::Result<Found> {
     rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, pages * PAGE_BYTES as u64)?;
     free.extend((there..pages).map(|number| (number, 0)));
     super::identity::sync_directory(&dir.join("gaps"))?;
+    let file = Arc::new(PageFile {
+        file: Mutex::new(Some(Arc::new(file))),
+        bytes: pages * PAGE_BYTES as u64,
+        made: AtomicU64::new(0),
+        is_dirty: AtomicBool::new(false),
+    });
     let page = |number: u64, generation: u64| -> io::Result<Page> {
-        let mapping = Mapping::at(&file, number * PAGE_BYTES as u64, PAGE)?;
-        Ok(Page { mapping, generation, is_dirty: Arc::clone(&is_dirty) })
+        let mapping = Some(file.map(number)?);
+        Ok(Page { file: Arc::clone(&file), number, mapping, made: 0, generation })
     };
     let mut free = free.into_iter();
     let own = keys.iter().map(|key| {
@@ -109,26 +138,108 @@ pub(super) fn open(dir: &Path, keys: &[Key]) -> io::Result<Found> {
         Ok(Gaps::left(key, first_seq, counts, page(number, generation)?))
     });
     let left = left.collect::<io::Result<_>>()?;
-    Ok(Found { file: Some(PageFile { file, is_dirty }), own, left })
+    Ok(Found { file: Some(file), own, left })
 }
 
 impl PageFile {
     /// Brings what has changed to the disk.
     pub(super) fn sync(&self) -> io::Result<()> {
-        if self.is_dirty.swap(false, Ordering::AcqRel) { self.file.sync_data() } else { Ok(()) }
+        let Some(file) = lock(&self.file).clone() else { return Ok(()) };
+        if self.is_dirty.swap(false, Ordering::AcqRel) { file.sync_data() } else { Ok(()) }
+    }
+
+    /// Whether it cannot be used: what is dropped leaves no trace when the process ends.
+    pub(super) fn is_lost(&self) -> bool {
+        lock(&self.file).is_none()
+    }
+
+    /// Looks whether it is still whole and in the folder, and makes it so; a few system calls. A store
+    /// into a mapped page behind the end of a file would end the process (SIGBUS). In a folder that
+    /// another process has taken, pages are left at once: they may be that one's.
+    pub(super) fn look(&self, folder: &Opened, fault: Option<FolderFault>) -> Look {
+        let held = lock(&self.file).clone();
+        if fault == Some(FolderFault::Taken) {
+            if held.is_some() {
+                self.replace(None);
+            }
+            return Look::Same;
+        }
+        let harm = match &held {
+            Some(held) => match self.harm(held, folder) {
+                Ok(None) => return Look::Same,
+                Ok(Some(harm)) => harm,
+                Err(_) => "cannot be looked at",
+            },
+            None => "cannot be used",
+        };
+        match folder.open_gaps(self.bytes) {
+            Ok(file) => {
+                self.replace(Some(Arc::new(file)));
+                Look::MadeAnew(harm)
+            }
+            Err(_) if held.is_none() => Look::Same, // said before
+            Err(error) => {
+                self.replace(None);
+                Look::Lost(harm, error)
+            }
+        }
+    }
+
+    /// What is wrong with the open file.
+    fn harm(&self, held: &File, folder: &Opened) -> io::Result<Option<&'static str>> {
+        let metadata = held.metadata()?;
+        let found = folder.gaps_id()?;
+        Ok(if found.is_none() {
+            Some("was removed")
+        } else if found != Some((metadata.dev(), metadata.ino())) {
+            Some("was replaced")
+        } else if metadata.len() < self.bytes {
+            Some("was cut")
+        } else {
+            None
+        })
+    }
+
+    /// Has every lane leave its page for that of another file.
+    fn replace(&self, file: Option<Arc<File>>) {
+        let mut held = lock(&self.file);
+        *held = file;
+        self.made.fetch_add(1, Ordering::Release);
+    }
+
+    fn map(&self, number: u64) -> io::Result<Mapping> {
+        let file = lock(&self.file).clone();
+        let file = file.ok_or_else(|| io::Error::other("the file cannot be used"))?;
+        Mapping::at(&file, number * PAGE_BYTES as u64, PAGE)
     }
 }
 
 impl Page {
+    /// Whether the file was made anew since it was mapped.
+    pub(super) fn is_stale(&self) -> bool {
+        self.made != self.file.made.load(Ordering::Acquire)
+    }
+
+    /// Maps the page of the file that was made anew.
+    #[cold]
+    fn map_again(&mut self) {
+        self.made = self.file.made.load(Ordering::Acquire);
+        self.mapping = self.file.map(self.number).ok(); // the look says what is wrong
+    }
+
     /// Overwrites the older copy. A copy and a checksum of 296 bytes.
     pub(super) fn store(&mut self, key: Key, first_seq: &PerStream, counts: &PerStream) {
+        if self.is_stale() {
+            self.map_again();
+        }
+        let Some(mapping) = &mut self.mapping else { return };
         self.generation += 1;
         let copy =
             Stored { key, generation: self.generation, first_seq: *first_seq, counts: *counts };
         let at = COPIES[usize::from(!self.generation.is_multiple_of(2))];
-        self.mapping.bytes_mut()[at..at + COPY_BYTES].copy_from_slice(&encode(&copy));
+        mapping.bytes_mut()[at..at + COPY_BYTES].copy_from_slice(&encode(&copy));
         fence(Ordering::SeqCst); // the next copy never overtakes this one
-        self.is_dirty.store(true, Ordering::Release);
+        self.file.is_dirty.store(true, Ordering::Release);
     }
 }
 

@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 use super::CONTROL_LANE;
 use super::folder::{FolderFault, Look, segment_path};
 use super::format::{COPY_BYTES, FRAME_HEAD_BYTES, HEADER_BYTES, Header, STREAMS_MAX, State};
+use super::gap::Gaps;
 use super::lock;
 use super::mapping::Mapping;
+use super::page;
 use super::registry::FreeFile;
 use super::segment::Segment;
 use super::shared::{Prepared, Shared, Slot};
@@ -151,8 +153,34 @@ pub(super) fn look(shared: &Shared) {
             "a journal segment {fault} while it was open; lanes go on in others: see what does that"
         );
     }
+    look_at_pages(shared);
     if look == Look::MadeAnew {
         reserve_again(shared); // last: what is journaled until the lanes go on elsewhere is not found
+    }
+}
+
+/// Looks at the file of what was dropped and not told of.
+fn look_at_pages(shared: &Shared) {
+    // Without a folder there is nowhere to make another, and nobody cuts a removed one.
+    let Some(pages) = shared.gaps.as_ref().filter(|_| !shared.folder.is_removed()) else { return };
+    let path = shared.folder.path().join("gaps");
+    let path = path.display();
+    match pages.look(&shared.folder.opened(), shared.folder.fault()) {
+        page::Look::Same => (),
+        page::Look::MadeAnew(harm) => {
+            tracing::warn!(
+                %path,
+                "the journal's file `gaps` {harm} while it was open; it is made anew: see what does that"
+            );
+            lock(&shared.left).iter_mut().for_each(Gaps::store_again);
+        }
+        page::Look::Lost(harm, error) => tracing::warn!(
+            %error,
+            %path,
+            "the journal's file `gaps` {harm} while it was open, and cannot be made anew: records that \
+             find no space leave no trace when the process ends before they are told of{}",
+            cure(&error)
+        ),
     }
 }
 

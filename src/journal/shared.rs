@@ -65,7 +65,7 @@ pub(super) struct Shared {
     /// How lanes tell of gaps.
     pub(super) teller: Option<Teller>,
     /// Where lanes keep what they have dropped and not told of.
-    pub(super) gaps: Option<PageFile>,
+    pub(super) gaps: Option<Arc<PageFile>>,
     /// What earlier starts have dropped and not told of, for whichever lane has space first.
     pub(super) left: Mutex<Vec<Gaps>>,
     /// Whether there is any of it.
@@ -114,6 +114,11 @@ impl Shared {
         }
     }
 
+    /// Whether what lanes drop leaves no trace when the process ends.
+    pub(super) fn has_no_pages(&self) -> bool {
+        self.gaps.as_ref().is_none_or(|gaps| gaps.is_lost())
+    }
+
     /// Brings counters and gauges up to date: lanes count for themselves.
     pub(super) fn refresh_metrics(&self) {
         let total = |cell: fn(&Slot) -> &AtomicU64| -> u64 {
@@ -122,7 +127,8 @@ impl Shared {
         self.metrics.appended_total.set(total(|slot| &slot.appended));
         self.metrics.dropped_full_total.set(total(|slot| &slot.dropped));
         let is_failing = lock(&self.retry).is_failing();
-        self.metrics.folder_fault.set(u64::from(self.folder.fault().is_some()));
+        let is_harmed = self.folder.fault().is_some() || self.has_no_pages();
+        self.metrics.folder_fault.set(u64::from(is_harmed));
         let registry = lock(&self.registry);
         self.metrics.segments.set((registry.segments.len() + registry.free.len()) as u64);
         self.metrics.used_bytes.set(registry.used_bytes());

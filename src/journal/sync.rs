@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::lock;
-use super::page::PageFile;
 use super::segment::Segment;
 use super::shared::Shared;
 
@@ -32,7 +31,7 @@ pub(super) fn run(shared: &Shared) {
 
 /// Syncs everything that is dirty.
 pub(super) fn sync_all(shared: &Shared) {
-    if let Some(Err(error)) = shared.gaps.as_ref().map(PageFile::sync) {
+    if let Some(Err(error)) = shared.gaps.as_ref().map(|gaps| gaps.sync()) {
         shared.metrics.sync_errors_total.add(1);
         tracing::warn!(%error, "what the journal has dropped is not synced");
     }

@@ -182,7 +182,7 @@ metrics! {
         late_preparations_total: Counter "lbproxy_journal_late_preparations_total" "" "Times a worker had to wait for a prepared segment and found none.";
         prepare_errors_total: Counter "lbproxy_journal_prepare_errors_total" "" "Times a segment file could not be opened, reserved or mapped; it is tried again.";
         sync_errors_total: Counter "lbproxy_journal_sync_errors_total" "" "Failures of fdatasync(2).";
-        folder_fault: Gauge "lbproxy_journal_folder_fault" "" "1 while the journal folder is moved, removed, replaced, taken by another process or cannot be written.";
+        folder_fault: Gauge "lbproxy_journal_folder_fault" "" "1 while the journal folder is moved, removed, replaced, taken by another process or cannot be written, or its file gaps cannot be used.";
         folders_removed_total: Counter "lbproxy_journal_folders_removed_total" "" "Times the folder was removed under the running process and made anew.";
         segments_removed_total: Counter "lbproxy_journal_segments_removed_total" "" "Segment files removed or cut by somebody else while they were written.";
         segments: Gauge "lbproxy_journal_segments" "" "Segment files on disk.";

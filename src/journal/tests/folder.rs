@@ -341,3 +341,58 @@ fn what_was_acknowledged_is_used_again_while_free_files_cannot_be() {
     }
     assert!(journal.shared.metrics.prepare_errors_total.value() > 0);
 }
+
+/// What is dropped before and after something happens to `gaps` is told by the next start.
+#[test]
+fn the_file_of_gaps_is_made_whole_again_whatever_takes_it() {
+    for (name, harm) in [
+        ("cut", (|here| std::fs::write(here.join("gaps"), []).unwrap()) as fn(&Path)),
+        ("removed", |here| std::fs::remove_file(here.join("gaps")).unwrap()),
+        ("replaced", |here| {
+            std::fs::write(here.join("other"), [1; 100]).unwrap();
+            std::fs::rename(here.join("other"), here.join("gaps")).unwrap();
+        }),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let here = dir.path().join("journal");
+        let options = options(&here, 12);
+        let (journal, mut lane, control) = open(&options);
+        drop(journal.reader("ship").unwrap());
+        let stored = fill(&mut lane, 60);
+        assert!(stored < 60, "{name}: some are dropped");
+        harm(&here);
+        settle(&journal);
+        assert_eq!(journal.shared.metrics.folder_fault.value(), 0, "{name}: whole again");
+        std::mem::forget(journal); // as if the process were killed, but for the lock
+        assert_eq!(fill(&mut lane, 3), 0, "{name}");
+        let found = super::super::page::open(&here, &[]).unwrap();
+        let told: Vec<_> = found.left.iter().filter_map(super::super::gap::Gaps::first).collect();
+        let told: Vec<_> = told.iter().map(|gap| (gap.first_seq, gap.count)).collect();
+        assert_eq!(told, [(stored as u64 + 1, 63 - stored as u64)], "{name}");
+        std::mem::forget((lane, control));
+    }
+}
+
+#[test]
+fn a_file_of_gaps_that_cannot_be_made_is_a_fault_and_records_are_dropped_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path().join("journal");
+    let (journal, mut lane, _control) = open(&options(&here, 12));
+    let mut reader = journal.reader("ship").unwrap();
+    let stored = fill(&mut lane, 60);
+    std::fs::remove_file(here.join("gaps")).unwrap();
+    std::fs::create_dir(here.join("gaps")).unwrap();
+    settle(&journal);
+    assert_eq!(journal.shared.metrics.folder_fault.value(), 1);
+    assert!(journal.figures().fault().unwrap().contains("`gaps` cannot be used"));
+    assert_eq!(fill(&mut lane, 3), 0);
+    std::fs::remove_dir(here.join("gaps")).unwrap();
+    settle(&journal);
+    assert_eq!((journal.shared.metrics.folder_fault.value(), journal.figures().fault()), (0, None));
+    read_all(&mut reader);
+    reader.acknowledge(&reader.positions(), "").unwrap();
+    settle(&journal);
+    assert_eq!(fill(&mut lane, 1), 1);
+    let (first, count) = (stored as u64 + 1, 63 - stored as u64);
+    assert_eq!(told(&read_all(&mut reader)), [gap(1, first, count)], "it stayed in memory");
+}
