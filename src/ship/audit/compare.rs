@@ -93,11 +93,13 @@ impl Audit<'_> {
     }
 
     pub(super) async fn findings(&mut self) -> Result<Vec<Finding>, AuditError> {
-        if self.accounts().iter().any(|(_, account)| !account.missing.is_empty()) {
-            (self.progress)("looking for records of gaps");
-            for instance in self.journaled.instances.clone() {
-                self.asker.gaps(instance, &mut self.journaled.gaps).await?;
-            }
+        // Always: what a start dropped last is told by a later one, and leaves no hole.
+        (self.progress)("looking for records of gaps");
+        for instance in self.journaled.instances.clone() {
+            self.asker.gaps(instance, &mut self.journaled.gaps).await?;
+        }
+        for lane in self.journaled.gaps.keys().filter(|lane| lane.kind().is_some()) {
+            self.lanes.entry(*lane).or_default();
         }
         self.look_into_failure_stores().await?;
         let mut accounts = self.accounts();
@@ -166,28 +168,11 @@ impl Audit<'_> {
 
     /// The numbers of a lane that are asked about.
     fn asked(&self, lane: Lane, held: Option<&Held>, found: &Found) -> Runs {
-        let on_server = found.stored.iter().filter_map(|(_, runs)| runs.last()).max().unwrap_or(0);
         let start = self.journaled.start;
         let is_earlier =
             start.is_none_or(|start| lane.instance != start.instance || lane.epoch < start.epoch);
-        let last = match held {
-            // The journal tells the last; an earlier start may have lost its end with the power.
-            Some(held) if is_earlier => held.last.max(on_server),
-            Some(held) => held.last,
-            None if is_earlier => on_server,
-            None => 0, // begun after this audit
-        };
-        let mut bounds = (1, last);
-        if !self.options.window.is_open() {
-            let ends = held.and_then(|held| Some((held.meant.first()?, held.meant.last()?)));
-            let both = [ends, found.meant];
-            let (low, high) = both
-                .into_iter()
-                .flatten()
-                .fold((u64::MAX, 0), |(low, high), one| (low.min(one.0), high.max(one.1)));
-            bounds = (low, high.min(last));
-        }
-        Runs::between(bounds.0, bounds.1)
+        let told = self.journaled.gaps.get(&lane);
+        asked(held, found, told, is_earlier, self.options.window.is_open())
     }
 
     /// Rollups that were written again after a crash have a new number and the `_id` of the first
@@ -246,5 +231,67 @@ impl Audit<'_> {
             held: there.and(&Runs::between(first, last)).count(),
         };
         Ok(runs.into_iter().map(hole).collect())
+    }
+}
+
+/// The numbers of a lane that are asked about; `told` are those that gap records tell of.
+fn asked(
+    held: Option<&Held>,
+    found: &Found,
+    told: Option<&Runs>,
+    is_earlier: bool,
+    is_window_open: bool,
+) -> Runs {
+    let on_server = found.stored.iter().filter_map(|(_, runs)| runs.last()).max();
+    let last_told = told.and_then(Runs::last);
+    let last = match held {
+        // The journal tells the last; an earlier start may have lost its end with the power, or have
+        // dropped it.
+        Some(held) if is_earlier => held.last.max(on_server.max(last_told).unwrap_or(0)),
+        Some(held) => held.last,
+        None if is_earlier && on_server.is_none() && is_window_open => {
+            return told.cloned().unwrap_or_default(); // what came before may be gone for its age
+        }
+        None if is_earlier => on_server.max(last_told).unwrap_or(0),
+        None => 0, // begun after this audit
+    };
+    if is_window_open {
+        return Runs::between(1, last);
+    }
+    let ends = held.and_then(|held| Some((held.meant.first()?, held.meant.last()?)));
+    let both = [ends, found.meant];
+    let (low, high) = both
+        .into_iter()
+        .flatten()
+        .fold((u64::MAX, 0), |(low, high), one| (low.min(one.0), high.max(one.1)));
+    Runs::between(low, high.min(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a start dropped at its end is told by the next one, behind every document that it left.
+    #[test]
+    fn numbers_behind_the_last_document_are_asked_about_when_a_gap_record_tells_of_them() {
+        let held = Held { last: 4, ..Held::default() };
+        let stored = |last| Found {
+            stored: vec![("index".to_owned(), Runs::between(1, last))],
+            ..Found::default()
+        };
+        for (name, held, found, is_earlier, created, gaps) in [
+            ("stored before them", None, stored(4), true, 10, 6),
+            ("held before them", Some(&held), stored(4), true, 10, 6),
+            ("nothing else is left", None, Found::default(), true, 6, 6),
+            ("told after the journal was read", Some(&held), stored(4), false, 4, 0),
+            ("begun after this audit", None, stored(4), false, 0, 0),
+        ] {
+            let told = Runs::between(5, 10);
+            let asked = asked(held, &found, Some(&told), is_earlier, true);
+            let stored = found.stored.into_iter().map(|(_, runs)| runs).collect();
+            let account = Known { asked, stored, gaps: told, ..Known::default() }.account();
+            let figures = (account.created, account.gaps, account.sum(), account.missing.count());
+            assert_eq!(figures, (created, gaps, created, 0), "{name}");
+        }
     }
 }

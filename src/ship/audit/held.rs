@@ -75,6 +75,12 @@ pub(super) fn read(
             held.waiting.add(entry.seq);
         }
     })?;
+    for (lane, told) in &found.gaps {
+        // Dropped numbers were given out, whether anything came behind them.
+        if let Some(held) = found.lanes.get_mut(lane) {
+            held.last = held.last.max(told.last().unwrap_or(0));
+        }
+    }
     Ok(found)
 }
 

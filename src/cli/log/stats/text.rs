@@ -117,6 +117,14 @@ fn trust(out: &mut impl Write, sequences: &Sequences, records: &Records) -> anyh
     for lane in lanes {
         let stream = lane.stream.map_or("unknown", |stream| stream.as_str());
         let Lane { epoch, worker, explained, first_seq, last_seq, .. } = lane;
+        if lane.holes() == 0 {
+            writeln!(
+                out,
+                "           gap records tell of {explained} dropped from {stream} of worker {worker}, start \
+                 {epoch}; no other numbers are missing"
+            )?;
+            continue;
+        }
         writeln!(
             out,
             "           {} numbers missing from {stream} of worker {worker}, start {epoch}, between \
