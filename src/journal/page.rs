@@ -36,6 +36,8 @@ const PAGE: u32 = 4096;
 const COPIES: [usize; 2] = [0, PAGE_BYTES / 2];
 const HEAD_BYTES: usize = 40;
 const COPY_BYTES: usize = HEAD_BYTES + STREAMS_MAX * 16;
+/// Higher ones are damage: nobody drops that often, and the next one must be higher still.
+const GENERATION_MAX: u64 = 1 << 63;
 /// Most pages: those of many starts that ended before there was space. Lanes beyond have none.
 const PAGES_MAX: u64 = 1024;
 
@@ -103,14 +105,32 @@ pub(super) fn open(dir: &Path, keys: &[Key]) -> io::Result<Found> {
     let file = open_in_place(&dir.join("gaps"))?;
     let there = (file.metadata()?.len() / PAGE_BYTES as u64).min(PAGES_MAX);
     let (mut free, mut untold) = (Vec::new(), Vec::new());
+    let (mut damaged, mut newer) = (0_u64, 0_u64);
     for number in 0..there {
         let mut bytes = [0; PAGE_BYTES];
         file.read_exact_at(&mut bytes, number * PAGE_BYTES as u64)?;
-        let copies = COPIES.iter().filter_map(|at| decode(&bytes[*at..]));
-        match copies.max_by_key(|copy| copy.generation) {
-            Some(copy) if copy.counts.iter().any(|count| *count > 0) => untold.push((number, copy)),
-            copy => free.push((number, copy.map_or(0, |copy| copy.generation))),
+        match read(&bytes) {
+            Read::Blank => free.push((number, 0)),
+            Read::Damaged => {
+                damaged += 1;
+                free.push((number, 0));
+            }
+            Read::Newer => newer += 1,
+            Read::Whole(copy) if copy.counts.iter().any(|count| *count > 0) => {
+                untold.push((number, copy));
+            }
+            Read::Whole(copy) => free.push((number, copy.generation)),
         }
+    }
+    if damaged + newer > 0 {
+        let path = dir.join("gaps");
+        tracing::warn!(
+            path = %path.display(),
+            damaged,
+            newer,
+            "pages of the journal's file `gaps` cannot be read: what damaged ones told of is lost, and \
+             those of a newer version are left for it"
+        );
     }
     let missing = (keys.len() as u64).saturating_sub(free.len() as u64);
     let pages = (there + missing).min(PAGES_MAX);
@@ -261,12 +281,44 @@ fn encode(copy: &Stored) -> [u8; COPY_BYTES] {
     bytes
 }
 
+/// What a page holds.
+enum Read {
+    /// It was never written.
+    Blank,
+    /// Neither copy is whole.
+    Damaged,
+    /// Of a later format.
+    Newer,
+    /// The newest copy.
+    Whole(Stored),
+}
+
+fn read(page: &[u8; PAGE_BYTES]) -> Read {
+    let copies = || COPIES.iter().map(|at| &page[*at..]);
+    let newest = copies().filter_map(decode).max_by_key(|copy| copy.generation);
+    let says_newer = |copy: &&[u8]| copy.starts_with(&MAGIC) && u16_at(copy, 8) > VERSION;
+    // A later format may have its checksum elsewhere; a copy of ours beside it means a flipped bit.
+    if copies().any(|copy| says_newer(&copy) && is_whole(copy)) {
+        return Read::Newer;
+    }
+    match newest {
+        Some(copy) => Read::Whole(copy),
+        None if copies().any(|copy| says_newer(&copy)) => Read::Newer,
+        None if page.iter().all(|byte| *byte == 0) => Read::Blank,
+        None => Read::Damaged,
+    }
+}
+
+/// Whether a copy is what was written.
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(mut zeroed) = bytes.first_chunk::<COPY_BYTES>().copied() else { return false };
+    zeroed[12..16].fill(0);
+    bytes.starts_with(&MAGIC) && crc32c::crc32c(&zeroed) == u32_at(bytes, 12)
+}
+
 /// Reads a copy; `None` when it is damaged, of a later format, or was never written.
 fn decode(bytes: &[u8]) -> Option<Stored> {
-    let mut zeroed: [u8; COPY_BYTES] = *bytes.first_chunk()?;
-    zeroed[12..16].fill(0);
-    let is_whole = bytes.starts_with(&MAGIC) && crc32c::crc32c(&zeroed) == u32_at(bytes, 12);
-    if !is_whole || u16_at(bytes, 8) > VERSION {
+    if !is_whole(bytes) || u16_at(bytes, 8) > VERSION || u64_at(bytes, 24) >= GENERATION_MAX {
         return None;
     }
     let at = |index: usize, of: usize| u64_at(bytes, HEAD_BYTES + 16 * index + of);
@@ -336,5 +388,40 @@ mod tests {
         }
         assert_eq!(left(dir.path()), []);
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 3 * 4096, "pages are used again");
+    }
+
+    /// A page whose first copy is made of `stored`, of this version of the format.
+    fn written(generation: u64, version: u16) -> Vec<u8> {
+        let (first_seq, counts) = ([7; STREAMS_MAX], [3; STREAMS_MAX]);
+        let mut copy = encode(&Stored { key: key(1), generation, first_seq, counts });
+        copy[8..10].copy_from_slice(&version.to_le_bytes());
+        copy[12..16].fill(0);
+        let crc = crc32c::crc32c(&copy);
+        copy[12..16].copy_from_slice(&crc.to_le_bytes());
+        let mut page = copy.to_vec();
+        page.resize(PAGE_BYTES, 0);
+        page
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_read_is_left_to_its_version_or_used_again() {
+        let mut elsewhere = written(1, VERSION + 1);
+        elsewhere[12] ^= 1;
+        for (name, page, is_kept) in [
+            ("later version", written(1, VERSION + 1), true),
+            ("later version with its checksum elsewhere", elsewhere, true),
+            ("garbage", vec![9; PAGE_BYTES], false),
+            ("highest generation", written(u64::MAX, VERSION), false),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("gaps");
+            std::fs::write(&path, &page).unwrap();
+            let mut found = open(dir.path(), &[key(2)]).unwrap();
+            assert_eq!(found.left.iter().filter_map(first).count(), 0, "{name}");
+            found.own[0].add(0, 5);
+            assert_eq!(std::fs::read(&path).unwrap()[..PAGE_BYTES] == page, is_kept, "{name}");
+            drop(found);
+            assert_eq!(left(dir.path()), [(2, 1, 5, 1)], "{name}");
+        }
     }
 }
