@@ -13,8 +13,8 @@
 //! numbers), never run ahead. Two broken files mean "from the oldest".
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,7 @@ use rustix::fs::FallocateFlags;
 
 use super::folder::Folder;
 use super::format::{HEADER_BYTES, Key, VERSION, u16_at, u32_at, u64_at};
+use super::identity::{open_in_place, open_to_read};
 use super::segment::Segment;
 
 /// First bytes of a cursor file.
@@ -144,7 +145,12 @@ impl CursorFiles {
         let stem = dir.join(format!("cursor-{name}"));
         let newest = [0, 1]
             .into_iter()
-            .filter_map(|number| decode(&std::fs::read(numbered(&stem, number)).ok()?))
+            .filter_map(|number| {
+                let mut bytes = Vec::new();
+                let mut file = open_to_read(&numbered(&stem, number)).ok()?;
+                file.read_to_end(&mut bytes).ok()?;
+                decode(&bytes)
+            })
             .max_by_key(|(generation, _)| *generation);
         let generation = newest.as_ref().map_or(0, |(generation, _)| *generation);
         (
@@ -190,7 +196,7 @@ impl CursorFiles {
         let bytes = HEAD_BYTES + lanes * MARK_BYTES + NOTE_BYTES_MAX;
         for number in [0, 1] {
             let path = numbered(&self.stem, number);
-            let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+            let file = open_in_place(&path)?;
             rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes as u64)?;
             self.files[number] = Some(file);
         }

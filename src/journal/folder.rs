@@ -111,8 +111,10 @@ impl Opened {
     /// Opens or creates the file `gaps` of at least `bytes`, every block allocated.
     pub(super) fn open_gaps(&self, bytes: u64) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
+        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let mode = Mode::from_raw_mode(0o666);
         let file: File = rustix::fs::openat(&self.file, "gaps", flags, mode)?.into();
+        identity::check_regular(&file)?;
         rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes)?;
         rustix::fs::fsync(&self.file)?;
         Ok(file)

@@ -13,10 +13,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt as _};
+use std::os::unix::fs::{FileExt, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
 
 use super::error::OpenError;
 use super::format::{VERSION, u16_at, u32_at, u64_at};
@@ -80,9 +80,30 @@ fn holder(mut file: &File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
-/// Opens a file for reading and for writing over what it holds.
+/// Opens or creates a file of the folder for reading and for writing over what it holds: no link, which
+/// leads to somebody's file, and no pipe, which blocks.
 pub(super) fn open_in_place(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    regular(OpenOptions::new().write(true).create(true).truncate(false), path)
+}
+
+/// Opens a file of the folder for reading.
+pub(super) fn open_to_read(path: &Path) -> io::Result<File> {
+    regular(&mut OpenOptions::new(), path)
+}
+
+fn regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    let file = options.read(true).custom_flags(flags).open(path)?;
+    check_regular(&file)?;
+    Ok(file)
+}
+
+/// # Errors
+/// When it is a pipe, a device or the like.
+pub(super) fn check_regular(file: &File) -> io::Result<()> {
+    let is_regular = file.metadata()?.is_file();
+    is_regular.then_some(()).ok_or_else(|| io::Error::other("it is not a regular file"))
 }
 
 /// The identity file of a locked directory.
@@ -101,7 +122,7 @@ impl IdentityFile {
     pub(super) fn load(dir: &Path) -> Result<Self, OpenError> {
         let path = dir.join("identity");
         let mut bytes = Vec::new();
-        match File::open(&path) {
+        match open_to_read(&path) {
             Ok(file) => file
                 .take(SLOTS[1] + SLOT_BYTES as u64)
                 .read_to_end(&mut bytes)
@@ -248,5 +269,21 @@ mod tests {
 
         std::fs::write(dir.path().join("identity"), [0xff; 5000]).unwrap();
         assert_eq!(next(dir.path()).epoch, 1, "both slots broken");
+    }
+
+    #[test]
+    fn nothing_but_a_regular_file_is_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::write(path("precious"), "precious").unwrap();
+        std::os::unix::fs::symlink(path("precious"), path("link")).unwrap();
+        std::os::unix::fs::symlink("/dev/null", path("device")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RWXU).unwrap();
+        for name in ["link", "device", "pipe"] {
+            assert!(open_in_place(&path(name)).is_err(), "{name}");
+            assert!(open_to_read(&path(name)).is_err(), "{name}");
+        }
+        assert!(open_in_place(&path("precious")).is_ok());
+        assert!(open_in_place(&path("new")).is_ok());
     }
 }
