@@ -147,6 +147,17 @@ pub(super) fn open(dir: &Path, keys: &[Key]) -> io::Result<Found> {
         let mapping = Some(file.map(number)?);
         Ok(Page { file: Arc::clone(&file), number, mapping, made: 0, generation })
     };
+    let without = keys.len().saturating_sub(free.len());
+    if without > 0 {
+        let path = dir.join("gaps");
+        tracing::warn!(
+            path = %path.display(),
+            lanes = without,
+            "the journal's file `gaps` is full of what earlier starts dropped and nobody was told of: what \
+             these lanes drop leaves no trace when the process ends before it is told; let the server take \
+             records"
+        );
+    }
     let mut free = free.into_iter();
     let own = keys.iter().map(|key| {
         let page = free.next().map(|(number, generation)| page(number, generation)).transpose()?;
