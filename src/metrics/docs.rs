@@ -20,7 +20,8 @@ pieces are counted; a share is from 0 to 1. What lives in records (latency, figu
 it comes from the journal.
 
 The samples of the process, its workers and endpoints are also records of their own, with the same
-values; `docs/original.md` maps their names.
+values; `docs/original.md` maps their names. `lbproxy_otlp_*`, with `telemetry.otlp`, is in
+[traces.md](traces.md#what-can-be-relied-on).
 ";
 
 /// The tables: title, labels beside constant ones, rows.
