@@ -49,7 +49,12 @@ impl<'s, 'n> Map<'s, 'n> {
 
     /// Notes that a key is missing, at the place of the mapping.
     pub(super) fn missing(&self, key: &str, cure: &str) {
-        self.item.source.note(self.item.place(), &self.path_of(key), "is missing", cure);
+        self.note_absent(key, "is missing", cure);
+    }
+
+    /// Notes a problem with a key that is not there, at the place of the mapping.
+    pub(super) fn note_absent(&self, key: &str, problem: &str, cure: &str) {
+        self.item.source.note(self.item.place(), &self.path_of(key), problem, cure);
     }
 
     /// Notes a problem with the mapping itself.

@@ -20,6 +20,7 @@ mod schema;
 mod telemetry;
 mod tls;
 mod tree;
+mod twice;
 mod types;
 
 use std::path::{Path, PathBuf};

@@ -34,7 +34,16 @@ pub(super) fn config(root: Item<'_, '_>, hostname: &str) -> Option<Config> {
     let proxy = proxy.and_then(Item::map).and_then(proxy_section);
     let listeners = proxy.as_ref().map_or(&[][..], |proxy| &proxy.listeners);
     let admin = map.map("admin");
-    let admin = admin.map_or_else(default_admin, |admin| admin_section(admin, listeners));
+    let admin = match admin {
+        Some(admin) => admin_section(admin, listeners),
+        None => {
+            let admin = default_admin();
+            if let Some(problem) = taken(admin.listen, listeners) {
+                map.note_absent("admin.listen", &problem, ADMIN_CURE);
+            }
+            admin
+        }
+    };
     let workers = proxy.as_ref().map_or(1, |proxy| proxy.workers.get());
     let telemetry = telemetry::section(map.map("telemetry"), hostname, workers);
     map.end();
@@ -57,7 +66,7 @@ fn proxy_section(map: Map<'_, '_>) -> Option<Proxy> {
     let workers = map.number_if_given("workers", cores, 1, 250).unwrap_or(cores);
     let cure = "write `listen: {address: 0.0.0.0, port: 8080}`";
     let (single, several) = map.either("listen", "listeners", Some(cure));
-    let mut seen = HashMap::new();
+    let mut seen = Vec::new();
     let single = single.and_then(|item| listener(item.map()?, "default", &mut seen));
     let several = several.map(|item| item.filled_list(cure)).unwrap_or_default();
     let several = several.into_iter().enumerate();
@@ -87,7 +96,7 @@ fn proxy_section(map: Map<'_, '_>) -> Option<Proxy> {
 fn listener(
     map: Map<'_, '_>,
     name: &str,
-    seen: &mut HashMap<SocketAddr, String>,
+    seen: &mut Vec<(SocketAddr, String)>,
 ) -> Option<Listener> {
     let mut map = map.means(Listener::DOCS);
     let name = map.text("name").unwrap_or_else(|| name.to_owned());
@@ -96,10 +105,17 @@ fn listener(
     let port = port.and_then(|item| {
         let port = item.port(0)?;
         // Any number of sockets may share one: without this, both would get some of the connections.
-        if let Some(address) = address.filter(|_| port != 0)
-            && let Some(first) = seen.insert((address, port).into(), item.path.clone())
-        {
-            item.note(&format!("is also that of {first}"), "give each listener its own address");
+        if let Some(address) = address.filter(|_| port != 0) {
+            let socket = SocketAddr::new(address, port);
+            if let Some((other, first)) = seen.iter().find(|(other, _)| collide(*other, socket)) {
+                let problem = if *other == socket {
+                    format!("is also that of {first}")
+                } else {
+                    format!("{socket} is also that of {first}, which is {other}")
+                };
+                item.note(&problem, "give each listener a port of its own");
+            }
+            seen.push((socket, item.path.clone()));
         }
         Some(port)
     });
@@ -358,6 +374,26 @@ fn outlier(map: Option<Map<'_, '_>>) -> Outlier {
     outlier
 }
 
+/// Whether no two sockets can listen on these: one port, and one address or one that takes every address
+/// of the other's kind. `::` takes those of IPv4 too, as our sockets are made (`proxy::listener::bind`).
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let covers =
+        |wide: IpAddr, ip: IpAddr| wide.is_unspecified() && (wide.is_ipv6() || ip.is_ipv4());
+    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
+    one.port() != 0 && one.port() == other.port() && (a == b || covers(a, b) || covers(b, a))
+}
+
+/// What is wrong with the admin's address beside these listeners.
+fn taken(admin: SocketAddr, listeners: &[Listener]) -> Option<String> {
+    let socket = |listener: &Listener| SocketAddr::new(listener.address, listener.port);
+    let first = listeners.iter().find(|listener| collide(socket(listener), admin))?;
+    let (name, other) = (&first.name, socket(first));
+    Some(format!("{admin} is also the address of a listener: {name} has {other}"))
+}
+
+/// What helps then.
+const ADMIN_CURE: &str = "give it a port of its own";
+
 /// `admin` when absent: loopback.
 fn default_admin() -> Admin {
     Admin { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9901)), token: None }
@@ -376,11 +412,11 @@ fn admin_section(map: Map<'_, '_>, listeners: &[Listener]) -> Admin {
         admin.listen = item
             .parse("an address with port", "one, such as 127.0.0.1:9901", read)
             .unwrap_or(admin.listen);
-        let is_same = |other: &Listener| {
-            (other.address, other.port) == (admin.listen.ip(), admin.listen.port())
-        };
-        if admin.listen.port() != 0 && listeners.iter().any(is_same) {
-            item.note("is also the address of a listener", "give it a port of its own");
+    }
+    if let Some(problem) = taken(admin.listen, listeners) {
+        match &listen {
+            Some(item) => item.note(&problem, ADMIN_CURE),
+            None => map.note_absent("listen", &problem, ADMIN_CURE),
         }
     }
     admin.token = telemetry::secret(&mut map, "token", "token_file", telemetry::Carrier::Field);

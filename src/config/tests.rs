@@ -89,9 +89,38 @@ fn each_mistake_names_place_key_and_cure() {
             &["listeners[2].port: is also that of proxy.listeners[0].port"],
         ),
         (
+            "a listener at every address and one at a single one",
+            with(
+                "listen: {address: 127.0.0.1, port: 0}",
+                "listeners: [{port: 80}, {address: 127.0.0.1, port: 80}]",
+            ),
+            &["f.yaml:2:54: proxy.listeners[1].port: 127.0.0.1:80 is also that of \
+               proxy.listeners[0].port, which is 0.0.0.0:80; give each listener a port"],
+        ),
+        (
             "the admin at a listener's address",
             with("port: 0", "port: 80") + "admin: {listen: \"127.0.0.1:80\"}\n",
-            &["admin.listen: is also the address of a listener"],
+            &[
+                "admin.listen: 127.0.0.1:80 is also the address of a listener: default has 127.0.0.1:80",
+            ],
+        ),
+        (
+            "the admin where a listener has every address",
+            with("address: 127.0.0.1, port: 0", "port: 80") + "admin: {listen: \"127.0.0.1:80\"}\n",
+            &[
+                "8:17: admin.listen: 127.0.0.1:80 is also the address of a listener: default has 0.0.0.0:80",
+            ],
+        ),
+        (
+            "a listener where the admin is by default",
+            with("address: 127.0.0.1, port: 0", "port: 9901"),
+            &["admin.listen: 127.0.0.1:9901 is also the address of a listener"],
+        ),
+        (
+            "a listener where the admin is by default, with a token",
+            with("address: 127.0.0.1, port: 0", "port: 9901")
+                + "admin: {token_file: /proc/version}\n",
+            &["8:8: admin.listen: 127.0.0.1:9901 is also the address of a listener"],
         ),
         ("no services", "proxy: {listen: {port: 1}}".to_owned(), &["proxy.services: is missing"]),
         (
@@ -109,7 +138,15 @@ fn each_mistake_names_place_key_and_cure() {
         (
             "key twice",
             with("  listen", "  workers: 1\n  workers: 2\n  listen"),
-            &["duplicated key"],
+            &["f.yaml:3:3: proxy.workers: stands twice, on lines 2 and 3; keep one of the two"],
+        ),
+        (
+            "keys twice, in lists too",
+            with("port: 9090}", "port: 9090, port: 9091}") + "proxy: 1\n",
+            &[
+                "7:43: proxy.services[0].hosts[0].port: stands twice, on lines 7 and 7",
+                "8:1: proxy: stands twice, on lines 1 and 8",
+            ],
         ),
         (
             "zero timeout",

@@ -13,6 +13,7 @@ use super::depth::{self, DEPTH_MAX};
 use super::finding::{Finding, Places, Report};
 use super::keys::{Key, Keys, Shape};
 use super::map::Map;
+use super::twice::{self, Twice};
 use crate::base::visible::visible;
 
 /// Most characters of each part of a message.
@@ -136,6 +137,14 @@ impl<'s> Source<'s> {
         if let Some(place) = depth::too_deep(self.text) {
             let problem = format!("has more than {DEPTH_MAX} lists and mappings within each other");
             self.note(place, "", &problem, "is it the right file? indent it by less");
+            return None;
+        }
+        let twice = twice::keys(self.text);
+        for Twice { key, first, again } in &twice {
+            let problem = format!("stands twice, on lines {} and {}", first.line, again.line);
+            self.note(*again, key, &problem, "keep one of the two");
+        }
+        if !twice.is_empty() {
             return None;
         }
         match MarkedYaml::load_from_str(self.text) {

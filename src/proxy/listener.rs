@@ -70,6 +70,10 @@ impl std::fmt::Debug for TlsAcceptorDebug {
 /// As the system says; the caller adds the address.
 pub(super) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // `::` takes IPv4 as well, whatever net.ipv6.bindv6only says.
+        socket.set_only_v6(false)?;
+    }
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
