@@ -49,6 +49,10 @@ const LAST_MAX: usize = 500;
 /// Events that wait for a slow reader of a tail.
 const TAIL_FRAMES_MAX: usize = 8;
 
+/// What there is below `/api/v1/`, for who asks for something else.
+pub(super) const PATHS: &str =
+    "/api/v1/ + about overview services live requests fields process shipping, and drain (POST)";
+
 /// What the handlers share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -86,6 +90,7 @@ pub(super) fn routes(sources: Arc<Sources>, live: Arc<Live>) -> Router {
         .route("/process", get(process))
         .route("/shipping", get(shipping))
         .route("/drain", post(drain))
+        .fallback(async || super::unknown(PATHS))
         .with_state(shared)
 }
 

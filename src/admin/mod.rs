@@ -161,6 +161,7 @@ pub async fn serve(listener: TcpListener, sources: Arc<Sources>) {
         .route("/metrics", get(metrics))
         .with_state(with())
         .nest("/api/v1", api::routes(with(), live))
+        .route("/api/v1/", get(async || unknown(api::PATHS)))
         .layer(middleware::from_fn_with_state(with(), guard::data));
     let shell = page::routes().layer(middleware::from_fn_with_state(with(), guard::shell));
     let open = Router::new()
@@ -174,12 +175,21 @@ pub async fn serve(listener: TcpListener, sources: Arc<Sources>) {
     let router = open
         .merge(data)
         .merge(shell)
+        .fallback(async || unknown(PATHS))
         .layer(middleware::from_fn(guard::request))
         .layer(middleware::from_fn_with_state(with(), count));
     tokio::select! {
         () = listener::serve(listener, router, sources) => (),
         () = sampler => (),
     }
+}
+
+/// What the listener has, beside the files of the page.
+const PATHS: &str = "/ /api/v1/... /metrics /healthz /readyz";
+
+/// The answer to a path that there is not.
+fn unknown(paths: &str) -> Response {
+    (StatusCode::NOT_FOUND, format!("nothing is here; there is: {paths}\n")).into_response()
 }
 
 /// Whether new connections are welcome.

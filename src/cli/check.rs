@@ -51,7 +51,7 @@ pub(super) fn refuse(report: &config::Report) -> ExitCode {
     }
     let count = report.findings.len();
     let plural = if count == 1 { "" } else { "s" };
-    let _ = writeln!(stderr, "lbproxy: {count} mistake{plural}; nothing was started");
+    let _ = writeln!(stderr, "lbproxy: {count} mistake{plural}");
     ExitCode::from(2)
 }
 

@@ -17,7 +17,7 @@ use crate::mock::upstream::{self, Fault, Imperfection, KEYS, Options, Script};
 #[command(after_help = help())]
 pub(super) struct Args {
     /// Address to listen on; port 0 takes any free one, which is printed.
-    #[arg(long, default_value = "127.0.0.1:9090", value_name = "ADDRESS")]
+    #[arg(long, value_parser = address, default_value = "127.0.0.1:9090", value_name = "ADDRESS")]
     listen: SocketAddr,
     /// Stands in every answer, to tell several apart.
     #[arg(long, default_value = "upstream")]
@@ -75,6 +75,11 @@ fn help() -> String {
     text
 }
 
+/// For clap: an address to listen on.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:9090".into())
+}
+
 /// For clap: a duration.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     units::parse_duration(text)
@@ -126,10 +131,26 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let running = upstream::start(options).with_context(|| {
         format!("cannot listen on {}; choose another with --listen", args.listen)
     })?;
-    output::line(&format!("upstream {name} listens on http://{}", running.address()))?;
+    output::line(&format!("{name} listens on http://{}", running.address()))?;
     interrupt.wait();
     let (requests, connections) = (running.requests(), running.connections());
     running.stop();
     output::line(&format!("{requests} requests on {connections} connections"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_told_with_an_example() {
+        for (text, is_one) in
+            [("127.0.0.1:9090", true), ("[::1]:0", true), ("9090", false), (":9090", false)]
+        {
+            let said = address(text);
+            assert_eq!(said.is_ok(), is_one, "{text}");
+            assert!(said.is_ok() || said.unwrap_err().contains("such as 127.0.0.1:9090"), "{text}");
+        }
+    }
 }

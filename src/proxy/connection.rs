@@ -126,11 +126,6 @@ impl Connection {
         self.forwarded_for.clone()
     }
 
-    /// `connection-ordinal`: names a request to people.
-    pub(super) fn label(&self, ordinal: u64) -> String {
-        format!("{:x}-{ordinal}", self.id)
-    }
-
     /// `http` or `https`.
     pub(super) fn scheme(&self) -> &'static str {
         if self.listener.tls.is_some() { "https" } else { "http" }

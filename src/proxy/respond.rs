@@ -22,7 +22,7 @@ pub(super) fn refuse(mut watch: Box<Stopwatch>, refusal: Refusal) -> Response<Re
     let Refusal { status, reason } = refusal;
     let wants_json = watch.survey.wants_json;
     let is_head = watch.method == Method::HEAD;
-    let body = if is_head { Bytes::new() } else { body(refusal, wants_json, &watch.label()) };
+    let body = if is_head { Bytes::new() } else { body(refusal, wants_json, watch.numbers()) };
     let length = body.len();
     let mut response = Response::new(ResponseBody::Local((length > 0).then_some(body)));
     *response.status_mut() = status;
@@ -69,27 +69,34 @@ const fn mime(wants_json: bool) -> &'static str {
     if wants_json { "application/json" } else { "text/plain" }
 }
 
-/// The text of the answer: what happened, and a number to ask about.
-fn body(refusal: Refusal, wants_json: bool, label: &str) -> Bytes {
+/// The text of the answer: what happened, and the numbers under which the record stands, named as filters
+/// of `lbproxy log` name its fields. The record of a connection has no number of a request.
+fn body(refusal: Refusal, wants_json: bool, (connection, request): (u64, Option<u64>)) -> Bytes {
     let (status, reason) = (refusal.status.as_u16(), refusal.reason.as_str());
     let phrase = refusal.status.canonical_reason().unwrap_or("");
     let mut text = String::with_capacity(128);
     // Nothing that the client sent stands in it, so there is nothing to escape.
-    let _ = if wants_json {
-        writeln!(
+    let (before_request, end) = if wants_json {
+        let _ = write!(
             text,
-            r#"{{"status":{status},"error":"{phrase}","reason":"{reason}","request":"{label}"}}"#
-        )
+            r#"{{"status":{status},"error":"{phrase}","reason":"{reason}","connection":{connection}"#
+        );
+        (r#","request":"#, "}\n")
     } else {
-        writeln!(text, "{status} {phrase}\nreason: {reason}\nrequest: {label}")
+        let _ = write!(text, "{status} {phrase}\nreason: {reason}\nconnection: {connection}");
+        ("\nrequest: ", "\n")
     };
+    if let Some(request) = request {
+        let _ = write!(text, "{before_request}{request}");
+    }
+    text.push_str(end);
     Bytes::from(text)
 }
 
 /// The whole answer, as HTTP/1.1 writes it, to a request that never became an exchange.
 pub(super) fn last_words(refusal: Refusal, connection: &Connection) -> Vec<u8> {
     let wants_json = connection.scanner.borrow().wants_json();
-    let body = body(refusal, wants_json, &connection.label(connection.requests.get() + 1));
+    let body = body(refusal, wants_json, (connection.id, None));
     let mut head = String::with_capacity(512);
     let _ = write!(
         head,

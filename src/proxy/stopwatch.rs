@@ -181,9 +181,9 @@ impl Stopwatch {
         self.version == Version::HTTP_11
     }
 
-    /// For people who report an error page.
-    pub(super) fn label(&self) -> String {
-        self.connection.label(self.ordinal)
+    /// Numbers of connection and request, as the record has them: for people who report an error page.
+    pub(super) fn numbers(&self) -> (u64, Option<u64>) {
+        (self.connection.id, Some(self.ordinal))
     }
 
     /// The connection closes after the answer, whatever the downstream still sends.

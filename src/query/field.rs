@@ -28,6 +28,7 @@ const SHORTER: &[(&str, &str)] = &[
     ("client", "client.ip"),
     ("agent", "user_agent.original"),
     ("connection", "lbproxy.connection.id"),
+    ("request", "lbproxy.connection.requests"),
     ("trace", "trace.id"),
     ("node", "service.node.name"),
 ];

@@ -209,9 +209,11 @@ fn a_mistake_is_told_with_its_place_and_its_cure() {
             &["durration", "did you mean `duration`?", "\"start\":17", "\"end\":26"],
         ),
         ("/api/v1/requests?last=many", 400, &["no number"]),
-        ("/api/v1/nothing", 404, &[]),
-        ("/nothing.js", 404, &[]),
-        ("/../../etc/passwd", 404, &[]),
+        ("/api/v1", 404, &["there is: /api/v1/", "overview"]),
+        ("/api/v1/", 404, &["there is: /api/v1/", "overview"]),
+        ("/api/v1/nothing", 404, &["there is: /api/v1/", "overview"]),
+        ("/nothing.js", 404, &["there is: /", "/metrics"]),
+        ("/../../etc/passwd", 404, &["there is: /", "/metrics"]),
     ] {
         let response = ask(proxy.admin, "GET", path, &[]);
         let text = String::from_utf8(response.body).unwrap();

@@ -180,6 +180,43 @@ fn a_reader_that_leaves_ends_it() {
 }
 
 #[test]
+fn records_that_no_server_took_are_told_with_what_keeps_them() {
+    let kept = tempfile::tempdir().unwrap();
+    let journal = kept.path().join("journal");
+    let url = format!("http://{}", crate::support::nobody());
+    let started = ["--duration", "1s", "--rate", "50", "--elasticsearch", &url];
+    for (name, more, wants) in [
+        (
+            "temporary",
+            &[][..],
+            [
+                "go with the temporary journal; --journal DIR keeps them",
+                "demo --journal data/demo --elasticsearch",
+            ],
+        ),
+        (
+            "named",
+            &["--journal", journal.to_str().unwrap()],
+            ["wait in the journal, and the same command sends them", "log stats --journal"],
+        ),
+    ] {
+        let (status, text, errors) = Demo::start(&[&started[..], more].concat()).end();
+        assert!(status.success(), "{name}: {errors}");
+        assert!(!text.contains("_count"), "{name}: there is nothing to count\n{text}");
+        for want in wants {
+            assert!(text.contains(want), "{name}: {want:?} is not in\n{text}");
+        }
+    }
+}
+
+#[test]
+fn a_journal_that_cannot_be_is_told_in_words_of_the_command_line() {
+    let (status, _, errors) = Demo::start(&["--journal", "/proc/x"]).end();
+    assert_eq!(status.code(), Some(1), "{errors}");
+    assert!(errors.contains("--journal DIR") && !errors.contains("telemetry."), "{errors}");
+}
+
+#[test]
 fn what_it_ships_is_stored_and_a_named_journal_stays() {
     let server = lbproxy_fakes::start(Options::local(Product::OpenSearch)).unwrap();
     let kept = tempfile::tempdir().unwrap();

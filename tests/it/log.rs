@@ -2,7 +2,7 @@
 //! Method: the real program on known traffic through the real proxy, and on journals written here
 //! with known numbers; its exits, its output, its words.
 
-use std::io::{BufReader, Read as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lbproxy::journal::{Appended, Journal, Lane, Options};
 use lbproxy::record::{
-    AccessRecord, Bytes, Constants, EcsNanos, Flag, IdForm, Outcome, Reason, Status, Stream, Text,
-    TimestampMs,
+    AccessRecord, Bytes, Constants, EcsNanos, Flag, IdForm, Outcome, ProcessRecord, Reason, Status,
+    Stream, Text, TimestampMs,
 };
 use serde_json::Value;
 
@@ -233,6 +233,70 @@ fn known_traffic_is_found_while_the_proxy_runs_and_after_it_has_stopped() {
     assert_eq!(documents_in(&text(output.unwrap())).len(), 3);
     proxy.terminate();
     ask("stopped");
+}
+
+/// Goal: what an error page of ours says leads to its record, and to no other. Method: refusals on one
+/// connection and on others, as text and as JSON; each line of a page as a filter.
+#[test]
+fn an_error_page_names_its_record_as_filters_do() {
+    let proxy = Proxy::start(&one_service(&[nobody()], ""), "");
+    let request =
+        |accept: &str| format!("GET /{accept} HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n");
+    let mut stream = connect(proxy.address);
+    let mut answers = BufReader::new(stream.try_clone().unwrap());
+    let mut pages = Vec::new();
+    for accept in ["text/plain", "application/json"] {
+        stream.write_all(request(accept).as_bytes()).unwrap();
+        pages.push((accept, read_response(&mut answers, false).unwrap().body));
+    }
+    pages.push(("other", proxy.send(request("other")).body));
+    for (name, page) in pages {
+        let page = String::from_utf8(page).unwrap();
+        let names = ["reason", "connection", "request"];
+        let filter: Vec<_> = match serde_json::from_str::<Value>(&page) {
+            Ok(page) => names.map(|name| format!("{name} = {}", page[name])).into(),
+            Err(_) => {
+                let pairs = page.lines().filter_map(|line| line.split_once(": "));
+                pairs.map(|(name, value)| format!("{name} = {value}")).collect()
+            }
+        };
+        assert_eq!(filter.len(), 3, "{name}: {page}");
+        let found = wait_for("the record", || {
+            let asked = ["query", "--json", &filter.join(" and ")];
+            let found = documents_in(&text(log(proxy.dir.path(), &asked)));
+            (!found.is_empty()).then_some(found)
+        });
+        let paths: Vec<_> = found.iter().map(|found| found["url.path"].as_str()).collect();
+        let path = format!("/{name}");
+        assert_eq!(paths, [Some(path.as_str())], "{name}: {filter:?}");
+    }
+}
+
+/// Goal: nobody has to look for requests among samples. Method: one record of each kind of pace; which
+/// kinds each form shows, with and without a filter.
+#[test]
+fn tables_without_a_filter_leave_out_routine_and_name_the_kind() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, mut lane, mut control) = journal(dir.path(), ROOMY);
+    append(&mut lane, &served("/", 1, 1));
+    let sample = ProcessRecord { timestamp: Some(TimestampMs(2)), ..ProcessRecord::default() };
+    let appended = control.append(Stream::Process as u8, |into| sample.encode(into));
+    assert_ne!(appended, Appended::Dropped);
+    for (name, args, want) in [
+        ("a table", &["query"][..], &["access"][..]),
+        ("CSV", &["query", "--csv"], &["access"]),
+        ("documents", &["query", "--json", "--fields", "stream"], &["access", "process"]),
+        ("all", &["query", "stream = *"], &["access", "process"]),
+        ("one kind", &["query", "stream = process"], &["process"]),
+        ("export", &["export", "--csv", "--fields", "stream"], &["access", "process"]),
+    ] {
+        let shown = text(log(dir.path(), args));
+        let has: Vec<_> =
+            ["access", "process"].into_iter().filter(|kind| shown.contains(kind)).collect();
+        assert_eq!(has, want, "{name}:\n{shown}");
+    }
+    drop((lane, control));
+    journal.close();
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::super::output::UsageError;
 use super::tally::Place;
 use super::{Args, NAMESPACE};
 use crate::config::{self, Config};
+use crate::journal::OpenError;
 use crate::mock::story::Story;
 
 /// Port of the proxy, if it is free.
@@ -94,6 +95,24 @@ pub(super) fn configure(args: &Args, story: &Story, journal: &Path) -> anyhow::R
     // Not through the text: a path may hold anything.
     journal.clone_into(&mut config.telemetry.journal.path);
     Ok(config)
+}
+
+/// An error of the start in words of the demo, which has no file: where the journal cannot be.
+pub(super) fn in_flags(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<OpenError>() {
+        Some(OpenError::Directory { path, source }) => anyhow::anyhow!(
+            "cannot use {} for the journal: {source}; name a folder that can be made and written with \
+             --journal DIR, or leave it out",
+            path.display()
+        ),
+        Some(open) => {
+            let text = open
+                .to_string()
+                .replace("set another telemetry.journal.path", "name another with --journal DIR");
+            anyhow::Error::msg(text)
+        }
+        None => error,
+    }
 }
 
 /// The services with their endpoints, as records name them, and what is to be known of each.

@@ -124,6 +124,16 @@ impl Run<'_> {
             let hint = "nothing was shipped: --elasticsearch URL is not given";
             lines.push(Line::labelled("").and(Tone::Quiet, hint));
         }
+        let pending = self.ledger.shipped.map_or(0, |shipped| shipped.pending);
+        if pending > 0 {
+            let what = format!("{} records were not stored by the server", count(pending));
+            let note = if self.facts.is_kept {
+                format!("{what}; they wait in the journal, and the same command sends them")
+            } else {
+                format!("{what} and go with the temporary journal; --journal DIR keeps them")
+            };
+            lines.push(Line::labelled("").and(Tone::Warn, note));
+        }
         let lost = self.missed + tally.unreadable;
         if lost > 0 {
             let note = format!("{} records were overwritten or unreadable here", count(lost));
@@ -155,9 +165,12 @@ impl Run<'_> {
         let records = if *is_kept {
             ("ask them", format!("{program} log stats --journal {dir} --by endpoint"))
         } else {
-            ("keep them", format!("{program} demo --journal data/demo"))
+            let ship = elasticsearch.as_ref().map(|url| format!(" --elasticsearch {url}"));
+            ("keep them", format!("{program} demo --journal data/demo{}", ship.unwrap_or_default()))
         };
+        let is_stored = self.ledger.shipped.is_some_and(|s| s.acknowledged + s.duplicate > 0);
         let shipped = match elasticsearch {
+            Some(url) if !is_stored => ("ask it", format!("curl '{url}/'")),
             Some(url) => ("count them", format!("curl '{url}/{stream}/_count?pretty'")),
             None => ("ship them", format!("{program} demo --elasticsearch http://127.0.0.1:9200")),
         };

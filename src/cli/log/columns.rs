@@ -14,8 +14,10 @@ use crate::base::visible::visible;
 use crate::query::{Field, Kind, Row, show};
 
 /// Columns of a table when none are chosen.
-const DEFAULTS: [&str; 9] =
-    ["time", "status", "method", "host", "path", "duration", "service", "endpoint", "reason"];
+const DEFAULTS: [&str; 10] = [
+    "time", "stream", "status", "method", "host", "path", "duration", "service", "endpoint",
+    "reason",
+];
 
 /// The fields that are printed when none are chosen.
 ///

@@ -35,5 +35,6 @@ Examples:
 
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { filter, window, fields, csv, place } = args;
-    query::run(&query::Args { filter, window, limit: 0, fields, json: !csv, csv, place })
+    let args = query::Args { filter, window, limit: 0, fields, json: !csv, csv, place };
+    query::print(&args, true)
 }

@@ -15,7 +15,7 @@ use crate::query::{Newest, Row};
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::with_language(EXAMPLES))]
 pub(super) struct Args {
-    /// Only records that it is true of; all without one.
+    /// Only records that it is true of; without one, all but routine (below).
     pub(super) filter: Vec<String>,
     /// Which time is meant.
     #[command(flatten)]
@@ -24,7 +24,7 @@ pub(super) struct Args {
     #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 1_000)]
     pub(super) limit: usize,
     /// Fields to print, with commas between them, by path or short name; default
-    /// time,status,method,host,path,duration,service,endpoint,reason.
+    /// time,stream,status,method,host,path,duration,service,endpoint,reason.
     #[arg(long, value_name = "FIELDS", value_delimiter = ',', hide_possible_values = true)]
     pub(super) fields: Vec<FieldArg>,
     /// Print documents, one a line; with --fields only these.
@@ -43,9 +43,16 @@ Examples:
   lbproxy log query 'status = 5xx' --since 10m
   lbproxy log query 'service = shop and duration > 200ms' --fields time,path,duration,first_byte
   lbproxy log query 'path = /cart/* and not reason = complete' --json
-  lbproxy log query 'attempts > 1' --since 2026-11-24T08:00:00Z --limit 0 --csv > retried.csv";
+  lbproxy log query 'attempts > 1' --since 2026-11-24T08:00:00Z --limit 0 --csv > retried.csv
+Without a filter, tables and CSV leave out routine as `log tail` does: samples, rollups, and checks that
+found no change; `stream = process` and the like show them, `stream = *` shows everything.";
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    print(args, args.json || !args.filter.is_empty())
+}
+
+/// Prints what was asked for; `has_routine` says whether also what comes at a fixed pace.
+pub(super) fn print(args: &Args, has_routine: bool) -> anyhow::Result<ExitCode> {
     let filter = super::filter(&args.filter)?;
     let (since_ms, until_ms) = args.window.bounds_ms();
     let mut records = args.place.open(From::Oldest)?;
@@ -54,7 +61,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     records.all::<anyhow::Error>(&mut |row, constants| {
         let is_within = since_ms.is_none_or(|since| row.time_ms() >= since)
             && until_ms.is_none_or(|until| row.time_ms() < until);
-        if is_within && filter.matches(row) {
+        let is_wanted = has_routine || !row.is_routine();
+        if is_within && is_wanted && filter.matches(row) {
             if args.limit == 0 {
                 out.print(row)?;
             } else {

@@ -49,7 +49,8 @@ Examples:
   lbproxy log tail --json | jq .                     documents as they are shipped
 A line: time, status, method, host and path, duration, service→endpoint, bytes up and down, and why it
 ended if that was not normal. Times are UTC. Without a filter, lines leave out what comes at a fixed pace:
-samples, rollups, and checks that found no change; `stream=process` and the like show them.";
+samples, rollups, and checks that found no change; `stream = process` and the like show them, `stream = *`
+shows everything.";
 
 /// Prints records until there are no more, or until Ctrl-C.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
