@@ -34,15 +34,14 @@ pub(super) fn config(root: Item<'_, '_>, hostname: &str) -> Option<Config> {
     let proxy = proxy.and_then(Item::map).and_then(proxy_section);
     let listeners = proxy.as_ref().map_or(&[][..], |proxy| &proxy.listeners);
     let admin = map.map("admin");
-    let admin = match admin {
-        Some(admin) => admin_section(admin, listeners),
-        None => {
-            let admin = default_admin();
-            if let Some(problem) = taken(admin.listen, listeners) {
-                map.note_absent("admin.listen", &problem, ADMIN_CURE);
-            }
-            admin
+    let admin = if let Some(admin) = admin {
+        admin_section(admin, listeners)
+    } else {
+        let admin = default_admin();
+        if let Some(problem) = taken(admin.listen, listeners) {
+            map.note_absent("admin.listen", &problem, ADMIN_CURE);
         }
+        admin
     };
     let workers = proxy.as_ref().map_or(1, |proxy| proxy.workers.get());
     let telemetry = telemetry::section(map.map("telemetry"), hostname, workers);

@@ -45,13 +45,11 @@ impl Open {
         if name.is_empty() {
             return None;
         }
-        match keys.get(&name) {
-            Some(first) => Some((*first, place)),
-            None => {
-                keys.insert(name, place);
-                None
-            }
+        if let Some(first) = keys.get(&name) {
+            return Some((*first, place));
         }
+        keys.insert(name, place);
+        None
     }
 }
 
@@ -91,9 +89,9 @@ fn path(open: &[Open]) -> String {
     let mut path = String::new();
     for around in open {
         match around {
-            Open::List(items) => path += &format!("[{items}]"),
+            Open::List(items) => path.extend(["[", &items.to_string(), "]"]),
             Open::Map(_, Some(key)) if path.is_empty() => path.clone_from(key),
-            Open::Map(_, key) => path += &format!(".{}", key.as_deref().unwrap_or_default()),
+            Open::Map(_, key) => path.extend([".", key.as_deref().unwrap_or_default()]),
         }
     }
     path

@@ -135,9 +135,10 @@ async fn hold_back(client: &Client, stream: &str, undo: &mut Vec<Request>) -> Re
         let (_, own) = ask(client, &Request::new("GET", path.as_str())).await?;
         let own = &own["data_streams"][0]["options"];
         let has_own = own.as_object().is_some_and(|own| !own.is_empty());
-        undo.push(match has_own {
-            true => Request::new("PUT", path.as_str()).with(own.clone()),
-            false => Request::new("DELETE", path.as_str()),
+        undo.push(if has_own {
+            Request::new("PUT", path.as_str()).with(own.clone())
+        } else {
+            Request::new("DELETE", path.as_str())
         });
         let off = json!({ "failure_store": { "enabled": false } });
         acknowledged(Api::Stream, &must(client, &Request::new("PUT", path).with(off)).await?)?;

@@ -117,7 +117,7 @@ pub(super) fn open(dir: &Path, keys: &[Key]) -> io::Result<Found> {
             }
             Read::Newer => newer += 1,
             Read::Whole(copy) if copy.counts.iter().any(|count| *count > 0) => {
-                untold.push((number, copy));
+                untold.push((number, *copy));
             }
             Read::Whole(copy) => free.push((number, copy.generation)),
         }
@@ -301,7 +301,7 @@ enum Read {
     /// Of a later format.
     Newer,
     /// The newest copy.
-    Whole(Stored),
+    Whole(Box<Stored>),
 }
 
 fn read(page: &[u8; PAGE_BYTES]) -> Read {
@@ -313,7 +313,7 @@ fn read(page: &[u8; PAGE_BYTES]) -> Read {
         return Read::Newer;
     }
     match newest {
-        Some(copy) => Read::Whole(copy),
+        Some(copy) => Read::Whole(Box::new(copy)),
         None if copies().any(|copy| says_newer(&copy)) => Read::Newer,
         None if page.iter().all(|byte| *byte == 0) => Read::Blank,
         None => Read::Damaged,

@@ -253,12 +253,11 @@ fn an_error_page_names_its_record_as_filters_do() {
     for (name, page) in pages {
         let page = String::from_utf8(page).unwrap();
         let names = ["reason", "connection", "request"];
-        let filter: Vec<_> = match serde_json::from_str::<Value>(&page) {
-            Ok(page) => names.map(|name| format!("{name} = {}", page[name])).into(),
-            Err(_) => {
-                let pairs = page.lines().filter_map(|line| line.split_once(": "));
-                pairs.map(|(name, value)| format!("{name} = {value}")).collect()
-            }
+        let filter: Vec<_> = if let Ok(page) = serde_json::from_str::<Value>(&page) {
+            names.map(|name| format!("{name} = {}", page[name])).into()
+        } else {
+            let pairs = page.lines().filter_map(|line| line.split_once(": "));
+            pairs.map(|(name, value)| format!("{name} = {value}")).collect()
         };
         assert_eq!(filter.len(), 3, "{name}: {page}");
         let found = wait_for("the record", || {

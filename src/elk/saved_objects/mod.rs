@@ -209,9 +209,8 @@ async fn left_over(target: Target<'_>, steps: &[Step]) -> Result<Vec<Object>, Fi
     let wanted: Vec<_> = steps.iter().map(|step| step.object.clone()).collect();
     let mut found = Vec::new();
     for page in 1..=PAGES_MAX {
-        let types = object::left(target.product).iter();
-        let types: String = types.map(|kind| format!("&type={kind}")).collect();
-        let query = format!("{FIND}{types}&per_page={PAGE}&page={page}");
+        let types = object::left(target.product).join("&type=");
+        let query = format!("{FIND}&type={types}&per_page={PAGE}&page={page}");
         let path = target.path(&format!("saved_objects/_find?{query}"));
         let url = target.client.url();
         let (_, answer) = target
