@@ -81,8 +81,9 @@ fn header(map: Map<'_, '_>) -> Option<OtlpHeader> {
             (is_name && !is_own).then_some(name)
         })
     });
+    let before = map.found();
     let value = secret(&mut map, "value", "value_file", Carrier::Field);
-    if value.is_none() {
+    if value.is_none() && map.found() == before {
         map.missing("value_file", "write the file that holds the value, or `value`");
     }
     map.end();

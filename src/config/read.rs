@@ -418,9 +418,12 @@ fn admin_section(map: Map<'_, '_>, listeners: &[Listener]) -> Admin {
             None => map.note_absent("listen", &problem, ADMIN_CURE),
         }
     }
+    let before = map.found();
     admin.token = telemetry::secret(&mut map, "token", "token_file", telemetry::Carrier::Field);
+    // A token that cannot be used is told, and is not missing.
     if !admin.listen.ip().is_loopback()
         && admin.token.is_none()
+        && map.found() == before
         && let Some(item) = &listen
     {
         let cure = "set admin.token_file, or listen on 127.0.0.1";
