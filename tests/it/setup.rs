@@ -678,7 +678,7 @@ fn nothing_is_removed_while_it_is_not_seen_which_streams_there_are() {
         {
             let name = &format!("{product:?} {status} {body}");
             let server = server(product);
-            setup(&server, &[]).expect(name, 0, &[]);
+            setup(&server, &[]).expect(name, well(product), &[]);
             let before = installed(&server);
             server.script("GET", "/_resolve/index", status, body);
             for arguments in [&["--remove"][..], &["--remove", "--only", "retention"]] {
