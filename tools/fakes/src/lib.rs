@@ -51,7 +51,8 @@ mod state;
 mod store;
 #[cfg(test)]
 mod tests;
-mod thread;
+#[path = "../../../src/mock/thread.rs"]
+mod thread; // that of the mocks: tokio alone
 
 pub use dashboards::opened;
 pub use running::{Running, Seen};
