@@ -113,9 +113,9 @@ pub(super) async fn delete_empty(client: &Client, stream: &str) -> Result<(), Pr
         if reply.status == 404 { Ok(()) } else { acknowledged(Api::Stream, &answer) }
     };
     let Err(mut problem) = deleted.await else { return Ok(()) };
-    for Request { method, path, body } in undo.iter().rev() {
-        let request = Request { method, path: path.clone(), body: body.clone() };
-        if let Err(left) = ask(client, &request).await {
+    for request in undo.iter().rev() {
+        if let Err(left) = ask(client, request).await {
+            let Request { method, path, body } = request;
             let body = body.as_ref().map(Value::to_string).unwrap_or_default();
             let more = format!("; not undone: {} ({method} {path} {body})", left.reason);
             problem.reason.push_str(&more);
