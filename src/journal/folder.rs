@@ -24,6 +24,9 @@ use super::error::OpenError;
 use super::identity::{self, Identity, IdentityFile, Lock};
 use super::{lock, recovery};
 
+/// Name of the file of what was dropped and not told of (`page`).
+pub(super) const GAPS: &str = "gaps";
+
 /// What is wrong with the folder of a running journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -113,7 +116,7 @@ impl Opened {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let mode = Mode::from_raw_mode(0o666);
-        let file: File = rustix::fs::openat(&self.file, "gaps", flags, mode)?.into();
+        let file: File = rustix::fs::openat(&self.file, GAPS, flags, mode)?.into();
         identity::check_regular(&file)?;
         rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes)?;
         rustix::fs::fsync(&self.file)?;
@@ -122,7 +125,7 @@ impl Opened {
 
     /// Device and inode of the file `gaps`; `None` where there is none.
     pub(super) fn gaps_id(&self) -> io::Result<Option<(u64, u64)>> {
-        match rustix::fs::statat(&self.file, "gaps", AtFlags::SYMLINK_NOFOLLOW) {
+        match rustix::fs::statat(&self.file, GAPS, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some((stat.st_dev, stat.st_ino))),
             Err(rustix::io::Errno::NOENT) => Ok(None),
             Err(errno) => Err(errno.into()),

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex};
 
 use rustix::fs::FallocateFlags;
 
-use super::folder::{FolderFault, Opened};
+use super::folder::{FolderFault, GAPS, Opened};
 use super::format::{Key, PerStream, STREAMS_MAX, VERSION, u16_at, u32_at, u64_at};
 use super::gap::Gaps;
 use super::identity::open_in_place;
@@ -102,7 +102,8 @@ pub(super) struct Found {
 /// # Errors
 /// What the system says; what stands in it is left for the next start then.
 pub(super) fn open(dir: &Path, keys: &[Key]) -> io::Result<Found> {
-    let file = open_in_place(&dir.join("gaps"))?;
+    let path = dir.join(GAPS);
+    let file = open_in_place(&path)?;
     let there = (file.metadata()?.len() / PAGE_BYTES as u64).min(PAGES_MAX);
     let (mut free, mut untold) = (Vec::new(), Vec::new());
     let (mut damaged, mut newer) = (0_u64, 0_u64);
@@ -123,7 +124,6 @@ pub(super) fn open(dir: &Path, keys: &[Key]) -> io::Result<Found> {
         }
     }
     if damaged + newer > 0 {
-        let path = dir.join("gaps");
         tracing::warn!(
             path = %path.display(),
             damaged,
@@ -136,7 +136,7 @@ pub(super) fn open(dir: &Path, keys: &[Key]) -> io::Result<Found> {
     let pages = (there + missing).min(PAGES_MAX);
     rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, pages * PAGE_BYTES as u64)?;
     free.extend((there..pages).map(|number| (number, 0)));
-    super::identity::sync_directory(&dir.join("gaps"))?;
+    super::identity::sync_directory(&path)?;
     let file = Arc::new(PageFile {
         file: Mutex::new(Some(Arc::new(file))),
         bytes: pages * PAGE_BYTES as u64,
@@ -149,7 +149,6 @@ pub(super) fn open(dir: &Path, keys: &[Key]) -> io::Result<Found> {
     };
     let without = keys.len().saturating_sub(free.len());
     if without > 0 {
-        let path = dir.join("gaps");
         tracing::warn!(
             path = %path.display(),
             lanes = without,
@@ -365,7 +364,7 @@ mod tests {
     #[test]
     fn the_newest_whole_copy_counts_and_a_told_gap_is_gone() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("gaps");
+        let path = dir.path().join(GAPS);
         let mut found = open(dir.path(), &[key(1)]).unwrap();
         let mut untold = found.own.pop().unwrap();
         for seq in 7..10 {
@@ -425,7 +424,7 @@ mod tests {
             ("highest generation", written(u64::MAX, VERSION), false),
         ] {
             let dir = tempfile::tempdir().unwrap();
-            let path = dir.path().join("gaps");
+            let path = dir.path().join(GAPS);
             std::fs::write(&path, &page).unwrap();
             let mut found = open(dir.path(), &[key(2)]).unwrap();
             assert_eq!(found.left.iter().filter_map(first).count(), 0, "{name}");

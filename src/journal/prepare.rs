@@ -11,7 +11,7 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use super::CONTROL_LANE;
-use super::folder::{FolderFault, Look, segment_path};
+use super::folder::{FolderFault, GAPS, Look, segment_path};
 use super::format::{COPY_BYTES, FRAME_HEAD_BYTES, HEADER_BYTES, Header, STREAMS_MAX, State};
 use super::gap::Gaps;
 use super::lock;
@@ -163,7 +163,7 @@ pub(super) fn look(shared: &Shared) {
 fn look_at_pages(shared: &Shared) {
     // Without a folder there is nowhere to make another, and nobody cuts a removed one.
     let Some(pages) = shared.gaps.as_ref().filter(|_| !shared.folder.is_removed()) else { return };
-    let path = shared.folder.path().join("gaps");
+    let path = shared.folder.path().join(GAPS);
     let path = path.display();
     match pages.look(&shared.folder.opened(), shared.folder.fault()) {
         page::Look::Same => (),
