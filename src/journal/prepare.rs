@@ -251,7 +251,7 @@ pub(super) fn prepare(shared: &Shared, slot: &Slot, pages: Pages) -> Option<Prep
         match build(shared, slot.lane, claimed, pages) {
             Ok(prepared) => {
                 let mut registry = lock(&shared.registry);
-                registry.file_bytes += u64::from(shared.segment_bytes);
+                registry.in_preparation -= 1;
                 registry.segments.push(Arc::clone(&prepared.segment));
                 drop(registry);
                 if fault.is_none() && lock(&shared.retry).worked() {
@@ -260,7 +260,11 @@ pub(super) fn prepare(shared: &Shared, slot: &Slot, pages: Pages) -> Option<Prep
                 return Some(prepared);
             }
             Err(error) => {
-                lock(&shared.registry).give_back(claimed);
+                let mut registry = lock(&shared.registry);
+                registry.in_preparation -= 1;
+                registry.file_bytes -= u64::from(shared.segment_bytes);
+                registry.give_back(claimed);
+                drop(registry);
                 shared.metrics.prepare_errors_total.add(1);
                 fault = Some((claimed.number, error));
             }
@@ -295,8 +299,8 @@ fn cure(error: &io::Error) -> String {
     format!(": {help}")
 }
 
-/// Takes a file out of the registry, and removes what is more than the journal may take since its
-/// size was lowered.
+/// Takes a file out of the registry, which counts it on with the size that it will have; removes what is
+/// more than the journal may take since its size was lowered.
 fn claim(shared: &Shared, slot: &Slot, is_reuse_first: bool) -> Option<FreeFile> {
     loop {
         let mut registry = lock(&shared.registry);
@@ -307,6 +311,8 @@ fn claim(shared: &Shared, slot: &Slot, is_reuse_first: bool) -> Option<FreeFile>
         };
         registry.file_bytes = registry.file_bytes.saturating_sub(claimed.bytes);
         if registry.file_bytes + u64::from(shared.segment_bytes) <= shared.bytes_max {
+            registry.file_bytes += u64::from(shared.segment_bytes);
+            registry.in_preparation += 1;
             return Some(claimed);
         }
         drop(registry);

@@ -41,8 +41,10 @@ pub(super) struct Registry {
     /// Files to use next, the longest free first.
     pub(super) free: VecDeque<FreeFile>,
     pub(super) durable: BTreeMap<String, Durable>,
-    /// Bytes of all files in `free` and `segments`.
+    /// Bytes of all files in `free` and `segments`, and of those that are being prepared.
     pub(super) file_bytes: u64,
+    /// Files in the hands of a thread that prepares them.
+    pub(super) in_preparation: usize,
 }
 
 impl Registry {
@@ -93,6 +95,11 @@ impl Registry {
     pub(super) fn give_back(&mut self, free: FreeFile) {
         self.file_bytes += free.bytes;
         self.free.push_back(free);
+    }
+
+    /// Files in all.
+    pub(super) fn files(&self) -> usize {
+        self.segments.len() + self.free.len() + self.in_preparation
     }
 
     /// Bytes of segments that are open: prepared or taken.

@@ -130,7 +130,7 @@ impl Shared {
         let is_harmed = self.folder.fault().is_some() || self.has_no_pages();
         self.metrics.folder_fault.set(u64::from(is_harmed));
         let registry = lock(&self.registry);
-        self.metrics.segments.set((registry.segments.len() + registry.free.len()) as u64);
+        self.metrics.segments.set(registry.files() as u64);
         self.metrics.used_bytes.set(registry.used_bytes());
         // A file that cannot be opened or mapped holds nothing until it can.
         let usable = if is_failing { registry.open_bytes() } else { registry.file_bytes };

@@ -187,6 +187,19 @@ fn a_file_that_cannot_be_opened_stays_free_and_is_used_when_it_can_be() {
 }
 
 #[test]
+fn the_size_that_is_told_stays_the_same_while_segments_are_prepared() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, mut lane, _control) = open(&options(dir.path(), 12));
+    let metrics = &journal.shared.metrics;
+    for round in 0..300 {
+        fill(&mut lane, 3);
+        journal.shared.refresh_metrics();
+        let told = (metrics.segments.value(), metrics.capacity_bytes.value());
+        assert_eq!(told, (12, 12 * 8192), "after {round} segments");
+    }
+}
+
+#[test]
 fn a_segment_that_somebody_cuts_or_removes_is_left() {
     for (name, harm) in [
         (
