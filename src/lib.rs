@@ -27,6 +27,7 @@ pub mod control;
 pub mod proxy;
 pub mod query;
 pub mod rollup;
+pub mod slo;
 
 pub mod admin;
 pub mod elk;

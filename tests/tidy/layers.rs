@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 5] = [
     &["base"],
     &["record", "journal", "config", "metrics", "web"],
-    &["proxy", "control", "rollup", "query"],
+    &["proxy", "control", "rollup", "query", "slo"],
     &["admin", "ship", "otlp", "vitals", "elk", "mock"],
     &["cli"],
 ];
