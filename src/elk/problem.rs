@@ -2,7 +2,7 @@
 //!
 //! Not here: the documents of a bulk request (`ship::answer`).
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::base::object::Object;
 use crate::web::Secrets;
@@ -105,10 +105,15 @@ fn error(body: &[u8]) -> Error {
 
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Error {
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type", default, deserialize_with = "text_or_none")]
     pub(crate) kind: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_or_none")]
     pub(crate) reason: String,
+}
+
+/// A text; `null`, as servers say of an exception without a message, is an empty one.
+fn text_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
 #[cfg(test)]
@@ -118,7 +123,8 @@ mod tests {
     #[test]
     fn each_status_of_a_request_has_its_fault() {
         let block = br#"{"error":{"type":"cluster_block_exception","reason":"x"},"status":403}"#;
-        let rows: [(&str, u16, &[u8], Option<Fault>); 15] = [
+        let silent = br#"{"error":{"type":"cluster_block_exception","reason":null}}"#;
+        let rows: [(&str, u16, &[u8], Option<Fault>); 16] = [
             ("fine", 200, b"", None),
             ("not there", 404, b"", None),
             ("moved", 302, b"", Some(Fault::Refused)),
@@ -126,6 +132,7 @@ mod tests {
             ("who are you", 401, b"", Some(Fault::Unauthorized)),
             ("you may not", 403, b"{}", Some(Fault::Forbidden)),
             ("write block", 403, block, Some(Fault::Blocked)),
+            ("without words", 403, silent, Some(Fault::Blocked)),
             ("flood stage", 429, block, Some(Fault::Blocked)),
             ("no master yet", 503, block, Some(Fault::Overloaded)),
             ("too slow", 408, b"", Some(Fault::Unknown)),

@@ -247,6 +247,8 @@ mod tests {
         assert_eq!(done(201, "", "", used), "FailureStore");
         let failed = r#","failure_store":"failed""#;
         assert_eq!(done(400, PARSING, "", failed), "dead");
+        let silent = r#","error":{"type":"null_pointer_exception","reason":null}"#;
+        assert_eq!(done(500, "", "", silent), "unclear, perhaps stored", "nothing but a kind");
     }
 
     #[test]
