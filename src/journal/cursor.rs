@@ -292,7 +292,30 @@ fn decode(bytes: &[u8]) -> Option<(u64, Cursor)> {
 /// What must hold of a cursor file for any bytes.
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzed {
+    use std::collections::BTreeMap;
+
     use super::{decode, encode};
+
+    /// Generation, marks by lane, and note, without the code under test.
+    type Plain = (u64, BTreeMap<Vec<u8>, Vec<u8>>, String);
+
+    /// What a whole cursor file says.
+    fn plain(bytes: &[u8]) -> Option<Plain> {
+        let number = |at: usize, count: usize| {
+            let bytes = bytes.get(at..at + count)?;
+            Some(bytes.iter().rev().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)))
+        };
+        let size = |at| usize::try_from(number(at, 4)?).ok();
+        let note_at = 32 + 40 * size(24)?;
+        let covered = bytes.get(..note_at + size(28)?)?;
+        let crc = crc32c::crc32c(&[&covered[..12], &[0; 4], &covered[16..]].concat());
+        if !bytes.starts_with(b"lbpcursr") || number(8, 2)? > 1 || number(12, 4)? != crc.into() {
+            return None;
+        }
+        let marks = covered[32..note_at].chunks_exact(40);
+        let marks = marks.map(|mark| (mark[..11].to_vec(), mark[16..].to_vec())).collect();
+        Some((number(16, 8)?, marks, String::from_utf8(covered[note_at..].to_vec()).ok()?))
+    }
 
     pub(in crate::journal) fn check(data: &[u8], is_sealed: bool) {
         let mut bytes = data.to_vec();
@@ -301,10 +324,13 @@ pub(super) mod fuzzed {
             let crc = crc32c::crc32c(&bytes);
             bytes[12..16].copy_from_slice(&crc.to_le_bytes());
         }
-        let Some((generation, cursor)) = decode(&bytes) else { return };
+        let (found, plain_found) = (decode(&bytes), plain(&bytes));
+        assert_eq!(found.is_some(), plain_found.is_some(), "{found:?}");
+        let Some((generation, cursor)) = found else { return };
         assert!(cursor.marks.values().all(|mark| mark.index() >= mark.base));
         let again = encode(generation, &cursor);
         assert!(again.len() <= bytes.len());
+        assert_eq!(plain(&again), plain_found, "written again, it says the same");
         assert_eq!(decode(&again), Some((generation, cursor)));
     }
 }

@@ -1,6 +1,7 @@
 //! What must hold of a filter for any text, and of its answer for any record.
 
 use super::{Filter, FilterError};
+use crate::query::lexer::DEPTH_MAX;
 use crate::query::{Row, fields, show};
 use crate::record::{Constants, IdForm, Origin, Stream};
 
@@ -21,13 +22,16 @@ pub(super) fn check(text: &str, row: Option<&Row<'_>>) {
                         || not.is_ok_and(|n| n.matches(row) != filter.matches(row))
                 );
             }
+            let (deep, back) = ("(".repeat(DEPTH_MAX + 1), ")".repeat(DEPTH_MAX + 1));
+            assert!(Filter::parse(&format!("{deep}{text}{back}")).is_err(), "as deep as is wanted");
         }
-        Err(error) => check_error(&error),
+        Err(error) => check_error(&error, text),
     }
 }
 
 /// The place is within the text; nothing of the text has power over a terminal.
-fn check_error(error: &FilterError) {
+fn check_error(error: &FilterError, text: &str) {
+    assert!(text.is_char_boundary(error.at), "{} of {text:?}", error.at);
     let shown = error.to_string();
     assert_eq!(shown.lines().count(), 3, "{shown}");
     assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{shown:?}");

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::read::{lines, place};
+use super::read::{Place, lines, place};
 use super::{Known, Letters, Refusal};
 
 /// The bytes of a file.
@@ -17,11 +17,60 @@ pub(crate) fn dead_letter(data: &[u8]) {
     assert!(visited.iter().eq(wanted.iter().map(|line| line.trim_ascii_end())), "every line, once");
     for line in &visited {
         let letter = Known::read(line);
-        assert!(letter.is_some() || place(line).is_none());
+        let place = place(line);
+        assert!(letter.is_some() || place.is_none());
+        // What is passed over may be too deep, or no number; a tree cannot be made of that.
+        let tree: Option<Value> = serde_json::from_slice(line).ok();
+        if let Some(tree) = &tree {
+            check_tree(tree, letter.as_ref(), place.as_ref());
+        }
         if let Some(letter) = letter {
             check(&letter);
         }
     }
+}
+
+/// A letter is an object with all its fields, and says what stands there.
+fn check_tree(tree: &Value, letter: Option<&Known>, place: Option<&Place>) {
+    let is_text = |key: &&str| tree[*key].is_string();
+    let is_letter = ["stream", "_id", "error_type", "error_reason"].iter().all(is_text)
+        && tree["status"].as_u64().is_some_and(|status| status <= 65_535)
+        && tree.get("document").is_some();
+    let once = serde_json::to_vec(tree).unwrap_or_default(); // a key that stands twice is a mistake
+    assert_eq!(Known::read(&once).is_some(), is_letter, "{tree}");
+    if let Some(letter) = letter {
+        assert!(is_letter, "{tree}");
+        let (stream, id, status, kind, reason, _) = fields(letter);
+        assert_eq!((stream, id), (text(tree, "stream"), text(tree, "_id")));
+        assert_eq!((kind, reason), (text(tree, "error_type"), text(tree, "error_reason")));
+        assert_eq!(tree["status"], status);
+    }
+    if let Some(place) = place {
+        let origin = &tree["document"];
+        assert_eq!(u64::from_str_radix(text(origin, "lbproxy.instance"), 16), Ok(place.instance));
+        assert_eq!(origin["lbproxy.epoch"], place.epoch);
+        assert_eq!(origin["lbproxy.worker"], place.worker);
+        assert_eq!(origin["lbproxy.seq"], place.seq);
+    }
+}
+
+fn text<'t>(tree: &'t Value, key: &str) -> &'t str {
+    tree[key].as_str().unwrap_or_default()
+}
+
+/// Whether a letter can stand in a bulk: in a stream of ours, and nothing in it has to be escaped.
+fn is_sendable(letter: &Known) -> bool {
+    let is_plain =
+        |byte: u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.');
+    let kinds = ["logs-lbproxy.access-", "logs-lbproxy.connection-", "logs-lbproxy.health-"];
+    let samples = ["metrics-lbproxy.process-", "metrics-lbproxy.rollup-"];
+    let is_ours = |name: &&str| {
+        letter.stream.strip_prefix(name).is_some_and(|namespace| !namespace.is_empty())
+    };
+    let is_stream = kinds.iter().chain(&samples).any(is_ours);
+    is_stream
+        && !letter.id.is_empty()
+        && letter.id.bytes().chain(letter.stream.bytes()).all(is_plain)
 }
 
 /// What a letter says.
@@ -40,6 +89,7 @@ fn check(letter: &Known) {
     let again = Known::read(letters.lines.trim_ascii_end());
     assert_eq!(again.as_ref().map(fields), Some(fields(letter)));
 
+    assert_eq!(letter.can_be_sent(), is_sendable(letter), "{} {}", letter.stream, letter.id);
     if letter.can_be_sent() {
         let mut bulk = Vec::new();
         letter.write_bulk(&mut bulk);
