@@ -1,7 +1,7 @@
 //! One whole lbproxy in this process: journal, data plane, shipping, admin. `run` and `demo` start it
 //! here, and end it in the same order.
 //!
-//! Start: admin address, journal, shipping, data plane, vitals; whatever fails, nothing is left
+//! Start: admin address, journal, its consumers, data plane, vitals; whatever fails, nothing is left
 //! running. End: no more vitals, no new connections, exchanges end, the journal takes their records,
 //! shipping takes what it can, and [`Ledger`] says what became of every record.
 
@@ -70,6 +70,8 @@ impl Process {
         let product = Arc::default();
         let (shipping, ship) = start_shipping(config, &journal, &product)?;
         let (traces, otlp) = start_traces(config, &journal, plane)?;
+        let (rollups, rollup) = start_rollups(config, &journal, &control)?;
+        journal.forget_unused()?; // of what is off, and of what only a newer version knows
         let running = proxy::start(proxy::Options {
             config: config.proxy.clone(),
             lanes,
@@ -78,7 +80,6 @@ impl Process {
             probe_token: telemetry.heartbeat_every.map(|_| probe_token.clone()),
             traces: config.telemetry.otlp.as_ref().map(|otlp| otlp.sample),
         })?;
-        let (rollups, rollup) = start_rollups(config, &journal, &control)?;
         let vitals = vitals::start(vitals::Options {
             instance: telemetry.instance.clone(),
             listeners: config.proxy.listeners.clone(),
@@ -250,16 +251,13 @@ fn open_journal(config: &Config) -> anyhow::Result<(Journal, Vec<Lane>)> {
     Ok(Journal::open(options)?)
 }
 
-/// Starts shipping, if it is configured. If not, nothing in the journal waits for it.
+/// Starts shipping, if it is configured.
 fn start_shipping(
     config: &Config,
     journal: &Journal,
     product: &Arc<OnceLock<Product>>,
 ) -> anyhow::Result<(Option<ship::Running>, Option<admin::Shipping>)> {
-    let Some(target) = &config.telemetry.elasticsearch else {
-        journal.forget(ship::READER)?;
-        return Ok((None, None));
-    };
+    let Some(target) = &config.telemetry.elasticsearch else { return Ok((None, None)) };
     let metrics = Arc::new(ShipMetrics::default());
     let running = ship::start(ship::Options {
         config: target.clone(),
@@ -279,14 +277,13 @@ fn discover(config: &Config, product: Arc<OnceLock<Product>>) -> Option<admin::D
     Some(admin::Discover { dashboards, product })
 }
 
-/// Starts the export of traces, if it is configured. If not, nothing in the journal waits for it.
+/// Starts the export of traces, if it is configured.
 fn start_traces(
     config: &Config,
     journal: &Journal,
     plane: Option<otlp::ControlPlane>,
 ) -> anyhow::Result<(Option<otlp::Running>, Option<admin::Traces>)> {
     let (Some(target), Some(control)) = (&config.telemetry.otlp, plane) else {
-        journal.forget(otlp::READER)?;
         return Ok((None, None));
     };
     let metrics = Arc::clone(&control.metrics);
@@ -301,16 +298,13 @@ fn start_traces(
     Ok((Some(running), Some(admin::Traces { reader: otlp::READER, metrics })))
 }
 
-/// Starts rollups, unless they are off. If so, nothing in the journal waits for them.
+/// Starts rollups, unless they are off.
 fn start_rollups(
     config: &Config,
     journal: &Journal,
     control: &Arc<Control>,
 ) -> anyhow::Result<(Option<rollup::Running>, Option<admin::Rollup>)> {
-    let Some(window) = config.telemetry.rollup.every else {
-        journal.forget(rollup::READER)?;
-        return Ok((None, None));
-    };
+    let Some(window) = config.telemetry.rollup.every else { return Ok((None, None)) };
     let metrics = Arc::new(RollupMetrics::default());
     let history = Arc::new(rollup::History::default());
     let control = Arc::clone(control);

@@ -122,7 +122,7 @@ impl Journal {
 
     /// The durable reader `name`: starts where it acknowledged last, else at the oldest record, and
     /// keeps everything from there on until it acknowledges more. From its first opening on it
-    /// holds records even while it is not open; see [`Journal::forget`].
+    /// holds records even while it is not open; see [`Journal::forget_unused`].
     ///
     /// # Errors
     /// [`OpenError::ReaderName`], [`OpenError::ReaderInUse`], and [`OpenError::File`] when its
@@ -169,23 +169,24 @@ impl Journal {
         }
     }
 
-    /// Gives up the durable reader `name`, if there is one: nothing is kept for it any more.
+    /// Gives up every durable reader that is not open, whichever version opened it once, and tells of
+    /// each: nothing is kept for it any more.
     ///
     /// # Errors
-    /// [`OpenError::ReaderInUse`] while it is open, [`OpenError::File`] when its files cannot be
-    /// removed.
-    pub fn forget(&self, name: &str) -> Result<(), OpenError> {
-        check_name(name)?;
+    /// [`OpenError::File`] when its files cannot be removed.
+    pub fn forget_unused(&self) -> Result<(), OpenError> {
         let mut registry = lock(&self.shared.registry);
-        if registry.durable.get(name).is_some_and(|reader| reader.in_use) {
-            return Err(OpenError::ReaderInUse { name: name.to_owned() });
-        }
-        registry.durable.remove(name);
+        let unused = registry.durable.extract_if(.., |_, reader| !reader.in_use);
+        let unused: Vec<_> = unused.map(|(name, _)| name).collect();
         drop(registry);
         self.shared.wake_preparer();
         let dir = self.shared.folder.path();
-        let path = dir.join(format!("cursor-{name}"));
-        CursorFiles::remove(dir, name).map_err(|source| OpenError::File { path, source })
+        for name in unused {
+            let path = dir.join(format!("cursor-{name}"));
+            CursorFiles::remove(dir, &name).map_err(|source| OpenError::File { path, source })?;
+            tracing::info!(reader = name, "nothing in the journal waits for this reader any more");
+        }
+        Ok(())
     }
 
     /// A reader that holds nothing back: what is overwritten before it comes by is counted in
