@@ -9,7 +9,7 @@
 //! ```text
 //! L4   cli
 //! L3   admin  ship  otlp  vitals  elk  mock
-//! L2   proxy  control  rollup  query
+//! L2   proxy  control  consumer  rollup  query  slo
 //! L1   record  journal  config  metrics  web
 //! L0   base
 //! ```
@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod record;
 pub mod web;
 
+pub mod consumer;
 pub mod control;
 pub mod proxy;
 pub mod query;

@@ -7,8 +7,6 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Wait before such work is started again after a fault of its own.
-pub const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// Priority of the thread: traffic first.
 const NICE: i32 = 10;
 
@@ -39,6 +37,11 @@ impl Background {
             let _ = end.send(());
         })?;
         Ok(Self { ended, thread })
+    }
+
+    /// Ends its sleep (`std::thread::park_timeout`), now or the next.
+    pub fn unpark(&self) {
+        self.thread.thread().unpark();
     }
 
     /// Waits for its end at most until `deadline`; says whether it ended in time and without a panic.

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::admin;
 use crate::config::{self, Config};
+use crate::consumer;
 use crate::control::{self, Control};
 use crate::elk::Product;
 use crate::journal::{self, Journal, Lane};
@@ -41,9 +42,9 @@ pub(super) struct Process {
     vitals: vitals::Running,
     running: proxy::Running,
     /// Rollups, unless they are off.
-    rollups: Option<rollup::Running>,
-    shipping: Option<ship::Running>,
-    traces: Option<otlp::Running>,
+    rollups: Option<consumer::Running>,
+    shipping: Option<consumer::Running>,
+    traces: Option<consumer::Running>,
     /// What the admin listener shows.
     sources: Arc<admin::Sources>,
     admin_task: JoinHandle<()>,
@@ -256,7 +257,7 @@ fn start_shipping(
     config: &Config,
     journal: &Journal,
     product: &Arc<OnceLock<Product>>,
-) -> anyhow::Result<(Option<ship::Running>, Option<admin::Shipping>)> {
+) -> anyhow::Result<(Option<consumer::Running>, Option<admin::Shipping>)> {
     let Some(target) = &config.telemetry.elasticsearch else { return Ok((None, None)) };
     let metrics = Arc::new(ShipMetrics::default());
     let running = ship::start(ship::Options {
@@ -282,7 +283,7 @@ fn start_traces(
     config: &Config,
     journal: &Journal,
     plane: Option<otlp::ControlPlane>,
-) -> anyhow::Result<(Option<otlp::Running>, Option<admin::Traces>)> {
+) -> anyhow::Result<(Option<consumer::Running>, Option<admin::Traces>)> {
     let (Some(target), Some(control)) = (&config.telemetry.otlp, plane) else {
         return Ok((None, None));
     };
@@ -303,13 +304,13 @@ fn start_rollups(
     config: &Config,
     journal: &Journal,
     control: &Arc<Control>,
-) -> anyhow::Result<(Option<rollup::Running>, Option<admin::Rollup>)> {
+) -> anyhow::Result<(Option<consumer::Running>, Option<admin::Rollup>)> {
     let Some(window) = config.telemetry.rollup.every else { return Ok((None, None)) };
     let metrics = Arc::new(RollupMetrics::default());
     let history = Arc::new(rollup::History::default());
     let control = Arc::clone(control);
     let telemetry = &config.telemetry;
-    let running = rollup::start(rollup::Options {
+    let running = consumer::start(rollup::Options {
         reader: journal.reader(rollup::READER)?,
         identity: journal.identity(),
         window,

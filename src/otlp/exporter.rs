@@ -8,18 +8,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use tokio::sync::watch;
-
 use super::answer::Answer;
 use super::batch::{Batch, Choice};
 use super::client::{Client, Plan};
 use super::control::ControlPlane;
 use crate::base::trouble::Trouble;
+use crate::consumer::Stopping;
 use crate::journal::{Positions, Reader};
 use crate::metrics::OtlpMetrics;
 use crate::record::Constants;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
 /// Longest wait of a span before it is sent.
 const WAIT: Duration = Duration::from_secs(1);
@@ -61,10 +60,9 @@ enum Signal {
 
 impl Exporter<'_> {
     /// Exports until told to stop, and then what is left, if the collector takes it.
-    pub(super) async fn run(&mut self, mut stopping: watch::Receiver<bool>) {
+    pub(super) async fn run(&mut self, stopping: &Stopping) {
         loop {
-            // Whoever could give the order is gone: that is the order.
-            let is_stopping = *stopping.borrow() || stopping.has_changed().is_err();
+            let is_stopping = stopping.is_given();
             if self.reader.pending_bytes() > self.held_bytes_max {
                 self.skip(&Batch::default()); // a collector that is there and too slow
             }
@@ -76,7 +74,7 @@ impl Exporter<'_> {
             self.metrics.unreadable_total.add(batch.unreadable);
             let (upto, has_read) = (self.reader.positions(), batch.has_read());
             self.show();
-            if self.export(batch, &mut stopping).await.is_err() {
+            if self.export(batch, stopping).await.is_err() {
                 return;
             }
             if has_read {
@@ -88,7 +86,7 @@ impl Exporter<'_> {
                     return;
                 }
                 tokio::select! {
-                    _ = stopping.changed() => (),
+                    () = stopping.given() => (),
                     () = tokio::time::sleep(WAIT) => (),
                 }
             }
@@ -96,11 +94,7 @@ impl Exporter<'_> {
     }
 
     /// Sends a batch until it is taken, refused or given up.
-    async fn export(
-        &mut self,
-        mut batch: Batch,
-        stopping: &mut watch::Receiver<bool>,
-    ) -> Result<(), Unfinished> {
+    async fn export(&mut self, mut batch: Batch, stopping: &Stopping) -> Result<(), Unfinished> {
         let mut failures = 0;
         while !batch.is_empty() {
             let (signal, answer) = self.send(&batch).await;
@@ -170,11 +164,7 @@ impl Exporter<'_> {
     ///
     /// # Errors
     /// [`Unfinished`] when it is to end: nobody waits then.
-    async fn wait(
-        &self,
-        wait: Duration,
-        stopping: &mut watch::Receiver<bool>,
-    ) -> Result<bool, Unfinished> {
+    async fn wait(&self, wait: Duration, stopping: &Stopping) -> Result<bool, Unfinished> {
         let until = Instant::now() + wait;
         loop {
             self.show();
@@ -187,7 +177,7 @@ impl Exporter<'_> {
             }
             tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stopping| *stopping) => return Err(Unfinished),
+                () = stopping.given() => return Err(Unfinished),
                 () = tokio::time::sleep(rest) => (),
             }
         }

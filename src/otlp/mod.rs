@@ -26,17 +26,16 @@ pub use batch::{Batch, Choice};
 pub use client::{ClientError, check};
 pub use control::ControlPlane;
 
-use std::panic::AssertUnwindSafe;
+use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::sync::watch;
 
-use crate::base::background::{Background, RESTART_PAUSE};
 use crate::base::trouble::Trouble;
 use crate::config::Otlp;
+use crate::consumer::{self, Consumer, Running, Stopping};
 use crate::journal::Reader;
+use crate::metrics::Cell64;
 use crate::record::Constants;
 use client::Plan;
 use exporter::Exporter;
@@ -72,85 +71,52 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
-/// A running exporter.
-#[derive(Debug)]
-pub struct Running {
-    /// Becomes true when it is to stop.
-    stop: watch::Sender<bool>,
-    thread: Background,
-}
-
-impl Running {
-    /// From now on only what is in the journal is exported, as long as the collector takes it. Does not
-    /// wait.
-    pub fn ask_to_stop(&self) {
-        self.stop.send_replace(true);
-    }
-
-    /// Waits for the end at most until `deadline`; what is left stays in the journal. Says whether the
-    /// thread ended in time. Blocks.
-    pub fn stop(self, deadline: Duration) -> bool {
-        self.ask_to_stop();
-        self.thread.join_within(deadline)
-    }
-}
-
 /// Starts exporting on a thread of its own. The collector may be away: spans wait.
 ///
 /// # Errors
 /// [`StartError`].
 pub fn start(options: Options) -> Result<Running, StartError> {
     let plan = Plan::new(&options.config)?; // what is wrong is told before anything runs
-    let (stop, stopping) = watch::channel(false);
-    let thread = Background::start("otlp", move || supervise(options, &plan, &stopping))?;
-    Ok(Running { stop, thread })
+    Ok(consumer::start(Exporting { options, plan })?)
 }
 
-/// Runs the exporter; starts it again after a fault of its own.
-fn supervise(mut options: Options, plan: &Plan, stopping: &watch::Receiver<bool>) {
-    let metrics = Arc::clone(&options.control.metrics);
-    loop {
-        let ended = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            once(&mut options, plan, stopping.clone())
-        }));
-        match ended {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "traces cannot be exported; it is tried again");
-            }
-            Err(_) => {
-                tracing::error!("the export of traces had a fault and is started again");
-            }
-        }
-        metrics.restarts_total.add(1);
-        options.reader.rewind();
-        std::thread::park_timeout(RESTART_PAUSE);
+/// The exporter as a consumer.
+struct Exporting {
+    options: Options,
+    plan: Plan,
+}
+
+impl Consumer for Exporting {
+    const NAME: &'static str = READER;
+
+    fn reader(&mut self) -> &mut Reader {
+        &mut self.options.reader
     }
-}
 
-/// One run of the exporter.
-fn once(
-    options: &mut Options,
-    plan: &Plan,
-    stopping: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut exporter = Exporter {
-            reader: &mut options.reader,
-            plan,
-            client: plan.connect(),
-            choice: Choice { slow: options.config.slow, logs: options.config.logs },
-            held_bytes_max: options.held_bytes_max,
-            host: &options.host,
-            constants: &options.constants,
-            metrics: Arc::clone(&options.control.metrics),
-            control: &options.control,
-            told: None,
-            unreadable: Trouble::new("traces: the journal cannot be read"),
-            unwritable: Trouble::new("traces: the cursor cannot be written; it is tried again"),
-        };
-        exporter.run(stopping).await;
-    });
-    Ok(())
+    fn restarts(&self) -> &Cell64 {
+        &self.options.control.metrics.restarts_total
+    }
+
+    fn run(&mut self, stopping: &Stopping) -> Result<(), Box<dyn Error>> {
+        let Self { options, plan } = self;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut exporter = Exporter {
+                reader: &mut options.reader,
+                plan,
+                client: plan.connect(),
+                choice: Choice { slow: options.config.slow, logs: options.config.logs },
+                held_bytes_max: options.held_bytes_max,
+                host: &options.host,
+                constants: &options.constants,
+                metrics: Arc::clone(&options.control.metrics),
+                control: &options.control,
+                told: None,
+                unreadable: Trouble::new("traces: the journal cannot be read"),
+                unwritable: Trouble::new("traces: the cursor cannot be written; it is tried again"),
+            };
+            exporter.run(stopping).await;
+        });
+        Ok(())
+    }
 }

@@ -7,24 +7,19 @@
 //! Invariants: each record is counted once, whatever is read again: per lane only numbers that rise are
 //! taken. Nothing changes in a row once it is pending, so that written twice it is the same. A window
 //! that was closed is never opened again under the same part. Everything is bounded.
-//! Not here: reading, files, threads (`reader`).
+//! Not here: reading, files, threads (`reader`, `consumer`).
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::BTreeMap;
 
 use super::table::Table;
 use super::totals::{FIELDS, Key, Totals};
 use super::{Span, Window};
+pub(super) use crate::consumer::RowId;
+use crate::consumer::{LaneKey, Lanes, Pending};
 use crate::record::{AccessRecord, DecodeError, RollupRecord};
 
 /// Most windows open at a time; one more closes the oldest.
 pub const OPEN_MAX: usize = 64;
-/// Most rows that wait for space in the journal; beyond, the oldest are given up and counted.
-pub const PENDING_MAX: usize = 8_192;
-/// Most lanes whose position is remembered; beyond, those of the earliest starts are forgotten.
-const LANES_MAX: usize = 4_096;
-
-/// A lane of one start: instance, epoch, lane.
-pub type LaneKey = (u64, u16, u8);
 
 /// How windows are cut.
 #[derive(Debug, Clone, Copy)]
@@ -34,10 +29,6 @@ pub struct Rules {
     /// How long after its end a window is closed.
     pub grace_ms: u64,
 }
-
-/// What tells a row of the journal from all others: start of its window, and
-/// [`RollupRecord::fingerprint`].
-pub type RowId = (u64, u64);
 
 /// A window that records are added to.
 #[derive(Debug)]
@@ -67,18 +58,14 @@ pub struct Core {
     rules: Rules,
     /// Windows that records are added to.
     pub(super) open: BTreeMap<Span, Open>,
-    /// Next number of each lane.
-    pub(super) lanes: BTreeMap<LaneKey, u64>,
+    /// Which records were taken.
+    pub(super) lanes: Lanes,
     /// Windows that start earlier may have been closed before.
     pub(super) horizon_ms: u64,
     /// Next number of a late part.
     pub(super) next_part: u64,
-    /// Rows of closed windows, to be written in this order.
-    pub(super) pending: VecDeque<Vec<u8>>,
-    /// How often it was saved, over all runs.
-    pub(super) generation: u64,
-    /// Rows that ever became pending.
-    rows_closed: u64,
+    /// Rows of closed windows.
+    pub(super) pending: Pending,
     counted: Counted,
     /// The key being looked up; kept for its memory.
     key: Vec<u8>,
@@ -90,23 +77,20 @@ impl Core {
         Self {
             rules,
             open: BTreeMap::new(),
-            lanes: BTreeMap::new(),
+            lanes: Lanes::default(),
             horizon_ms: 0,
             next_part: 1,
-            pending: VecDeque::new(),
-            generation: 0,
-            rows_closed: 0,
+            pending: Pending::default(),
             counted: Counted::default(),
             key: Vec::new(),
         }
     }
 
     /// Nothing read yet, but an earlier run may have closed any window up to now: what comes is added
-    /// to parts of their own, numbered from `first_part`. The state that was lost was at most the
-    /// `generation`th.
-    pub fn after_loss(rules: Rules, now_ms: u64, first_part: u64, generation: u64) -> Self {
+    /// to parts of their own, numbered from `first_part`.
+    pub fn after_loss(rules: Rules, now_ms: u64, first_part: u64) -> Self {
         let horizon_ms = now_ms.saturating_add(rules.window_ms);
-        Self { horizon_ms, next_part: first_part, generation, ..Self::new(rules) }
+        Self { horizon_ms, next_part: first_part, ..Self::new(rules) }
     }
 
     /// [`Core::observe`] for a record in its binary form.
@@ -128,7 +112,7 @@ impl Core {
     /// Adds a record that stands in `lane` under number `seq`, unless it was added before.
     #[inline]
     pub fn observe(&mut self, lane: LaneKey, seq: u64, record: &AccessRecord<'_>, now_ms: u64) {
-        if !self.advance(lane, seq) {
+        if !self.lanes.advance(lane, seq) {
             return;
         }
         let time_ms = record.timestamp.map_or(0, |time| time.0);
@@ -144,20 +128,6 @@ impl Core {
         self.counted.records += 1;
         self.counted.late += u64::from(is_late);
         self.counted.other += other;
-    }
-
-    /// Takes the next number of a lane; `false` for one that was taken.
-    fn advance(&mut self, lane: LaneKey, seq: u64) -> bool {
-        let next = self.lanes.entry(lane).or_insert(0);
-        if seq < *next {
-            return false;
-        }
-        *next = seq + 1;
-        if self.lanes.len() > LANES_MAX {
-            let oldest = self.lanes.keys().min_by_key(|(_, epoch, _)| *epoch).copied();
-            oldest.map(|oldest| self.lanes.remove(&oldest));
-        }
-        true
     }
 
     /// The open window that starts then, opened if need be; says whether it is a late part.
@@ -219,50 +189,14 @@ impl Core {
         let (rows, other) = open.table.finish();
         self.counted.other += other;
         for (key, totals) in &rows {
-            match totals.encode(span, key) {
-                Some(payload) => {
-                    self.pending.push_back(payload);
-                    self.rows_closed += 1;
-                }
-                None => self.counted.rows_lost += 1,
-            }
-        }
-        while self.pending.len() > PENDING_MAX {
-            self.pending.pop_front();
-            self.counted.rows_lost += 1;
+            self.pending.push(totals.encode(span, key));
         }
         Some(Window { span, rows })
     }
 
-    /// The next row to write.
-    pub fn pending(&self) -> Option<&[u8]> {
-        self.pending.front().map(Vec::as_slice)
-    }
-
-    /// How many rows are to be written.
-    pub fn pending_count(&self) -> usize {
-        self.pending.len()
-    }
-
-    /// The row that [`Core::pending`] gave is in the journal.
-    pub fn written(&mut self) {
-        self.pending.pop_front();
-    }
-
-    /// Takes away the pending rows that are in the journal already.
-    pub fn forget_written(&mut self, written: &HashSet<RowId>) {
-        self.pending.retain(|row| row_id(row).is_none_or(|id| !written.contains(&id)));
-    }
-
-    /// Number of the last state.
-    pub fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    /// How many rows ever became pending: more than at the last [`Core::save`] means that they must
-    /// be saved before one is written.
-    pub fn rows_closed(&self) -> u64 {
-        self.rows_closed
+    /// Rows of closed windows, to be written.
+    pub fn pending(&mut self) -> &mut Pending {
+        &mut self.pending
     }
 
     /// What is in the open windows so far.
@@ -280,11 +214,12 @@ impl Core {
 
     /// Its figures.
     pub fn counted(&self) -> Counted {
-        self.counted
+        Counted { rows_lost: self.pending.lost(), ..self.counted }
     }
 }
 
-/// What tells a row from all others; `None` when it is none.
+/// What tells a row from all others: start of its window, and [`RollupRecord::fingerprint`]; `None` when it is
+/// none.
 pub fn row_id(payload: &[u8]) -> Option<RowId> {
     let record = RollupRecord::decode(payload).ok()?;
     Some((record.timestamp?.0, record.fingerprint()))

@@ -6,12 +6,9 @@
 //!       └ acknowledge ◄┴── rollup-state (file): open windows, rows not yet written
 //! ```
 //!
-//! Exactly once, at any crash: (1) windows are closed in memory; (2) the state, with their rows and the
-//! number of each lane up to which records are in it, replaces the one before; (3) the journal is
-//! acknowledged up to there; (4) the rows are appended. A new start loads the state, reads on, skips
-//! numbers that are in it, and finds in the journal, which holds everything behind the acknowledged
-//! position, which rows were appended already. A row's `_id` is made of its window and key, so even a
-//! row that is written twice is stored once. `docs/rollups.md` has what follows for whoever sums them.
+//! Exactly once, at any crash, by the protocol of `consumer::ExactlyOnce`. A row's `_id` is made of its
+//! window and key, so even a row that is written twice is stored once. `docs/rollups.md` has what follows
+//! for whoever sums them.
 //!
 //! Not here: what a rollup record holds (`record`), who shows windows (`admin`).
 
@@ -25,11 +22,10 @@ mod table;
 mod tests;
 mod totals;
 
-pub use core::{Core, Counted, LaneKey, OPEN_MAX, PENDING_MAX, RowId, Rules, row_id};
+pub use core::{Core, Counted, OPEN_MAX, Rules, row_id};
 pub use history::{History, Past};
-pub use reader::{Append, Options, READER, Running, STATE_FILE_NAME, start};
+pub use reader::{Options, READER, STATE_FILE_NAME};
 pub use recent::{SLOT_MS, Slot, SlotRow, Sum};
-pub use state::StateError;
 pub use table::{RESTS_MAX, ROWS_MAX, TRACKED_MAX};
 pub use totals::{Counts, Key, OTHER, Totals};
 

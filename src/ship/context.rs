@@ -12,6 +12,7 @@ use super::gate::{BodyLimit, Gate, NothingTaken};
 use super::lookup::OpaqueIds;
 use super::session::Session;
 use super::status::Status;
+use crate::consumer::Stopping;
 use crate::elk::client::Client;
 use crate::elk::problem::{Fault, Problem};
 use crate::metrics::ShipMetrics;
@@ -39,8 +40,8 @@ pub(super) struct Context {
     pub(super) namespace: String,
     pub(super) opaque_ids: OpaqueIds,
     pub(super) metrics: Arc<ShipMetrics>,
-    /// Becomes true when shipping is to end.
-    pub(super) stopping: watch::Receiver<bool>,
+    /// The order to end.
+    pub(super) stopping: Stopping,
     /// How long the node in use has taken nothing.
     pub(super) nothing_taken: NothingTaken,
     /// How large a request may be.

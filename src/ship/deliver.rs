@@ -238,11 +238,9 @@ impl Delivery {
         if wait == Duration::ZERO {
             return Ok(());
         }
-        let mut stopping = self.context.stopping.clone();
         tokio::select! {
             biased;
-            // The shipper's end is also an order.
-            _ = stopping.wait_for(|stopping| *stopping) => Err(Unfinished),
+            () = self.context.stopping.given() => Err(Unfinished),
             () = tokio::time::sleep(wait) => Ok(()),
         }
     }

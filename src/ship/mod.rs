@@ -40,22 +40,21 @@ pub(crate) mod fuzzed {
 }
 
 use std::cell::{Cell, RefCell};
-use std::panic::AssertUnwindSafe;
+use std::error::Error;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
-use crate::base::background::{Background, RESTART_PAUSE};
 use crate::base::trouble::Trouble;
 use crate::config::Elasticsearch;
+use crate::consumer::{self, Consumer, Running, Stopping};
 use crate::elk::Product;
 use crate::elk::client::Client;
 use crate::journal::{Identity, Reader};
-use crate::metrics::ShipMetrics;
+use crate::metrics::{Cell64, ShipMetrics};
 use batch::Filler;
 use context::Context;
 use dead_letter::DeadLetters;
@@ -63,7 +62,7 @@ use doubt::Taken;
 use gate::{BodyLimit, Gate, NothingTaken};
 use lookup::OpaqueIds;
 use session::Session;
-use shipper::{End, Shipper};
+use shipper::Shipper;
 use status::Status;
 use suspects::Suspicion;
 
@@ -100,23 +99,6 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
-/// Running shipping.
-#[derive(Debug)]
-pub struct Running {
-    /// Becomes true when it is to stop.
-    stop: watch::Sender<bool>,
-    thread: Background,
-}
-
-impl Running {
-    /// Ships what is left as long as the server takes it, at most until `deadline`; the rest stays in
-    /// the journal. Says whether the thread ended in time. Blocks.
-    pub fn stop(self, deadline: Duration) -> bool {
-        self.stop.send_replace(true);
-        self.thread.join_within(deadline)
-    }
-}
-
 /// Starts shipping on a thread of its own. The server may be away: records wait. To be called before
 /// the lanes are written, so that what waited at start is told from what is new.
 ///
@@ -124,48 +106,66 @@ impl Running {
 /// [`StartError`].
 pub fn start(options: Options) -> Result<Running, StartError> {
     options.metrics.recovered.set(options.reader.pending());
-    let mut client = Some(Client::new(&options.config)?); // what is wrong is told before anything runs
-    let (stop, stopping) = watch::channel(false);
-    let thread = Background::start("ship", move || supervise(options, &mut client, &stopping))?;
-    Ok(Running { stop, thread })
+    let client = Some(Client::new(&options.config)?); // what is wrong is told before anything runs
+    Ok(consumer::start(Shipping { options, client, run: 0 })?)
 }
 
-/// Runs the shipper; starts it again after a fault of its own.
-fn supervise(mut options: Options, client: &mut Option<Client>, stopping: &watch::Receiver<bool>) {
-    let mut suspicion = Suspicion::at_start(options.reader.note(), options.identity);
-    for run in 0_u64.. {
-        let ended = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            once(&mut options, client.take(), suspicion, run, stopping)
-        }));
-        match ended {
-            Ok(Ok(End::Told)) => return,
-            Ok(Err(error)) => tracing::error!(%error, "shipping cannot run; it is tried again"),
-            Ok(Ok(End::Fault)) | Err(_) => {
-                tracing::error!("shipping had a fault and is started again; no record is lost");
-            }
-        }
-        options.metrics.restarts_total.add(1);
-        options.reader.rewind();
-        suspicion = Suspicion::after_fault(options.reader.note());
-        std::thread::park_timeout(RESTART_PAUSE);
+/// The shipper as a consumer.
+struct Shipping {
+    options: Options,
+    /// For the first run: connections end with the runtime that they were opened on.
+    client: Option<Client>,
+    /// Number of the next run.
+    run: u64,
+}
+
+impl Consumer for Shipping {
+    const NAME: &'static str = READER;
+
+    fn reader(&mut self) -> &mut Reader {
+        &mut self.options.reader
+    }
+
+    fn restarts(&self) -> &Cell64 {
+        &self.options.metrics.restarts_total
+    }
+
+    fn run(&mut self, stopping: &Stopping) -> Result<(), Box<dyn Error>> {
+        let (note, run) = (self.options.reader.note(), self.run);
+        let suspicion = match run {
+            0 => Suspicion::at_start(note, self.options.identity),
+            _ => Suspicion::after_fault(note),
+        };
+        self.run += 1;
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => Client::new(&self.options.config)?,
+        };
+        let context = context(&self.options, client, run, stopping);
+        let options = &mut self.options;
+        let limits = options.config.batch;
+        let mut shipper = Shipper {
+            reader: &mut options.reader,
+            context: Rc::new(context),
+            filler: Filler::new(&options.namespace, limits.bytes, limits.documents),
+            suspicion,
+            limits,
+            next_number: 0,
+            unreadable: Trouble::new("shipping: the journal cannot be read"),
+            unwritable: Trouble::new("shipping: the cursor cannot be written; it is tried again"),
+            unremembered: deliver::Tally::default(),
+        };
+        let runtime =
+            Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+        Ok(runtime.block_on(shipper.run(stopping))?)
     }
 }
 
-/// One run of the shipper.
-fn once(
-    options: &mut Options,
-    client: Option<Client>,
-    suspicion: Suspicion,
-    run: u64,
-    stopping: &watch::Receiver<bool>,
-) -> Result<End, StartError> {
-    let client = match client {
-        Some(client) => client,
-        None => Client::new(&options.config)?,
-    };
+/// What the deliveries of a run share.
+fn context(options: &Options, client: Client, run: u64, stopping: &Stopping) -> Context {
     let Identity { instance, epoch } = options.identity;
     let installation = format!("lbproxy-{instance:010x}-");
-    let context = Context {
+    Context {
         client,
         session: Session::new(
             options.config.setup,
@@ -185,19 +185,5 @@ fn once(
         stopping: stopping.clone(),
         nothing_taken: NothingTaken::default(),
         body_limit: BodyLimit::new(options.config.batch.bytes),
-    };
-    let limits = options.config.batch;
-    let mut shipper = Shipper {
-        reader: &mut options.reader,
-        context: Rc::new(context),
-        filler: Filler::new(&options.namespace, limits.bytes, limits.documents),
-        suspicion,
-        limits,
-        next_number: 0,
-        unreadable: Trouble::new("shipping: the journal cannot be read"),
-        unwritable: Trouble::new("shipping: the cursor cannot be written; it is tried again"),
-        unremembered: deliver::Tally::default(),
-    };
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-    Ok(runtime.block_on(shipper.run(stopping.clone())))
+    }
 }

@@ -7,8 +7,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tracing::Instrument as _;
 
 use super::batch::Filler;
@@ -17,18 +16,11 @@ use super::deliver::{Tally, Unfinished, deliver, greet};
 use super::suspects::{self, Suspicion};
 use crate::base::trouble::Trouble;
 use crate::config::Batch as Limits;
+use crate::consumer::Stopping;
 use crate::journal::{Positions, Reader};
 
 /// Gauges are never older, also while the server is away.
 const SHOW_EVERY: Duration = Duration::from_secs(1);
-
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// As told; everything that could be shipped is.
-    Told,
-    /// A delivery ended with a panic.
-    Fault,
-}
 
 /// A batch on its way.
 struct Sent {
@@ -60,14 +52,16 @@ pub(super) struct Shipper<'a> {
 
 impl Shipper<'_> {
     /// Ships until told to stop, and then what is left, if the server takes it.
-    pub(super) async fn run(&mut self, mut stopping: watch::Receiver<bool>) -> End {
+    ///
+    /// # Errors
+    /// When a delivery ended with a panic.
+    pub(super) async fn run(&mut self, stopping: &Stopping) -> Result<(), JoinError> {
         let mut sent: VecDeque<Sent> = VecDeque::new();
         let mut next_look = Instant::now();
         self.note();
         tokio::task::spawn_local(greet(Rc::clone(&self.context)));
         loop {
-            // Whoever could give the order is gone: that is the order.
-            let is_stopping = *stopping.borrow() || stopping.has_changed().is_err();
+            let is_stopping = stopping.is_given();
             let is_due = is_stopping || Instant::now() >= next_look;
             if is_due && sent.len() < self.limits.in_flight {
                 match self.fill(sent.is_empty()) {
@@ -79,7 +73,7 @@ impl Shipper<'_> {
                     }
                     None if is_stopping && sent.is_empty() => {
                         self.settled();
-                        return End::Told;
+                        return Ok(());
                     }
                     None => (),
                 }
@@ -91,16 +85,15 @@ impl Shipper<'_> {
             let pause = if has_room { until_look.min(SHOW_EVERY) } else { SHOW_EVERY };
             tokio::select! {
                 biased;
-                ended = first(&mut sent) => match ended {
-                    Some(Ok((tally, upto))) => {
+                ended = first(&mut sent) => match ended? {
+                    Ok((tally, upto)) => {
                         self.acknowledge(tally, &upto);
                         self.context.settled.send_modify(|count| *count += 1);
                     }
-                    Some(Err(End::Told)) => return End::Told,
-                    Some(Err(End::Fault)) | None => return End::Fault,
+                    Err(Unfinished) => return Ok(()),
                 },
                 () = tokio::time::sleep(pause) => (),
-                _ = stopping.changed(), if !is_stopping => (),
+                () = stopping.given(), if !is_stopping => (),
             }
         }
     }
@@ -190,15 +183,17 @@ impl Shipper<'_> {
 }
 
 /// Waits for the oldest batch; forever when there is none.
-async fn first(sent: &mut VecDeque<Sent>) -> Option<Result<(Tally, Positions), End>> {
+///
+/// # Errors
+/// When its delivery ended with a panic.
+async fn first(
+    sent: &mut VecDeque<Sent>,
+) -> Result<Result<(Tally, Positions), Unfinished>, JoinError> {
     let Some(front) = sent.front_mut() else { return std::future::pending().await };
-    let ended = (&mut front.task).await;
-    let front = sent.pop_front()?;
-    Some(match ended {
-        Ok(Ok(tally)) => Ok((tally, front.upto)),
-        Ok(Err(Unfinished)) => Err(End::Told),
-        Err(_) => Err(End::Fault),
-    })
+    let ended = (&mut front.task).await?;
+    let upto = std::mem::take(&mut front.upto);
+    sent.pop_front();
+    Ok(ended.map(|tally| (tally, upto)))
 }
 
 /// Seconds since a wall time; 0 when the clock was set back.

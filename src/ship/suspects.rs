@@ -7,10 +7,8 @@
 
 use std::collections::HashMap;
 
+use crate::consumer::{LaneKey, Lanes};
 use crate::journal::{Entry, Identity};
-
-/// Lane of one start of one instance.
-type LaneKey = (u64, u16, u8);
 
 /// Tells suspects while the journal is read.
 #[derive(Debug)]
@@ -42,7 +40,7 @@ impl Suspicion {
         if is_fresh || self.limit == 0 {
             return false;
         }
-        let seen = self.seen.entry((entry.instance, entry.epoch, entry.lane)).or_insert(0);
+        let seen = self.seen.entry(Lanes::key(entry)).or_insert(0);
         *seen += 1;
         *seen <= self.limit
     }

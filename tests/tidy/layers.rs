@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 5] = [
     &["base"],
     &["record", "journal", "config", "metrics", "web"],
-    &["proxy", "control", "rollup", "query", "slo"],
+    &["proxy", "control", "consumer", "rollup", "query", "slo"],
     &["admin", "ship", "otlp", "vitals", "elk", "mock"],
     &["cli"],
 ];
 
 /// Crates that stay in some folders: (crate, folders that may name it).
 const CRATES: [(&str, &[&str]); 13] = [
-    ("tokio", &["proxy", "admin", "ship", "otlp", "vitals", "elk", "mock", "cli"]),
+    ("tokio", &["proxy", "consumer", "admin", "ship", "otlp", "vitals", "elk", "mock", "cli"]),
     ("hyper", &["proxy", "mock", "admin"]),
     ("http", &["proxy", "mock", "admin", "ship", "otlp"]),
     ("axum", &["admin"]),

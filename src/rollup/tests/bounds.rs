@@ -4,16 +4,17 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 
-use super::super::core::{OPEN_MAX, PENDING_MAX, row_id};
-use super::super::state::StateError;
+use super::super::core::{OPEN_MAX, row_id};
+use super::super::state::FORM;
 use super::super::table::{RESTS_MAX, ROWS_MAX};
 use super::super::totals::{Key, OTHER};
 use super::super::{Span, Totals};
 use super::*;
+use crate::consumer::{PENDING_MAX, StateError};
 
 /// Adds `exchanges` in order, all from one lane.
 fn observe(core: &mut Core, exchanges: &[Exchange], now_ms: u64) {
-    let first = core.lanes.get(&(1, 1, 0)).copied().unwrap_or(0);
+    let first = core.lanes.next((1, 1, 0));
     for (seq, exchange) in (first..).zip(exchanges) {
         core.observe((1, 1, 0), seq, &exchange.record(), now_ms);
     }
@@ -107,7 +108,7 @@ fn rows_that_find_no_space_are_bounded_and_counted() {
     let many: Vec<_> = (0..PENDING_MAX as u64 + 10).map(|n| exchange(T0 + n * 60_000)).collect();
     observe(&mut core, &many, T0);
     core.close_all();
-    assert_eq!((core.pending_count(), core.counted().rows_lost), (PENDING_MAX, 10));
+    assert_eq!((core.pending().count(), core.counted().rows_lost), (PENDING_MAX, 10));
 }
 
 /// Adds a request of this service, route and endpoint.
@@ -179,25 +180,43 @@ fn a_state_comes_back_whole_or_not_at_all() {
     let mut core = Core::new(RULES);
     observe(&mut core, &[exchange(T0), exchange(T0 + 60_000)], T0);
     core.close_due(T0 + 62_000);
-    let saved = core.save();
-    let mut loaded = Core::load(RULES, &saved, T0 + 62_000).unwrap();
-    assert_eq!((loaded.open_count(), loaded.pending_count()), (1, 1));
-    assert_eq!((loaded.generation(), loaded.save().len()), (1, saved.len()));
+    let save = |core: &Core| FORM.seal(1, |out| core.encode(out));
+    let load = |bytes: &[u8]| {
+        let (_, _, mut body) = FORM.open(bytes)?;
+        Core::decode(RULES, &mut body, T0 + 62_000)
+    };
+    let saved = save(&core);
+    let mut loaded = load(&saved).unwrap();
+    assert_eq!((loaded.open_count(), loaded.pending().count()), (1, 1));
+    assert_eq!(save(&loaded), saved);
     loaded.observe((1, 1, 0), 1, &exchange(T0).record(), T0);
     assert_eq!(loaded.counted().records, 0, "the position is part of it");
     for at in 0..saved.len() {
         let mut bytes = saved.clone();
         bytes[at] ^= 1;
-        let damaged = Core::load(RULES, &bytes, T0).unwrap_err();
+        let damaged = load(&bytes).unwrap_err();
         assert_eq!(damaged, StateError::Damaged, "byte {at}");
-        let cut = Core::load(RULES, &saved[..at], T0).unwrap_err();
+        let cut = load(&saved[..at]).unwrap_err();
         assert_eq!(cut, StateError::Damaged, "cut at {at}");
     }
 }
 
+/// Goal: an update goes on from the state of the version before, and a step back from ours. Method: the
+/// file that version 0.1.0 left.
+#[test]
+fn a_state_of_an_earlier_version_is_read_and_written_as_it_was() {
+    let bytes = include_bytes!("../../../tests/fixtures/journal-text-ids/journal/rollup-state");
+    let (version, generation, mut body) = FORM.open(bytes).unwrap();
+    let mut core = Core::decode(RULES, &mut body, T0).unwrap();
+    assert!(body.is_empty(), "nothing is left over");
+    assert_eq!(version, 1);
+    assert!(core.open_count() + core.pending().count() > 0, "it says something");
+    assert_eq!(FORM.seal(generation, |out| core.encode(out)), bytes);
+}
+
 #[test]
 fn after_a_lost_state_no_part_is_used_again() {
-    let mut core = Core::after_loss(RULES, T0 + 30_000, 7 << 32, 0);
+    let mut core = Core::after_loss(RULES, T0 + 30_000, 7 << 32);
     observe(&mut core, &[exchange(T0), exchange(T0 + 60_000), exchange(T0 + 120_000)], T0 + 30_000);
     let parts: Vec<_> = core.close_all().iter().map(|window| window.span.part).collect();
     assert_eq!(parts, [7 << 32, (7 << 32) + 1, 0]);

@@ -95,5 +95,10 @@ fn sums<'r>(rows: impl IntoIterator<Item = &'r Vec<u8>>) -> Sums {
 
 /// Every pending row, taken.
 fn drain(core: &mut Core) -> Vec<Vec<u8>> {
-    core.pending.drain(..).collect()
+    let rows = std::iter::from_fn(|| {
+        let row = core.pending().first()?.to_vec();
+        core.pending().written();
+        Some(row)
+    });
+    rows.collect()
 }

@@ -269,10 +269,10 @@ impl<'s> Maker<'s> {
 
     /// What is ready, at once: a core holds only so much.
     fn rollups(&mut self, core: &mut Core) {
-        while let Some(row) = core.pending() {
+        while let Some(row) = core.pending().first() {
             let row = row.to_vec();
             self.add(Stream::Rollup, &row);
-            core.written();
+            core.pending().written();
         }
     }
 
