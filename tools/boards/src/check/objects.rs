@@ -37,7 +37,7 @@ pub fn objects(product: Product, file: &str, text: &str) -> Vec<Finding> {
 }
 
 /// A value with the JSON inside of its texts taken out, so that it can be walked.
-fn expanded(value: Value) -> Value {
+pub(super) fn expanded(value: Value) -> Value {
     match value {
         Value::Object(map) => map
             .into_iter()

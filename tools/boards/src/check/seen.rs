@@ -16,29 +16,27 @@ use super::Findings;
 const COLUMNS: &str = "dashboard.panelsJSON.[].embeddableConfig<lens>.attributes.state.datasourceStates.formBased.layers.*.columns";
 
 /// Paths that no board of the lists has, what is below them included, and the source that knows them.
-const LOOKED_UP: [(Product, &str, &str); 38] = [
-    (Product::Elasticsearch, "columns.*.timeShift", LENS_COLUMNS),
-    (Product::Elasticsearch, "columns.*.params<count>.format", LENS_COLUMNS),
+const LOOKED_UP: [(Product, &str, &str); 35] = [
     (Product::Elasticsearch, "columns.*.params<formula>.format.params.suffix", LENS_COLUMNS),
-    (Product::Elasticsearch, "columns.*.params<percentile>", LENS_COLUMNS),
     (Product::Elasticsearch, "columns.*.params<range>", LENS_COLUMNS),
-    (Product::Elasticsearch, "columns.*.params<math>.tinymathAst", LENS_COLUMNS),
     (Product::Elasticsearch, "visualization<lnsDatatable>.columns.[].isMetric", LENS_TABLE),
     (Product::Elasticsearch, "visualization<lnsDatatable>.density", LENS_TABLE),
     (Product::Elasticsearch, "visualization<lnsDatatable>.sorting", LENS_TABLE),
     (Product::Elasticsearch, "visualization<lnsMetric>.applyColorTo", LENS_METRIC),
     (Product::Elasticsearch, "visualization<lnsMetric>.collapseFn", LENS_METRIC),
-    (Product::Elasticsearch, "visualization<lnsMetric>.maxCols", LENS_METRIC),
     // 9.x has renamed it, and reads both.
     (Product::Elasticsearch, "visualization<lnsMetric>.secondaryLabelPosition", LENS_METRIC),
     (Product::Elasticsearch, "visualization<lnsMetric>.secondaryTrend", LENS_METRIC),
     (Product::Elasticsearch, "visualization<lnsXY>.layers.[data].colorMapping", COLOR_MAPPING),
     (Product::Elasticsearch, "visualization<lnsXY>.layers.[referenceLine]", LENS_XY),
-    (Product::Elasticsearch, "visualization<lnsXY>.layers.[annotations]", LENS_XY),
+    (Product::Elasticsearch, "layers.[annotations].annotations.[].extraFields", LENS_XY),
+    (Product::Elasticsearch, "layers.[annotations].annotations.[].filter", LENS_XY),
+    (Product::Elasticsearch, "layers.[annotations].annotations.[].isHidden", LENS_XY),
+    (Product::Elasticsearch, "layers.[annotations].annotations.[].lineStyle", LENS_XY),
+    (Product::Elasticsearch, "layers.[annotations].annotations.[].lineWidth", LENS_XY),
+    (Product::Elasticsearch, "layers.[annotations].persistanceType", LENS_XY),
     (Product::Elasticsearch, "embeddableConfig<lens>.description", PANEL),
     (Product::Elasticsearch, "embeddableConfig<lens>.title", PANEL),
-    (Product::Elasticsearch, "embeddableConfig<lens>.query", PANEL),
-    (Product::Elasticsearch, "embeddableConfig<lens>.enhancements.dynamicActions", DRILLDOWN),
     (Product::Elasticsearch, "embeddableConfig<links>.hidePanelTitles", PANEL),
     (Product::Elasticsearch, "embeddableConfig<links>.title", PANEL),
     (Product::Elasticsearch, "embeddableConfig<search>.description", PANEL),
@@ -50,7 +48,6 @@ const LOOKED_UP: [(Product, &str, &str); 38] = [
     (Product::Elasticsearch, "index-pattern.fields.[]", VIEW),
     (Product::Elasticsearch, "index-pattern.fieldFormatMap.*", FORMATS),
     (Product::OpenSearch, "index-pattern.fieldFormatMap.*.params", FORMATS),
-    (Product::OpenSearch, "visState.aggs.[].params<top_hits>", AGGS),
     (Product::OpenSearch, "visState.aggs.[].params<range>", AGGS),
     (Product::OpenSearch, "visState.aggs.[].params<date_histogram>.extended_bounds", AGGS),
     (Product::OpenSearch, "visState.aggs.[].params<max>", AGGS),
@@ -69,34 +66,45 @@ const PANEL: &str = "presentation_publishing/interfaces/titles/title_manager.ts"
 const DRILLDOWN: &str = "src/plugins/embeddable/common/bwc/enhancements";
 const VIEW: &str = "src/plugins/data_views/common/data_views/abstract_data_views.ts";
 const FORMATS: &str = "field_formats/common/converters/{duration,numeral}.ts";
-const AGGS: &str = "src/plugins/data/common/search/aggs/{metrics/{top_hit,max,min},buckets/{range,date_histogram}}.ts";
+const AGGS: &str =
+    "src/plugins/data/common/search/aggs/{metrics/{max,min},buckets/{range,date_histogram}}.ts";
 const SERIES: &str = "src/plugins/vis_type_vislib/public/types.ts";
 
 /// Checks an object whose texts have been taken apart.
 pub(super) fn object(product: Product, object: &Value, findings: &mut Findings) {
-    let list = match product {
-        Product::Elasticsearch => include_str!("seen/kibana.txt"),
-        Product::OpenSearch => include_str!("seen/opensearch.txt"),
-    };
-    let seen = folders(list);
-    let kind = object["type"].as_str().unwrap_or_default();
-    let mut own = BTreeSet::new();
-    walk(&object["attributes"], kind, None, &mut own);
-    let is_looked_up = |path: &str| {
-        let mut all = LOOKED_UP.iter().filter(|(of, ..)| *of == product);
-        all.any(|(_, known, _)| {
-            let after = path.find(known).and_then(|at| path.get(at + known.len()..));
-            after.is_some_and(|after| after.is_empty() || after.starts_with('.'))
-        })
-    };
-    for path in own {
-        let is_known = path.contains(".spec") || seen.contains(&path) || is_looked_up(&path);
+    let seen = folders(list(product));
+    for path in paths(object) {
+        let is_looked_up =
+            || LOOKED_UP.iter().any(|(of, own, _)| *of == product && is_below(&path, own));
         findings.require(
-            is_known,
+            seen.contains(&path) || is_looked_up(),
             format!("no board that the product has exported has {path}"),
             "leave it out, or look it up in the product's sources and add it here",
         );
     }
+}
+
+/// The paths that boards of a product have.
+const fn list(product: Product) -> &'static str {
+    match product {
+        Product::Elasticsearch => include_str!("seen/kibana.txt"),
+        Product::OpenSearch => include_str!("seen/opensearch.txt"),
+    }
+}
+
+/// The paths of an object, without those of a language of its own.
+fn paths(object: &Value) -> BTreeSet<String> {
+    let kind = object["type"].as_str().unwrap_or_default();
+    let mut own = BTreeSet::new();
+    walk(&object["attributes"], kind, None, &mut own);
+    own.retain(|path| !path.contains(".spec"));
+    own
+}
+
+/// Whether a path is that of an entry of [`LOOKED_UP`], or below it.
+fn is_below(path: &str, entry: &str) -> bool {
+    let after = path.find(entry).and_then(|at| path.get(at + entry.len()..));
+    after.is_some_and(|after| after.is_empty() || after.starts_with('.'))
 }
 
 /// Every path of a list, those of folders included.
@@ -196,4 +204,27 @@ fn member(
         _ => None,
     };
     walk(inner, &below(&name), typed, found);
+}
+
+#[cfg(test)]
+mod tests {
+    use lbproxy::elk::boards::saved_objects;
+
+    use super::super::objects::expanded;
+    use super::*;
+
+    #[test]
+    fn what_was_looked_up_is_needed_for_an_object_and_in_no_list() {
+        for product in Product::ALL {
+            let seen = folders(list(product));
+            let lines = saved_objects(product).lines();
+            let objects = lines.map(|line| expanded(serde_json::from_str(line).unwrap()));
+            let unseen: Vec<_> =
+                objects.flat_map(|own| paths(&own)).filter(|path| !seen.contains(path)).collect();
+            for (_, entry, _) in LOOKED_UP.iter().filter(|(of, ..)| *of == product) {
+                let is_needed = unseen.iter().any(|path| is_below(path, entry));
+                assert!(is_needed, "{product:?}: {entry} is seen in boards, or no object has it");
+            }
+        }
+    }
 }
