@@ -19,6 +19,7 @@ mod data;
 mod events;
 mod figures;
 mod lens;
+mod ranges;
 #[path = "../../../../tests/it/server.rs"]
 #[expect(dead_code, reason = "the tests of the program ask a server for more")]
 mod server;
