@@ -2,13 +2,14 @@
 //!
 //! Only whole windows count, those that began after this process did and are still kept, so that a
 //! short history never looks like less traffic; `is_whole` says whether they fill the period. Absent
-//! when there is no such window. Not here: words and colours (the page).
+//! when there is no such window. Not here: words and colours (the page), what is worse (`slo`).
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use super::summary::{self, Place, Span};
+use super::verdict::changes;
 use crate::rollup::{Past, Totals};
 
 /// Where a period begins and ends, and how much of it is known.
@@ -47,26 +48,32 @@ impl Before {
         Some(Self { period, places: summary::by_place(windows) })
     }
 
-    /// When it was, and its figures as a whole.
-    pub(super) fn overall(&self) -> Value {
+    /// When it was, and its figures as a whole, beside those of now.
+    pub(super) fn overall(&self, now: &Totals) -> Value {
         let Period { since_ms, until_ms, is_whole } = self.period;
-        let mut map = self.figures(|_| true);
+        let mut map = self.figures(|_| true, now, None);
         map.insert("since_ms".to_owned(), since_ms.into());
         map.insert("until_ms".to_owned(), until_ms.into());
         map.insert("is_whole".to_owned(), is_whole.into());
         map.into()
     }
 
-    /// Figures of a service, or of one of its endpoints.
-    pub(super) fn of(&self, service: Option<&str>, endpoint: Option<&str>) -> Value {
+    /// Figures of a service, or of one of its endpoints, beside those of now.
+    pub(super) fn of(&self, service: Option<&str>, endpoint: Option<&str>, now: &Totals) -> Value {
         let is_it = |place: &Place| {
             place.0.as_deref() == service && (endpoint.is_none() || place.1.as_deref() == endpoint)
         };
-        self.figures(is_it).into()
+        self.figures(is_it, now, service).into()
     }
 
-    /// Figures of some places together: what is compared, and no more.
-    fn figures(&self, is_wanted: impl Fn(&Place) -> bool) -> Map<String, Value> {
+    /// Figures of some places together: what is compared, and how serious it is that something became
+    /// worse.
+    fn figures(
+        &self,
+        is_wanted: impl Fn(&Place) -> bool,
+        now: &Totals,
+        service: Option<&str>,
+    ) -> Map<String, Value> {
         let mut totals = Totals::default();
         let places = self.places.iter().filter(|(place, _)| is_wanted(place));
         places.for_each(|(_, some)| totals.merge(some));
@@ -75,6 +82,7 @@ impl Before {
         let mut map: Map<_, _> =
             names.iter().filter_map(|&name| Some((name.to_owned(), all.remove(name)?))).collect();
         map.insert("seconds".to_owned(), json!(self.seconds()));
+        map.insert("levels".to_owned(), changes(now, &totals, service).json());
         map
     }
 
@@ -170,7 +178,7 @@ mod tests {
     fn figures_are_those_of_its_windows_and_of_no_others() {
         let past = past(&[(89, 50, 50, 1), (90, 10, 1, 8_000), (94, 20, 2, 8_000), (95, 70, 0, 2)]);
         let before = Before::new(&past, SPAN, 0).unwrap();
-        let all = before.overall();
+        let all = before.overall(&Totals::default());
         for (name, want) in [
             ("requests", json!(30)),
             ("failure", json!(3)),
@@ -190,11 +198,15 @@ mod tests {
             ("another endpoint", Some("shop"), Some("10.0.0.2:80"), 0),
             ("another service", Some("api"), None, 0),
         ] {
-            assert_eq!(before.of(service, endpoint)["requests"], want, "{name}");
+            assert_eq!(
+                before.of(service, endpoint, &Totals::default())["requests"],
+                want,
+                "{name}"
+            );
         }
         assert!(Before::new(&past, SPAN, minute(99)).is_none(), "not known");
         let forgotten = Past { forgotten_ms: minute(94), ..past };
-        let shorter = Before::new(&forgotten, SPAN, 0).unwrap().overall();
+        let shorter = Before::new(&forgotten, SPAN, 0).unwrap().overall(&Totals::default());
         assert_eq!((&shorter["requests"], &shorter["is_whole"]), (&json!(20), &json!(false)));
         assert_eq!(shorter["seconds"], 60, "rates are over what is known");
     }

@@ -19,6 +19,7 @@ use tokio::time::MissedTickBehavior;
 use super::Sources;
 use super::events::{self, Seat};
 use super::picture;
+use super::verdict::{self, LastCount};
 use crate::base::clock::wall_ms;
 use crate::vitals::Usage;
 
@@ -79,6 +80,8 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Live {
     state: Mutex<State>,
+    /// What the verdict was made of.
+    count: LastCount,
     /// The newest text with its number.
     latest: watch::Sender<(u64, Arc<str>)>,
 }
@@ -86,7 +89,11 @@ pub(super) struct Live {
 impl Live {
     /// Nothing seen yet.
     pub(super) fn new() -> Self {
-        Self { state: Mutex::default(), latest: watch::channel((0, Arc::from(""))).0 }
+        Self {
+            state: Mutex::default(),
+            count: LastCount::default(),
+            latest: watch::channel((0, Arc::from(""))).0,
+        }
     }
 
     /// Looks every second until dropped.
@@ -127,9 +134,11 @@ impl Live {
     /// Makes the text of now, and tells it.
     fn publish(&self, sources: &Sources) {
         let state = self.lock();
-        let (seq, rates) = (state.seq, state.rates());
-        let value = picture::picture(sources, seq, wall_ms(), &rates, &state.since);
+        let (seq, rates, since) = (state.seq, state.rates(), state.since.clone());
         drop(state);
+        let now_ms = wall_ms();
+        let mut value = picture::picture(sources, seq, now_ms, &rates, &since);
+        value["verdict"] = verdict::json(&verdict::now(sources, now_ms, &since, &self.count));
         self.latest.send_replace((seq, Arc::from(value.to_string())));
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! /             page    files, embedded               guard: Host, Origin
-//! /api/v1/...   api     live · tail · summary         guard, and the token
+//! /api/v1/...   api     live · verdict · tail · summary guard, and the token
 //! /metrics              Prometheus text               guard, and the token
 //! /healthz /readyz                                    open
 //! ```
@@ -22,6 +22,7 @@ mod picture;
 mod seen;
 mod summary;
 mod tail;
+mod verdict;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use discover::Discover;
+pub use verdict::verdict;
 
 /// What must hold for any input.
 #[cfg(any(test, fuzzing))]

@@ -52,6 +52,7 @@ const FILES: &[File] = files! {
     "shipping.js" JS;
     "stream.js" JS;
     "table.js" JS;
+    "verdict.js" JS;
     "vendor/uPlot.min.css" CSS;
     "vendor/uPlot.iife.min.js" JS;
 };

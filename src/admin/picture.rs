@@ -10,6 +10,7 @@ use super::Sources;
 use super::live::{Look, Rates};
 use crate::metrics::{Cell64, Shipped, WorkerMetrics};
 use crate::proxy::EndpointState;
+use crate::slo::verdict::{ShippingState, Trust};
 use crate::vitals::Usage;
 
 /// One look at the counters.
@@ -138,22 +139,34 @@ pub(super) fn trust(sources: &Sources) -> Value {
     })
 }
 
+/// Whether records are stored.
+pub(super) fn stored(sources: &Sources) -> Trust<'_> {
+    let Some(ship) = &sources.ship else { return Trust::default() };
+    let cells = &ship.metrics;
+    let states = [
+        (ShippingState::Working, &cells.connected),
+        (ShippingState::Unauthorized, &cells.unauthorized),
+        (ShippingState::Blocked, &cells.blocked),
+        (ShippingState::DeadLettersFull, &cells.dead_letters_full),
+    ];
+    let state = states.into_iter().find(|(_, cell)| cell.value() == 1);
+    Trust {
+        shipping: state.map_or(ShippingState::Waiting, |(state, _)| state),
+        oldest_pending_s: cells.oldest_pending_seconds.value(),
+        ..Trust::default()
+    }
+}
+
 /// Shipping: its state in a word, and its counts.
 fn shipping(sources: &Sources, shipped: Option<Shipped>) -> Value {
     let Some((ship, shipped)) = sources.ship.as_ref().zip(shipped) else {
         return json!({ "state": "off" });
     };
     let cells = &ship.metrics;
-    let states = [
-        ("shipping", &cells.connected),
-        ("unauthorized", &cells.unauthorized),
-        ("blocked", &cells.blocked),
-        ("dead_letters_full", &cells.dead_letters_full),
-    ];
-    let state = states.into_iter().find(|(_, cell)| cell.value() == 1);
-    let state = state.map_or("waiting", |(word, _)| word);
+    let stored = stored(sources);
     json!({
-        "state": state,
+        "state": stored.shipping.as_str(),
+        "is_behind": stored.is_behind(),
         "recovered": shipped.recovered,
         "acknowledged": shipped.acknowledged,
         "duplicate": shipped.duplicate,

@@ -11,8 +11,10 @@ use serde_json::{Map, Value, json};
 
 use super::before::Before;
 use super::seen::Seen;
+use super::verdict::levels;
 use crate::record::{Outcome, Reason};
 use crate::rollup::{Past, SLOT_MS, SlotRow, Sum, Totals, Window};
+use crate::slo::verdict::behind_s;
 
 /// Spans up to this have a point per slot.
 const SLOTS_SPAN_MS: u64 = 15 * 60_000;
@@ -45,7 +47,7 @@ fn windows(past: &Past, span: Span) -> impl Iterator<Item = &Window> {
 }
 
 /// Totals by place over the span, and where they begin.
-fn totals(past: &Past, span: Span) -> (BTreeMap<Place, Totals>, Option<u64>) {
+pub(super) fn totals(past: &Past, span: Span) -> (BTreeMap<Place, Totals>, Option<u64>) {
     let since_ms = windows(past, span).map(|window| window.span.start_ms).min();
     (by_place(windows(past, span)), since_ms)
 }
@@ -97,6 +99,13 @@ pub(super) fn figures(totals: &Totals) -> Map<String, Value> {
     map
 }
 
+/// The same, and how serious they are.
+fn judged(totals: &Totals, service: Option<&str>) -> Map<String, Value> {
+    let mut map = figures(totals);
+    map.insert("levels".to_owned(), levels(totals, service).json());
+    map
+}
+
 /// By class of status, 0 for none.
 fn classes(totals: &Totals) -> [u64; 6] {
     let mut sum = Sum::default();
@@ -128,9 +137,9 @@ pub(super) fn overview(past: &Past, span: Span, seen: Seen, before: Option<&Befo
     let services = services.iter().filter(|(service, _)| service.is_some());
     let services: Vec<Value> = services
         .map(|(service, totals)| {
-            let mut map = figures(totals);
+            let mut map = judged(totals, service.as_deref());
             map.insert("service".to_owned(), json!(service));
-            let before = before.map(|before| before.of(service.as_deref(), None));
+            let before = before.map(|before| before.of(service.as_deref(), None, totals));
             map.insert("before".to_owned(), before.into());
             map.into()
         })
@@ -140,9 +149,10 @@ pub(super) fn overview(past: &Past, span: Span, seen: Seen, before: Option<&Befo
         "now_ms": span.now_ms,
         "since_ms": since_ms,
         "until_ms": past.open_ms,
+        "behind_s": behind_s(past.open_ms, span.now_ms),
         "seen_s": since_ms.map(|since_ms| seen.seconds(since_ms, past.open_ms)),
-        "totals": figures(&all),
-        "before": before.map(Before::overall),
+        "totals": judged(&all, None),
+        "before": before.map(|before| before.overall(&all)),
         "reasons": reasons(&all),
         "services": services,
         "series": series(past, span, seen),
@@ -156,10 +166,10 @@ pub(super) fn services(past: &Past, span: Span, seen: Seen, before: Option<&Befo
     let mut sparks = sparks(past);
     let mut rows = Vec::new();
     let mut add = |place: Place, totals: &Totals| {
-        let mut map = figures(totals);
+        let mut map = judged(totals, place.0.as_deref());
         map.insert("service".to_owned(), json!(place.0));
         map.insert("endpoint".to_owned(), json!(place.1));
-        let before = before.map(|before| before.of(place.0.as_deref(), place.1.as_deref()));
+        let before = before.map(|before| before.of(place.0.as_deref(), place.1.as_deref(), totals));
         map.insert("before".to_owned(), before.into());
         map.insert("reasons".to_owned(), reasons(totals));
         map.insert("spark".to_owned(), json!(sparks.remove(&place)));
@@ -180,9 +190,10 @@ pub(super) fn services(past: &Past, span: Span, seen: Seen, before: Option<&Befo
         "now_ms": span.now_ms,
         "since_ms": since_ms,
         "until_ms": past.open_ms,
+        "behind_s": behind_s(past.open_ms, span.now_ms),
         "seen_s": since_ms.map(|since_ms| seen.seconds(since_ms, past.open_ms)),
         "requests": all.requests,
-        "before": before.map(Before::overall),
+        "before": before.map(|before| before.overall(&all)),
         "rows": rows,
     })
 }

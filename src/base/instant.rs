@@ -42,6 +42,12 @@ pub fn parse_rfc3339(text: &str) -> Option<u64> {
     if sign == b'-' { Some(local + offset) } else { local.checked_sub(offset) }
 }
 
+/// The time of day in UTC: `12:03:04 UTC`.
+pub fn time_of_day(ms: u64) -> String {
+    let seconds = ms / 1_000 % 86_400;
+    format!("{:02}:{:02}:{:02} UTC", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
 /// Days from 1970-01-01 to a day of the Gregorian calendar; `None` when there is no such day or it
 /// comes before. Years are counted from March, so that the leap day is the last of its year.
 fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {

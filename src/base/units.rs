@@ -85,6 +85,44 @@ pub fn format_bytes(bytes: u64) -> String {
     }
 }
 
+/// Keeps the digits of a count together: as wide as a space in every terminal.
+const SEPARATOR: char = '\u{a0}';
+
+/// A count with its thousands apart: `12 345`.
+pub fn format_count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(SEPARATOR);
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A share from 0 to 1 with one decimal: `98.6 %`. Rounding never turns nearly all into all, or hardly
+/// any into none.
+pub fn format_share(share: f64) -> String {
+    if share > 0.0 && share < 0.001 {
+        "<0.1 %".to_owned()
+    } else if share < 1.0 {
+        format!("{:.1} %", (share * 100.0).min(99.9))
+    } else {
+        "100 %".to_owned()
+    }
+}
+
+/// A span in its largest whole unit: `45 s`, `12 min`, `3 h`, `9 d`.
+pub fn format_seconds(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +158,24 @@ mod tests {
         for (bytes, want) in [(0, "0B"), (1_000, "1000B"), (1 << 20, "1MiB"), (3 << 30, "3GiB")] {
             assert_eq!(write_bytes(bytes), want);
             assert_eq!(parse_bytes(want), Some(bytes));
+        }
+    }
+
+    #[test]
+    fn counts_have_their_thousands_apart() {
+        for (value, want) in
+            [(0, "0"), (999, "999"), (1_000, "1 000"), (12_345, "12 345"), (1_000_000, "1 000 000")]
+        {
+            assert_eq!(format_count(value).replace(SEPARATOR, " "), want);
+        }
+    }
+
+    #[test]
+    fn spans_are_short() {
+        for (seconds, want) in
+            [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7_200, "2 h"), (200_000, "2 d")]
+        {
+            assert_eq!(format_seconds(seconds), want);
         }
     }
 

@@ -7,30 +7,14 @@ use crate::base::units;
 
 /// Bars of a sparkline, lowest first.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-/// Keeps the digits of a count together: as wide as a space in every terminal.
-const SEPARATOR: char = '\u{a0}';
-
 /// A count with its thousands apart: `12 345`.
 pub(super) fn count(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(SEPARATOR);
-        }
-        text.push(digit);
-    }
-    text
+    units::format_count(value)
 }
 
 /// A share from 0 to 1 with one decimal: `98.6 %`; `-` where there is nothing to have a share of.
 pub(super) fn percent(share: Option<f64>) -> String {
-    match share {
-        None => "-".to_owned(),
-        Some(share) if share > 0.0 && share < 0.001 => "<0.1 %".to_owned(),
-        Some(share) if share < 1.0 => format!("{:.1} %", (share * 100.0).min(99.9)),
-        Some(_) => "100 %".to_owned(),
-    }
+    share.map_or_else(|| "-".to_owned(), units::format_share)
 }
 
 /// `part` of `whole`, from 0 to 1; nothing of nothing.
@@ -65,15 +49,6 @@ pub(super) fn sparkline(values: impl Iterator<Item = Option<f64>> + Clone) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn counts_have_their_thousands_apart() {
-        for (value, want) in
-            [(0, "0"), (999, "999"), (1_000, "1 000"), (12_345, "12 345"), (1_000_000, "1 000 000")]
-        {
-            assert_eq!(count(value).replace(SEPARATOR, " "), want);
-        }
-    }
 
     #[test]
     fn a_share_is_never_rounded_to_all_or_nothing() {

@@ -4,9 +4,14 @@
 //! minutes give the same alerts, live or years later. No I/O, no clock. Not here: where records come from
 //! (`consumer`, `cli`), how somebody is told (`notify`).
 
+mod change;
+mod level;
 mod notice;
 mod objective;
+pub mod verdict;
 
+pub use change::Compared;
+pub use level::{Level, Targets};
 pub use notice::{Absence, AlertStatus, Notice, Top, Trigger};
 pub use objective::{
     BurnWindow, Dimension, Indicator, Maintenance, NoData, Objective, Period, Severity, Silence,

@@ -67,6 +67,10 @@ pub struct TargetShare(u32);
 impl TargetShare {
     /// Of all events.
     const WHOLE: u32 = 1_000_000;
+    /// What is served where nothing is configured: 99.9 %.
+    pub const SERVED: Self = Self(999_000);
+    /// What is fast enough where nothing is configured: 99 %.
+    pub const FAST: Self = Self(990_000);
 
     /// `None` for 0 %, 100 % and beyond: nothing to keep, no budget to spend.
     pub const fn from_ppm(ppm: u32) -> Option<Self> {

@@ -13,7 +13,10 @@ test('the overview shows what the traffic was', async () => {
   const slowRow = await shown(page, '.overview', 'slow', { Success: '100 %', p50: /\d m?s$/ });
   const [, value, unit] = /([\d.]+) (ms|s)/.exec(slowRow.p50);
   check(Number(value) * (unit === 's' ? 1000 : 1) >= 120, true, `p50 of the delayed endpoint is ${slowRow.p50}, at least its delay`);
-  await shows(page, '.status', /broken: 100 % of requests failed/);
+  await shows(page, '.top .status', /broken: 100 % of requests failed since \d\d:\d\d:\d\d, most of them connect_refused/);
+  await shows(page, '.top .status.bad .mark', '■');
+  await shows(page, '.also', /quick: \d[\d.]* % of requests failed since .*, most of them status 503 at/);
+  await shows(page, '.also', /127.0.0.1:\d of broken is ejected since \d\d:\d\d:\d\d/);
   await shows(page, '.reasons', 'connect_refused');
   await shows(page, '.trust', /journaled\s+\d/);
   await shows(page, '.trust', 'not configured');
@@ -81,7 +84,8 @@ test('every figure leads to exactly the requests that it counts', async () => {
     ['overview', 'the failures', () => page.locator(`${tile(1)} .detail a`), truth.s503 + truth.broken],
     ['overview', 'the rate', () => page.locator(`${tile(3)} strong a`), all()],
     ['overview', 'all of them', () => page.locator('.top .since a'), all()],
-    ['overview', 'the sentence', () => page.locator('.status a'), truth.broken],
+    ['overview', 'the sentence', () => page.locator('.top .status a'), truth.broken],
+    ['overview', 'a sentence below it', () => page.locator('.also a', { hasText: 'quick' }), truth.s503],
     ['overview', 'a reason', () => page.locator('.reasons a', { hasText: 'connect_refused' }).first(), null],
     ['overview', '2xx in the chart', () => legend('2xx'), truth.s200],
     ['overview', '4xx in the chart', () => legend('4xx'), truth.s404],
@@ -158,12 +162,14 @@ test('figures stand beside those of the period before', async () => {
   await page.route('**/api/v1/overview*', change);
   await page.route('**/api/v1/services*', change);
   const tile = (n) => `.tile:nth-child(${n}) .before`;
-  const calm = { success: 596, failure: 4, duration: { p99_us: 20_000 }, response_bytes: 60_000 };
+  const levels = { success: 'warn', latency: 'hurt' };
+  const none = { levels: { success: 'ok', latency: 'ok' } };
+  const calm = { success: 596, failure: 4, levels, duration: { p99_us: 20_000 }, response_bytes: 60_000 };
   for (const [name, then, since, failures, latency, rate, bandwidth] of [
     ['worse', { seconds: 300, requests: 300, ...calm }, /compared with \d\d:\d\d:\d\d – \d\d:\d\d:\d\d$/, '▲ 4.3 points more failures than the 5 min before', '▲ 300 % slower than the 5 min before', '▲ 100 % more than the 5 min before', '▼ 50 % less than the 5 min before'],
     ['a part, by rate', { seconds: 120, requests: 240, ...calm, is_whole: false }, 'which is all that is known before', 'more failures than the 2 min before', 'slower than the 2 min before', '≈ as much as the 2 min before', '▼ 80 % less'],
-    ['better', { seconds: 300, requests: 1200, success: 960, failure: 240, duration: { p99_us: 160_000 }, response_bytes: 30_000 }, 'compared', '▼ 15.0 points fewer failures', '▼ 50 % faster', '▼ 50 % less', '≈ as much'],
-    ['few', { seconds: 300, requests: 3, ...calm }, 'compared', 'too few requests to compare', 'too few requests to compare', 'more than', 'less than'],
+    ['better', { seconds: 300, requests: 1200, success: 960, failure: 240, duration: { p99_us: 160_000 }, response_bytes: 30_000, ...none }, 'compared', '▼ 15.0 points fewer failures', '▼ 50 % faster', '▼ 50 % less', '≈ as much'],
+    ['few', { seconds: 300, requests: 3, ...calm, levels: { success: 'unknown', latency: 'unknown' } }, 'compared', 'too few requests to compare', 'too few requests to compare', 'more than', 'less than'],
     ['unknown', null, 'no period before it is known, so nothing is compared', '', '', '', ''],
   ]) {
     before = then;

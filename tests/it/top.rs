@@ -62,12 +62,15 @@ fn figures_are_those_of_the_traffic() {
     assert_eq!(json["about"]["instance"], "test");
     assert_eq!(json["overview"]["totals"]["failure"], 10);
     assert_eq!(json["live"]["endpoints"][0]["attempts"], 40);
+    assert_eq!(json["overview"]["totals"]["levels"]["success"], "hurt");
     assert_eq!(json["services"]["rows"].as_array().unwrap().len(), 2, "service and endpoint");
     for args in [&["--admin", &url][..], &["--once", "--admin", &url]] {
         let text = printed(args);
         for want in [
             "lbproxy top  test",
-            "■ web: 25.0 % of requests failed since ",
+            "■ web: ",
+            " % of requests failed since ",
+            "status 503",
             "success 75.0 %",
             "SERVICE",
             "web ",

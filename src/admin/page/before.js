@@ -3,15 +3,10 @@
 
 import { h, set, attr } from './dom.js';
 import { clock, span } from './format.js';
+import { wrong } from './verdict.js';
 
-// Fewer requests than this in either period prove nothing.
-const FEW = 20;
 // Changes below this are none.
 const SAME = 0.01;
-// Points of failing requests that are amber and red: as for the sentence at the top.
-const FAILING = [0.005, 0.05];
-// How much slower is amber and red, and by how many microseconds at least.
-const SLOWER = [[0.25, 1_000], [1, 10_000]];
 
 /// What the period before is called.
 export const named = (before) => `the ${span((before.until_ms - before.since_ms) / 1000)} before`;
@@ -40,30 +35,28 @@ export function amount(now, seconds, then, name) {
   return plain(`${arrow(change)} ${percent(change)} ${change > 0 ? 'more' : 'less'} than ${name}`);
 }
 
-const few = (now, then) => Math.min(now.requests, then.requests) < FEW;
+// The program cannot tell: too few requests.
+const few = (level) => level === 'unknown';
 const failing = (one) => one.failure / Math.max(1, one.success + one.failure);
 
 /// More or fewer failures, in points of the share.
 export function failures(now, then, name) {
   if (!then) return null;
-  if (few(now, then)) return plain('too few requests to compare');
+  if (few(then.levels.success)) return plain('too few requests to compare');
   const change = failing(now) - failing(then);
   if (Math.abs(change) < 0.0005) return plain(`≈ as many failures as ${name}`);
   const points = (Math.abs(change) * 100).toFixed(1);
-  const kind = change >= FAILING[1] ? 'bad' : change >= FAILING[0] ? 'warn' : '';
-  return { text: `${arrow(change)} ${points} points ${change > 0 ? 'more' : 'fewer'} failures than ${name}`, short: `▲ ${points} pt`, kind };
+  return { text: `${arrow(change)} ${points} points ${change > 0 ? 'more' : 'fewer'} failures than ${name}`, short: `▲ ${points} pt`, kind: wrong(then.levels.success) };
 }
 
 /// Slower or faster: p99.
 export function latency(now, then, name) {
   if (!then) return null;
   const [is, was] = [now.duration?.p99_us, then.duration?.p99_us];
-  if (few(now, then) || !is || !was) return plain('too few requests to compare');
+  if (few(then.levels.latency) || !is || !was) return plain('too few requests to compare');
   const change = is / was - 1;
   if (Math.abs(change) < SAME) return plain(`≈ as fast as ${name}`);
-  const hurts = ([by, us]) => change >= by && is - was >= us;
-  const kind = hurts(SLOWER[1]) ? 'bad' : hurts(SLOWER[0]) ? 'warn' : '';
-  return { text: `${arrow(change)} ${percent(change)} ${change > 0 ? 'slower' : 'faster'} than ${name}`, short: `▲ ${percent(change)}`, kind };
+  return { text: `${arrow(change)} ${percent(change)} ${change > 0 ? 'slower' : 'faster'} than ${name}`, short: `▲ ${percent(change)}`, kind: wrong(then.levels.latency) };
 }
 
 /// A line for such a comparison; without one it is empty.

@@ -4,15 +4,6 @@
 import { set, attr, visible } from './dom.js';
 import { span } from './format.js';
 
-// Figures are made every five seconds; what is older than this is behind.
-const BEHIND_MAX_MS = 15_000;
-
-/// Seconds that figures are behind, when that is worth a word.
-export function behind(answer) {
-  const late = answer.until_ms ? answer.now_ms - answer.until_ms : 0;
-  return late > BEHIND_MAX_MS ? late / 1000 : 0;
-}
-
 /// Where a request can be sent.
 function listener(about) {
   const address = about?.listeners[0]?.address;
@@ -22,7 +13,7 @@ function listener(about) {
 /// Shows above figures what they lack, or nothing. Figures that are off are the asker's to tell. `said` is
 /// set where a sentence says already that there is no traffic.
 export function tell(node, answer, count, { about }, said = false) {
-  const late = answer ? behind(answer) : 0;
+  const late = answer?.behind_s ?? 0;
   let text = '';
   if (late) {
     text = `No data of the last ${span(late)}: the figures are behind. They follow the journal and catch up by themselves; if they do not, look on Process for lbproxy_rollup_ and in the log for why.`;

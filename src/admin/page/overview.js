@@ -6,14 +6,10 @@ import { chart, spark } from './chart.js';
 import { asker } from './stream.js';
 import { atLeast, between, is, requests, statuses } from './filter.js';
 import { amount, failures, latency as slower, line as compared, named, which } from './before.js';
-import { behind, tell } from './empty.js';
+import { tell } from './empty.js';
 import { table } from './table.js';
+import { kind, mark, place, sentence, weight, wrong } from './verdict.js';
 
-// Shares of failing requests that make the sentence at the top amber and red. An SLO will replace them.
-const FAILING_BAD = 0.05;
-const FAILING_WARN = 0.005;
-// Seconds that shipping may be behind before it is worth a word.
-const BEHIND_MAX = 60;
 // What stands before the figures of shipping while records wait.
 const SHIPPING = { waiting: 'not connected; ', unauthorized: 'credentials refused; ', blocked: 'blocked; ', dead_letters_full: 'dead letters full; ' };
 
@@ -34,38 +30,22 @@ function tile(title, help) {
   return { node, value, detail, line, before };
 }
 
-/// What an endpoint that is not up does.
-const OUT = { ejected: 'is ejected', trial: 'is ejected', kept: 'fails and is kept in rotation' };
+// Verdicts that are shown below the first.
+const ALSO_MAX = 3;
 
-/// The sentence at the top, the worst first: kind, words, and where its requests are.
-export function sentence(live, overview) {
-  if (live?.is_draining) return ['info', 'Draining: no new connections are taken.'];
-  const ejected = (live?.endpoints ?? []).filter((one) => one.state !== 'up');
-  const failing = (overview?.services ?? [])
-    .map((one) => ({ ...one, failed: one.failure / Math.max(1, one.success + one.failure) }))
-    .sort((a, b) => b.failed - a.failed);
-  const worst = failing[0];
-  const out = ejected.length
-    ? `${visible(ejected[0].endpoint)} of ${visible(ejected[0].service)} ${OUT[ejected[0].state]} since ${clock(ejected[0].since_ms)}${ejected.length > 1 ? `, and ${ejected.length - 1} more` : ''}`
-    : '';
-  if (worst && worst.failed >= FAILING_WARN) {
-    const text = `${visible(worst.service)}: ${share(worst.failure, worst.success + worst.failure)} of requests failed since ${clock(overview.since_ms)}`;
-    const link = requests(is('service', worst.service), 'outcome = failure', between(overview.since_ms));
-    return [worst.failed >= FAILING_BAD ? 'bad' : 'warn', `${text}${out ? `; ${out}` : ''}.`, link];
-  }
-  if (out) return ['warn', `${out}.`, '#/services'];
-  const short = live?.trust.shortages ?? [];
-  if (short.length) return ['warn', `The system refuses this process ${short.join(', ')}: connections fail; the log says what to raise.`, '#/process'];
-  const ship = live?.trust.shipping;
-  if (ship?.state === 'blocked') return ['warn', 'Users are served, but Elasticsearch does not take records: they wait in the journal, the log says why.'];
-  if (ship?.state === 'dead_letters_full') return ['warn', 'Users are served, but the file of dead letters is full: records wait in the journal until `lbproxy log resend` has made room.'];
-  if (ship?.state === 'unauthorized') return ['warn', 'Users are served, but Elasticsearch refuses the credentials; records wait in the journal.'];
-  if (ship && ship.state !== 'off' && ship.oldest_pending_s > BEHIND_MAX) return ['warn', `Users are served, but shipping is behind by ${span(ship.oldest_pending_s)}.`];
-  if (!overview) return ['none', 'Waiting for the first figures.'];
-  if (behind(overview)) return ['warn', `No data: the figures are behind by ${span(behind(overview))}.`, '#/process'];
-  if (overview.totals.requests === 0) return ['none', 'No traffic in this window.'];
-  const n = overview.services.length;
-  return ['good', n === 1 ? `${visible(overview.services[0].service)} is served without trouble.` : `All ${n} services are served without trouble.`];
+/// One of the verdicts below the first.
+function another() {
+  const sign = h('span', { class: 'mark', 'aria-hidden': 'true' });
+  const text = h('a');
+  const node = h('li', {}, sign, text);
+  return {
+    node,
+    update(one) {
+      attr(node, 'class', `status ${kind(one.level)}`);
+      set(sign, mark(one.level));
+      lead(text, place(one), sentence(one));
+    },
+  };
 }
 
 export function make({ state, listen, go }) {
@@ -74,9 +54,10 @@ export function make({ state, listen, go }) {
   const load = [];
   let said = '';
 
-  const mark = h('span', { class: 'mark', 'aria-hidden': 'true' });
+  const sign = h('span', { class: 'mark', 'aria-hidden': 'true' });
   const text = h('a');
-  const status = h('div', { class: 'status none' }, mark, text);
+  const status = h('div', { class: 'status none' }, sign, text);
+  const also = h('ul', { class: 'also' });
   // Read aloud when it gets better or worse, not with each change of a number.
   const aloud = h('p', { class: 'hidden', role: 'status' });
   const counted = h('a');
@@ -138,12 +119,12 @@ export function make({ state, listen, go }) {
       { name: 'Service', head: true, text: (row) => visible(row.service), link: (row) => `#/services?${new URLSearchParams({ open: row.service })}`, sort: (row) => row.service },
       { name: 'Endpoints', text: (row) => row.endpoints, class: (row) => row.ejected ? 'warn' : '' },
       { name: 'Rate', number: true, hint: 'Requests per second in this window', text: (row) => `${rate(row.rate)}/s`, link: (row) => to(row), sort: (row) => row.rate },
-      { name: 'Success', number: true, text: (row) => share(row.success, row.success + row.failure), sort: (row) => -row.failed, class: (row) => level(row.failed), link: (row) => to(row, row.failure ? 'outcome = failure' : 'outcome = success') },
+      { name: 'Success', number: true, text: (row) => share(row.success, row.success + row.failure), sort: (row) => -row.failed, class: (row) => wrong(row.levels?.success), link: (row) => to(row, row.failure ? 'outcome = failure' : 'outcome = success') },
       { name: '4xx', number: true, text: (row) => share(row.classes[4], row.requests), link: (row) => to(row, statuses(4), row.classes[4]), sort: (row) => row.classes[4] },
       { name: '5xx', number: true, text: (row) => share(row.classes[5], row.requests), link: (row) => to(row, statuses(5), row.classes[5]), sort: (row) => row.classes[5] },
       { name: 'p50', number: true, text: (row) => micros(row.duration?.p50_us), link: slow('p50_us'), sort: (row) => row.duration?.p50_us },
       { name: 'p95', number: true, text: (row) => micros(row.duration?.p95_us), link: slow('p95_us'), sort: (row) => row.duration?.p95_us },
-      { name: 'p99', number: true, text: (row) => micros(row.duration?.p99_us), link: slow('p99_us'), sort: (row) => row.duration?.p99_us },
+      { name: 'p99', number: true, text: (row) => micros(row.duration?.p99_us), class: (row) => wrong(row.levels?.latency), link: slow('p99_us'), sort: (row) => row.duration?.p99_us },
     ],
   });
   const list = h('section', { class: 'panel' }, h('header', {}, h('h2', {}, 'Services'), h('span', { class: 'hint' }, 'most trouble first; a row leads to its endpoints')), services.node);
@@ -169,24 +150,27 @@ export function make({ state, listen, go }) {
   const figures = asker(notice, (why) => `Not configured: ${why.message}. To see them, ${why.cure}.`);
   const node = h('div', { class: 'overview' },
     h('h1', { class: 'hidden' }, 'Overview'),
-    h('div', { class: 'top' }, status, aloud, since), notice, lacking,
+    h('div', { class: 'top' }, status, aloud, since), also, notice, lacking,
     h('div', { class: 'tiles' }, [success, latency, rates, traffic, process].map((one) => one.node)),
     h('div', { class: 'charts' }, times.node, classes.node),
     list,
     h('div', { class: 'charts' }, net.node, why),
     trust);
 
-  function level(failed) {
-    return failed >= FAILING_BAD ? 'bad' : failed >= FAILING_WARN ? 'warn' : '';
-  }
-
   function say() {
-    const [kind, words, link] = sentence(state.live, overview);
-    if (kind !== said) set(aloud, words);
-    said = kind;
-    attr(status, 'class', `status ${kind}`);
-    set(mark, { good: '✓', warn: '▲', bad: '■', info: 'ℹ', none: '○' }[kind]);
-    lead(text, link, words);
+    const { list, more } = state.live?.verdict ?? { list: [], more: 0 };
+    const [first, ...others] = list;
+    const level = first?.level ?? 'unknown';
+    const words = first ? sentence(first) : 'Waiting for the first figures.';
+    if (level !== said) set(aloud, words);
+    said = level;
+    attr(status, 'class', `status ${kind(level)}`);
+    set(sign, mark(level));
+    lead(text, first ? place(first) : null, words);
+    const shown = others.slice(0, ALSO_MAX);
+    const hidden = others.length - shown.length + more;
+    const rest = hidden ? [{ level: 'note', words: [`And ${count(hidden)} more.`] }] : [];
+    keep(also, [...shown, ...rest].map((one, at) => ({ ...one, at })), (one) => one.at, another);
   }
 
   function live(now) {
@@ -215,7 +199,7 @@ export function make({ state, listen, go }) {
     set(made.note, 'records since the start');
     set(kept.value, count(now.journaled));
     set(kept.note, now.journal_fault ? now.journal_fault : lost ? `${count(now.dropped)} dropped, ${count(now.damaged)} damaged` : `no gap; ${bytes(now.journal_used_bytes)} of ${bytes(now.journal_capacity_bytes)} in use`);
-    attr(kept.node, 'class', lost || now.journal_fault ? 'bad' : 'good');
+    attr(kept.node, 'class', lost || now.journal_fault ? 'warn' : 'good');
     const ship = now.shipping;
     if (ship.state === 'off') {
       set(sent.value, 'not configured');
@@ -224,11 +208,13 @@ export function make({ state, listen, go }) {
       return;
     }
     set(sent.value, count(ship.acknowledged + ship.duplicate));
-    const behind = ship.oldest_pending_s > BEHIND_MAX;
     const refused = ship.dead_letter + ship.failure_store;
     set(sent.note, `${SHIPPING[ship.state] ?? ''}${count(ship.pending)} pending, behind by ${span(ship.oldest_pending_s)}${refused ? `; ${count(refused)} refused` : ''}`);
-    attr(sent.node, 'class', ship.state !== 'shipping' || behind || refused ? 'warn' : 'good');
+    attr(sent.node, 'class', ship.state !== 'shipping' || ship.is_behind || refused ? 'warn' : 'good');
   }
+
+  /// How serious a row's figures are.
+  const trouble = ({ levels }) => Math.max(weight(levels?.success), weight(levels?.latency));
 
   function rows() {
     // Services without traffic have a state all the same.
@@ -245,7 +231,7 @@ export function make({ state, listen, go }) {
         ejected: own.length - up,
         endpoints: own.length === up ? `${up} up` : `${up} of ${own.length} up`,
       };
-    }).sort((a, b) => b.failed - a.failed || b.requests - a.requests));
+    }).sort((a, b) => trouble(b) - trouble(a) || b.failed - a.failed || b.requests - a.requests));
   }
 
   function draw() {
@@ -256,7 +242,8 @@ export function make({ state, listen, go }) {
     lead(failed, some('outcome = failure', totals.failure), totals.requests ? `${count(totals.failure)} of ${count(judged)} failed` : '');
     set(known, totals.requests ? '' : 'no traffic in this window');
     attr(success.node, 'title', `Requests served, of those whose outcome is known. ${count(totals.unknown)} that clients left count for neither.`);
-    attr(success.node, 'class', `tile ${judged ? level(totals.failure / judged) : ''}`);
+    attr(success.node, 'class', `tile ${wrong(totals.levels?.success)}`);
+    attr(latency.node, 'class', `tile ${wrong(totals.levels?.latency)}`);
     const over = (name) => some(totals.duration && atLeast('duration', totals.duration[name]));
     lead(latency.value, over('p99_us'), micros(totals.duration?.p99_us));
     lead(half, over('p50_us'), `p50 ${micros(totals.duration?.p50_us)}`);

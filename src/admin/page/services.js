@@ -9,6 +9,7 @@ import { failures, latency, mark, named, which } from './before.js';
 import { tell } from './empty.js';
 import { service } from './service.js';
 import { table } from './table.js';
+import { wrong } from './verdict.js';
 
 const WORDS = { up: 'up', ejected: 'ejected', trial: 'trial due', kept: 'failing, kept' };
 const MARKS = { up: '●', ejected: '■', trial: '▲', kept: '▲' };
@@ -38,7 +39,7 @@ export function make({ state, listen }, words) {
     { name: 'Share', number: true, text: (row) => share(row.requests, row.whole), link: (row) => to(row), sort: (row) => row.requests / Math.max(1, row.whole), hint: 'Of the service (service: of everything), in this window' },
     { name: 'In flight', number: true, text: (row) => (row.queue ? `${count(row.in_flight)} / ${count(row.queue.in_flight_max)}` : count(row.in_flight)), sort: (row) => row.in_flight, hint: 'Requests under way / most that may be, where the service has a limit' },
     { name: 'Queue', number: true, shown: () => state.live?.queues?.length > 0, text: (row) => (row.isHead ? count(row.queue?.waiting) : ''), link: (row) => to(row, 'queue > 0', row.queue ? 1 : 0), sort: (row) => row.queue?.waiting, class: (row) => (row.queue?.waiting > 0 ? 'warn' : ''), hint: 'Requests that wait for a permit (limits.in_flight); – where the service has no limit' },
-    { name: 'Errors', number: true, node: () => beside((row) => share(row.failure, row.success + row.failure), (row) => to(row, 'outcome = failure', row.failure), failures), sort: (row) => row.failed, class: (row) => (row.failed >= 0.05 ? 'bad' : row.failed >= 0.005 ? 'warn' : ''), hint: 'Requests not served, in this window' },
+    { name: 'Errors', number: true, node: () => beside((row) => share(row.failure, row.success + row.failure), (row) => to(row, 'outcome = failure', row.failure), failures), sort: (row) => row.failed, class: (row) => wrong(row.levels?.success), hint: 'Requests not served, in this window' },
     { name: '5xx', number: true, text: (row) => count(row.classes?.[5]), link: (row) => to(row, statuses(5), row.classes[5]), sort: (row) => row.classes?.[5] },
     { name: '4xx', number: true, text: (row) => count(row.classes?.[4]), link: (row) => to(row, statuses(4), row.classes[4]), sort: (row) => row.classes?.[4] },
     { name: 'Retries', number: true, text: (row) => count(row.retries), link: (row) => to(row, 'attempts > 1', row.retries), sort: (row) => row.retries, hint: 'Attempts after the first, counted where the last one went' },
@@ -46,7 +47,7 @@ export function make({ state, listen }, words) {
     { name: 'First byte', number: true, text: (row) => micros(row.first_byte?.p50_us), link: over('first_byte', 'first_byte', 'p50_us'), sort: (row) => row.first_byte?.p50_us, hint: 'p50, from the request handed over to the response head' },
     { name: 'p95', number: true, text: (row) => micros(row.first_byte?.p95_us), link: over('first_byte', 'first_byte', 'p95_us'), sort: (row) => row.first_byte?.p95_us, hint: 'First byte, p95' },
     { name: 'Total', number: true, text: (row) => micros(row.duration?.p50_us), link: over('duration', 'duration', 'p50_us'), sort: (row) => row.duration?.p50_us, hint: 'p50, as the client sees it' },
-    { name: 'p99', number: true, node: () => beside((row) => micros(row.duration?.p99_us), over('duration', 'duration', 'p99_us'), latency), sort: (row) => row.duration?.p99_us, hint: 'Total, p99' },
+    { name: 'p99', number: true, node: () => beside((row) => micros(row.duration?.p99_us), over('duration', 'duration', 'p99_us'), latency), sort: (row) => row.duration?.p99_us, class: (row) => wrong(row.levels?.latency), hint: 'Total, p99' },
     { name: 'Reuse', number: true, text: (row) => share(row.connections_reused, row.connections_reused + row.connections_opened), sort: (row) => row.connections_reused / Math.max(1, row.connections_reused + row.connections_opened), hint: 'Attempts that rode a pooled connection, since the start' },
     { name: 'Pool', number: true, text: (row) => `${count(row.connections_active)} + ${count(row.connections_idle)}`, sort: (row) => row.connections_active + row.connections_idle, hint: 'Connections in use + idle' },
   ];

@@ -11,9 +11,9 @@ const STATES = {
   off: ['none', 'Not configured', 'Records stay in the journal until it is full and are then overwritten. To store them, set telemetry.elasticsearch.urls.'],
   shipping: ['good', 'Shipping', 'The server takes records.'],
   waiting: ['warn', 'Not connected', 'No server answers; records wait in the journal and none is lost while it has space. Start the server, or look at the log of lbproxy for what was tried.'],
-  blocked: ['bad', 'Blocked', 'The server answers and does not take records: a block on an index, a limit, a missing template, pipeline or right. They wait in the journal and none is lost while it has space. The log of lbproxy has the server\'s words and what helps.'],
-  dead_letters_full: ['bad', 'Dead letters full', 'The file of dead letters is full or cannot be written, so records wait in the journal. Mend what they were refused for and run `lbproxy log resend`, or raise telemetry.elasticsearch.dead_letters.'],
-  unauthorized: ['bad', 'Refused', 'The server refuses the credentials; records wait in the journal. Correct telemetry.elasticsearch.user, password_file or api_key_file.'],
+  blocked: ['warn', 'Blocked', 'The server answers and does not take records: a block on an index, a limit, a missing template, pipeline or right. They wait in the journal and none is lost while it has space. The log of lbproxy has the server\'s words and what helps.'],
+  dead_letters_full: ['warn', 'Dead letters full', 'The file of dead letters is full or cannot be written, so records wait in the journal. Mend what they were refused for and run `lbproxy log resend`, or raise telemetry.elasticsearch.dead_letters.'],
+  unauthorized: ['warn', 'Refused', 'The server refuses the credentials; records wait in the journal. Correct telemetry.elasticsearch.user, password_file or api_key_file.'],
 };
 
 export function make({ listen }) {
@@ -57,7 +57,7 @@ export function make({ listen }) {
     const is_off = ship.state === 'off';
     const [kind, word, what] = STATES[ship.state];
     attr(status, 'class', `status ${kind}`);
-    set(mark, { good: '✓', warn: '▲', bad: '■', none: '○' }[kind]);
+    set(mark, { good: '✓', warn: '▲', none: '○' }[kind]);
     set(text, word);
     set(advice, what);
     const values = [
@@ -71,11 +71,11 @@ export function make({ listen }) {
       set(station.value, values[i][0]);
       set(station.note, values[i][1]);
     });
-    attr(stations[1].node, 'class', trust.dropped + trust.damaged || trust.journal_fault ? 'bad' : null);
+    attr(stations[1].node, 'class', trust.dropped + trust.damaged || trust.journal_fault ? 'warn' : null);
     attr(stations[4].node, 'class', is_off ? 'none' : kind);
     outcomes.replaceChildren(...(is_off
       ? [h('tr', {}, h('td', { class: 'empty' }, 'Not configured: nothing is shipped.'))]
-      : OUTCOMES.map(([name, meaning, value, is_bad]) => h('tr', {}, h('th', { scope: 'row' }, name), h('td', { class: `number${is_bad && value(ship) ? ' bad' : ''}` }, count(value(ship))), h('td', {}, meaning)))));
+      : OUTCOMES.map(([name, meaning, value, is_bad]) => h('tr', {}, h('th', { scope: 'row' }, name), h('td', { class: `number${is_bad && value(ship) ? ' warn' : ''}` }, count(value(ship))), h('td', {}, meaning)))));
     equations.replaceChildren(...equation(trust));
     draw(now);
   }

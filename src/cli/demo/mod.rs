@@ -22,6 +22,7 @@ use super::process::Process;
 use super::signals::{Hangup, Signals};
 use super::upstream::duration;
 use super::{kept_log, output};
+use crate::admin;
 use crate::config::address::{self, Unfit};
 use crate::mock::story::Story;
 use crate::record::Stream;
@@ -207,6 +208,7 @@ impl Demo {
             missed: self.follower.missed(),
             elapsed: self.start.elapsed(),
             endpoints: sources.proxy.endpoints(),
+            verdicts: admin::verdict(sources),
             pulse: Pulse::of(&sources.vitals),
             journal: sources.journal.metrics(),
             shipping: shipping.map(|ship| (&*ship.metrics, sources.journal.pending(ship.reader))),

@@ -49,7 +49,6 @@ impl Run<'_> {
         let group = &tally.total.all;
         let per_second = rate(tally.total.rate());
         let span = units::format_micros(micros(*elapsed));
-        let success = group.success_share();
         let served = count(group.success);
         let (failed, unknown) = (count(group.failure), count(group.unknown));
         let quantiles = |of: &dyn Fn(f64) -> Option<u64>| {
@@ -61,7 +60,7 @@ impl Run<'_> {
         vec![
             Line::labelled("requests").and(Tone::Strong, counted),
             Line::labelled("success")
-                .and(view::success_tone(success), percent(success))
+                .and(view::success_tone(group), percent(group.success_share()))
                 .and(Tone::Quiet, format!("   {served} served   {failed} failed   "))
                 .and(Tone::Quiet, format!("{unknown} left before the end")),
             view::classes(&tally.total),
@@ -91,11 +90,10 @@ impl Run<'_> {
                 .right(8, Tone::Quiet, "reused"),
         ];
         for (place, group, part) in self.tally.total.rows(&self.tally.places) {
-            let errors = view::errors(group);
             let line = view::place_name(place, 20)
                 .right(9, Tone::Normal, count(group.requests))
                 .right(8, Tone::Normal, percent(part))
-                .right(8, view::errors_tone(errors), percent(errors));
+                .right(8, view::success_tone(group), percent(view::errors(group)));
             let line = [0.5, 0.95, 0.99].into_iter().fold(line, |line, quantile| {
                 line.right(9, Tone::Normal, latency(group.duration_us(quantile)))
             });

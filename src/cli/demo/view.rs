@@ -17,11 +17,9 @@ use crate::metrics::{Cell64, JournalMetrics, ShipMetrics};
 use crate::proxy::EndpointState;
 use crate::query::Group;
 use crate::record::{Blame, Reason};
+use crate::slo::verdict::Verdicts;
+use crate::slo::{Level, Targets};
 
-/// Below this share of success users are hurt.
-const SUCCESS_BAD: f64 = 0.95;
-/// Below this it is worth a look.
-const SUCCESS_WARN: f64 = 0.99;
 /// What is shown of reasons on one line.
 const REASONS_MAX: usize = 6;
 
@@ -85,6 +83,8 @@ pub(super) struct Picture<'a> {
     pub(super) missed: u64,
     pub(super) elapsed: Duration,
     pub(super) endpoints: Vec<EndpointState>,
+    /// Are users hurt, by what, since when.
+    pub(super) verdicts: Verdicts,
     /// The process and its checks.
     pub(super) pulse: Pulse,
     pub(super) journal: &'a JournalMetrics,
@@ -99,6 +99,7 @@ impl Picture<'_> {
     pub(super) fn lines(&self, columns: usize) -> Vec<Line> {
         let recent = self.tally.recent();
         let mut lines = self.facts.head(Some(self.elapsed));
+        lines.extend(self.verdict(columns.saturating_sub(LABEL_COLUMNS)));
         lines.push(Line::blank());
         lines.extend(self.sparklines(columns.saturating_sub(LABEL_COLUMNS + 8)));
         lines.push(Line::blank());
@@ -112,6 +113,17 @@ impl Picture<'_> {
         lines.push(self.shipping());
         lines.extend(self.log_lines(columns.saturating_sub(LABEL_COLUMNS)));
         lines
+    }
+
+    /// The first verdict, on two lines if it is long.
+    fn verdict(&self, room: usize) -> Vec<Line> {
+        let Some(first) = self.verdicts.list.first() else { return Vec::new() };
+        let tone = tone(first.level);
+        let line = |(label, text): (&str, &str)| Line::labelled(label).and(tone, text);
+        let text = format!("{} {}", first.level.mark(), first.text());
+        let (first, rest) = fold(&text, room);
+        let second = Some(("", rest)).filter(|(_, rest)| !rest.is_empty());
+        [Some(("users", first)), second].into_iter().flatten().map(line).collect()
     }
 
     /// Rate and latency over the last minute, or what of it fits.
@@ -142,10 +154,9 @@ impl Picture<'_> {
         let row =
             |label: &str, figures: &Figures| {
                 let group = &figures.all;
-                let success = group.success_share();
                 let line = Line::labelled(label)
                     .right(11, Tone::Strong, count(group.requests))
-                    .right(11, success_tone(success), percent(success));
+                    .right(11, success_tone(group), percent(group.success_share()));
                 let line = [0.5, 0.95, 0.99].into_iter().fold(line, |line, quantile| {
                     line.right(11, Tone::Normal, latency(group.duration_us(quantile)))
                 });
@@ -173,13 +184,12 @@ impl Picture<'_> {
             let (tone, state) = match state.map(|state| state.is_open) {
                 None => (Tone::Normal, ""),
                 Some(true) => (Tone::Normal, "in rotation"),
-                Some(false) => (Tone::Bad, "ejected"),
+                Some(false) => (Tone::Warn, "ejected"),
             };
             let line = place_name(place, 20).left(12, tone, state);
-            let errors = errors(group);
             lines.push(
                 line.right(9, Tone::Normal, percent(part))
-                    .right(9, errors_tone(errors), percent(errors))
+                    .right(9, success_tone(group), percent(errors(group)))
                     .right(9, Tone::Normal, latency(group.duration_us(0.95)))
                     .right(9, Tone::Normal, percent(group.reused_share()))
                     .and(Tone::Quiet, format!("  {about}")),
@@ -191,7 +201,7 @@ impl Picture<'_> {
     fn journal(&self) -> Line {
         let journal = self.journal;
         let dropped = journal.dropped_full_total.value();
-        let tone = if dropped > 0 { Tone::Bad } else { Tone::Normal };
+        let tone = if dropped > 0 { Tone::Warn } else { Tone::Normal };
         let used = units::format_bytes(journal.used_bytes.value());
         let capacity = units::format_bytes(journal.capacity_bytes.value());
         let appended = count(journal.appended_total.value());
@@ -213,15 +223,15 @@ impl Picture<'_> {
         let (tone, state) = if is(&ship.connected) {
             (Tone::Normal, "connected")
         } else if is(&ship.unauthorized) {
-            (Tone::Bad, "refused: credentials")
+            (Tone::Warn, "refused: credentials")
         } else if is(&ship.blocked) {
-            (Tone::Bad, "blocked")
+            (Tone::Warn, "blocked")
         } else if is(&ship.dead_letters_full) {
-            (Tone::Bad, "dead letters full")
+            (Tone::Warn, "dead letters full")
         } else if self.elapsed < Duration::from_secs(3) {
             (Tone::Normal, "connecting")
         } else {
-            (Tone::Bad, "not connected")
+            (Tone::Warn, "not connected")
         };
         line.and(tone, state)
             .and(Tone::Normal, format!("   {} acknowledged", count(stored(ship))))
@@ -236,14 +246,9 @@ impl Picture<'_> {
         let is_time = |word: &str| word.ends_with('Z') && word.starts_with(char::is_numeric);
         let parts = text.split_once(' ').filter(|(word, _)| is_time(word));
         let text = parts.map_or(text.as_str(), |(_, rest)| rest.trim_start());
-        let space = |(at, _): &(usize, char)| *at < room;
-        let fold = text.char_indices().filter(|(_, c)| *c == ' ').take_while(space).last();
-        let (first, rest) = match fold.filter(|_| text.len() > room) {
-            Some((at, _)) => text.split_at(at),
-            None => (text, ""),
-        };
+        let (first, rest) = fold(text, room);
         let line = |label: &str, text| Line::labelled(label).and(Tone::Quiet, text);
-        vec![line(&format!("{} ago", clock(time.elapsed())), first), line("", rest.trim_start())]
+        vec![line(&format!("{} ago", clock(time.elapsed())), first), line("", rest)]
     }
 
     /// The picture as one line, and the titles above it.
@@ -279,6 +284,17 @@ impl Picture<'_> {
         }
         lines
     }
+}
+
+/// A text in two, where it is too long for one line.
+fn fold(text: &str, room: usize) -> (&str, &str) {
+    let space = |(at, _): &(usize, char)| *at < room;
+    let last = text.char_indices().filter(|(_, c)| *c == ' ').take_while(space).last();
+    let (first, rest) = match last.filter(|_| text.len() > room) {
+        Some((at, _)) => text.split_at(at),
+        None => (text, ""),
+    };
+    (first, rest.trim_start())
 }
 
 fn stored(ship: &ShipMetrics) -> u64 {
@@ -336,22 +352,22 @@ pub(super) fn place_name(place: &Place, width: usize) -> Line {
     }
 }
 
-/// The share of requests that failed.
+/// The share of requests that failed, of those whose outcome is known.
 pub(super) fn errors(group: &Group) -> Option<f64> {
-    share(group.failure, group.requests)
+    share(group.failure, group.success + group.failure)
 }
 
-/// How serious a share of failures is.
-pub(super) fn errors_tone(errors: Option<f64>) -> Tone {
-    success_tone(errors.map(|errors| 1.0 - errors))
+/// How serious the failures are.
+pub(super) fn success_tone(group: &Group) -> Tone {
+    tone(Targets::DEFAULT.failing(group.failure, group.success + group.failure))
 }
 
-/// How serious a share of success is.
-pub(super) fn success_tone(success: Option<f64>) -> Tone {
-    match success {
-        Some(success) if success < SUCCESS_BAD => Tone::Bad,
-        Some(success) if success < SUCCESS_WARN => Tone::Warn,
-        _ => Tone::Normal,
+/// The tone of what has one only where something is wrong.
+const fn tone(level: Level) -> Tone {
+    match level {
+        Level::Hurt => Tone::Bad,
+        Level::Warn => Tone::Warn,
+        Level::Ok | Level::Unknown | Level::Note => Tone::Normal,
     }
 }
 

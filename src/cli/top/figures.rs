@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::base::visible::visible;
+use crate::slo::Level;
+use crate::slo::verdict::Word;
 
 /// A text from outside, safe to show.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -38,6 +40,53 @@ impl Shown {
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// How serious something is; unknown where nothing is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "Option<String>")]
+pub(super) struct Told(pub(super) Level);
+
+impl From<Option<String>> for Told {
+    fn from(word: Option<String>) -> Self {
+        Self(Level::of_word(&word.unwrap_or_default()))
+    }
+}
+
+/// Are users hurt, by what, since when: as the proxy says it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Verdicts {
+    /// Most important first.
+    pub(super) list: Vec<Verdict>,
+    /// Those that it left out.
+    pub(super) more: u64,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Verdict {
+    pub(super) level: Told,
+    words: Vec<Fragment>,
+}
+
+/// A piece of a sentence.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Fragment {
+    Text(Shown),
+    Time { time_ms: u64 },
+}
+
+impl Verdict {
+    /// Its sentence.
+    pub(super) fn words(&self) -> Vec<Word> {
+        let word = |piece: &Fragment| match piece {
+            Fragment::Text(text) => Word::Text(text.to_string()),
+            Fragment::Time { time_ms } => Word::Time(*time_ms),
+        };
+        self.words.iter().map(word).collect()
     }
 }
 
@@ -105,6 +154,7 @@ pub(super) struct Live {
     /// Every service that limits exchanges under way.
     pub(super) queues: Vec<Queue>,
     pub(super) trust: Trust,
+    pub(super) verdict: Verdicts,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -153,8 +203,6 @@ pub(super) struct Trust {
     pub(super) damaged: u64,
     /// What is wrong with the journal folder, and the cure.
     pub(super) journal_fault: Option<Shown>,
-    /// What the system refuses the process now.
-    pub(super) shortages: Vec<Shown>,
     /// Bytes that readers still need.
     pub(super) journal_used_bytes: u64,
     /// Bytes that there are.
@@ -180,6 +228,8 @@ pub(super) struct Shipping {
     pub(super) pending: u64,
     /// Age of the oldest of them.
     pub(super) oldest_pending_s: u64,
+    /// Whether that is worth a word.
+    pub(super) is_behind: bool,
 }
 
 /// The last minutes of the whole proxy.
@@ -231,6 +281,15 @@ pub(super) struct Totals {
     /// Until the first byte of the response.
     pub(super) first_byte: Option<Times>,
     pub(super) connect: Option<Times>,
+    pub(super) levels: Levels,
+}
+
+/// How serious sums are.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Levels {
+    pub(super) success: Told,
+    pub(super) latency: Told,
 }
 
 /// A distribution of times, in microseconds.

@@ -115,12 +115,6 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
     cut
 }
 
-/// A time of day: `12:03:04 UTC`.
-pub(super) fn clock(ms: u64) -> String {
-    let seconds = ms / 1_000 % 86_400;
-    format!("{:02}:{:02}:{:02} UTC", seconds / 3_600, seconds / 60 % 60, seconds % 60)
-}
-
 /// A span in few characters: `45s`, `12m`, `3h`, `9d`.
 pub(super) fn span_of(seconds: u64) -> String {
     match seconds {
@@ -177,11 +171,10 @@ mod tests {
     }
 
     #[test]
-    fn spans_and_times_are_short() {
+    fn spans_are_short() {
         for (seconds, want) in [(0, "0s"), (59, "59s"), (60, "1m"), (7_200, "2h"), (200_000, "2d")]
         {
             assert_eq!(span_of(seconds), want);
         }
-        assert_eq!(clock(1_795_479_268_123), "00:14:28 UTC");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! whose, how long, when          table: services, their endpoints
-//! one sentence                   reasons, or details of a row
+//! verdicts                       reasons, or details of a row
 //! tiles                          trust · keys
 //! ```
 //! The order is that of the live page: are users served, how much, whose fault, how close to the edge,
@@ -49,7 +49,9 @@ struct Parts {
 fn parts(state: &State, now_ms: u64, width: u16, form: Form) -> Parts {
     let palette = state.palette;
     let mut top = vec![words::head(state, width)];
-    top.extend(palette.flow(&words::sentence(state, now_ms), 1, width));
+    for sentence in words::sentences(state, now_ms) {
+        top.extend(palette.flow(&sentence, 1, width));
+    }
     let tiles = top.len();
     let rows = state.rows();
     let mut bottom = Vec::new();

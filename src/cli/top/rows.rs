@@ -7,13 +7,9 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::super::number;
-use super::figures::{Endpoint, Figures, Place, Queue, Shown, Times, Totals};
+use super::figures::{Endpoint, Figures, Place, Queue, Shown, Times, Told, Totals};
 use super::paint::{Tone, span_of};
-
-/// Shares of failing requests that are worth a word, and that hurt; the live page has the same.
-pub(super) const FAILING_WARN: f64 = 0.005;
-/// See [`FAILING_WARN`].
-pub(super) const FAILING_BAD: f64 = 0.05;
+use crate::slo::Level;
 
 /// Width of the column of exchanges under way, with the space before it.
 const FLIGHT_COLUMNS: u16 = 8;
@@ -173,13 +169,13 @@ impl Row {
             Column::State => return (self.state.clone(), self.tone),
             Column::Rate => number::rate(self.rate),
             Column::Share => number::percent(self.share),
-            Column::Errors => return (number::percent(self.errors), errors_tone(self.errors)),
+            Column::Errors => return (number::percent(self.errors), self.tones()[0]),
             Column::Retries => {
                 self.totals().map_or_else(dash, |totals| number::count(totals.retries))
             }
             Column::P50 => times(|times| times.p50_us),
             Column::P95 => times(|times| times.p95_us),
-            Column::P99 => times(|times| times.p99_us),
+            Column::P99 => return (times(|times| times.p99_us), self.tones()[1]),
             Column::FirstByte => {
                 let times = self.totals().and_then(|totals| totals.first_byte);
                 number::latency(times.map(|times| times.p50_us))
@@ -210,6 +206,12 @@ impl Row {
         }
     }
 
+    /// How serious its errors and its latency are.
+    fn tones(&self) -> [Tone; 2] {
+        let levels = self.totals().map(|totals| totals.levels).unwrap_or_default();
+        [levels.success, levels.latency].map(tone)
+    }
+
     /// Sums over the last minutes.
     pub(super) fn totals(&self) -> Option<&Totals> {
         self.past.as_ref().map(|place| &place.totals)
@@ -225,7 +227,7 @@ impl Row {
         let known = |share: Option<f64>| share.unwrap_or(-1.0);
         match column {
             Column::Trouble => {
-                let trouble = |row: &Self| row.tone.max(errors_tone(row.errors));
+                let trouble = |row: &Self| row.tones().into_iter().fold(row.tone, Tone::max);
                 let errors = float(&|row| known(row.errors));
                 trouble(other).cmp(&trouble(self)).then(errors).then(float(&|row| row.rate))
             }
@@ -267,12 +269,12 @@ fn dash() -> String {
     "-".to_owned()
 }
 
-/// How serious a share of failures is.
-pub(super) fn errors_tone(errors: Option<f64>) -> Tone {
-    match errors {
-        Some(errors) if errors >= FAILING_BAD => Tone::Bad,
-        Some(errors) if errors >= FAILING_WARN => Tone::Warn,
-        _ => Tone::Normal,
+/// The tone of a figure, which has one only where something is wrong.
+pub(super) fn tone(level: Told) -> Tone {
+    match level.0 {
+        Level::Hurt => Tone::Bad,
+        Level::Warn => Tone::Warn,
+        Level::Ok | Level::Unknown | Level::Note => Tone::Normal,
     }
 }
 
@@ -371,8 +373,7 @@ fn endpoint(figures: &Figures, one: &Endpoint, service_rate: f64) -> Row {
     let past = figures.past.as_ref().and_then(|past| past.of(&one.service, Some(&one.name)));
     let tone = match one.state.as_str() {
         "up" => Tone::Good,
-        "trial" | "kept" => Tone::Warn,
-        "ejected" => Tone::Bad,
+        "trial" | "kept" | "ejected" => Tone::Warn,
         _ => Tone::Normal,
     };
     let now_ms = figures.live.time_ms;

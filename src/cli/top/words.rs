@@ -1,16 +1,17 @@
-//! The words of each part of the picture. The sentence and its limits are those of the live page.
+//! The words of each part of the picture. The verdicts are the proxy's, word by word.
 
 use ratatui::text::Line;
 
 use super::super::number::{count, latency, percent, rate, share};
-use super::figures::{Figures, Past, Place, Reason, Shown, Times, Trust};
-use super::paint::{Palette, Piece, Tone, clock, cut, span_of};
-use super::rows::{Column, FAILING_BAD, FAILING_WARN, Row, errors_tone};
+use super::figures::{Figures, Reason, Shown, Times, Told, Trust, Verdict, Verdicts};
+use super::paint::{Palette, Piece, Tone, cut, span_of};
+use super::rows::{Column, Row, tone};
 use super::state::{Mode, State};
+use crate::base::instant::time_of_day;
 use crate::base::units;
+use crate::slo::Level;
+use crate::slo::verdict::render;
 
-/// Seconds that shipping may be behind before it is worth a word.
-const BEHIND_MAX_S: u64 = 60;
 const REASONS_MAX: usize = 5;
 
 pub(super) fn head(state: &State, width: u16) -> Line<'static> {
@@ -20,7 +21,7 @@ pub(super) fn head(state: &State, width: u16) -> Line<'static> {
         Some(Figures { about, live, .. }) => {
             pieces.push(Piece::new(Tone::Normal, about.instance.as_str()));
             pieces.push(Piece::labelled("up", Tone::Normal, span_of(live.uptime_s)));
-            pieces.push(Piece::new(Tone::Normal, clock(live.time_ms)));
+            pieces.push(Piece::new(Tone::Normal, time_of_day(live.time_ms)));
             pieces.push(Piece::labelled("version", Tone::Quiet, about.version.as_str()));
         }
     }
@@ -30,115 +31,53 @@ pub(super) fn head(state: &State, width: u16) -> Line<'static> {
     state.palette.flow(&pieces, 2, width).into_iter().next().unwrap_or_default()
 }
 
-/// The sentence: the worst first, a mark in front that is no colour.
-pub(super) fn sentence(state: &State, now_ms: u64) -> Vec<Piece> {
-    let (tone, text) = match (&state.gone, &state.figures) {
+/// The verdicts, the most important first, each with a mark in front that is no colour.
+pub(super) fn sentences(state: &State, now_ms: u64) -> Vec<Vec<Piece>> {
+    let lines = match (&state.gone, &state.figures) {
         (Some(gone), figures) => {
             let gone_for = span_of(now_ms.saturating_sub(gone.since_ms) / 1_000);
             let next = span_of(gone.retry_ms.saturating_sub(now_ms).div_ceil(1_000));
             let old = figures.as_ref().map_or_else(String::new, |figures| {
-                format!(" What is below is of {}.", clock(figures.live.time_ms))
+                format!(" What is below is of {}.", time_of_day(figures.live.time_ms))
             });
-            let (problem, since) = (&gone.problem, clock(gone.since_ms));
-            (
-                Tone::Bad,
-                format!("Gone since {since} ({gone_for}): {problem}. Next try in {next}.{old}"),
-            )
+            let (problem, since) = (&gone.problem, time_of_day(gone.since_ms));
+            let text =
+                format!("Gone since {since} ({gone_for}): {problem}. Next try in {next}.{old}");
+            vec![(Level::Hurt, text)]
         }
-        (None, None) => (Tone::Quiet, format!("Asking {} …", state.place)),
-        (None, Some(figures)) => status(figures),
+        (None, None) => vec![(Level::Unknown, format!("Asking {} …", state.place))],
+        (None, Some(figures)) => verdicts(figures),
     };
-    let mark = match tone {
-        Tone::Good => "✓",
-        Tone::Warn => "▲",
-        Tone::Bad => "■",
-        Tone::Note => "i",
-        _ => "○",
+    let pieces = |(level, text): (Level, String)| {
+        let tone = match level {
+            Level::Ok => Tone::Good,
+            Level::Unknown => Tone::Quiet,
+            Level::Note => Tone::Note,
+            Level::Warn => Tone::Warn,
+            Level::Hurt => Tone::Bad,
+        };
+        Piece::words(tone, &format!("{} {text}", level.mark()))
     };
-    Piece::words(tone, &format!("{mark} {text}"))
+    lines.into_iter().map(pieces).collect()
 }
 
-/// The sentence of a proxy that answers.
-fn status(figures: &Figures) -> (Tone, String) {
-    let (live, ship) = (&figures.live, &figures.live.trust.shipping);
-    if live.is_draining {
-        return (Tone::Note, "Draining: no new connections are taken.".to_owned());
-    }
-    let ejected = ejected(figures);
-    let failed = |place: &Place| place.totals.failed_share().unwrap_or(0.0);
-    let services = figures.past.as_ref().map_or(&[][..], |past| &past.overview.services);
-    let worst = services.iter().max_by(|a, b| failed(a).total_cmp(&failed(b)));
-    if let (Some(worst), Some(past)) = (worst, &figures.past)
-        && failed(worst) >= FAILING_WARN
-    {
-        let since =
-            past.overview.since_ms.map_or_else(String::new, |ms| format!(" since {}", clock(ms)));
-        let more = ejected.map_or_else(String::new, |ejected| format!("; {ejected}"));
-        let part = percent(Some(failed(worst)));
-        let tone = if failed(worst) >= FAILING_BAD { Tone::Bad } else { Tone::Warn };
-        return (tone, format!("{}: {part} of requests failed{since}{more}.", worst.service));
-    }
-    if let Some(ejected) = ejected {
-        return (Tone::Warn, format!("{ejected}."));
-    }
-    if let [first, more @ ..] = &*live.trust.shortages {
-        let kinds = more.iter().fold(first.to_string(), |all, one| format!("{all}, {one}"));
-        let what = "connections fail; the log says what to raise";
-        return (Tone::Warn, format!("The system refuses this process {kinds}: {what}."));
-    }
-    let lost = live.trust.dropped + live.trust.damaged;
-    if lost > 0 {
-        let lost = count(lost);
-        return (Tone::Warn, format!("Users are served, but {lost} records are lost: see below."));
-    }
-    let waits = match ship.state.as_str() {
-        "unauthorized" => {
-            Some("Elasticsearch refuses the credentials; records wait in the journal.")
-        }
-        "blocked" => Some("Elasticsearch does not take records: they wait, the log says why."),
-        "dead_letters_full" => Some("the file of dead letters is full: run `lbproxy log resend`."),
-        _ => None,
-    };
-    if let Some(waits) = waits {
-        return (Tone::Warn, format!("Users are served, but {waits}"));
-    }
-    if ship.state.as_str() != "off" && ship.oldest_pending_s > BEHIND_MAX_S {
-        let behind = span_of(ship.oldest_pending_s);
-        return (Tone::Warn, format!("Users are served, but shipping is behind by {behind}."));
-    }
-    served(figures.past.as_ref())
-}
+/// What is shown of the verdicts of a proxy that answers.
+const VERDICTS_MAX: usize = 2;
 
-/// The sentence where nothing is wrong.
-fn served(past: Option<&Past>) -> (Tone, String) {
-    match past {
-        None => (
-            Tone::Quiet,
-            "Not configured: outcomes and latencies need telemetry.rollup.every, such as 1m."
-                .to_owned(),
-        ),
-        Some(past) if past.overview.totals.requests == 0 => {
-            (Tone::Quiet, "No traffic in the last 5 minutes.".to_owned())
-        }
-        Some(past) => match &*past.overview.services {
-            [one] => (Tone::Good, format!("{} is served without trouble.", one.service)),
-            all => (Tone::Good, format!("All {} services are served without trouble.", all.len())),
-        },
+/// Its verdicts, the most important first.
+fn verdicts(figures: &Figures) -> Vec<(Level, String)> {
+    let Verdicts { list, more } = &figures.live.verdict;
+    let text = |one: &Verdict| (one.level.0, render(&one.words(), time_of_day));
+    let mut lines: Vec<_> = list.iter().take(VERDICTS_MAX).map(text).collect();
+    let hidden = list.len().saturating_sub(VERDICTS_MAX) as u64 + more;
+    if let Some((_, last)) = lines.last_mut().filter(|_| hidden > 0) {
+        last.push_str(&format!(" And {} more.", count(hidden)));
     }
-}
-
-/// What is out of rotation.
-fn ejected(figures: &Figures) -> Option<String> {
-    let mut ejected = figures.live.endpoints.iter().filter(|one| one.state.as_str() != "up");
-    let first = ejected.next()?;
-    let since = first.since_ms.map_or_else(String::new, |ms| format!(" since {}", clock(ms)));
-    let more = ejected.count();
-    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-    let state = match first.state.as_str() {
-        "kept" => "fails and is kept in rotation".to_owned(),
-        state => format!("is {state}"),
-    };
-    Some(format!("{} of {} {state}{since}{more}", first.name, first.service))
+    if lines.is_empty() {
+        let text = "This proxy says nothing of how users are: its version is another.";
+        lines.push((Level::Unknown, text.to_owned()));
+    }
+    lines
 }
 
 /// Success, latency, rate, bandwidth, the process.
@@ -150,13 +89,15 @@ pub(super) fn tiles(figures: &Figures) -> Vec<Piece> {
         Some(past) => {
             let totals = &past.overview.totals;
             let success = share(totals.success, totals.success + totals.failure);
-            let tone = errors_tone(totals.failed_share()).max(Tone::Strong);
-            tiles.push(Piece::labelled("success", tone, percent(success)));
+            let strong = |level: Told| tone(level).max(Tone::Strong);
+            let levels = totals.levels;
+            tiles.push(Piece::labelled("success", strong(levels.success), percent(success)));
             let duration = totals.duration;
             let of = |pick: fn(Times) -> u64| latency(duration.map(pick));
             tiles.push(Piece::labelled("p50", Tone::Strong, of(|times| times.p50_us)));
             tiles.push(Piece::labelled("p95", Tone::Strong, of(|times| times.p95_us)));
-            tiles.push(Piece::labelled("p99", Tone::Strong, of(|times| times.p99_us)));
+            let slowest = of(|times| times.p99_us);
+            tiles.push(Piece::labelled("p99", strong(levels.latency), slowest));
         }
     }
     let per_second = |value: f64| format!("{}/s", units::format_bytes(whole(value)));
@@ -262,8 +203,7 @@ pub(super) fn trust(trust: &Trust) -> Vec<Piece> {
                 "dead_letters_full" => pieces.push(Piece::new(Tone::Warn, "dead letters full")),
                 _ => pieces.push(Piece::new(Tone::Warn, "not connected")),
             }
-            let is_behind = ship.oldest_pending_s > BEHIND_MAX_S;
-            let tone = if is_behind { Tone::Warn } else { Tone::Normal };
+            let tone = if ship.is_behind { Tone::Warn } else { Tone::Normal };
             let lag = format!(
                 "{} pending, behind by {}",
                 count(ship.pending),
@@ -278,7 +218,7 @@ pub(super) fn trust(trust: &Trust) -> Vec<Piece> {
     pieces.push(match lost {
         0 => Piece::new(Tone::Normal, "no gap"),
         _ => Piece::new(
-            Tone::Bad,
+            Tone::Warn,
             format!("lost: {} dropped, {} damaged", count(trust.dropped), count(trust.damaged)),
         ),
     });
@@ -286,7 +226,7 @@ pub(super) fn trust(trust: &Trust) -> Vec<Piece> {
         pieces.push(Piece::new(Tone::Warn, format!("{} rollup rows lost", count(rows))));
     }
     if let Some(fault) = &trust.journal_fault {
-        pieces.push(Piece::new(Tone::Bad, fault.to_string()));
+        pieces.push(Piece::new(Tone::Warn, fault.to_string()));
     }
     let used = share(trust.journal_used_bytes, trust.journal_capacity_bytes);
     pieces

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::super::tally::tests::{places, request};
 use super::*;
 use crate::record::Stream;
+use crate::slo::verdict::{Minutes, Misses, Requests, ServiceMinutes, Situation, Trust, judge};
 
 fn facts(elasticsearch: Option<&str>) -> Facts {
     Facts {
@@ -44,6 +45,27 @@ fn shown(picture: &Picture<'_>, columns: usize) -> Vec<String> {
     picture.lines(columns).iter().map(|line| line.render(columns, false)).collect()
 }
 
+/// The verdict on a service that fails.
+fn verdicts() -> Verdicts {
+    let misses =
+        Misses { bad: 25, all: 100, reason: Some("upstream_closed".to_owned()), endpoint: None };
+    let services = vec![ServiceMinutes {
+        name: Some("shop".to_owned()),
+        failing: misses,
+        ..ServiceMinutes::default()
+    }];
+    let minutes = Minutes { since_ms: 0, until_ms: 1, requests: 100, services };
+    judge(&Situation {
+        now_ms: 1,
+        is_draining: false,
+        requests: Requests::Counted(&minutes),
+        out: &[],
+        shortages: &[],
+        trust: Trust::default(),
+        targets: &[],
+    })
+}
+
 /// A picture after a minute.
 fn picture<'a>(facts: &'a Facts, tally: &'a Tally, journal: &'a JournalMetrics) -> Picture<'a> {
     let state = |endpoint: &str, is_open| EndpointState {
@@ -59,6 +81,7 @@ fn picture<'a>(facts: &'a Facts, tally: &'a Tally, journal: &'a JournalMetrics) 
         missed: 0,
         elapsed: Duration::from_mins(1),
         endpoints: vec![state("a:1", true), state("b:2", false)],
+        verdicts: verdicts(),
         pulse: Pulse {
             cpu: Some(2_150),
             memory_bytes: Some(30 << 20),
@@ -90,6 +113,8 @@ fn a_full_picture_fits_80_columns_and_says_what_matters() {
         "page        http://127.0.0.1:9901/   proxy http://127.0.0.1:8080",
         "curl -H 'Host: shop.demo' http://127.0.0.1:8080/hello",
         "lbproxy log tail --journal /tmp/lbproxy-abcdef",
+        "users       ■ shop: 25.0 % of requests failed in the last 5 minutes, most of",
+        "            them upstream_closed.",
         "requests/s  100",
         "last 10 s         1 000     75.0 %    8.06 ms     250 ms     250 ms     250 ms",
         "since start       6 000     75.0 %",
@@ -166,18 +191,5 @@ fn shipping_says_where_it_stands() {
         };
         let line = picture.shipping().plain();
         assert!(line.starts_with(&format!("shipping    {want}")), "{name}: {line}");
-    }
-}
-
-#[test]
-fn success_below_the_limits_is_told_by_tone() {
-    for (share, want) in [
-        (None, Tone::Normal),
-        (Some(1.0), Tone::Normal),
-        (Some(0.99), Tone::Normal),
-        (Some(0.98), Tone::Warn),
-        (Some(0.94), Tone::Bad),
-    ] {
-        assert_eq!(success_tone(share), want, "{share:?}");
     }
 }
