@@ -41,7 +41,8 @@ curl -H 'osd-xsrf: true' -F file=@dashboards/opensearch/lbproxy.ndjson \\
 - Where a panel shows the day before, it is the same span, each point where it is held against: 24 hours
   earlier.
 - A figure has a colour only where it says that something is wrong, and a word with it: red where users
-  are hurt now, amber for what will hurt. From where on stands in the table.
+  are hurt now, amber for what will hurt. From where on stands in the table; of success and latency it is as
+  on the live page.
 - Dashed lines, with their words, are the objectives 99.9 % served and 300 ms for the 99th percentile.
 - Lines, bars and areas by service, endpoint and the like are those with most over the whole range, not
   those that are first for a moment. A mean is sorted by the sum that it is made of.

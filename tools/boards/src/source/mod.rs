@@ -18,6 +18,8 @@ mod shipping;
 mod slo;
 
 use lbproxy::record::Dataset;
+use lbproxy::slo::Targets;
+use lbproxy::slo::verdict::SHIPPING_BEHIND_S;
 
 use super::model::{
     Board, Control, Event, Form, Metric, Objective, Panel, Term, Unit, Value, metric, panel,
@@ -38,10 +40,32 @@ pub const BOARDS: &[Board] = &[
     range::BOARD,
 ];
 
-/// What is promised to users until objectives of their own are configured.
-pub(super) const SERVED: Objective = Objective { label: "objective 99.9 %", level: 0.999 };
+/// What figures are held against until objectives are configured: as on the live page.
+const TARGETS: Targets<'_> = Targets::DEFAULT;
+/// What is promised to users.
+pub(super) const SERVED: Objective =
+    Objective { label: "objective 99.9 %", level: share(TARGETS.served.ppm()) };
 /// The same of latency, in milliseconds.
-pub(super) const LATENCY: Objective = Objective { label: "objective 300 ms", level: 300.0 };
+pub(super) const LATENCY: Objective =
+    Objective { label: "objective 300 ms", level: whole(TARGETS.fast_us) / 1e3 };
+/// Share of failing requests above which the objective is missed.
+const MAY_FAIL: f64 = share(TARGETS.served.budget_ppm());
+/// Share of failing requests above which users are hurt now.
+const FAILS_BADLY: f64 = share(TARGETS.served.hurt_ppm());
+/// Share of served requests below which users are hurt now.
+const SERVED_BADLY: f64 = share(1_000_000 - TARGETS.served.hurt_ppm());
+/// Seconds that records may wait to be stored.
+const LAG_MAX_S: f64 = whole(SHIPPING_BEHIND_S);
+
+/// Parts of a million as a share.
+const fn share(ppm: u32) -> f64 {
+    ppm as f64 / 1e6
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+const fn whole(number: u64) -> f64 {
+    number as f64
+}
 
 /// Colour of lines for objectives.
 pub(super) const OBJECTIVE_COLOR: &str = "#69707D";
@@ -84,11 +108,9 @@ const BEFORE: &str = "a day before";
 /// What an alarm says of users.
 const HURT: &str = "users are hurt";
 /// What it says before.
-const NEAR: &str = "near the objective";
+const MISSED: &str = "misses the objective";
 /// What it says of a board that does not have everything.
 const UNTRUE: &str = "less is shown than happened";
-/// 80 % of [`LATENCY`].
-const LATENCY_NEAR_MS: f64 = 240.0;
 
 /// Samples of the whole process.
 pub(super) const PROCESS: &str = "metricset.name: process";
@@ -340,4 +362,31 @@ pub const SEARCHES: &[(Dataset, &str, Panel)] = &[
 
 const fn records(dataset: Dataset, note: &'static str, columns: &'static [&'static str]) -> Panel {
     panel("", "", note, dataset, Form::Records(columns), &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: words that have a level in them say the one that is used. Method: both, as text.
+    #[test]
+    fn words_name_the_levels_that_are_used() {
+        let share = |level| Unit::Share.text(level);
+        assert_eq!(SERVED.label, format!("objective {}", share(SERVED.level)));
+        assert_eq!(LATENCY.label, format!("objective {}", Unit::Ms.text(LATENCY.level)));
+        let notes: String = BOARDS
+            .iter()
+            .flat_map(|board| board.rows)
+            .flat_map(|row| row.panels)
+            .map(|panel| panel.note)
+            .collect();
+        for (name, want) in [
+            ("served", format!("Below {}, go to Errors.", share(SERVED.level))),
+            ("may fail", format!("Of this, {} may fail", share(MAY_FAIL))),
+            ("latency", format!("Over {}, go to Latency.", Unit::Ms.text(LATENCY.level))),
+        ] {
+            assert!(notes.contains(&want), "{name}: no {want:?}");
+        }
+        assert_eq!([share(SERVED_BADLY), share(FAILS_BADLY)], ["98.56 %", "1.44 %"]);
+    }
 }

@@ -4,8 +4,8 @@ use lbproxy::record::Dataset;
 
 use super::super::model::{Board, Form, Metric, Unit, Value, metric, panel, row, split};
 use super::{
-    BANDWIDTH_TIME, BEFORE, BY_CLASS, FAILING, FAILURES, HURT, LATENCY, LATENCY_HEAT,
-    LATENCY_NEAR_MS, LATENCY_TIME, NEAR, OF_ROLLUPS, P99, PROCESS, REQUESTS, SERVED, SUCCESS_TIME,
+    BANDWIDTH_TIME, BEFORE, BY_CLASS, FAILING, FAILURES, HURT, LAG_MAX_S, LATENCY, LATENCY_HEAT,
+    LATENCY_TIME, MISSED, OF_ROLLUPS, P99, PROCESS, REQUESTS, SERVED, SERVED_BADLY, SUCCESS_TIME,
     UNTRUE, color, served, slowest,
 };
 
@@ -54,7 +54,7 @@ pub(super) const BOARD: Board = Board {
                         Unit::Seconds,
                     )],
                 )
-                .amber_above(60.0, UNTRUE)
+                .amber_above(LAG_MAX_S, UNTRUE)
                 .only(PROCESS)
                 .whole()
                 .wide(12),
@@ -112,7 +112,8 @@ pub(super) const BOARD: Board = Board {
                     Form::Figure,
                     &[served("served"), served("served").day_before(BEFORE)],
                 )
-                .red_below(SERVED.level, HURT)
+                .red_below(SERVED_BADLY, HURT)
+                .amber_below(SERVED.level, MISSED)
                 .wide(12),
                 panel(
                     "p99",
@@ -124,8 +125,7 @@ pub(super) const BOARD: Board = Board {
                     Form::Figure,
                     &[slowest("p99"), slowest("p99").day_before(BEFORE)],
                 )
-                .red_above(LATENCY.level, HURT)
-                .amber_above(LATENCY_NEAR_MS, NEAR)
+                .amber_above(LATENCY.level, MISSED)
                 .wide(12),
                 panel(
                     "requests",

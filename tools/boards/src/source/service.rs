@@ -5,7 +5,7 @@ use lbproxy::record::Dataset;
 use super::super::model::{Board, Form, Unit, Value, metric, panel, row, split};
 use super::{
     BANDWIDTH_TIME, BEFORE, BY_CLASS, COUNT, FAILING, FAILURES, HURT, LATENCY, LATENCY_HEAT,
-    LATENCY_NEAR_MS, LATENCY_TIME, NEAR, OF_ROLLUPS, P99, REQUESTS, SERVED, SUCCESS_TIME, color,
+    LATENCY_TIME, MISSED, OF_ROLLUPS, P99, REQUESTS, SERVED, SERVED_BADLY, SUCCESS_TIME, color,
     served, slowest,
 };
 
@@ -29,7 +29,8 @@ pub(super) const BOARD: Board = Board {
                     Form::Figure,
                     &[served("of valid requests")],
                 )
-                .red_below(SERVED.level, HURT),
+                .red_below(SERVED_BADLY, HURT)
+                .amber_below(SERVED.level, MISSED),
                 panel(
                     "p99",
                     "Latency p99",
@@ -39,8 +40,7 @@ pub(super) const BOARD: Board = Board {
                     Form::Figure,
                     &[slowest("p99")],
                 )
-                .red_above(LATENCY.level, HURT)
-                .amber_above(LATENCY_NEAR_MS, NEAR),
+                .amber_above(LATENCY.level, MISSED),
                 panel(
                     "retries",
                     "Retries",

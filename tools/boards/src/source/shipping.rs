@@ -3,7 +3,7 @@
 use lbproxy::record::Dataset;
 
 use super::super::model::{Board, Control, Form, Metric, Unit, Value, metric, panel, row, split};
-use super::{COUNT, PROCESS, UNTRUE, color};
+use super::{COUNT, LAG_MAX_S, PROCESS, UNTRUE, color};
 
 /// What a total since start has risen by.
 const fn rise(label: &'static str, field: &'static str) -> Metric {
@@ -39,7 +39,7 @@ pub(super) const BOARD: Board = Board {
                         Unit::Seconds,
                     )],
                 )
-                .amber_above(60.0, "boards are behind")
+                .amber_above(LAG_MAX_S, "boards are behind")
                 .only(PROCESS)
                 .wide(12),
                 panel(

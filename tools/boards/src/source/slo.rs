@@ -6,7 +6,10 @@
 use lbproxy::record::Dataset;
 
 use super::super::model::{Board, Form, Unit, Value, metric, panel, row, split};
-use super::{BAD_SHARE, FAILING, FAILURES, GOOD, HURT, OF_ROLLUPS, REQUESTS, SERVED, SUCCESS};
+use super::{
+    BAD_SHARE, FAILING, FAILS_BADLY, FAILURES, GOOD, HURT, MAY_FAIL, MISSED, OF_ROLLUPS, REQUESTS,
+    SERVED, SERVED_BADLY, SUCCESS,
+};
 
 /// See the head of this file.
 pub(super) const BOARD: Board = Board {
@@ -28,7 +31,8 @@ pub(super) const BOARD: Board = Board {
                     Form::Figure,
                     &[metric("good of valid", SUCCESS.value, Unit::Share)],
                 )
-                .red_below(SERVED.level, HURT),
+                .red_below(SERVED_BADLY, HURT)
+                .amber_below(SERVED.level, MISSED),
                 panel(
                     "spent",
                     "Error rate",
@@ -38,7 +42,8 @@ pub(super) const BOARD: Board = Board {
                     Form::Figure,
                     &[metric("of valid", FAILING.value, Unit::Share)],
                 )
-                .red_above(0.001, HURT),
+                .red_above(FAILS_BADLY, HURT)
+                .amber_above(MAY_FAIL, MISSED),
                 panel(
                     "bad",
                     "Failed requests",
