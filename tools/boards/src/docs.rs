@@ -7,14 +7,30 @@ use lbproxy::elk::boards::OLDEST;
 use super::model::{Board, Form, Metric, Panel, Term, Value};
 use super::{Product, osd};
 
+/// Before the table of boards; the oldest versions take the places of the words in capitals.
 const HEAD: &str = "\
 # Boards
 
 <!-- Generated from the tables in tools/boards/src/source; `make dashboards` rewrites it. -->
 
-The same boards for Kibana (`dashboards/kibana/lbproxy.ndjson`) and OpenSearch Dashboards
-(`dashboards/opensearch/lbproxy.ndjson`): `lbproxy setup --dashboards-url http://localhost:5601` installs them
-([setup.md](setup.md)). Without it, import the file under *Saved objects*, or send it:
+What lbproxy has recorded, as boards for Kibana KIBANA or newer and OpenSearch Dashboards OPENSEARCH or newer: the same
+for both, and free in every licence. Begin with Overview; the links at the top of each board lead to the others.
+[Pictures](tour.md#the-boards).
+
+| Board | What it answers | Kibana opens it at the last |
+|---|---|---|
+";
+
+/// Between the table of boards and that of their panels.
+const MIDDLE: &str = "
+## Install
+
+```sh
+lbproxy setup --dashboards-url http://localhost:5601
+```
+
+puts them beside what the documents need, and later brings them up to date ([setup.md](setup.md#boards)). By hand, import
+`dashboards/kibana/lbproxy.ndjson` or `dashboards/opensearch/lbproxy.ndjson` under *Saved objects*, or send it:
 
 ```sh
 curl -H 'kbn-xsrf: true' -F file=@dashboards/kibana/lbproxy.ndjson \\
@@ -23,62 +39,70 @@ curl -H 'osd-xsrf: true' -F file=@dashboards/opensearch/lbproxy.ndjson \\
     'http://localhost:5601/api/saved_objects/_import?overwrite=true'
 ```
 
-- Every panel is in the free licence of both products.
-- Long ranges are answered from rollups: the documents that a panel touches grow with services, routes,
-  endpoints and minutes, not with requests. Detail comes from the records.
-- Percentiles of rollups are never averaged. Kibana merges their histograms, within 0.8 %. OpenSearch has no
-  histograms: its panels show the percentile of the worst minute and endpoint and say so; the board of
-  latency has percentiles over the records on both.
-- Links between boards take the time range along, and on Kibana the filters; on OpenSearch Dashboards
-  those that are pinned, as the lists above the panels do, and a list shows on the next board what was chosen.
-- Kibana opens a board at the range that is named below; OpenSearch Dashboards keeps range and refresh as
-  they are, at first its own of 15 minutes.
-- Status class and status are lists to choose from only where every panel is made of single requests: a
-  rollup holds many statuses.
-- Heat maps over long ranges come from `lbproxy.rollup.duration_bucket`, bands that every rollup counts
-  its requests in; a colour is what was counted, from any number of rollups. Both products draw them with
-  Vega.
-- Where a panel shows the day before, it is the same span, each point where it is held against: 24 hours
-  earlier.
-- A figure has a colour only where it says that something is wrong, and a word with it: red where users
-  are hurt now, amber for what will hurt. From where on stands in the table; of success and latency it is as
-  on the live page.
-- Dashed lines, with their words, are the objectives 99.9 % served and 300 ms for the 99th percentile.
-- Lines, bars and areas by service, endpoint and the like are those with most over the whole range, not
-  those that are first for a moment. A mean is sorted by the sum that it is made of.
-- What is now is the newest sample of each instance within the last 5 minutes of the range, joined as the table
-  says: an instance that is gone does not count for longer.
-- On Kibana a click on a value offers to go to the board that tells more of it, with range and filters: a route
-  that fails to Errors, a slow one to Latency, a service to Service detail. OpenSearch Dashboards has no such
-  way: there a click narrows the board (where it is agg-based); pin that filter, and follow a link. The id of a
-  trace is a link to Kibana's view of it; OpenSearch Dashboards has no address for it that holds in all versions.
-- Charts of errors and latency have a line where lbproxy was started and where an endpoint was ejected, from
-  the health records; on OpenSearch Dashboards those drawn with Vega. No list narrows these lines.
-- A title is the field's term; the question that a panel answers stands beside it here, and in the panel's
-  description.
-- Figures of Overview stand beside those of the same span a day before. Its first row says whether all of it can
-  be trusted: what is late, missing or refused.
-- On Kibana, Overview asks anew every 60 s, and so do the boards that its links lead to, until it is stopped; the
-  tag `lbproxy` finds every board and search. OpenSearch Dashboards has no tags, and keeps the refresh that is set.
-- Views have their fields stored: a site without documents shows nothing, and no error.
-- Values of a split beside those of a day before are Vega in both products: Lens refuses them.
+A site without documents shows nothing, and no error. Lists above the panels narrow all of them to a service, route,
+endpoint or instance.
 
+## Read
+
+- The first row of Overview says whether the rest can be trusted: what is late, missing or refused.
+- A title is the field's term. The question that the panel answers is its description, and stands beside it below.
+- A figure has a colour only where something is wrong, and a word with it: red where users are hurt now, amber for
+  what will hurt. From where on stands in the tables below; of success and latency it is as on the live page.
+- Dashed lines, with their words, are the objectives: 99.9 % served, and 300 ms for the 99th percentile.
+- Upright lines in charts of errors and latency are where lbproxy was started and where an endpoint was ejected, from
+  the health records; on OpenSearch Dashboards in those drawn with Vega. No list narrows them.
+- What is *now* (CPU, memory, requests in flight) is the newest sample of each instance within the last 5 minutes of the
+  range, joined as the table says: an instance that is gone does not count for longer.
+- *A day before* is the same span 24 hours earlier: each point stands where it is held against.
+- Lines, bars and areas by service, endpoint and the like are those with most over the whole range, not those that
+  are first for a moment. Where a mean is split, they are those with the largest sum.
+
+## Go on
+
+- Links between boards take the time range along, and on Kibana the filters; on OpenSearch Dashboards those that are
+  pinned, as the lists above the panels do, and a list shows on the next board what was chosen.
+- On Kibana a click on a value offers the board that tells more of it, with range and filters: a route that fails leads
+  to Errors, a slow one to Latency, a service to Service detail. On OpenSearch Dashboards a click narrows the board (in
+  panels that are agg-based); pin that filter, and follow a link.
+- The id of a trace is a link to Kibana's view of it; OpenSearch Dashboards has no address for it that holds in all
+  versions.
+- Kibana opens a board at the range of the table above. Overview asks anew every 60 s there, and so do the boards that
+  its links lead to, until it is stopped. OpenSearch Dashboards keeps range and refresh as they are, at first 15 minutes.
+- The tag `lbproxy` finds every board and search in Kibana; OpenSearch Dashboards has no tags.
+
+## Where the figures come from
+
+- Boards that open with a day or more ask [rollups](rollups.md), one document a minute for each service, route and
+  endpoint, and samples and checks, so many a minute: what a panel costs does not grow with requests
+  ([measured](../bench/BOARDS.md)). Detail comes from the [records](records.md), one document a request.
+- Percentiles of rollups are never averaged. Kibana merges their histograms, within 0.8 %. OpenSearch has no histograms:
+  its panels show the percentile of the worst minute and endpoint and say so; the board of latency has percentiles
+  over the records on both.
+- Heat maps over long ranges come from bands that every rollup counts its requests in
+  (`lbproxy.rollup.duration_bucket`): a colour is what was counted.
+- Status class and status are lists to choose from only where every panel is made of records: a rollup holds many
+  statuses.
+
+## Every panel
+
+*Data* is the kind of document, and which of them; *Shows* is each figure with its unit, what it is split by, and from
+where on it has a colour. *On OpenSearch* says what draws it there: `agg-based` panels can be clicked, those of `Vega`
+cannot. On Kibana Lens draws all but heat maps over rollups and splits beside a day before, which are Vega there too.
 ";
 
 /// The page.
 pub fn markdown(boards: &[Board]) -> String {
-    let mut page = HEAD.to_owned();
     let oldest = |product| {
         OLDEST.iter().find(|(own, _)| *own == product).map_or("", |(_, version)| *version)
     };
     let (kibana, opensearch) = (oldest(Product::Elasticsearch), oldest(Product::OpenSearch));
-    let _ = writeln!(page, "For Kibana {kibana} and OpenSearch Dashboards {opensearch}, or newer.");
+    let mut page = HEAD.replace("KIBANA", kibana).replace("OPENSEARCH", opensearch);
+    for Board { id, title, question, range, .. } in boards {
+        let _ = writeln!(page, "| [{title}](#{}) | {question} | {range} |", anchor(boards, id));
+    }
+    page += MIDDLE;
     for board in boards {
-        let _ = writeln!(
-            page,
-            "\n## {}\n\n{} On Kibana, opens at the last {}.",
-            board.title, board.question, board.range
-        );
+        let _ = writeln!(page, "\n### {}\n\n{}\n", board.title, board.question);
         let controls: Vec<_> = board.controls.iter().map(|control| control.label()).collect();
         let _ = writeln!(page, "Lists to choose from: {}.\n", controls.join(", "));
         page += "| Panel | Data | Shows | Form | On OpenSearch |\n|---|---|---|---|---|\n";

@@ -5,13 +5,15 @@ use lbproxy::record::Dataset;
 use super::super::model::{Board, Form, Metric, Unit, Value, metric, panel, row, split};
 use super::{COUNT, OF_REQUESTS};
 
+/// What clients were sent.
+const SENT: Metric = metric("sent", Value::Sum("http.response.bytes"), Unit::Bytes);
 const CONNECTIONS: Metric = metric("connections", Value::Count(""), Unit::Connections);
 
 /// See the head of this file.
 pub(super) const BOARD: Board = Board {
     id: "clients",
     title: "lbproxy 6 Clients and TLS",
-    question: "Who asks, with what, over which TLS, and who asks badly?",
+    question: "Who asks, for what, over which TLS, and who asks badly?",
     range: "1h",
     controls: OF_REQUESTS,
     rows: &[
@@ -93,7 +95,7 @@ pub(super) const BOARD: Board = Board {
                      By requests, with the bytes that they were sent.",
                     Dataset::Access,
                     Form::Table,
-                    &[COUNT, metric("sent", Value::Sum("http.response.bytes"), Unit::Bytes)],
+                    &[COUNT, SENT],
                 )
                 .by(&[split("client.ip", "Client", 20)]),
                 panel(
@@ -116,6 +118,33 @@ pub(super) const BOARD: Board = Board {
                     &[COUNT],
                 )
                 .by(&[split("tls.version", "TLS", 5), split("tls.cipher", "Cipher", 10)]),
+            ],
+        ),
+        row(
+            14,
+            &[
+                panel(
+                    "paths",
+                    "Top URL paths",
+                    "What is asked for? \
+                     By requests, with the bytes that clients were sent.",
+                    Dataset::Access,
+                    Form::Table,
+                    &[COUNT, SENT],
+                )
+                .by(&[split("url.path", "Path", 20)])
+                .wide(24),
+                panel(
+                    "hosts",
+                    "Top hosts",
+                    "Of which host? \
+                     By requests, with the bytes that clients were sent.",
+                    Dataset::Access,
+                    Form::Table,
+                    &[COUNT, SENT],
+                )
+                .by(&[split("url.domain", "Host", 20)])
+                .wide(24),
             ],
         ),
         row(

@@ -195,5 +195,25 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
             ],
         ),
+        row(
+            14,
+            &[panel(
+                "paths",
+                "URL paths by time spent",
+                "Which URLs take the time? \
+                 By the time of all their requests together: what is worth making faster.",
+                Dataset::Access,
+                Form::Table,
+                &[
+                    metric("all together", Value::Sum("event.duration"), Unit::Ms),
+                    metric("requests", Value::Count(""), Unit::Requests),
+                    duration("p50", 50),
+                    duration("p99", 99),
+                    metric("sent", Value::Sum("http.response.bytes"), Unit::Bytes),
+                ],
+            )
+            .by(&[split("url.path", "Path", 20)])
+            .wide(48)],
+        ),
     ],
 };
