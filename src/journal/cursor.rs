@@ -309,7 +309,8 @@ pub(super) mod fuzzed {
         let note_at = 32 + 40 * size(24)?;
         let covered = bytes.get(..note_at + size(28)?)?;
         let crc = crc32c::crc32c(&[&covered[..12], &[0; 4], &covered[16..]].concat());
-        if !bytes.starts_with(b"lbpcursr") || number(8, 2)? > 1 || number(12, 4)? != crc.into() {
+        if !bytes.starts_with(b"lbpcursr") || number(8, 2)? > 1 || number(12, 4)? != u64::from(crc)
+        {
             return None;
         }
         let marks = covered[32..note_at].chunks_exact(40);
