@@ -32,6 +32,7 @@ mod original;
 mod parked;
 mod queue;
 mod real;
+mod removal_real;
 mod resend;
 mod rollup;
 mod server;

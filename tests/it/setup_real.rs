@@ -15,6 +15,7 @@ use lbproxy::elk::{Product, templates, templates::Types};
 use lbproxy::record::Dataset;
 use serde_json::{Value, json};
 
+use crate::removal_real;
 use crate::server::{RealServer, on_both};
 use crate::support::*;
 
@@ -23,7 +24,7 @@ const NAMESPACE: &str = "setup";
 const REQUESTS: usize = 400;
 /// What is asked for here; the rest the builds lack. They lack what is behind retention, too, so the exit
 /// code is 1.
-const KINDS: [&str; 2] = ["--only", "templates,retention"];
+pub(crate) const KINDS: [&str; 2] = ["--only", "templates,retention"];
 
 /// Runs `lbproxy setup` with the configuration of `telemetry`; its exit code and what it printed.
 pub(crate) fn setup(telemetry: &str, arguments: &[&str]) -> (i32, String) {
@@ -71,6 +72,7 @@ fn set_up_traffic_and_removal() {
         if product == Product::OpenSearch {
             fields_are_found(&server);
             a_wrong_mapping_is_told(&server, &telemetry);
+            removal_real::no_document_is_lost_that_comes_while_its_stream_goes(&server, NAMESPACE);
         }
         let (code, text) = setup(&telemetry, &["--remove", KINDS[0], KINDS[1]]);
         assert!(code == 0 && text.contains(" removed, "), "{product:?} {code}:\n{text}");
