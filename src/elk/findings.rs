@@ -263,6 +263,18 @@ pub(super) fn mapped(template: &Artefact, stream: &str, mapping: &Mapping) -> Op
     };
     let (path, wanted) = lacks(&template.body)?;
     if template.instead.as_ref().is_some_and(|instead| lacks(instead).is_none()) {
+/// A user or key that is there already, when its secret is wanted in a `file` that does not hold it: the
+/// server never tells it.
+pub(crate) fn unknown_secret(artefact: &Artefact, action: &Action, file: &str) -> Option<Finding> {
+    let is_there = matches!(action, Action::Unchanged | Action::Update(_));
+    let (title, name) = (artefact.api.title(), &artefact.name);
+    let secret = if artefact.api == Api::ApiKey { "the key itself" } else { "its password" };
+    let problem = format!("{title} {name} is there already, and {secret} is not in {file}");
+    let cure = "name the file that has it, or make it anew: `lbproxy setup --remove --only access`, then \
+                run this again";
+    (artefact.is_secret() && is_there).then(|| Finding::new(problem, cure))
+}
+
         return None;
     }
     let got = got.get(&path).map_or("nothing", String::as_str);

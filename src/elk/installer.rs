@@ -4,10 +4,6 @@
 //! first failure ends it: what was done, what failed and what was not tried are all told. Not here:
 //! what is to be done (`plan`, `findings`), printing (`cli::setup`).
 
-use std::io::Read as _;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use elasticsearch::http::Method;
 use serde_json::Value;
 
@@ -18,9 +14,10 @@ use super::client::{Call, Client, Reply};
 pub use super::findings::Finding;
 use super::plan::{self, Action, Found, Mode};
 use super::problem::{Fault, Problem};
+use super::secret::{self, Keep, NewSecret};
 use super::server::Server;
 use super::{findings, retention, streams, templates};
-use crate::config::{Retention, Secret};
+use crate::config::Retention;
 use crate::record::Dataset;
 
 /// What is to be installed or removed.
@@ -60,17 +57,6 @@ pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
     /// What a person has to know or mend.
     pub(crate) findings: Vec<Finding>,
-}
-
-/// A secret that came into being; the server never shows it again.
-#[derive(Debug)]
-pub(crate) enum NewSecret {
-    Password {
-        username: &'static str,
-        password: Secret,
-    },
-    /// An encoded API key.
-    ApiKey(Secret),
 }
 
 #[derive(Debug)]
@@ -333,7 +319,7 @@ async fn look(client: &Client, artefact: &Artefact) -> Result<Found, Problem> {
 }
 
 /// Carries out a plan up to its first failure; one outcome for each step.
-pub(crate) async fn apply(client: &Client, plan: &Plan) -> Vec<Outcome> {
+pub(crate) async fn apply(client: &Client, plan: &Plan, keep: &mut Keep<'_>) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     let mut has_failed = false;
     for step in &plan.steps {
@@ -342,7 +328,10 @@ pub(crate) async fn apply(client: &Client, plan: &Plan) -> Vec<Outcome> {
         } else if has_failed {
             Outcome::NotTried
         } else {
-            carry_out(client, step).await.map_or_else(Outcome::Failed, Outcome::Done)
+            carry_out(client, step).await.map_or_else(Outcome::Failed, |()| Outcome::Done(None))
+        } else if step.action == Action::Create && step.artefact.is_secret() {
+            let made = secret::create(client, &step.artefact, keep).await;
+            made.map_or_else(Outcome::Failed, |secret| Outcome::Done(Some(secret)))
         };
         has_failed |= matches!(outcome, Outcome::Failed(_));
         outcomes.push(outcome);
@@ -350,26 +339,23 @@ pub(crate) async fn apply(client: &Client, plan: &Plan) -> Vec<Outcome> {
     outcomes
 }
 
-/// Carries out one step; a secret that came into being with it.
-pub(crate) async fn carry_out(client: &Client, step: &Step) -> Result<Option<NewSecret>, Problem> {
+/// Carries out one step, but for one that a secret comes into being with.
+pub(crate) async fn carry_out(client: &Client, step: &Step) -> Result<(), Problem> {
     let artefact = &step.artefact;
     match &step.action {
-        Action::Remove if step.must_be_empty => {
-            streams::delete_empty(client, &artefact.name).await.map(|()| None)
-        }
+        Action::Remove if step.must_be_empty => streams::delete_empty(client, &artefact.name).await,
         Action::Remove => match artefact.delete() {
             Some(request) => {
                 let (reply, answer) = ask(client, &request).await?;
                 // Already gone is fine.
                 if reply.status == 404 {
-                    return Ok(None);
+                    return Ok(());
                 }
-                acknowledged(artefact.api, &answer).map(|()| None)
+                acknowledged(artefact.api, &answer)
             }
-            None => Ok(None),
+            None => Ok(()),
         },
-        Action::Create if artefact.is_secret() => create_secret(client, artefact).await.map(Some),
-        Action::Create => put(client, step).await.map(|()| None),
+        Action::Create => put(client, step).await,
         Action::Update(changes) => {
             put(client, step).await?;
             let reaches_documents = artefact.api != Api::IndexTemplate
@@ -379,9 +365,9 @@ pub(crate) async fn carry_out(client: &Client, step: &Step) -> Result<Option<New
                     must(client, request).await?;
                 }
             }
-            Ok(None)
+            Ok(())
         }
-        _ => Ok(None),
+        _ => Ok(()),
     }
 }
 
@@ -422,34 +408,12 @@ pub(super) fn acknowledged(api: Api, answer: &Value) -> Result<(), Problem> {
         }
         _ => answer.is_object() && answer["error"].is_null(),
     };
-    if is_done {
-        return Ok(());
-    }
+    if is_done { Ok(()) } else { Err(unacknowledged()) }
+}
+
+pub(super) fn unacknowledged() -> Problem {
     let reason = "the server does not say that it is done; look at its log and run this again";
-    Err(Problem::new(Fault::Unknown, reason))
-}
-
-/// Makes a user with a new password, or a key.
-async fn create_secret(client: &Client, artefact: &Artefact) -> Result<NewSecret, Problem> {
-    let mut body = artefact.body.clone();
-    if artefact.api == Api::ApiKey {
-        let answer = must(client, &artefact.put(body, None)).await?;
-        let encoded = answer["encoded"].as_str().unwrap_or_default().to_owned();
-        return Ok(NewSecret::ApiKey(Secret::Inline(encoded)));
-    }
-    let password = password().map_err(|error| {
-        Problem::new(Fault::Refused, format!("/dev/urandom cannot be read: {error}"))
-    })?;
-    body["password"] = password.as_str().into();
-    must(client, &artefact.put(body, None)).await?;
-    Ok(NewSecret::Password { username: access::USER, password: Secret::Inline(password) })
-}
-
-/// A password of 192 random bits, with a character of every class that servers ask for.
-fn password() -> std::io::Result<String> {
-    let mut bytes = [0; 24];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(format!("{}-Aa1", URL_SAFE_NO_PAD.encode(bytes)))
+    Problem::new(Fault::Unknown, reason)
 }
 
 /// What was found after a change.

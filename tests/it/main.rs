@@ -39,6 +39,7 @@ mod server;
 mod setup;
 mod setup_dashboards;
 mod setup_real;
+mod setup_secret;
 mod shipping;
 mod signals;
 mod support;

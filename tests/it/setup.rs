@@ -5,6 +5,7 @@
 
 use std::io::{BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lbproxy::record::Dataset;
@@ -20,14 +21,14 @@ const PRODUCTS: [Product; 3] =
     [Product::Elasticsearch, Product::ElasticsearchReduced, Product::OpenSearch];
 
 /// A mock that asks for a password.
-fn server(product: Product) -> Running {
+pub(crate) fn server(product: Product) -> Running {
     let credentials = Credentials::Basic { user: "admin".into(), password: "secret".into() };
     lbproxy_fakes::start(Options { credentials: Some(credentials), ..Options::local(product) })
         .unwrap()
 }
 
 /// What a run of the program said.
-struct Run {
+pub(crate) struct Run {
     code: i32,
     out: String,
     err: String,
@@ -35,7 +36,7 @@ struct Run {
 
 impl Run {
     /// Checks its exit code and that these texts stand in what it said.
-    fn expect(&self, name: &str, code: i32, texts: &[&str]) {
+    pub(crate) fn expect(&self, name: &str, code: i32, texts: &[&str]) {
         let said = format!("{}{}", self.out, self.err);
         assert_eq!(self.code, code, "{name}:\n{said}");
         assert!(!said.contains("WARN"), "{name}:\n{said}");
@@ -46,9 +47,14 @@ impl Run {
 }
 
 /// Runs `lbproxy setup` with these keys below `telemetry.elasticsearch`.
-fn setup_with(server: &Running, keys: &str, arguments: &[&str]) -> Run {
+pub(crate) fn setup_with(server: &Running, keys: &str, arguments: &[&str]) -> Run {
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("proxy.yaml");
+    run(&configuration(server, keys, dir.path()), arguments)
+}
+
+/// A configuration with these keys below `telemetry.elasticsearch`, in a folder.
+pub(crate) fn configuration(server: &Running, keys: &str, folder: &Path) -> PathBuf {
+    let file = folder.join("proxy.yaml");
     let proxy = one_service(&[nobody()], "");
     let text = format!(
         "proxy:\n{proxy}\ntelemetry:\n  elasticsearch: {{urls: [\"{}\"], username: admin, password: \
@@ -57,15 +63,15 @@ fn setup_with(server: &Running, keys: &str, arguments: &[&str]) -> Run {
     );
     schema::assert_valid("the test's configuration", &text);
     std::fs::write(&file, text).unwrap();
-    run(&file, arguments)
+    file
 }
 
-fn setup(server: &Running, arguments: &[&str]) -> Run {
+pub(crate) fn setup(server: &Running, arguments: &[&str]) -> Run {
     setup_with(server, "", arguments)
 }
 
 /// Runs `lbproxy setup` with a configuration.
-fn run(file: &std::path::Path, arguments: &[&str]) -> Run {
+fn run(file: &Path, arguments: &[&str]) -> Run {
     let output = Command::new(env!("CARGO_BIN_EXE_lbproxy"))
         .args(["setup", "--config"])
         .arg(file)

@@ -5,9 +5,9 @@
 //! installed and how (`elk`), what is printed (`report`).
 
 mod report;
+mod secret;
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -21,12 +21,13 @@ use crate::config::{self, Auth, Compression, Dashboards, Elasticsearch, Secret, 
 use crate::elk::access::{Credentials, Rights};
 use crate::elk::artefact::Kind;
 use crate::elk::client::Client;
-use crate::elk::installer::{self, NewSecret, Options, Outcome, Plan};
+use crate::elk::installer::{self, Options, Outcome, Plan};
 use crate::elk::plan::Mode;
 use crate::elk::problem::{Fault, Problem};
 use crate::elk::{Product, findings, saved_objects};
 use crate::record::Dataset;
 use report::{Boards, Report};
+use secret::Keeper;
 
 /// Arguments of `lbproxy setup`.
 #[derive(Debug, clap::Args)]
@@ -215,11 +216,18 @@ async fn set_up(
     };
     let is_blocked = plan.findings.iter().any(|finding| finding.blocks);
     let is_tried = !args.dry_run && !is_blocked;
-    let file = args.credentials_file.as_deref().filter(|_| is_tried && makes_secret(&plan));
-    let file = file.map(|path| open(path).map(|file| (path, file))).transpose()?;
+    let file = args.credentials_file.as_deref().filter(|_| options.mode == Mode::Setup);
+    if let Some(path) = file.filter(|path| !path.exists() || secret::holds_nothing(path)) {
+        let name = path.display().to_string();
+        let steps = plan.steps.iter();
+        plan.findings.extend(
+            steps.filter_map(|step| findings::unknown_secret(&step.artefact, &step.action, &name)),
+        );
+    }
+    let mut keeper = Keeper::open(file.filter(|_| is_tried && makes_secret(&plan)), !args.json)?;
     let mut outcomes = Vec::new();
     if is_tried {
-        outcomes = installer::apply(client, &plan).await;
+        outcomes = installer::apply(client, &plan, &mut |secret: &_| keeper.keep(secret)).await;
         let is_whole = !outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
         if options.mode == Mode::Setup && is_whole {
             let verdict = installer::verify(client, &plan, options.namespace).await;
@@ -240,11 +248,12 @@ async fn set_up(
             boards.plan.findings.extend(findings);
         }
     }
+    let has_printed = keeper.has_printed();
+    let saved = keeper.end(&mut outcomes);
     let secret = outcomes.iter().find_map(|outcome| match outcome {
-        Outcome::Done(secret) => secret.as_ref(),
+        Outcome::Done(secret) => secret.as_ref().filter(|_| !has_printed),
         _ => None,
     });
-    let saved = save(file, secret);
     let report = Report {
         url: client.url(),
         plan: &plan,
@@ -399,38 +408,4 @@ fn makes_secret(plan: &Plan) -> bool {
     plan.steps
         .iter()
         .any(|step| step.artefact.is_secret() && step.action == crate::elk::plan::Action::Create)
-}
-
-/// Makes the file for a secret before there is one, so that none is lost.
-///
-/// # Errors
-/// When it is there already or cannot be made.
-fn open(path: &Path) -> Result<std::fs::File, UsageError> {
-    let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    opened.map_err(|error| {
-        UsageError(format!(
-            "--credentials-file {}: {error}; name a new file; nothing was changed",
-            path.display()
-        ))
-    })
-}
-
-/// Writes the secret to its file, or removes a file that was not needed; the path where it is now.
-fn save(
-    file: Option<(&Path, std::fs::File)>,
-    secret: Option<&NewSecret>,
-) -> anyhow::Result<Option<String>> {
-    let Some((path, mut file)) = file else { return Ok(None) };
-    let Some(secret) = secret else {
-        std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
-        return Ok(None);
-    };
-    let (NewSecret::Password { password: text, .. } | NewSecret::ApiKey(text)) = secret;
-    let written = text.reveal().and_then(|text| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    // Not written, it is printed: it cannot be had again.
-    written.with_context(|| format!("cannot write {}; keep what is printed", path.display()))?;
-    Ok(Some(path.display().to_string()))
 }

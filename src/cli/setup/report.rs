@@ -10,11 +10,13 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::secret;
 use crate::base::visible::visible;
 use crate::elk::artefact::Kind;
-use crate::elk::installer::{Finding, NewSecret, Outcome, Plan};
+use crate::elk::installer::{Finding, Outcome, Plan};
 use crate::elk::plan::{Action, Change};
 use crate::elk::saved_objects::{self, Target};
+use crate::elk::secret::NewSecret;
 use crate::elk::server::Server;
 
 /// Differences of one artefact that are shown; the rest is counted.
@@ -67,7 +69,7 @@ pub(super) struct Report<'a> {
     pub(super) is_dry_run: bool,
     /// Whether things were to go.
     pub(super) is_removal: bool,
-    /// A secret that came into being.
+    /// A secret that came into being and is not told yet.
     pub(super) secret: Option<&'a NewSecret>,
     /// The file that it is in.
     pub(super) saved: Option<&'a str>,
@@ -154,26 +156,10 @@ impl Report<'_> {
             let (problem, cure) = (shown(&finding.problem), shown(&finding.cure));
             let _ = writeln!(text, "{mark}  {problem}; {cure}");
         }
-        text.push_str(&self.credentials());
-        text + &self.sum() + "\n"
-    }
-
-    /// The new secret, or where it is.
-    fn credentials(&self) -> String {
-        let Some(secret) = self.secret else { return String::new() };
-        let (lines, key, value) = match secret {
-            NewSecret::Password { username, password } => {
-                (format!("           username: {username}\n"), "password", password)
-            }
-            NewSecret::ApiKey(key) => (String::new(), "api_key", key),
-        };
-        let head = "for shipping, below telemetry.elasticsearch";
-        if let Some(path) = self.saved {
-            return format!("secret   {head}:\n{lines}           {key}_file: {path}\n");
+        if let Some(secret) = self.secret {
+            text.push_str(&secret::lines(secret, self.saved));
         }
-        let value = value.reveal().unwrap_or_default();
-        let once = "it is not shown again; keep it in a file and name that";
-        format!("secret   {head} ({once}):\n{lines}           {key}: {value}\n")
+        text + &self.sum() + "\n"
     }
 
     fn sum(&self) -> String {
