@@ -367,17 +367,25 @@ fn workspaces_that_cannot_be_listed_are_not_none() {
 
 #[test]
 fn words_of_a_server_have_no_power_over_a_terminal() {
-    let (server, words) = (server(OPEN), "\u{1b}[2Jevil\nfinding  all is well");
+    let (server, words) = (server(OPEN), "\u{1b}[2Jevil\u{9b}\u{202e}\nfinding  all is well");
     let refused = json!({"success": false, "error": words}).to_string();
     server.script("GET", "/api/workspaces/one", 200, &refused);
     let found = boards(&server, &["--workspace", "one"]);
-    let texts = ["shows no workspace one: \\x1b[2Jevil\\nfinding  all is well; name the id"];
+    let texts = [
+        "shows no workspace one: \\x1b[2Jevil\\u{9b}\\u{202e}\\nfinding  all is well; name the id",
+    ];
     expect("a finding", &found, 1, &texts);
+    let found = boards(&server, &["--workspace", "one", "--json"]);
+    expect("for programs", &found, 1, &["\\u001b[2Jevil\\u009b\\u202e\\nfinding"]);
+    let read: serde_json::Value = serde_json::from_str(&found.1).unwrap();
+    assert!(read["findings"][0]["problem"].as_str().unwrap().contains(words), "{read}");
     let message = json!({"type": "unknown", "message": words});
     let server = self::server(OPEN);
     server.fail_import(BOARD, message);
     let found = boards(&server, &[]);
-    let texts = ["  x dashboard lbproxy-overview: \\x1b[2Jevil\\nfinding  all is well; see"];
+    let texts = [
+        "  x dashboard lbproxy-overview: \\x1b[2Jevil\\u{9b}\\u{202e}\\nfinding  all is well; see",
+    ];
     expect("a failure", &found, 1, &texts);
     assert!(!found.1.contains('\u{1b}'), "{}", found.1);
 }

@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 
 use super::output::UsageError;
-use crate::base::visible::visible;
+use crate::base::visible::{self, visible};
 use crate::config::address::{self, Unfit};
 use crate::config::{self, Auth, Compression, Dashboards, Elasticsearch, Secret, Telemetry};
 use crate::elk::access::{Credentials, Rights};
@@ -266,7 +266,7 @@ async fn set_up(
         saved: saved.as_ref().ok().and_then(Option::as_deref),
     };
     let text = if args.json {
-        serde_json::to_string_pretty(&report.json())? + "\n"
+        visible::json(&serde_json::to_string_pretty(&report.json())?).into_owned() + "\n"
     } else {
         report.text(super::output::has_colours())
     };

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::Window;
 use super::server::{self, Progress, Server};
+use crate::base::visible;
 use crate::record::Stream;
 use crate::ship::audit::{self, Account, Finding, Hole, Options, Report, Runs};
 
@@ -59,7 +60,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let report = found?;
     let total = total(&report.findings);
     let text = if args.json {
-        serde_json::to_string_pretty(&object(&report, &total, &options))? + "\n"
+        let object = serde_json::to_string_pretty(&object(&report, &total, &options))?;
+        visible::json(&object).into_owned() + "\n"
     } else {
         text::report(&report, &total, &options)
     };
