@@ -57,6 +57,8 @@ impl Context {
         self.find_out(datasets).await.map_err(|problem| match problem.fault {
             // Of a question; smaller batches do not help.
             Fault::TooLarge => Problem { fault: Fault::Refused, ..problem },
+            // Nothing was sent yet: whoever asks first, it is the same that is told.
+            Fault::Unknown => Problem { fault: Fault::NotSent, ..problem },
             _ => problem,
         })
     }

@@ -185,6 +185,9 @@ impl Delivery {
                 let left = self.settle(&batch, outcomes, &mut doubt);
                 let fault = left.problem.as_ref().map_or(Fault::Overloaded, |left| left.fault);
                 self.tell(&batch, &left);
+                if left.problem.as_ref().is_some_and(|problem| problem.status == 404) {
+                    context.session.forget().await; // perhaps its template is gone too
+                }
                 if left.batch.len() < batch.len() {
                     context.nothing_taken.end();
                 } else {

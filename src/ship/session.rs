@@ -3,7 +3,8 @@
 //! with guessed types instead of a data stream: then records wait, also where nothing is to be put in
 //! place (`docs/adr/012-no-stream-with-guessed-types.md`).
 //!
-//! What is missing or older is put in place, unless the configuration says otherwise. Credentials
+//! What is missing or older is put in place, unless the configuration says otherwise: at the start, and
+//! again when a stream turns out to be without its template. Credentials
 //! that may do nothing but ship are no fault: then an operator has run `lbproxy setup`. Not here:
 //! what is put, and how (`elk`).
 
@@ -64,7 +65,7 @@ impl Session {
         before.as_deref() != Some(what)
     }
 
-    /// The next request finds out anew: the connection was lost.
+    /// The next request finds out anew: the connection was lost, or a stream.
     pub(super) async fn forget(&self) {
         *self.ready.lock().await = None;
         self.mapped.borrow_mut().clear();
@@ -102,7 +103,14 @@ impl Session {
                 continue;
             }
             let stream = dataset.data_stream(&self.namespace);
-            match mapping::of(client, dataset, &self.namespace).await? {
+            let mut found = mapping::of(client, dataset, &self.namespace).await?;
+            if found == Mapping::Guessed && self.setup == Setup::OnStart {
+                // Its template was there, and somebody has taken it away.
+                self.forget().await;
+                self.ready(client).await?;
+                found = mapping::of(client, dataset, &self.namespace).await?;
+            }
+            match found {
                 Mapping::Own => (),
                 Mapping::Others(from) => {
                     if self.is_news(&stream, "mapped by others") {

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lbproxy::record::Dataset;
-use lbproxy_fakes::{Credentials, ItemOutcome, Options, Product, Running, Seen, Step, Which};
+use lbproxy_fakes::{
+    Credentials, ItemOutcome, Options, Product, Running, Seen, Step, Storing, Which,
+};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -955,4 +957,44 @@ fn records_wait_when_a_template_is_missing_and_may_not_be_put() {
     let text = "index template logs-lbproxy.access cannot be put: the server answers 403";
     wait_for("the reason in the log", || proxy.log().contains(text).then_some(()));
     assert!(server.bulk_requests().is_empty());
+}
+
+#[test]
+fn a_template_that_is_taken_away_while_shipping_runs_is_put_again() {
+    let missing =
+        || Step { storing: Storing::Never, ..Step::item(Which::All, ItemOutcome::Missing) };
+    for (name, dataset, keys) in [
+        ("of a stream without a document yet", Dataset::Connection, ""),
+        ("of a stream that is gone with it", Dataset::Access, ""),
+        ("set-up is off", Dataset::Connection, ", setup: off"),
+    ] {
+        let server = self::server(Product::OpenSearch);
+        by_admin(&server);
+        let upstream = Upstream::ok();
+        let keys = format!("username: admin, password: secret, batch: {{wait: 50ms}}{keys}");
+        let rest = format!("  elasticsearch: {{urls: [\"{}\"], {keys}}}\n", server.url());
+        let proxy = Proxy::start(&one_service(&[upstream.address], ""), &rest);
+        let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        assert_eq!(proxy.send(request).status, 200);
+        wait_for(name, || (server.count(STREAM) == 1).then_some(()));
+
+        let stream = &dataset.data_stream("default");
+        server.delete(stream, dataset.name());
+        if dataset == Dataset::Access {
+            server.push(missing()); // as long as no index is made by itself
+        }
+        let bad = if dataset == Dataset::Access { request } else { "no request\r\n\r\n" };
+        proxy.send(bad);
+        let is_put = !keys.contains("off");
+        if is_put {
+            wait_for(name, || (server.count(stream) == 1).then_some(()));
+        } else {
+            proxy.await_figure("lbproxy_ship_blocked", |blocked| blocked == 1);
+        }
+        assert_eq!(server.template(dataset.name()).is_some(), is_put, "{name}");
+        assert_eq!(server.plain_indices(), Vec::<String>::new(), "{name}");
+        let log = proxy.log();
+        let put = log.lines().filter(|line| line.contains("put in place"));
+        assert_eq!(put.count(), usize::from(is_put), "{name}: {log}");
+    }
 }

@@ -195,6 +195,13 @@ impl Running {
 }
 
 /// Kibana or OpenSearch Dashboards at the same address.
+    /// Deletes a stream with its documents, and an index template.
+    pub fn delete(&self, stream: &str, template: &str) {
+        let mut state = self.shared.lock();
+        state.store.delete(stream);
+        state.store.templates.remove(template);
+    }
+
 impl Running {
     /// Plays the product's dashboards of this version too.
     pub fn set_dashboards(&self, version: &str) {
