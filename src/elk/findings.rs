@@ -151,27 +151,37 @@ pub(super) fn unseen_streams(reason: &str) -> Finding {
 
 /// Plain indices and aliases that have the name of a stream, by the same answer: name and finding.
 pub(super) fn taken(answer: &Value, namespace: &str) -> Vec<(String, Finding)> {
-    let names = |kind: &str| {
-        let listed = answer[kind].as_array().cloned().unwrap_or_default();
-        listed.into_iter().filter_map(|one| one["name"].as_str().map(str::to_owned))
+    let listed = |kind: &str, name: &str| {
+        let mut all = answer[kind].as_array().into_iter().flatten();
+        all.find(|one| one["name"] == name)
     };
     let mut found = Vec::new();
     for stream in Dataset::ALL.map(|dataset| dataset.data_stream(namespace)) {
-        if names("indices").any(|name| name == stream) {
-            let problem = format!("{stream} is a plain index, not a data stream");
+        if let Some(index) = listed("indices", &stream) {
+            let (closed, open) = if is_closed(index) {
+                ("closed ", format!("open it (POST /{stream}/_open), "))
+            } else {
+                ("", String::new())
+            };
+            let problem = format!("{stream} is a plain {closed}index, not a data stream");
             let cure = format!(
-                "move its documents (_reindex with op_type create into another namespace) and \
+                "{open}move its documents (_reindex with op_type create into another namespace) and \
                  DELETE /{stream}, or set telemetry.namespace to another"
             );
             found.push((stream.clone(), Finding::new(problem, cure)));
         }
-        if names("aliases").any(|name| name == stream) {
+        if listed("aliases", &stream).is_some() {
             let problem = format!("{stream} is an alias, not a data stream");
             let cure = "remove the alias, or set telemetry.namespace to another";
             found.push((stream, Finding::new(problem, cure)));
         }
     }
     found
+}
+
+/// Whether an index is closed, by its part of that answer.
+pub(super) fn is_closed(index: &Value) -> bool {
+    index["attributes"].as_array().into_iter().flatten().any(|attribute| attribute == "closed")
 }
 
 /// What a step has found by itself.
@@ -253,16 +263,6 @@ pub(super) fn no_api_keys(server: &Server, credentials: &[Credentials]) -> Optio
     is_wanted.then(finding)
 }
 
-/// Whether a stream has the mapping that its template has, or would have it.
-pub(super) fn mapped(template: &Artefact, stream: &str, mapping: &Mapping) -> Option<Finding> {
-    let (Mapping::Written(got) | Mapping::Simulated(got)) = mapping else { return None };
-    let got = leaves(got);
-    let lacks = |body: &Value| {
-        let wanted = leaves(&body["template"]["mappings"]);
-        wanted.into_iter().find(|(path, value)| got.get(path) != Some(value))
-    };
-    let (path, wanted) = lacks(&template.body)?;
-    if template.instead.as_ref().is_some_and(|instead| lacks(instead).is_none()) {
 /// A user or key that is there already, when its secret is wanted in a `file` that does not hold it: the
 /// server never tells it.
 pub(crate) fn unknown_secret(artefact: &Artefact, action: &Action, file: &str) -> Option<Finding> {
@@ -275,6 +275,16 @@ pub(crate) fn unknown_secret(artefact: &Artefact, action: &Action, file: &str) -
     (artefact.is_secret() && is_there).then(|| Finding::new(problem, cure))
 }
 
+/// Whether a stream has the mapping that its template has, or would have it.
+pub(super) fn mapped(template: &Artefact, stream: &str, mapping: &Mapping) -> Option<Finding> {
+    let (Mapping::Written(got) | Mapping::Simulated(got)) = mapping else { return None };
+    let got = leaves(got);
+    let lacks = |body: &Value| {
+        let wanted = leaves(&body["template"]["mappings"]);
+        wanted.into_iter().find(|(path, value)| got.get(path) != Some(value))
+    };
+    let (path, wanted) = lacks(&template.body)?;
+    if template.instead.as_ref().is_some_and(|instead| lacks(instead).is_none()) {
         return None;
     }
     let got = got.get(&path).map_or("nothing", String::as_str);

@@ -160,7 +160,9 @@ pub(crate) async fn survey(client: &Client, options: Options<'_>) -> Result<Plan
     }
     let path = "/_cluster/settings?flat_settings=true";
     findings.extend(findings::read_only(&ask_if_there(client, path).await?));
-    let path = format!("/_resolve/index/{}", access::stream_patterns().join(","));
+    // Closed and hidden ones too.
+    let patterns = access::stream_patterns().join(",");
+    let path = format!("/_resolve/index/{patterns}?expand_wildcards=all");
     let names = match options.mode {
         // Streams that are not seen would lose what they need.
         Mode::Remove => match all_streams(client, &path).await {
@@ -200,9 +202,9 @@ pub(crate) async fn survey(client: &Client, options: Options<'_>) -> Result<Plan
     Ok(Plan { server, steps, findings })
 }
 
-/// All streams of ours, hidden ones too; why not, where they are not told.
+/// All streams of ours; why not, where they are not told.
 async fn all_streams(client: &Client, path: &str) -> Result<Value, String> {
-    let request = Request::new("GET", format!("{path}?expand_wildcards=all"));
+    let request = Request::new("GET", path);
     let (reply, answer) = ask(client, &request).await.map_err(|problem| problem.reason)?;
     if reply.status == 200 && answer["data_streams"].is_array() {
         return Ok(answer);
@@ -327,11 +329,11 @@ pub(crate) async fn apply(client: &Client, plan: &Plan, keep: &mut Keep<'_>) -> 
             Outcome::Nothing
         } else if has_failed {
             Outcome::NotTried
-        } else {
-            carry_out(client, step).await.map_or_else(Outcome::Failed, |()| Outcome::Done(None))
         } else if step.action == Action::Create && step.artefact.is_secret() {
             let made = secret::create(client, &step.artefact, keep).await;
             made.map_or_else(Outcome::Failed, |secret| Outcome::Done(Some(secret)))
+        } else {
+            carry_out(client, step).await.map_or_else(Outcome::Failed, |()| Outcome::Done(None))
         };
         has_failed |= matches!(outcome, Outcome::Failed(_));
         outcomes.push(outcome);

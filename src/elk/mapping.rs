@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::artefact::Api;
 use super::client::Client;
-use super::findings::fits;
+use super::findings::{fits, is_closed};
 use super::installer::ask_if_there;
 use super::problem::Problem;
 use super::templates;
@@ -18,7 +18,7 @@ use crate::record::Dataset;
 /// Where they come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Mapping {
-    /// From the template of our name, or from a stream that is there already.
+    /// From a stream that is there already, or from the template of our name.
     Own,
     /// From somebody else's template of this name, or an index that is no data stream.
     Others(String),
@@ -28,21 +28,22 @@ pub(crate) enum Mapping {
     Unknown,
 }
 
-/// Asks where those of a dataset come from; one request when our template is there.
+/// Asks where those of a dataset come from; one request when the stream is there. No template reaches an
+/// index that is there, nor what an alias of the name leads to.
 pub(crate) async fn of(
     client: &Client,
     dataset: Dataset,
     namespace: &str,
 ) -> Result<Mapping, Problem> {
+    let stream = dataset.data_stream(namespace);
+    let path = format!("/_resolve/index/{stream}?expand_wildcards=all");
+    if let Some(mapping) = of_names(&ask_if_there(client, &path).await?) {
+        return Ok(mapping);
+    }
     let name = templates::template_name(dataset);
     let own = ask_if_there(client, &format!("/_index_template/{name}")).await?;
     if Api::IndexTemplate.present(name, &own).is_some() {
         return Ok(Mapping::Own);
-    }
-    let stream = dataset.data_stream(namespace);
-    let there = ask_if_there(client, &format!("/_resolve/index/{stream}")).await?;
-    if let Some(mapping) = of_names(&there) {
-        return Ok(mapping);
     }
     let all = ask_if_there(client, "/_index_template").await?;
     Ok(of_templates(&all, &stream))
@@ -54,8 +55,17 @@ fn of_names(answer: &Value) -> Option<Mapping> {
     if is_any("data_streams") {
         return Some(Mapping::Own);
     }
-    (is_any("indices") || is_any("aliases"))
-        .then(|| Mapping::Others("an index or alias that is no data stream".to_owned()))
+    let index = &answer["indices"][0];
+    let what = if is_any("aliases") {
+        "an alias"
+    } else if is_closed(index) {
+        "a closed index"
+    } else if index.is_object() {
+        "an index"
+    } else {
+        return None;
+    };
+    Some(Mapping::Others(format!("{what} of that name, no data stream")))
 }
 
 /// By the answer to `GET /_index_template`.

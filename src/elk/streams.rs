@@ -25,7 +25,8 @@ pub(super) enum Mapping {
 /// Asks for the mapping of a stream. What is not there is simulated; OpenSearch refuses that for a stream
 /// that is there.
 pub(super) async fn mapping(client: &Client, stream: &str) -> Result<Mapping, Problem> {
-    let names = ask_if_there(client, &format!("/_resolve/index/{stream}")).await?;
+    let names =
+        ask_if_there(client, &format!("/_resolve/index/{stream}?expand_wildcards=all")).await?;
     let newest = |indices: &Value| {
         let indices = indices.as_array()?.iter().filter_map(Value::as_str);
         // They end with their generation; in between may stand a date.

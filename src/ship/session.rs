@@ -118,7 +118,7 @@ impl Session {
                             stream,
                             from,
                             "shipping: fields have the types that somebody else chose; boards need \
-                             those of `lbproxy setup`"
+                             those of `lbproxy setup`, which says what is in their way"
                         );
                     }
                 }

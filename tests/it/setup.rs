@@ -226,7 +226,27 @@ fn what_stands_in_the_way_is_told_with_its_cure() {
         held,
         "+ data stream logs-lbproxy.health-default",
     ];
-    let rows: [(&str, Product, Prepare, &[&str], Left); 17] = [
+    let closed: Prepare = |server| server.create_index_that_is("closed", STREAM);
+    let is_closed: &[&str] = &[
+        "is a plain closed index, not a data stream; open it (POST /logs-lbproxy.access-default/_open)",
+        held,
+    ];
+    let rows: [(&str, Product, Prepare, &[&str], Left); 20] = [
+        (
+            "a closed index with the stream's name, Elasticsearch",
+            elastic,
+            closed,
+            is_closed,
+            Left::All,
+        ),
+        ("a closed index with the stream's name, OpenSearch", open, closed, is_closed, Left::All),
+        (
+            "a hidden index with the stream's name",
+            open,
+            |server| server.create_index_that_is("hidden", STREAM),
+            &["is a plain index, not a data stream", "_reindex", held],
+            Left::All,
+        ),
         (
             "Serverless, whose version is none",
             elastic,
@@ -996,5 +1016,33 @@ fn a_template_that_is_taken_away_while_shipping_runs_is_put_again() {
         let log = proxy.log();
         let put = log.lines().filter(|line| line.contains("put in place"));
         assert_eq!(put.count(), usize::from(is_put), "{name}: {log}");
+    }
+}
+
+#[test]
+fn an_index_with_the_name_of_a_stream_is_told_when_shipping_meets_it() {
+    let shut = ItemOutcome::Error {
+        status: 400,
+        kind: "index_closed_exception".to_owned(),
+        reason: "closed".to_owned(),
+    };
+    for (attribute, step, want) in [
+        ("hidden", Step::default(), "the server takes records"),
+        ("closed", Step::item(Which::All, shut), "open the index (POST INDEX/_open)"),
+    ] {
+        let server = self::server(Product::Elasticsearch);
+        server.create_index_that_is(attribute, STREAM);
+        server.set_default(step);
+        let upstream = Upstream::ok();
+        let keys = "username: admin, password: secret, batch: {wait: 50ms}";
+        let rest = format!("  elasticsearch: {{urls: [\"{}\"], {keys}}}\n", server.url());
+        let proxy = Proxy::start(&one_service(&[upstream.address], ""), &rest);
+        assert_eq!(proxy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").status, 200);
+        wait_for(attribute, || proxy.log().contains(want).then_some(()));
+        let told = match attribute {
+            "closed" => "a closed index of that name, no data stream",
+            _ => "an index of that name, no data stream",
+        };
+        assert_eq!(proxy.log().matches(told).count(), 1, "{attribute}: {}", proxy.log());
     }
 }

@@ -194,7 +194,7 @@ fn plain(session: &Session, parts: &http::request::Parts, target: &Target, body:
         ("PUT" | "POST", ["_index_template", name]) => search::put_template(state, name, body),
         ("GET" | "HEAD", ["_index_template", name]) => search::templates(state, name),
         ("GET" | "HEAD", ["_index_template"]) => search::templates(state, "*"),
-        ("GET", ["_resolve", "index", names]) => search::resolve(state, names),
+        ("GET", ["_resolve", "index", names]) => search::resolve(state, target, names),
         ("GET", ["_tasks"]) => Ok(search::tasks(state, target)),
         ("POST", [name, "_rollover"]) => search::rollover(state, name),
         ("GET", [names, "_mapping"]) => search::mapping(state, names),

@@ -164,6 +164,13 @@ impl Running {
         self.shared.lock().store.write_index(name);
     }
 
+    /// Makes a plain index that is `closed` or `hidden`: patterns find it when all are asked for.
+    pub fn create_index_that_is(&self, attribute: &str, name: &str) {
+        let mut state = self.shared.lock();
+        state.store.write_index(name);
+        state.setup.attributes.insert(name.to_owned(), attribute.to_owned());
+    }
+
     /// Makes an alias that leads nowhere.
     pub fn create_alias(&self, name: &str) {
         self.shared.lock().setup.aliases.insert(name.to_owned());
@@ -188,13 +195,6 @@ impl Running {
         self.shared.lock().setup.get(path).cloned()
     }
 
-    /// Stores an index template without a request.
-    pub fn put_template(&self, name: &str, template: Value) {
-        self.shared.lock().store.templates.insert(name.to_owned(), template);
-    }
-}
-
-/// Kibana or OpenSearch Dashboards at the same address.
     /// Deletes a stream with its documents, and an index template.
     pub fn delete(&self, stream: &str, template: &str) {
         let mut state = self.shared.lock();
@@ -202,6 +202,13 @@ impl Running {
         state.store.templates.remove(template);
     }
 
+    /// Stores an index template without a request.
+    pub fn put_template(&self, name: &str, template: Value) {
+        self.shared.lock().store.templates.insert(name.to_owned(), template);
+    }
+}
+
+/// Kibana or OpenSearch Dashboards at the same address.
 impl Running {
     /// Plays the product's dashboards of this version too.
     pub fn set_dashboards(&self, version: &str) {

@@ -95,10 +95,14 @@ pub(super) fn templates(state: &State, name: &str) -> Answer {
 }
 
 /// `GET /_resolve/index/EXPRESSION`.
-pub(super) fn resolve(state: &State, expression: &str) -> Answer {
+pub(super) fn resolve(state: &State, asked: &Target, expression: &str) -> Answer {
     let (mut indices, mut streams) = (Vec::new(), Vec::new());
+    let has_all = asked.parameter("expand_wildcards") == Some("all");
     for (name, target) in &state.store.targets {
-        if !pattern::any_fits(expression, name) {
+        let attribute = state.setup.attributes.get(name).map_or("open", String::as_str);
+        let is_named = expression.split(',').any(|one| one == name);
+        let is_shown = attribute == "open" || has_all || is_named;
+        if !pattern::any_fits(expression, name) || !is_shown {
             continue;
         }
         if target.is_stream {
@@ -107,7 +111,7 @@ pub(super) fn resolve(state: &State, expression: &str) -> Answer {
                 "name": name, "backing_indices": backing, "timestamp_field": "@timestamp",
             }));
         } else {
-            indices.push(json!({ "name": name, "attributes": ["open"] }));
+            indices.push(json!({ "name": name, "attributes": [attribute] }));
         }
     }
     // OpenSearch finds nothing where Elasticsearch complains.

@@ -43,6 +43,8 @@ pub(super) struct Setup {
     pub(super) version: Option<String>,
     /// Kind of build to tell instead of the usual one, also of the dashboards.
     pub(super) build_flavor: Option<String>,
+    /// Plain indices that are `closed` or `hidden`.
+    pub(super) attributes: BTreeMap<String, String>,
     /// Aliases, which lead nowhere.
     pub(super) aliases: BTreeSet<String>,
 }
