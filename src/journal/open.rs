@@ -114,8 +114,8 @@ fn set_up(
 
 /// The pages of `gaps`; without any, what is dropped is only in memory until it is told.
 fn open_pages(dir: &Path, keys: &[Key]) -> page::Found {
-    page::open(dir, keys).unwrap_or_else(|error| {
-        let path = dir.display();
+    let path = dir.display();
+    let found = page::open(dir, keys).unwrap_or_else(|error| {
         tracing::warn!(
             %error,
             %path,
@@ -123,8 +123,19 @@ fn open_pages(dir: &Path, keys: &[Key]) -> page::Found {
              the process ends before it is told; make room, or mend the file's mode"
         );
         let own = keys.iter().map(|key| Gaps::none(*key, None)).collect();
-        page::Found { file: None, own, left: Vec::new() }
-    })
+        page::Found { file: None, own, left: Vec::new(), unread: 0 }
+    });
+    let (pages, unread) = (page::PAGES_MAX, found.unread);
+    if unread > 0 {
+        tracing::warn!(
+            %path,
+            unread,
+            "the journal's file `gaps` is longer than its {pages} pages: what the rest says of dropped \
+             records is not told; stop lbproxy and cut the file to {} bytes, if nothing else is to read them",
+            pages * u64::from(page::PAGE)
+        );
+    }
+    found
 }
 
 /// Starts the threads.

@@ -31,7 +31,7 @@ use super::mapping::Mapping;
 
 const MAGIC: [u8; 8] = *b"lbpgaps\0";
 const PAGE_BYTES: usize = PAGE as usize;
-const PAGE: u32 = 4096;
+pub(super) const PAGE: u32 = 4096;
 /// Offsets of both copies.
 const COPIES: [usize; 2] = [0, PAGE_BYTES / 2];
 const HEAD_BYTES: usize = 40;
@@ -39,7 +39,7 @@ const COPY_BYTES: usize = HEAD_BYTES + STREAMS_MAX * 16;
 /// Higher ones are damage: nobody drops that often, and the next one must be higher still.
 const GENERATION_MAX: u64 = 1 << 63;
 /// Most pages: those of many starts that ended before there was space. Lanes beyond have none.
-const PAGES_MAX: u64 = 1024;
+pub(super) const PAGES_MAX: u64 = 1024;
 
 /// The page of one lane.
 #[derive(Debug)]
@@ -95,6 +95,8 @@ pub(super) struct Found {
     pub(super) file: Option<Arc<PageFile>>,
     pub(super) own: Vec<Gaps>,
     pub(super) left: Vec<Gaps>,
+    /// Pages behind the last that is read.
+    pub(super) unread: u64,
 }
 
 /// Opens or creates the file of a locked directory.
@@ -104,7 +106,8 @@ pub(super) struct Found {
 pub(super) fn open(dir: &Path, keys: &[Key]) -> io::Result<Found> {
     let path = dir.join(GAPS);
     let file = open_in_place(&path)?;
-    let there = (file.metadata()?.len() / PAGE_BYTES as u64).min(PAGES_MAX);
+    let all = file.metadata()?.len() / PAGE_BYTES as u64;
+    let there = all.min(PAGES_MAX);
     let (mut free, mut untold) = (Vec::new(), Vec::new());
     let (mut damaged, mut newer) = (0_u64, 0_u64);
     for number in 0..there {
@@ -168,7 +171,7 @@ pub(super) fn open(dir: &Path, keys: &[Key]) -> io::Result<Found> {
         Ok(Gaps::left(key, first_seq, counts, page(number, generation)?))
     });
     let left = left.collect::<io::Result<_>>()?;
-    Ok(Found { file: Some(file), own, left })
+    Ok(Found { file: Some(file), own, left, unread: all - there })
 }
 
 impl PageFile {
@@ -398,6 +401,21 @@ mod tests {
         }
         assert_eq!(left(dir.path()), []);
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 3 * 4096, "pages are used again");
+    }
+
+    #[test]
+    fn pages_behind_the_last_that_is_read_are_counted() {
+        for (pages, told, unread) in [(PAGES_MAX - 1, 1023, 0), (PAGES_MAX + 2, 1024, 2)] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(GAPS);
+            std::fs::write(&path, written(1, VERSION).repeat(usize::try_from(pages).unwrap()))
+                .unwrap();
+            let found = open(dir.path(), &[key(9)]).unwrap();
+            assert_eq!((found.left.len(), found.unread), (told, unread), "{pages} pages");
+            drop(found);
+            let bytes = std::fs::metadata(&path).unwrap().len();
+            assert!(bytes >= pages * PAGE_BYTES as u64, "{pages} pages: none is cut off");
+        }
     }
 
     /// A page whose first copy is made of `stored`, of this version of the format.
