@@ -281,12 +281,13 @@ fn without_rollups_nothing_waits_for_them() {
 fn a_reader_that_only_a_newer_version_knows_holds_nothing() {
     let upstreams = [upstream(), upstream()];
     let dir = Arc::new(tempfile::tempdir().unwrap());
-    Proxy::start_in(Arc::clone(&dir), &services(&upstreams), "").kill();
+    let on = "  rollup: {every: 1h}\n";
+    Proxy::start_in(Arc::clone(&dir), &services(&upstreams), on).kill();
     let cursor = |name: &str, n: u8| dir.path().join(format!("journal/cursor-{name}.{n}"));
     for n in [0, 1] {
         std::fs::copy(cursor("rollup", n), cursor("later", n)).unwrap();
     }
-    Proxy::start_in(Arc::clone(&dir), &services(&upstreams), "").terminate();
+    Proxy::start_in(Arc::clone(&dir), &services(&upstreams), on).terminate();
     for n in [0, 1] {
         assert!(cursor("rollup", n).exists() && !cursor("later", n).exists(), "{n}");
     }
