@@ -139,7 +139,9 @@ fn service(
 ) -> ServiceMinutes {
     let fast_us = Targets::of(TARGETS, name).fast_us;
     let mut whole = Totals::default();
-    places.iter().for_each(|(_, totals)| whole.merge(totals));
+    for (_, totals) in places {
+        whole.merge(totals);
+    }
     let by_endpoint = |count: &dyn Fn(&Totals) -> u64| {
         // One service has one row for each of its routes and endpoints.
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();

@@ -69,8 +69,9 @@ fn figures_are_those_of_the_traffic() {
         for want in [
             "lbproxy top  test",
             "■ web: ",
-            " % of requests failed since ",
-            "status 503",
+            // Since when, or of the last minutes where the first look at the counts came after it.
+            " % of requests failed ",
+            ", most of them status 503 at 127.0.0.1:",
             "success 75.0 %",
             "SERVICE",
             "web ",

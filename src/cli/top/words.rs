@@ -71,7 +71,9 @@ fn verdicts(figures: &Figures) -> Vec<(Level, String)> {
     let mut lines: Vec<_> = list.iter().take(VERDICTS_MAX).map(text).collect();
     let hidden = list.len().saturating_sub(VERDICTS_MAX) as u64 + more;
     if let Some((_, last)) = lines.last_mut().filter(|_| hidden > 0) {
-        last.push_str(&format!(" And {} more.", count(hidden)));
+        last.push_str(" And ");
+        last.push_str(&count(hidden));
+        last.push_str(" more.");
     }
     if lines.is_empty() {
         let text = "This proxy says nothing of how users are: its version is another.";
