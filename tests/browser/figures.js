@@ -4,8 +4,20 @@ import { join } from 'node:path';
 import { check, pictures, test, until } from './lib.js';
 import { accessible, all, base, close, open, quick, shown, shows, truth } from './world.js';
 
+/// A page with the figures of the last hour: they hold all the traffic, however long the tests took so far.
+async function whole(path) {
+  const page = await open(1280, 'light', path);
+  const chosen = page.locator('#ranges [aria-pressed="true"]');
+  await until('the range of an hour', async () => {
+    if (await chosen.textContent() === '1h') return true;
+    await page.keyboard.press(']');
+    return false;
+  });
+  return page;
+}
+
 test('the overview shows what the traffic was', async () => {
-  const page = await open(1280, 'light', '#/overview');
+  const page = await whole('#/overview');
   await shows(page, '.overview .top .since', `${all()} requests since`);
   await shows(page, '.tile:nth-child(1)', `${truth.s503 + truth.broken} of ${all()} failed`);
   const part = (count) => `${((count / truth.quick) * 100).toFixed(1)} %`;
@@ -21,14 +33,14 @@ test('the overview shows what the traffic was', async () => {
   await shows(page, '.trust', /journaled\s+\d/);
   await shows(page, '.trust', 'not configured');
   // The same numbers from the API.
-  const answer = await (await fetch(`${base}/api/v1/overview?range=5m`)).json();
+  const answer = await (await fetch(`${base}/api/v1/overview?range=1h`)).json();
   check(answer.totals.requests, all(), 'requests by the API');
   check(answer.totals.classes, [0, 0, truth.s200, truth.s302, truth.s404, truth.s503 + truth.broken], 'classes by the API');
   await close(page);
 });
 
 test('rates are over the time that was seen', async () => {
-  const page = await open(1280, 'light', '#/process');
+  const page = await whole('#/process');
   // As in the first minute: ten seconds of the process in a window that began long before it.
   const seen = async (route) => {
     const answer = await (await route.fetch()).json();
@@ -45,7 +57,7 @@ test('rates are over the time that was seen', async () => {
 });
 
 test('services show states in words and counts of each endpoint', async () => {
-  const page = await open(1280, 'light', '#/services');
+  const page = await whole('#/services');
   await shows(page, '.services tr.head', /quick/);
   const broken = page.locator('.services tbody tr.ejected:not(.head)');
   await until('one of the broken endpoints to be ejected', async () => (await broken.innerText()).includes('■ ejected'));
@@ -72,7 +84,7 @@ async function followed(page, link, what) {
 }
 
 test('every figure leads to exactly the requests that it counts', async () => {
-  const page = await open(1280, 'light');
+  const page = await whole();
   const tile = (n) => `.tile:nth-child(${n})`;
   const legend = (name) => page.locator('.legend a', { hasText: new RegExp(`^${name}$`) });
   const served = truth.s200 + truth.s302 + truth.s404;
@@ -145,7 +157,7 @@ test('a point of a chart leads to the requests of its time', async () => {
 });
 
 test('figures stand beside those of the period before', async () => {
-  const page = await open(1280, 'light');
+  const page = await whole();
   let before;
   const now = { requests: 600, success: 570, failure: 30, unknown: 0, response_bytes: 30_000, duration: { p50_us: 9_000, p95_us: 20_000, p99_us: 80_000 } };
   const change = async (route) => {

@@ -2,8 +2,7 @@
 // browser, the real program, upstreams and traffic of which everything is known; each page at two
 // widths in light and dark, with axe; pictures are kept for people to look at.
 //
-// Modules by subject, in the order in which they run: figures first, while all traffic is in the window;
-// the last ones end the program and start it again.
+// Modules by subject, in the order in which they run: the last ones end the program and start it again.
 
 import { cleanUp, runAll } from './lib.js';
 
