@@ -163,3 +163,51 @@ fn a_removed_folder_is_said_made_anew_and_its_records_are_counted_at_the_end() {
     let found = again.figures()["lbproxy_journal_recovered_total"];
     assert_eq!(found, 10, "what followed");
 }
+
+/// However much later the next record finds no space: its page may be gone by then.
+#[test]
+fn a_file_of_gaps_that_is_cut_or_removed_is_made_whole_and_what_was_dropped_is_told() {
+    let (_server, upstream, proxy, stream) = waiting();
+    let path = proxy.dir.path().join("journal/gaps");
+    let mut sent = 1;
+    let mut drop_some = || {
+        let dropped = || proxy.figures()["lbproxy_journal_dropped_full_total"];
+        let before = dropped();
+        wait_for("records without space", || {
+            send(&stream, 100);
+            sent += 100;
+            (dropped() > before).then_some(())
+        });
+    };
+    drop_some();
+    let length = std::fs::metadata(&path).unwrap().len();
+    for harm in [|path: &Path| std::fs::write(path, []), |path: &Path| std::fs::remove_file(path)] {
+        harm(&path).unwrap();
+        wait_for("the file to be whole", || {
+            (std::fs::metadata(&path).ok()?.len() == length).then_some(())
+        });
+        drop_some();
+    }
+    let log = proxy.log();
+    for harm in ["was cut", "was removed"] {
+        assert_eq!(log.matches(&format!("`gaps` {harm} while it was open")).count(), 1, "{log}");
+    }
+    let dir = proxy.kill();
+    let server = lbproxy_fakes::start(Options::local(Product::Elasticsearch)).unwrap();
+    let (service, target) = (one_service(&[upstream.address], ""), ship_to(&server.url(), "a", ""));
+    let again = Proxy::start_with(dir, &service, &target, "10s", ", size: 12MiB");
+    wait_for("each request to be stored or told of", || {
+        assert_eq!(
+            again.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").status,
+            200
+        );
+        sent += 1;
+        again.settled();
+        let gaps = server.documents("logs-lbproxy.health-a");
+        let of_access = gaps.iter().filter(|gap| gap.source["lbproxy.gap.stream"] == 1);
+        let told: u64 = of_access.filter_map(|gap| gap.source["lbproxy.gap.count"].as_u64()).sum();
+        let stored = server.documents("logs-lbproxy.access-a").len() as u64;
+        assert!(stored + told <= sent, "{stored} stored, {told} told of");
+        (stored + told == sent).then_some(())
+    });
+}
