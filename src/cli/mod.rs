@@ -76,6 +76,14 @@ fn command() -> clap::Command {
     Cli::command()
 }
 
+/// What this process makes from now on others than owner and group cannot read: records hold addresses
+/// and URLs. A stricter umask stays.
+fn shut_out_others() {
+    use rustix::fs::Mode;
+    let before = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    rustix::process::umask(before | Mode::WGRP | Mode::RWXO);
+}
+
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -85,6 +93,7 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    shut_out_others();
     if !matches!(cli.command, Command::Run(_)) {
         output::start_log(cli.log_format, None);
     }

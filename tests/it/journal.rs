@@ -4,11 +4,11 @@
 
 use std::io::{BufReader, Write as _};
 use std::net::TcpStream;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use lbproxy_fakes::{Options, Outage, Product, Running};
+use lbproxy_fakes::{ItemOutcome, Options, Outage, Product, Running, Step, Which};
 
 use crate::support::*;
 
@@ -210,4 +210,42 @@ fn a_file_of_gaps_that_is_cut_or_removed_is_made_whole_and_what_was_dropped_is_t
         assert!(stored + told <= sent, "{stored} stored, {told} told of");
         (stored + told == sent).then_some(())
     });
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Whatever the umask of whoever starts it; a stricter one only takes more.
+#[test]
+fn records_are_for_owner_and_group_alone_and_what_is_there_keeps_its_mode() {
+    let server = lbproxy_fakes::start(Options::local(Product::Elasticsearch)).unwrap();
+    server.set_default(Step::item(Which::All, ItemOutcome::Malformed));
+    let upstream = Upstream::ok();
+    let rollup = "  rollup: {every: 1m}\n";
+    let target = ship_to(&server.url(), "a", "") + rollup;
+    let service = one_service(&[upstream.address], "");
+    let proxy = Proxy::start(&service, &target);
+    get(&connect(proxy.address), "first");
+    proxy.await_figure("lbproxy_ship_dead_letter_total", |count| count >= 1);
+    let dir = Arc::clone(&proxy.dir);
+    let journal = dir.path().join("journal");
+    proxy.terminate();
+    assert_eq!(mode(&journal), 0o750);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&journal).unwrap() {
+        let path = entry.unwrap().path();
+        let want = if path.is_dir() { 0o750 } else { 0o640 };
+        assert_eq!(mode(&path), want, "{}", path.display());
+        names.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+    }
+    for part in ["segment-", "gaps", "identity", "lock", "dead-letters.ndjson", "rollup"] {
+        assert!(names.iter().any(|name| name.starts_with(part)), "no {part} in {names:?}");
+    }
+    let letters = journal.join("dead-letters.ndjson");
+    std::fs::set_permissions(&letters, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let again = Proxy::start_in(dir, &service, &target);
+    get(&connect(again.address), "second");
+    again.await_figure("lbproxy_ship_dead_letter_total", |count| count >= 1);
+    assert_eq!(mode(&letters), 0o644);
 }
