@@ -171,5 +171,7 @@ record! {
         77 queue_waits: Count => "lbproxy.requests.queue_waits", "";
         /// Records that could not be sent: damaged in the journal, or gone with a file of it.
         78 damaged: Count => "lbproxy.records.damaged", "";
+        /// Records refused for good since the sample before: added up, those of any span and of all starts.
+        79 dead_letter_new: Count => "lbproxy.records.dead_letter_new", "";
     }
 }

@@ -31,7 +31,7 @@ use self::heartbeat::{Heartbeat, Target};
 use self::monitor::{Monitor, Subject, Url};
 use self::probe::Prober;
 use self::reading::Sources;
-use self::sample::{Between, Reading};
+use self::sample::{Between, Reading, Records};
 use crate::base::clock::wall_ms;
 use crate::config;
 use crate::control::Control;
@@ -182,7 +182,8 @@ fn heartbeat(options: &Options, every: Duration) -> Heartbeat {
 
 /// Samples until dropped. The first comes after one span: it takes two readings to tell a rate.
 async fn sample_all(sources: Sources, metrics: Arc<Metrics>, every: Duration) {
-    let mut before = sources.read();
+    // What became of records before the first reading counts in the first sample.
+    let mut before = Reading { records: Records::default(), ..sources.read() };
     let mut next = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
     next.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

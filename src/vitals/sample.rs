@@ -190,7 +190,7 @@ impl<'a> Between<'a> {
             involuntary: sum.involuntary + one.involuntary,
         });
         switches(&mut record, Some(sum).filter(|_| !now.threads.is_empty()));
-        records(&mut record, &now.records);
+        records(&mut record, &before.records, &now.records);
         record
     }
 
@@ -334,7 +334,7 @@ fn switches(record: &mut ProcessRecord<'_>, switches: Option<Switches>) {
 }
 
 /// What became of records, and where they wait.
-fn records(record: &mut ProcessRecord<'_>, now: &Records) {
+fn records(record: &mut ProcessRecord<'_>, before: &Records, now: &Records) {
     let Records { ledger, used_bytes, capacity_bytes, shipping } = *now;
     record.created = Some(Count(ledger.created));
     record.journaled = Some(Count(ledger.journaled));
@@ -347,6 +347,8 @@ fn records(record: &mut ProcessRecord<'_>, now: &Records) {
         record.duplicate = Some(Count(shipped.duplicate));
         record.failure_store = Some(Count(shipped.failure_store));
         record.dead_letter = Some(Count(shipped.dead_letter));
+        let earlier = before.ledger.shipped.map_or(0, |earlier| earlier.dead_letter);
+        record.dead_letter_new = Some(Count(shipped.dead_letter.saturating_sub(earlier)));
         record.damaged = Some(Count(shipped.damaged));
         record.pending = Some(Count(shipped.pending));
     }

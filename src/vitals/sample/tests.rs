@@ -1,6 +1,7 @@
 //! Goal: each share and rate is what its doc says. Method: two readings made up by hand.
 
 use super::*;
+use crate::metrics::Shipped;
 
 /// A reading with round numbers.
 fn reading(at_ms: u64, factor: u64) -> Reading {
@@ -91,6 +92,27 @@ fn shares_and_rates_are_of_the_time_between() {
         assert_eq!(process.switches_voluntary, Some(Count(20)));
         assert_eq!((process.created, process.acknowledged), (Some(Count(9)), None));
     });
+}
+
+#[test]
+fn what_was_refused_is_a_total_and_what_is_new_of_it() {
+    let with = |dead_letter| {
+        let shipped = Some(Shipped { dead_letter, ..Shipped::default() });
+        let records =
+            Records { ledger: Ledger { shipped, ..Ledger::default() }, ..Records::default() };
+        Reading { records, ..Reading::default() }
+    };
+    for (name, before, now, total, new) in [
+        ("the first sample", Reading::default(), with(3), Some(3), Some(3)),
+        ("some more", with(3), with(8), Some(8), Some(5)),
+        ("none", with(8), with(8), Some(8), Some(0)),
+        ("nothing is shipped", Reading::default(), Reading::default(), None, None),
+    ] {
+        let timestamp = TimestampMs(5);
+        let process = Between { before: &before, now: &now, timestamp }.process();
+        let got = [process.dead_letter, process.dead_letter_new];
+        assert_eq!(got, [total.map(Count), new.map(Count)], "{name}");
+    }
 }
 
 #[test]
