@@ -90,6 +90,7 @@ pub(super) fn figures(totals: &Totals) -> Map<String, Value> {
     put("classes", classes(totals).to_vec().into());
     put("attempts", totals.attempts.into());
     put("retries", totals.retries.into());
+    put("failed_attempts", totals.failed_attempts.into());
     put("connections_opened", totals.connections_opened.into());
     put("request_bytes", totals.request_bytes.into());
     put("response_bytes", totals.response_bytes.into());

@@ -22,7 +22,8 @@ record! {
         3 service: Text<'a, 255> => "lbproxy.service", "";
         /// Route; `_other` for those beyond the limit.
         4 route: Text<'a, 255> => "lbproxy.route", "http.route";
-        /// Endpoint of the last attempt; `_other` for those beyond the limit.
+        /// Endpoint of the last attempt; `_other` for those beyond the limit. Failed attempts count for the
+        /// endpoint that failed.
         5 endpoint: Text<'a, 255> => "lbproxy.endpoint", "";
         /// Requests that ended in the window.
         6 rollup_requests: Count => "lbproxy.rollup.requests", "";
@@ -56,6 +57,9 @@ record! {
         20 rollup_first_byte: Times<'a> => "lbproxy.rollup.first_byte_us", "";
         /// Distribution of the time to connect, where a connection was opened.
         21 rollup_connect: Times<'a> => "lbproxy.rollup.connect_us", "";
+        /// Attempts at this endpoint that it failed (no connection, no answer in time, a broken one), of all
+        /// requests that ended in the window, also of those that another endpoint served then.
+        22 rollup_failed_attempts: Count => "lbproxy.rollup.failed_attempts", "";
     }
 }
 

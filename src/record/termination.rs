@@ -32,6 +32,10 @@ macro_rules! vocabulary {
             pub const fn from_u8(number: u8) -> Option<Self> {
                 match number { $($number => Some(Self::$variant),)* _ => None }
             }
+            /// From its text in documents; `None` for one of a newer version.
+            pub fn from_text(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)* _ => None }
+            }
         }
     };
 }

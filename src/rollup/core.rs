@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use super::table::Table;
-use super::totals::{FIELDS, Key, Totals};
+use super::totals::{FIELDS, Key, Totals, failed_at};
 use super::{Span, Window};
 pub(super) use crate::consumer::RowId;
 use crate::consumer::{LaneKey, Lanes, Pending};
@@ -122,8 +122,14 @@ impl Core {
         let mut key = std::mem::take(&mut self.key);
         Key::write(service, route, record.endpoint.map(|t| t.0), &mut key);
         let (open, is_late) = self.opened(start_ms, length_ms, now_ms);
-        let (row, other) = open.table.row(&key);
+        let (row, mut other) = open.table.row(&key);
         row.add(record);
+        for endpoint in failed_at(record) {
+            Key::write(service, route, Some(endpoint), &mut key);
+            let (row, folded) = open.table.row(&key);
+            row.failed_attempts = row.failed_attempts.saturating_add(1);
+            other += folded;
+        }
         self.key = key;
         self.counted.records += 1;
         self.counted.late += u64::from(is_late);

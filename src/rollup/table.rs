@@ -61,7 +61,8 @@ impl Table {
             return 0;
         }
         self.tracked.sort_unstable_by(|(a, left), (b, right)| {
-            right.requests.cmp(&left.requests).then_with(|| a.cmp(b))
+            let count = |totals: &Totals| totals.requests.saturating_add(totals.failed_attempts);
+            count(right).cmp(&count(left)).then_with(|| a.cmp(b))
         });
         let mut folded = 0;
         for (key, totals) in self.tracked.drain(ROWS_MAX..) {

@@ -5,8 +5,9 @@
 
 use crate::base::histogram::Histogram;
 use crate::record::{
-    AccessRecord, Bytes, ClassCounts, Count, DecodeError, MethodCounts, Micros, OutcomeCounts,
-    ReasonCounts, RollupRecord, StatusCounts, Text, Times, TimestampMs, push_counts,
+    AccessRecord, Blame, Bytes, ClassCounts, Count, DecodeError, MethodCounts, Micros,
+    OutcomeCounts, Reason, ReasonCounts, RollupRecord, StatusCounts, Text, Times, TimestampMs,
+    push_counts,
 };
 
 use super::Span;
@@ -31,6 +32,8 @@ pub(super) const FIELDS: u128 = AccessRecord::bits(&[
     "reused",
     "first_byte_us",
     "attempts",
+    "attempt_endpoints",
+    "attempt_reasons",
     "reason",
     "outcome",
 ]);
@@ -98,6 +101,8 @@ pub struct Totals {
     pub retries: u64,
     /// Upstream connections opened.
     pub connections_opened: u64,
+    /// Attempts that failed here, whoever served the request then.
+    pub failed_attempts: u64,
     /// Durations.
     pub duration_us: Histogram,
     /// Times to the response head.
@@ -106,8 +111,23 @@ pub struct Totals {
     pub connect_us: Histogram,
 }
 
+/// The endpoints that failed an attempt of a request, once for each; by the last one's reason where there
+/// was no other.
+pub(super) fn failed_at<'r>(record: &AccessRecord<'r>) -> impl Iterator<Item = &'r [u8]> {
+    let is_its_doing = |reason: Reason| reason.blame() == Blame::Endpoint;
+    let only = record.endpoint.filter(|_| record.attempt_endpoints.is_none());
+    let only = only.filter(|_| record.reason.is_some_and(is_its_doing)).map(|name| name.0);
+    let lists = record.attempt_endpoints.zip(record.attempt_reasons);
+    let each = lists.into_iter().flat_map(|(names, reasons)| names.items().zip(reasons.items()));
+    let failed = each.filter(move |(_, reason)| {
+        let reason = std::str::from_utf8(reason).ok().and_then(Reason::from_text);
+        reason.is_some_and(is_its_doing)
+    });
+    only.into_iter().chain(failed.map(|(name, _)| name))
+}
+
 impl Totals {
-    /// Adds one request.
+    /// Adds one request, but for its failed attempts, which may be another endpoint's.
     pub fn add(&mut self, record: &AccessRecord<'_>) {
         let bytes = |field: Option<Bytes>| field.map_or(0, |bytes| bytes.0);
         let attempts = record.attempts.map_or(0, |attempts| attempts.0);
@@ -153,6 +173,7 @@ impl Totals {
         add(&mut self.attempts, other.attempts);
         add(&mut self.retries, other.retries);
         add(&mut self.connections_opened, other.connections_opened);
+        add(&mut self.failed_attempts, other.failed_attempts);
         self.duration_us.merge(&other.duration_us);
         self.first_byte_us.merge(&other.first_byte_us);
         self.connect_us.merge(&other.connect_us);
@@ -204,6 +225,7 @@ impl Totals {
             rollup_duration: times(&self.duration_us, &duration),
             rollup_first_byte: times(&self.first_byte_us, &first_byte),
             rollup_connect: times(&self.connect_us, &connect),
+            rollup_failed_attempts: Some(Count(self.failed_attempts)),
         };
         let mut payload = vec![0; PAYLOAD_BYTES_MAX];
         let used = record.encode(&mut payload)?;
@@ -243,6 +265,7 @@ impl Totals {
             attempts: count(record.rollup_attempts),
             retries: count(record.rollup_retries),
             connections_opened: count(record.rollup_connections_opened),
+            failed_attempts: count(record.rollup_failed_attempts),
             duration_us: times(record.rollup_duration)?,
             first_byte_us: times(record.rollup_first_byte)?,
             connect_us: times(record.rollup_connect)?,

@@ -13,9 +13,9 @@ use crate::support::*;
 /// Times the process is killed.
 const KILLS: usize = 20;
 
-/// A service of two endpoints that answer by the path.
+/// A service of two endpoints that answer by the path, and one that refuses every connection.
 fn services(upstreams: &[Upstream; 2]) -> String {
-    one_service(&[upstreams[0].address, upstreams[1].address], "")
+    one_service(&[upstreams[0].address, nobody(), upstreams[1].address], "")
 }
 
 /// `/missing` is 404, `/broken` 500, anything else 200.
@@ -131,6 +131,19 @@ fn of_record(document: &Value, sums: &mut Sums) {
     }
 }
 
+/// The endpoints that refused an attempt of a request, once for each: another may have served it.
+fn refused_by(document: &Value) -> Vec<Value> {
+    let list = |path: &str| document[path].as_array().cloned().unwrap_or_default();
+    let [mut endpoints, mut reasons] =
+        [list("lbproxy.attempt.endpoint"), list("lbproxy.attempt.reason")];
+    if endpoints.is_empty() {
+        endpoints.push(document["lbproxy.endpoint"].clone());
+        reasons.push(document["lbproxy.termination.reason"].clone());
+    }
+    let each = endpoints.into_iter().zip(reasons);
+    each.filter(|(_, reason)| reason == "connect_refused").map(|(endpoint, _)| endpoint).collect()
+}
+
 /// The times of an access record, in microseconds.
 fn spans(document: &Value) -> Vec<(&'static str, u64)> {
     let spans = [
@@ -151,6 +164,11 @@ fn check(name: &str, documents: &[Value]) {
     let mut times = BTreeMap::<(Key, &str), Vec<u64>>::new();
     for record in &records {
         of_record(record, want.entry(key(record)).or_default());
+        for endpoint in refused_by(record) {
+            let (second, service, _) = key(record);
+            let place = want.entry((second, service, endpoint.to_string())).or_default();
+            add(place, "failed_attempts".to_owned(), &Value::from(1));
+        }
         for (span, value) in spans(record) {
             times.entry((key(record), span)).or_default().push(value);
         }
@@ -166,6 +184,8 @@ fn check(name: &str, documents: &[Value]) {
         sums.retain(|_, sum| *sum > 0);
     }
     assert_eq!(have, want, "{name}");
+    let failed: u64 = want.values().filter_map(|sums| sums.get("failed_attempts")).sum();
+    assert!(failed > 0, "{name}: one endpoint refuses every attempt");
     for rollup in rollups.iter().filter(|rollup| parts[&key(rollup)] == 1) {
         for ((_, span), values) in times.iter_mut().filter(|((k, _), _)| *k == key(rollup)) {
             values.sort_unstable();

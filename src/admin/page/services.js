@@ -42,7 +42,7 @@ export function make({ state, listen }, words) {
     { name: 'Errors', number: true, node: () => beside((row) => share(row.failure, row.success + row.failure), (row) => to(row, 'outcome = failure', row.failure), failures), sort: (row) => row.failed, class: (row) => wrong(row.levels?.success), hint: 'Requests not served, in this window' },
     { name: '5xx', number: true, text: (row) => count(row.classes?.[5]), link: (row) => to(row, statuses(5), row.classes[5]), sort: (row) => row.classes?.[5] },
     { name: '4xx', number: true, text: (row) => count(row.classes?.[4]), link: (row) => to(row, statuses(4), row.classes[4]), sort: (row) => row.classes?.[4] },
-    { name: 'Retries', number: true, text: (row) => count(row.retries), link: (row) => to(row, 'attempts > 1', row.retries), sort: (row) => row.retries, hint: 'Attempts after the first, counted where the last one went' },
+    { name: 'Failed attempts', number: true, text: (row) => count(row.failed_attempts), sort: (row) => row.failed_attempts, hint: 'No connection, no answer in time or a broken one: at this endpoint, whoever served the request then' },
     { name: 'Connect', number: true, text: (row) => micros(row.connect?.p95_us), link: over('connect', 'connect', 'p95_us'), sort: (row) => row.connect?.p95_us, hint: 'p95 of the requests that opened a connection' },
     { name: 'First byte', number: true, text: (row) => micros(row.first_byte?.p50_us), link: over('first_byte', 'first_byte', 'p50_us'), sort: (row) => row.first_byte?.p50_us, hint: 'p50, from the request handed over to the response head' },
     { name: 'p95', number: true, text: (row) => micros(row.first_byte?.p95_us), link: over('first_byte', 'first_byte', 'p95_us'), sort: (row) => row.first_byte?.p95_us, hint: 'First byte, p95' },
@@ -115,7 +115,7 @@ export function make({ state, listen }, words) {
     const live = state.live?.endpoints ?? [];
     const past = answer?.rows ?? [];
     const find = (service, endpoint) => past.find((row) => row.service === service && row.endpoint === endpoint) ?? {
-      requests: 0, success: 0, failure: 0, unknown: 0, retries: 0, classes: [0, 0, 0, 0, 0, 0],
+      requests: 0, success: 0, failure: 0, unknown: 0, failed_attempts: 0, classes: [0, 0, 0, 0, 0, 0],
     };
     const names = [...new Set([...live.map((one) => one.service), ...past.map((one) => one.service)])];
     return names.flatMap((service) => {

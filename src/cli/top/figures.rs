@@ -274,8 +274,8 @@ pub(super) struct Totals {
     pub(super) failure: u64,
     /// By class of status, 0 for none.
     pub(super) classes: [u64; 6],
-    /// Attempts after the first.
-    pub(super) retries: u64,
+    /// Attempts that failed here, whoever served the request then.
+    pub(super) failed_attempts: u64,
     /// Of the whole exchange.
     pub(super) duration: Option<Times>,
     /// Until the first byte of the response.

@@ -58,8 +58,8 @@ pub(super) enum Column {
     Share,
     /// Failed.
     Errors,
-    /// After the first attempt.
-    Retries,
+    /// Attempts that failed, also those of requests that another endpoint served.
+    Failed,
     /// Of the whole exchange.
     P50,
     /// Of the whole exchange.
@@ -87,7 +87,13 @@ impl Column {
         (Self::Rate, "RATE/s", 'R', 8, "attempts per second, over the last 5 s"),
         (Self::Share, "SHARE", 'H', 8, "of all attempts; of an endpoint: of its service's"),
         (Self::Errors, "ERRORS", 'E', 8, "failed, of those whose outcome is known"),
-        (Self::Retries, "RETRIES", 'T', 9, "attempts after the first"),
+        (
+            Self::Failed,
+            "FAILED",
+            'D',
+            8,
+            "attempts that failed here, whoever served the request then",
+        ),
         (Self::P50, "P50", 'M', 9, "half of the requests took less"),
         (Self::P95, "P95", 'Q', 9, "95 of 100 took less"),
         (Self::P99, "P99", 'P', 9, "99 of 100 took less"),
@@ -109,7 +115,7 @@ impl Column {
         Self::Pool,
         Self::Queue,
         Self::P95,
-        Self::Retries,
+        Self::Failed,
         Self::Share,
         Self::Reuse,
         Self::FirstByte,
@@ -170,8 +176,8 @@ impl Row {
             Column::Rate => number::rate(self.rate),
             Column::Share => number::percent(self.share),
             Column::Errors => return (number::percent(self.errors), self.tones()[0]),
-            Column::Retries => {
-                self.totals().map_or_else(dash, |totals| number::count(totals.retries))
+            Column::Failed => {
+                self.totals().map_or_else(dash, |totals| number::count(totals.failed_attempts))
             }
             Column::P50 => times(|times| times.p50_us),
             Column::P95 => times(|times| times.p95_us),
@@ -236,9 +242,9 @@ impl Row {
             Column::Rate => float(&|row| row.rate),
             Column::Share => float(&|row| known(row.share)),
             Column::Errors => float(&|row| known(row.errors)),
-            Column::Retries => {
-                let retries = |row: &Self| row.totals().map(|totals| totals.retries);
-                retries(other).cmp(&retries(self))
+            Column::Failed => {
+                let failed = |row: &Self| row.totals().map(|totals| totals.failed_attempts);
+                failed(other).cmp(&failed(self))
             }
             Column::P50 => time(|times| times.p50_us),
             Column::P95 => time(|times| times.p95_us),

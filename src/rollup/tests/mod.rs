@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use super::totals::{Key, Totals};
 use super::{Core, Rules};
 use crate::record::{
-    AccessRecord, Bytes, Count, EcsNanos, Flag, Micros, Outcome, Reason, Status, Text, TimestampMs,
+    AccessRecord, Bytes, Count, EcsNanos, Flag, Micros, Outcome, Reason, Status, Text, TextList,
+    TimestampMs,
 };
 
 /// A start of a window of [`RULES`].
@@ -91,6 +92,69 @@ fn sums<'r>(rows: impl IntoIterator<Item = &'r Vec<u8>>) -> Sums {
         sums.entry((span.start_ms, key)).or_default().merge(&totals);
     }
     sums
+}
+
+#[test]
+fn a_failed_attempt_counts_for_the_endpoint_that_failed_it() {
+    type Row = (&'static str, u64, u64);
+    let texts = |items: &[&str]| {
+        let mut list = Vec::new();
+        items.iter().for_each(|item| TextList::push(&mut list, item.as_bytes()));
+        list
+    };
+    let rows: [(&str, &[&str], &[&str], Reason, &[Row]); 6] = [
+        ("one attempt, served", &[], &[], Reason::Complete, &[("last", 1, 0)]),
+        ("one attempt, failed", &[], &[], Reason::ConnectRefused, &[("last", 1, 1)]),
+        ("one attempt, the client left", &[], &[], Reason::DownstreamClosed, &[("last", 1, 0)]),
+        (
+            "another served it",
+            &["dead", "last"],
+            &["connect_refused", "complete"],
+            Reason::Complete,
+            &[("dead", 0, 1), ("last", 1, 0)],
+        ),
+        (
+            "all failed, one of them twice",
+            &["dead", "dead", "last"],
+            &["connect_timeout", "upstream_reset", "first_byte_timeout"],
+            Reason::FirstByteTimeout,
+            &[("dead", 0, 2), ("last", 1, 1)],
+        ),
+        (
+            "our own shortage, and a word of a newer version",
+            &["one", "two", "last"],
+            &["no_descriptor", "a_new_word", "complete"],
+            Reason::Complete,
+            &[("last", 1, 0)],
+        ),
+    ];
+    for (name, endpoints, reasons, reason, want) in rows {
+        let (endpoints, reasons) = (texts(endpoints), texts(reasons));
+        let list = |bytes| Some(TextList(bytes)).filter(|list| !list.0.is_empty());
+        let record = AccessRecord {
+            timestamp: Some(TimestampMs(T0)),
+            service: Some(Text(b"shop")),
+            endpoint: Some(Text(b"last")),
+            reason: Some(reason),
+            attempt_endpoints: list(&endpoints),
+            attempt_reasons: list(&reasons),
+            ..AccessRecord::default()
+        };
+        let mut payload = vec![0; 1024];
+        let used = record.encode(&mut payload).unwrap();
+        let mut core = Core::new(RULES);
+        core.take((1, 1, 0), 1, &payload[..used], T0).unwrap();
+        core.close_all();
+        let got: Vec<_> = sums(&drain(&mut core))
+            .into_iter()
+            .map(|((_, key), totals)| {
+                let endpoint = String::from_utf8(key.names()[2].unwrap().to_vec()).unwrap();
+                (endpoint, totals.requests, totals.failed_attempts)
+            })
+            .collect();
+        let want: Vec<_> = want.iter().map(|(name, a, b)| ((*name).to_owned(), *a, *b)).collect();
+        assert_eq!(got, want, "{name}");
+    }
 }
 
 /// Every pending row, taken.

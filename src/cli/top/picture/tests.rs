@@ -35,7 +35,7 @@ fn place(service: &str, endpoint: Option<&str>, success: u64, failure: u64) -> V
     };
     json!({
         "service": service, "endpoint": endpoint, "requests": success + failure, "success": success,
-        "failure": failure, "classes": [0, 0, success, 0, 0, failure], "retries": failure,
+        "failure": failure, "classes": [0, 0, success, 0, 0, failure], "failed_attempts": failure,
         "duration": times, "first_byte": times, "connect": null, "reasons": reasons,
         "levels": { "success": if failure > 0 { "hurt" } else { "ok" }, "latency": "ok" },
     })
