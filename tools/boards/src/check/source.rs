@@ -310,9 +310,9 @@ fn metric(
     );
     let is_total = matches!(metric.value, Value::Max(field) if COUNTERS.contains(&field));
     findings.require(
-        !is_total || !panel.form.has_time(),
-        "a total since start over time, which only rises",
-        "draw its rise",
+        !is_total || !(panel.form.has_time() || panel.form == Form::Figure),
+        "a total since start, which knows no range",
+        "draw its rise, or add up what each sample has of it",
     );
     let is_rise = matches!(metric.value, Value::Rise(_));
     let is_plain = panel.form == Form::Lines && panel.splits.is_empty() && metric.is_rate;

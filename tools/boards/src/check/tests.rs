@@ -117,7 +117,16 @@ const FAULTS: &[(&[Panel], &str)] = &[
             metrics: &[value(Value::Max("lbproxy.records.journaled"), Unit::Count)],
             ..PANEL
         }],
-        "a total since start over time",
+        "a total since start, which knows no range",
+    ),
+    (
+        &[Panel {
+            dataset: Dataset::Process,
+            form: Form::Figure,
+            metrics: &[value(Value::Max("lbproxy.records.dead_letter"), Unit::Count)],
+            ..PANEL
+        }],
+        "a total since start, which knows no range",
     ),
     (&[Panel { title: "How many?", ..PANEL }], "a title that is no term"),
     (&[Panel { note: "All of them. How many?", ..PANEL }], "does not begin with a question"),

@@ -13,6 +13,10 @@ const fn mean(label: &'static str, top: &'static [Term], bottom: &'static [Term]
     metric(label, Value::Ratio(top, bottom), Unit::Ms)
 }
 
+/// By the endpoint that failed them, not by the one that was tried last.
+const FAILED_ATTEMPTS: Metric =
+    metric("failed attempts", Value::Sum("lbproxy.rollup.failed_attempts"), Unit::Count);
+
 /// See the head of this file.
 pub(super) const BOARD: Board = Board {
     id: "endpoints",
@@ -39,7 +43,7 @@ pub(super) const BOARD: Board = Board {
                     "failing",
                     "Errors by endpoint",
                     "Which one fails? \
-                     Failed requests by the endpoint of their last attempt.",
+                     Failed requests by the endpoint of their last attempt; its failed attempts stand below.",
                     Dataset::Rollup,
                     Form::Bars,
                     &[FAILURES],
@@ -104,13 +108,13 @@ pub(super) const BOARD: Board = Board {
                 .by(BY_ENDPOINT)
                 .wide(24),
                 panel(
-                    "retries",
-                    "Retries by endpoint",
-                    "How much is tried again? \
-                     Attempts after the first of a request, by the endpoint of the last.",
+                    "failed-attempts",
+                    "Failed attempts by endpoint",
+                    "Which one cannot be reached or does not answer? \
+                     Attempts that failed at the endpoint itself, whoever served the request then.",
                     Dataset::Rollup,
                     Form::Bars,
-                    &[metric("retries", Value::Sum("lbproxy.rollup.retries"), Unit::Count)],
+                    &[FAILED_ATTEMPTS],
                 )
                 .by(BY_ENDPOINT)
                 .wide(24),
@@ -126,7 +130,7 @@ pub(super) const BOARD: Board = Board {
                      By requests.",
                     Dataset::Rollup,
                     Form::Table,
-                    &[REQUESTS, FAILURES, FAILING, P99],
+                    &[REQUESTS, FAILURES, FAILING, FAILED_ATTEMPTS, P99],
                 )
                 .more_on("errors")
                 .by(&[

@@ -75,10 +75,10 @@ pub(super) const BOARD: Board = Board {
                     "dead",
                     "Refused records",
                     "Was anything left out for good? \
-                     In the dead letters, each with its reason. See Shipping.",
+                     Refused in this range: in the dead letters, each with its reason. See Shipping.",
                     Dataset::Process,
                     Form::Figure,
-                    &[metric("refused", Value::Max("lbproxy.records.dead_letter"), Unit::Records)],
+                    &[metric("refused", Value::Sum("lbproxy.records.dead_letter_new"), Unit::Records)],
                 )
                 .amber_above(0.0, UNTRUE)
                 .only(PROCESS)

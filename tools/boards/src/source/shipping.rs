@@ -10,11 +10,6 @@ const fn rise(label: &'static str, field: &'static str) -> Metric {
     metric(label, Value::Rise(field), Unit::Records).per_second()
 }
 
-/// A total since start: the highest of a bucket is its last.
-const fn total(label: &'static str, field: &'static str) -> Metric {
-    metric(label, Value::Max(field), Unit::Records)
-}
-
 /// See the head of this file.
 pub(super) const BOARD: Board = Board {
     id: "shipping",
@@ -46,10 +41,14 @@ pub(super) const BOARD: Board = Board {
                     "dead",
                     "Refused records",
                     "Was anything refused for good? \
-                     Records in the dead letters since start, each with its reason.",
+                     Refused in this range: in the dead letters, each with its reason.",
                     Dataset::Process,
                     Form::Figure,
-                    &[total("records", "lbproxy.records.dead_letter")],
+                    &[metric(
+                        "records",
+                        Value::Sum("lbproxy.records.dead_letter_new"),
+                        Unit::Records,
+                    )],
                 )
                 .amber_above(0.0, UNTRUE)
                 .only(PROCESS)
@@ -105,7 +104,8 @@ pub(super) const BOARD: Board = Board {
                      Records in the journal that are not settled yet.",
                     Dataset::Process,
                     Form::Lines,
-                    &[total("pending", "lbproxy.records.pending").in_color(color::CLIENT)],
+                    &[metric("pending", Value::Max("lbproxy.records.pending"), Unit::Records)
+                        .in_color(color::CLIENT)],
                 )
                 .only(PROCESS)
                 .wide(24),
