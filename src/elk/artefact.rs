@@ -287,6 +287,8 @@ pub struct Settings<'a> {
     pub rights: Rights,
     /// Streams that are there already.
     pub streams: &'a [String],
+    /// Datasets that have a component template of an operator's own on an OpenSearch.
+    pub custom: &'a [Dataset],
 }
 
 /// Everything that lbproxy wants on `server`, in the order in which it is installed.
@@ -336,7 +338,7 @@ pub fn wanted(server: &Server, settings: Settings<'_>) -> Vec<Artefact> {
             policy.after_update.push(request);
         }
     }
-    all.extend(Dataset::ALL.map(|dataset| index_template(product, dataset, settings.streams)));
+    all.extend(Dataset::ALL.map(|dataset| index_template(product, dataset, settings)));
     all.extend(of_streams);
     let access = settings.credentials.iter();
     all.extend(access.flat_map(|&kind| credentials(server, kind, settings.rights)));
@@ -353,17 +355,20 @@ pub fn streams(names: &[String]) -> Vec<Artefact> {
 }
 
 /// The index template of a dataset.
-fn index_template(product: Product, dataset: Dataset, streams: &[String]) -> Artefact {
+fn index_template(product: Product, dataset: Dataset, settings: Settings<'_>) -> Artefact {
     let body = |types| templates::index_template(product, dataset, types);
     let (api, name) = (Api::IndexTemplate, templates::template_name(dataset));
-    let usual = body(Types::Usual);
+    let mut usual = body(Types::Usual);
+    if settings.custom.contains(&dataset) {
+        templates::compose_custom(&mut usual, dataset);
+    }
     let mut template = Artefact::new(Kind::Templates, api, name, usual, Some(dataset));
     if templates::needs_usual_types(product, dataset) {
         template.instead = Some(body(Types::Smallest));
     }
     // An index keeps its mapping; the next one has the new one.
     let rollover = |stream| Request::new("POST", format!("/{stream}/_rollover"));
-    template.after_update = streams_of(dataset, streams).map(rollover).collect();
+    template.after_update = streams_of(dataset, settings.streams).map(rollover).collect();
     template
 }
 

@@ -261,7 +261,11 @@ async fn steps(
     let is_removal = options.mode == Mode::Remove;
     let Options { retention, credentials, rights, .. } = options;
     let retention = if is_removal { &retention::everything(retention) } else { retention };
-    let settings = Settings { retention, credentials, rights, streams };
+    let custom = match server.product {
+        Product::OpenSearch if !is_removal => custom(client, options.kinds).await?,
+        _ => Vec::new(),
+    };
+    let settings = Settings { retention, credentials, rights, streams, custom: &custom };
     let mut wanted = artefact::wanted(server, settings);
     wanted.retain(|artefact| options.kinds.contains(&artefact.kind));
     let mut kept = streams.to_vec();
@@ -305,6 +309,19 @@ async fn steps(
         steps.push(Step { artefact, action, sequence, must_be_empty });
     }
     Ok(steps)
+}
+
+/// Datasets for which operators have put a component template of their own.
+async fn custom(client: &Client, kinds: &[Kind]) -> Result<Vec<Dataset>, Problem> {
+    let mut found = Vec::new();
+    for dataset in Dataset::ALL.into_iter().filter(|_| kinds.contains(&Kind::Templates)) {
+        let path = format!("/_component_template/{}", templates::custom_name(dataset));
+        let answer = ask_if_there(client, &path).await?;
+        if answer["component_templates"][0].is_object() {
+            found.push(dataset);
+        }
+    }
+    Ok(found)
 }
 
 /// What is where an artefact is to be.

@@ -32,6 +32,11 @@ pub const fn template_name(dataset: Dataset) -> &'static str {
     dataset.name()
 }
 
+/// Name of the component template where operators add what is theirs to a dataset's streams.
+pub fn custom_name(dataset: Dataset) -> String {
+    format!("{}@custom", dataset.name())
+}
+
 /// Version of a dataset's template; a later one is higher, so a server's template is replaced only
 /// when its own is lower, and two versions of lbproxy side by side do not undo each other.
 pub fn template_version(dataset: Dataset) -> usize {
@@ -99,12 +104,17 @@ pub fn index_template(product: Product, dataset: Dataset, types: Types) -> Value
         "version": template_version(dataset),
     });
     if product == Product::Elasticsearch {
-        // The last is where operators add what is theirs; OpenSearch refuses one that is missing.
-        let optional = [retention::component_name(dataset), format!("{name}@custom")];
+        // OpenSearch refuses one that is missing.
+        let optional = [retention::component_name(dataset), custom_name(dataset)];
         body["composed_of"] = json!([SETTINGS, optional[0], optional[1]]);
         body["ignore_missing_component_templates"] = json!(optional);
     }
     body
+}
+
+/// Composes a template with an operator's own component, which is on the server: on OpenSearch, where it has to be.
+pub(super) fn compose_custom(template: &mut Value, dataset: Dataset) {
+    template["composed_of"] = json!([SETTINGS, custom_name(dataset)]);
 }
 
 /// `_meta` of what is ours.

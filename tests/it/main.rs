@@ -15,6 +15,7 @@ mod audit_real;
 mod blocked_real;
 mod check;
 mod config;
+mod custom;
 mod demo;
 mod disk;
 mod ejection;

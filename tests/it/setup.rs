@@ -85,7 +85,7 @@ fn run(file: &Path, arguments: &[&str]) -> Run {
 }
 
 /// Requests that could have changed something, from the one at this place on.
-fn changes(server: &Running, from: usize) -> Vec<String> {
+pub(crate) fn changes(server: &Running, from: usize) -> Vec<String> {
     let asks = ["_has_privileges", "_simulate_index"];
     let is_change =
         |seen: &&Seen| seen.method != "GET" && !asks.iter().any(|ask| seen.target.contains(ask));

@@ -15,9 +15,9 @@ use lbproxy::elk::{Product, templates, templates::Types};
 use lbproxy::record::Dataset;
 use serde_json::{Value, json};
 
-use crate::removal_real;
 use crate::server::{RealServer, on_both};
 use crate::support::*;
+use crate::{custom, removal_real};
 
 /// Last part of the streams' names.
 const NAMESPACE: &str = "setup";
@@ -105,6 +105,7 @@ fn set_up_traffic_and_removal() {
                 "{text}"
             );
         }
+        custom::records_are_stored_with_a_pipeline(&server);
     });
 }
 

@@ -45,7 +45,10 @@ fn everything(product: Product) -> Vec<Artefact> {
     let (licence, user, plugins) = (None, None, Vec::new());
     let server = Server { product, version: newest, licence, user, plugins, is_serverless: false };
     let (credentials, rights) = (&[access::Credentials::User], access::Rights::Lookup);
-    wanted(&server, Settings { retention: &retention, credentials, rights, streams: &[] })
+    wanted(
+        &server,
+        Settings { retention: &retention, credentials, rights, streams: &[], custom: &[] },
+    )
 }
 
 /// A path of the repository.

@@ -24,7 +24,10 @@ fn all(product: Product) -> Vec<Artefact> {
         Retention { records: week, health: week, process: week, rollup: week, slo: Keep::Off };
     let streams = ["logs-lbproxy.access-default".to_owned()];
     let (credentials, rights) = (&[access::Credentials::User], access::Rights::Lookup);
-    wanted(&server, Settings { retention: &retention, credentials, rights, streams: &streams })
+    wanted(
+        &server,
+        Settings { retention: &retention, credentials, rights, streams: &streams, custom: &[] },
+    )
 }
 
 fn artefact(product: Product, api: Api, name: &str) -> Artefact {
