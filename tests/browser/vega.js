@@ -96,7 +96,7 @@ async function pictures(boards) {
   const executablePath = process.env.LBPROXY_CHROMIUM ?? '/usr/bin/chromium';
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
   try {
-    const page = await browser.newPage({ viewport: { width: 48 * COLUMN + 24, height: 400 } });
+    const page = await browser.newPage({ viewport: { width: 48 * COLUMN + 24, height: 100 } });
     for (const [id, { title, drawn }] of boards) {
       await page.setContent(sheet(title, drawn));
       const path = join(root, 'docs/img', `boards-${id}.png`);
