@@ -95,13 +95,6 @@ impl Process {
             journal: journal.figures(),
             ship: ship.as_ref().map(|ship| (ship.reader, Arc::clone(&ship.metrics))),
         });
-        let names = config.proxy.listeners.iter().map(|listener| listener.name.clone());
-        let about = admin::About {
-            instance: config.telemetry.instance.clone(),
-            config_hash: config.hash.clone(),
-            listeners: names.zip(running.addresses().iter().copied()).collect(),
-            discover: discover(config, product),
-        };
         let sources = Arc::new(admin::Sources {
             proxy: running.figures(),
             journal: journal.figures(),
@@ -111,7 +104,7 @@ impl Process {
             vitals: vitals.metrics(),
             otlp,
             admin: AdminMetrics::default(),
-            about,
+            about: about(config, running.addresses(), product),
             start,
             drain: watch::channel(false).0,
             token: config.admin.token.clone(),
@@ -270,6 +263,21 @@ fn start_shipping(
         product: Arc::clone(product),
     })?;
     Ok((Some(running), Some(admin::Shipping { reader: ship::READER, metrics })))
+}
+
+/// What the page says of this process.
+fn about(
+    config: &Config,
+    addresses: &[std::net::SocketAddr],
+    product: Arc<OnceLock<Product>>,
+) -> admin::About {
+    let names = config.proxy.listeners.iter().map(|listener| listener.name.clone());
+    admin::About {
+        instance: config.telemetry.instance.clone(),
+        config_hash: config.hash.clone(),
+        listeners: names.zip(addresses.iter().copied()).collect(),
+        discover: discover(config, product),
+    }
 }
 
 /// Where the page finds Discover, if dashboards are configured.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use super::*;
-use crate::journal::{self, Journal, Lane};
+use crate::journal::{self, Appended, Journal, Lane};
 
 /// Longest wait for what has to happen.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -26,10 +26,11 @@ fn open(dir: &tempfile::TempDir) -> (Journal, Lane) {
 }
 
 fn append(lane: &mut Lane, bytes: &[u8]) {
-    lane.append(1, |out| {
+    let done = lane.append(1, |out| {
         out.get_mut(..bytes.len())?.copy_from_slice(bytes);
         Some(bytes.len())
     });
+    assert_eq!(done, Appended::Stored);
 }
 
 /// How the first run ends, behind two records of which it has acknowledged one.

@@ -33,7 +33,9 @@ impl Core {
         });
         let rows: Vec<_> = rows.collect();
         push_length(rows.len(), out);
-        rows.iter().for_each(|row| push_counted(row, out));
+        for row in &rows {
+            push_counted(row, out);
+        }
         self.pending.encode(out);
     }
 

@@ -210,7 +210,7 @@ impl Session {
             }
         }
         match installer::carry_out(client, step).await {
-            Ok(_) => tracing::info!(artefact, name, "shipping: put in place"),
+            Ok(()) => tracing::info!(artefact, name, "shipping: put in place"),
             Err(problem) if is_needed(step, &problem) => {
                 let reason = format!("{artefact} {name} cannot be put: {}", problem.reason);
                 return Err(Problem { reason, ..problem });

@@ -233,13 +233,7 @@ async fn set_up(
             let verdict = installer::verify(client, &plan, options.namespace).await;
             plan.findings.extend(verdict.findings);
             if let Some((stream, problem)) = verdict.unseen {
-                let cure = cure(&problem);
-                tracing::warn!(
-                    stream,
-                    reason = problem.reason,
-                    "setup: all is put in place, but whether the stream has its mapping cannot be \
-                     seen; {cure}, and run this again, or look at GET /{stream}/_mapping"
-                );
+                warn_of_unseen(&stream, &problem);
             }
         }
         if let (Some(boards), Some(place)) = (&mut boards, place) {
@@ -276,6 +270,17 @@ async fn set_up(
     let is_well = report.is_well();
     saved?;
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Says that nobody knows whether a stream has its mapping.
+fn warn_of_unseen(stream: &str, problem: &Problem) {
+    let cure = cure(problem);
+    tracing::warn!(
+        stream,
+        reason = problem.reason,
+        "setup: all is put in place, but whether the stream has its mapping cannot be seen; {cure}, and \
+         run this again, or look at GET /{stream}/_mapping"
+    );
 }
 
 /// What a person can do about a server that cannot be looked at.

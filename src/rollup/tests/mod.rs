@@ -96,13 +96,18 @@ fn sums<'r>(rows: impl IntoIterator<Item = &'r Vec<u8>>) -> Sums {
 
 #[test]
 fn a_failed_attempt_counts_for_the_endpoint_that_failed_it() {
+    /// Endpoint, requests, failed attempts.
     type Row = (&'static str, u64, u64);
+    /// Name, endpoints and reasons of the attempts, how the last ended, rows.
+    type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], Reason, &'a [Row]);
     let texts = |items: &[&str]| {
         let mut list = Vec::new();
-        items.iter().for_each(|item| TextList::push(&mut list, item.as_bytes()));
+        for item in items {
+            TextList::push(&mut list, item.as_bytes());
+        }
         list
     };
-    let rows: [(&str, &[&str], &[&str], Reason, &[Row]); 6] = [
+    let rows: [Case<'_>; 6] = [
         ("one attempt, served", &[], &[], Reason::Complete, &[("last", 1, 0)]),
         ("one attempt, failed", &[], &[], Reason::ConnectRefused, &[("last", 1, 1)]),
         ("one attempt, the client left", &[], &[], Reason::DownstreamClosed, &[("last", 1, 0)]),

@@ -69,6 +69,7 @@ fn told(situation: &Situation<'_>) -> Vec<String> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
 fn requests_are_told_by_service_with_why_where_and_since_when() {
     let quiet = [(100, 0, 5); 12];
     let outage = [&[(100, 0, 5); 10][..], &[(100, 50, 5), (100, 90, 5)]].concat();
@@ -196,6 +197,7 @@ fn what_is_not_known_is_told_in_words_of_its_own() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
 fn users_come_before_records_and_records_hurt_nobody() {
     let well = minutes(vec![service("shop", 100, 0, 0)]);
     let calm = || calm(Requests::Counted(&well));
