@@ -37,6 +37,14 @@ fn record<T>(check: impl FnOnce(&Row<'_>) -> T) -> T {
 }
 
 #[test]
+fn a_share_is_the_same_in_each_form() {
+    let quarter = Filter::parse("cpu = 0.25").unwrap();
+    for text in ["cpu = 25%", "cpu = 25.00%", "cpu = 0.2500", "cpu=25.0%"] {
+        assert_eq!(Filter::parse(text).unwrap(), quarter, "{text}");
+    }
+}
+
+#[test]
 fn each_form_finds_what_it_says() {
     record(|row| {
         for (filter, want) in [
