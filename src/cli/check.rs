@@ -5,8 +5,10 @@ mod here;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::config::{self, Config};
+use crate::slo::{self, Objective};
 
 /// Arguments of `lbproxy check`.
 #[derive(Debug, clap::Args)]
@@ -35,11 +37,15 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     for warning in &config.warnings {
         let _ = writeln!(std::io::stderr(), "warning: {warning}");
     }
-    let findings = here::look(&config);
+    let slo = slo::file::load(&config);
+    for warning in &slo.warnings {
+        let _ = writeln!(std::io::stderr(), "warning: {warning}");
+    }
+    let findings = [here::look(&config), slo.findings].concat();
     if !findings.is_empty() {
         return Ok(refuse(&config::Report { findings }));
     }
-    summary(&config, &mut std::io::stdout().lock())?;
+    summary(&config, &slo.objectives, &mut std::io::stdout().lock())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -56,7 +62,11 @@ pub(super) fn refuse(report: &config::Report) -> ExitCode {
 }
 
 /// What a configuration means, in a few lines.
-fn summary(config: &Config, out: &mut impl std::io::Write) -> std::io::Result<()> {
+fn summary(
+    config: &Config,
+    objectives: &[Arc<Objective>],
+    out: &mut impl std::io::Write,
+) -> std::io::Result<()> {
     for listener in &config.proxy.listeners {
         let scheme = if listener.tls.is_some() { "https" } else { "http" };
         let socket = std::net::SocketAddr::new(listener.address, listener.port);
@@ -85,5 +95,8 @@ fn summary(config: &Config, out: &mut impl std::io::Write) -> std::io::Result<()
         }
         None => writeln!(out, "ship     nothing: telemetry.elasticsearch is not set")?,
     }
+    let names: Vec<_> = objectives.iter().map(|objective| objective.name.as_str()).collect();
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(" ") };
+    writeln!(out, "slo      {names}")?;
     writeln!(out, "ok")
 }

@@ -20,6 +20,7 @@ mod run;
 mod schema;
 mod setup;
 mod signals;
+mod slo;
 mod top;
 mod upstream;
 
@@ -63,7 +64,9 @@ enum Command {
     Log(log::Args),
     /// Run a mock server that answers what it received, with scripted delays and faults.
     Upstream(upstream::Args),
-    /// Print the schema of the configuration, of the records or of the index templates.
+    /// Service level objectives: check their files, print them for other tools.
+    Slo(slo::Args),
+    /// Print the schema of the configuration, of objectives, of the records or of the index templates.
     Schema(schema::Args),
     /// Print completions for a shell.
     Completions(completions::Args),
@@ -106,6 +109,7 @@ pub fn run() -> ExitCode {
         Command::Top(args) => top::run(&args),
         Command::Log(args) => log::run(args),
         Command::Upstream(args) => upstream::run(args),
+        Command::Slo(args) => slo::run(&args),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -13,6 +13,7 @@ use super::signals::{Hangup, Signals};
 use crate::base::units;
 use crate::config::{self, Config};
 use crate::otlp::ControlPlane;
+use crate::slo::file;
 
 /// Arguments of `lbproxy run`.
 #[derive(Debug, clap::Args)]
@@ -63,8 +64,12 @@ pub(super) fn run(args: Args, log: LogFormat) -> anyhow::Result<ExitCode> {
 /// From the configuration to the last line.
 async fn start(args: Args, log: LogFormat, mut signals: Signals) -> anyhow::Result<ExitCode> {
     let named = args.config;
-    let read = || config::find(named).and_then(|path| config::load(&path));
-    let config = tokio::select! {
+    let read = || {
+        let config = config::find(named).and_then(|path| config::load(&path))?;
+        let objectives = file::load(&config);
+        Ok::<_, config::Report>((config, objectives))
+    };
+    let read = tokio::select! {
         biased;
         () = signals.end_before_log() => {
             let _ = writeln!(std::io::stderr(), "lbproxy: told to end before anything was started");
@@ -73,14 +78,17 @@ async fn start(args: Args, log: LogFormat, mut signals: Signals) -> anyhow::Resu
         // On a thread of its own: it may wait for standard input.
         read = tokio::task::spawn_blocking(read) => read?,
     };
-    let config = match config {
-        Ok(config) => config,
+    let (config, objectives) = match read {
+        Ok(read) => read,
         Err(report) => return Ok(super::check::refuse(&report)),
     };
     let (layer, control) = config.telemetry.otlp.as_ref().map(|_| ControlPlane::new()).unzip();
     output::start_log(log, layer.map(|layer| Box::new(layer) as _));
-    for warning in &config.warnings {
+    for warning in config.warnings.iter().chain(&objectives.warnings) {
         tracing::warn!("{warning}");
+    }
+    for finding in &objectives.findings {
+        tracing::warn!("{finding}; lbproxy runs without this objective");
     }
     serve(&config, control, args.drain_timeout, &mut signals).await
 }

@@ -22,6 +22,7 @@ pub(super) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   lbproxy schema config > proxy.schema.json
+  lbproxy schema slo > slo.schema.json
   lbproxy schema record
   lbproxy schema template --product opensearch";
 
@@ -32,6 +33,13 @@ Examples:
   # yaml-language-server: $schema=proxy.schema.json       as the first line of proxy.yaml
   lbproxy schema config --format markdown                 every key with type, default and meaning
 `lbproxy check` knows more than a schema can say: files that must exist, names used twice.";
+
+/// Shown below `lbproxy schema slo --help`.
+const EXAMPLES_SLO: &str = "\
+Examples:
+  lbproxy schema slo > slo.schema.json
+  # yaml-language-server: $schema=slo.schema.json         as the first line of slo/latency.yaml
+`lbproxy slo check` knows more: filters, names used twice, windows that can never fire.";
 
 /// Shown below `lbproxy schema record --help`.
 const EXAMPLES_RECORD: &str = "\
@@ -56,6 +64,9 @@ enum What {
         #[arg(long, value_enum, default_value_t)]
         format: ConfigFormat,
     },
+    /// A file of service level objectives: JSON Schema for editors.
+    #[command(after_help = EXAMPLES_SLO)]
+    Slo,
     /// Fields of the records.
     #[command(after_help = EXAMPLES_RECORD)]
     Record {
@@ -152,6 +163,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let text = match what {
         What::Config { format: ConfigFormat::Json } => config::json_schema(),
         What::Config { format: ConfigFormat::Markdown } => config::reference_markdown(),
+        What::Slo => crate::slo::file::json_schema(),
         What::Record { format: Format::Markdown, .. } => record::records_markdown(),
         What::Record { format: Format::Text, stream } => {
             fields(stream).map(|(stream, field)| line(stream, field)).collect()

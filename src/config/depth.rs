@@ -10,7 +10,7 @@ use saphyr_parser::{Event, Parser};
 use super::tree::Place;
 
 /// Most lists and mappings within each other.
-pub(super) const DEPTH_MAX: usize = 64;
+pub(crate) const DEPTH_MAX: usize = 64;
 
 /// A list or mapping that has begun.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ struct Open {
 }
 
 /// Where a text first nests deeper than [`DEPTH_MAX`]. Stops at what is no YAML.
-pub(super) fn too_deep(text: &str) -> Option<Place> {
+pub(crate) fn too_deep(text: &str) -> Option<Place> {
     let mut open: Vec<Open> = Vec::new();
     let mut heights: HashMap<usize, usize> = HashMap::new();
     for event in Parser::new_from_iter(text.chars()) {

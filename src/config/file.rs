@@ -31,14 +31,15 @@ pub(super) fn configuration(path: &Path) -> Result<(String, String), (String, Fa
             .map_err(|error| unreadable(&error))
             .and_then(|file| bounded(file, "is it the right file? remove what is not needed"))
     };
-    let text = bytes.and_then(|bytes| {
-        let no_text = |error| (format!("is not UTF-8: {error}"), "save it as UTF-8");
-        String::from_utf8(bytes).map_err(no_text)
-    });
-    match text {
+    match bytes.and_then(utf8) {
         Ok(text) => Ok((name, text)),
         Err(fault) => Err((name, fault)),
     }
+}
+
+/// Bytes as a text.
+pub(super) fn utf8(bytes: Vec<u8>) -> Result<String, Fault> {
+    String::from_utf8(bytes).map_err(|error| (format!("is not UTF-8: {error}"), "save it as UTF-8"))
 }
 
 /// The bytes of a regular file.

@@ -36,9 +36,9 @@ impl fmt::Display for Finding {
 /// Where the keys of a file stand, to say of one what is found out later.
 #[derive(Clone, Default)]
 pub struct Places {
-    pub(super) file: String,
+    pub(crate) file: String,
     /// Line and column of each key that is written.
-    pub(super) keys: HashMap<String, (usize, usize)>,
+    pub(crate) keys: HashMap<String, (usize, usize)>,
 }
 
 impl fmt::Debug for Places {

@@ -34,7 +34,7 @@ fn holds_secret(key: &str, yaml: &Yaml<'_>) -> bool {
 }
 
 /// A message says where, what and how to mend it, and nothing else.
-fn check(finding: &Finding, text: &str, is_secret: bool) {
+pub(crate) fn check(finding: &Finding, text: &str, is_secret: bool) {
     let shown = finding.to_string();
     let lines = text.split(['\n', '\r']).count();
     assert!(finding.line <= lines + 1, "line {} of {lines}: {shown}", finding.line);

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 
 /// What a key is read as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// Any text that the reader then understands, and what it is.
     Text(String),
     Choice(Vec<&'static str>),
@@ -28,6 +28,8 @@ pub(super) enum Shape {
         most: u64,
     },
     Map,
+    /// A mapping whose keys are anybody's.
+    Names,
     List {
         /// Whether it must have an item.
         is_filled: bool,
@@ -36,28 +38,28 @@ pub(super) enum Shape {
 
 /// A key, the items of a list, or the file itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Key {
+pub(crate) struct Key {
     /// Path such as `proxy.services[].name`; the items of a list end in `[]`.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// What it can be; a text when nothing more is asked.
-    pub(super) shapes: Vec<Shape>,
+    pub(crate) shapes: Vec<Shape>,
     /// What it is when absent.
-    pub(super) default: Option<String>,
+    pub(crate) default: Option<String>,
     /// Whether it must be there.
-    pub(super) is_required: bool,
+    pub(crate) is_required: bool,
     /// A key that cannot stand beside it, and whether one of the two must be there.
-    pub(super) instead: Option<(String, bool)>,
-    pub(super) doc: String,
+    pub(crate) instead: Option<(String, bool)>,
+    pub(crate) doc: String,
 }
 
 impl Key {
     /// Its own name.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.path.rsplit('.').next().unwrap_or_default()
     }
 
     /// Path of the mapping that it is a key of; `None` for the file itself and for the items of a list.
-    pub(super) fn parent(&self) -> Option<&str> {
+    pub(crate) fn parent(&self) -> Option<&str> {
         if self.path.is_empty() || self.path.ends_with(']') {
             return None;
         }
@@ -67,11 +69,11 @@ impl Key {
 
 /// Keys in the order in which they were asked for.
 #[derive(Debug, Default)]
-pub(super) struct Keys(RefCell<Vec<Key>>);
+pub(crate) struct Keys(RefCell<Vec<Key>>);
 
 impl Keys {
     /// All that was written down.
-    pub(super) fn into_vec(self) -> Vec<Key> {
+    pub(crate) fn into_vec(self) -> Vec<Key> {
         self.0.into_inner()
     }
 
@@ -93,12 +95,12 @@ impl Keys {
     }
 
     /// A key is asked for.
-    pub(super) fn ask(&self, path: &str, doc: &str) {
+    pub(crate) fn ask(&self, path: &str, doc: &str) {
         self.change(path, |key| doc.clone_into(&mut key.doc));
     }
 
     /// It is read so; several ways are alternatives.
-    pub(super) fn shape(&self, path: &str, shape: Shape) {
+    pub(crate) fn shape(&self, path: &str, shape: Shape) {
         self.change(path, |key| {
             if !key.shapes.contains(&shape) {
                 key.shapes.push(shape);
@@ -107,16 +109,16 @@ impl Keys {
     }
 
     /// It is this when absent.
-    pub(super) fn default_is(&self, path: &str, default: &str) {
+    pub(crate) fn default_is(&self, path: &str, default: &str) {
         self.change(path, |key| key.default = Some(default.to_owned()));
     }
 
-    pub(super) fn require(&self, path: &str) {
+    pub(crate) fn require(&self, path: &str) {
         self.change(path, |key| key.is_required = true);
     }
 
     /// Two keys cannot stand beside each other.
-    pub(super) fn exclude(&self, one: &str, other: &str, is_one_required: bool) {
+    pub(crate) fn exclude(&self, one: &str, other: &str, is_one_required: bool) {
         self.change(one, |key| key.instead = Some((other.to_owned(), is_one_required)));
     }
 }

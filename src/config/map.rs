@@ -22,7 +22,7 @@ use crate::base::units;
 /// Shortest and longest span of time that a key can have.
 const SPANS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_hours(24));
 
-pub(super) struct Map<'s, 'n> {
+pub(crate) struct Map<'s, 'n> {
     item: Item<'s, 'n>,
     /// Keys asked for so far.
     asked: Vec<&'static str>,
@@ -32,12 +32,12 @@ pub(super) struct Map<'s, 'n> {
 
 impl<'s, 'n> Map<'s, 'n> {
     /// A mapping of which nothing was asked.
-    pub(super) const fn new(item: Item<'s, 'n>) -> Self {
+    pub(crate) const fn new(item: Item<'s, 'n>) -> Self {
         Self { item, asked: Vec::new(), docs: Vec::new() }
     }
 
     /// Says what its keys mean, for those that are not yet explained.
-    pub(super) fn means(mut self, docs: Docs) -> Self {
+    pub(crate) fn means(mut self, docs: Docs) -> Self {
         self.docs.push(docs);
         self
     }
@@ -48,22 +48,22 @@ impl<'s, 'n> Map<'s, 'n> {
     }
 
     /// Notes that a key is missing, at the place of the mapping.
-    pub(super) fn missing(&self, key: &str, cure: &str) {
+    pub(crate) fn missing(&self, key: &str, cure: &str) {
         self.note_absent(key, "is missing", cure);
     }
 
     /// Notes a problem with a key that is not there, at the place of the mapping.
-    pub(super) fn note_absent(&self, key: &str, problem: &str, cure: &str) {
+    pub(crate) fn note_absent(&self, key: &str, problem: &str, cure: &str) {
         self.item.source.note(self.item.place(), &self.path_of(key), problem, cure);
     }
 
     /// Notes a problem with the mapping itself.
-    pub(super) fn note(&self, problem: &str, cure: &str) {
+    pub(crate) fn note(&self, problem: &str, cure: &str) {
         self.item.note(problem, cure);
     }
 
     /// How many findings there are so far, of the whole file.
-    pub(super) fn found(&self) -> usize {
+    pub(crate) fn found(&self) -> usize {
         self.item.source.found()
     }
 
@@ -83,7 +83,7 @@ impl<'s, 'n> Map<'s, 'n> {
     }
 
     /// The node of a key, if present.
-    pub(super) fn get(&mut self, key: &'static str) -> Option<Item<'s, 'n>> {
+    pub(crate) fn get(&mut self, key: &'static str) -> Option<Item<'s, 'n>> {
         self.asked.push(key);
         let (source, path) = (self.item.source, self.path_of(key));
         source.record(|keys| {
@@ -101,7 +101,7 @@ impl<'s, 'n> Map<'s, 'n> {
     }
 
     /// The node of a key; notes that it is missing.
-    pub(super) fn required(&mut self, key: &'static str, cure: &str) -> Option<Item<'s, 'n>> {
+    pub(crate) fn required(&mut self, key: &'static str, cure: &str) -> Option<Item<'s, 'n>> {
         let item = self.get(key);
         self.item.source.record(|keys| keys.require(&self.path_of(key)));
         if item.is_none() {
@@ -111,7 +111,7 @@ impl<'s, 'n> Map<'s, 'n> {
     }
 
     /// The node of one of two keys; both at once are noted, and with a `cure` that none is there.
-    pub(super) fn either(
+    pub(crate) fn either(
         &mut self,
         one: &'static str,
         other: &'static str,
@@ -136,30 +136,30 @@ impl<'s, 'n> Map<'s, 'n> {
     }
 
     /// A mapping, if present.
-    pub(super) fn map(&mut self, key: &'static str) -> Option<Map<'s, 'n>> {
+    pub(crate) fn map(&mut self, key: &'static str) -> Option<Map<'s, 'n>> {
         self.get(key)?.map()
     }
 
     /// A list; empty when absent.
-    pub(super) fn list(&mut self, key: &'static str) -> Vec<Item<'s, 'n>> {
+    pub(crate) fn list(&mut self, key: &'static str) -> Vec<Item<'s, 'n>> {
         self.get(key).map(Item::list).unwrap_or_default()
     }
 
     /// A list with one item at least.
-    pub(super) fn required_list(&mut self, key: &'static str, cure: &str) -> Vec<Item<'s, 'n>> {
+    pub(crate) fn required_list(&mut self, key: &'static str, cure: &str) -> Vec<Item<'s, 'n>> {
         self.required(key, cure).map(|item| item.filled_list(cure)).unwrap_or_default()
     }
 
-    pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
+    pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
         self.get(key)?.text()
     }
 
     /// The path of a file.
-    pub(super) fn file(&mut self, key: &'static str) -> Option<String> {
+    pub(crate) fn file(&mut self, key: &'static str) -> Option<String> {
         self.get(key)?.file()
     }
 
-    pub(super) fn address(&mut self, key: &'static str, default: IpAddr) -> Option<IpAddr> {
+    pub(crate) fn address(&mut self, key: &'static str, default: IpAddr) -> Option<IpAddr> {
         let item = self.get(key);
         self.default(key, default);
         let Some(item) = item else { return Some(default) };
@@ -167,12 +167,12 @@ impl<'s, 'n> Map<'s, 'n> {
     }
 
     /// Writes down what a key is when it is absent.
-    pub(super) fn default(&self, key: &'static str, default: impl Display) {
+    pub(crate) fn default(&self, key: &'static str, default: impl Display) {
         self.item.source.record(|keys| keys.default_is(&self.path_of(key), &default.to_string()));
     }
 
     /// A span of time within limits.
-    pub(super) fn duration(&mut self, key: &'static str, default: Duration) -> Duration {
+    pub(crate) fn duration(&mut self, key: &'static str, default: Duration) -> Duration {
         let item = self.get(key);
         self.default(key, units::write_duration(micros(default)));
         let Some(item) = item else { return default };
@@ -189,14 +189,14 @@ impl<'s, 'n> Map<'s, 'n> {
     }
 
     /// A size within limits.
-    pub(super) fn bytes(&mut self, key: &'static str, default: u64, least: u64, most: u64) -> u64 {
+    pub(crate) fn bytes(&mut self, key: &'static str, default: u64, least: u64, most: u64) -> u64 {
         let size = self.bytes_if_given(key, least, most);
         self.default(key, units::write_bytes(default));
         size.unwrap_or(default)
     }
 
     /// A size within limits, or none.
-    pub(super) fn bytes_if_given(
+    pub(crate) fn bytes_if_given(
         &mut self,
         key: &'static str,
         least: u64,
@@ -212,7 +212,7 @@ impl<'s, 'n> Map<'s, 'n> {
     }
 
     /// A whole number within limits.
-    pub(super) fn number<N>(&mut self, key: &'static str, default: N, least: N, most: N) -> N
+    pub(crate) fn number<N>(&mut self, key: &'static str, default: N, least: N, most: N) -> N
     where
         N: FromStr + PartialOrd + Display + Copy,
     {
@@ -222,7 +222,7 @@ impl<'s, 'n> Map<'s, 'n> {
     }
 
     /// A whole number within limits, or none; the example is for the message.
-    pub(super) fn number_if_given<N>(
+    pub(crate) fn number_if_given<N>(
         &mut self,
         key: &'static str,
         example: N,
@@ -240,7 +240,7 @@ impl<'s, 'n> Map<'s, 'n> {
         item.parse_as(&what, &format!("one, such as {example}"), read)
     }
 
-    pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
+    pub(crate) fn flag(&mut self, key: &'static str, default: bool) -> bool {
         let item = self.get(key);
         self.default(key, default);
         let Some(item) = item else { return default };
@@ -248,7 +248,7 @@ impl<'s, 'n> Map<'s, 'n> {
         item.parse_as("true or false", "one of them", |text| text.parse().ok()).unwrap_or(default)
     }
 
-    pub(super) fn choice<T: Copy + PartialEq>(
+    pub(crate) fn choice<T: Copy + PartialEq>(
         &mut self,
         key: &'static str,
         default: T,
@@ -259,14 +259,11 @@ impl<'s, 'n> Map<'s, 'n> {
             self.default(key, word);
         }
         let Some(item) = item else { return default };
-        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        item.shape(|| Shape::Choice(choices.iter().map(|(word, _)| *word).collect()));
-        let read = |text: &str| choices.iter().find(|(word, _)| *word == text).map(|&(_, t)| t);
-        item.parse_as("a known word here", &words.join(" or "), read).unwrap_or(default)
+        item.choice(choices).unwrap_or(default)
     }
 
     /// Notes keys that do nothing because another one is not there.
-    pub(super) fn useless_without(&self, key: &str, others: &[&str]) {
+    pub(crate) fn useless_without(&self, key: &str, others: &[&str]) {
         if self.entries().any(|(name, ..)| name == key) {
             return;
         }
@@ -279,7 +276,7 @@ impl<'s, 'n> Map<'s, 'n> {
     }
 
     /// Ends the mapping: keys nobody asked for are mistakes.
-    pub(super) fn end(self) {
+    pub(crate) fn end(self) {
         for (name, key, _) in self.entries() {
             if self.asked.contains(&name) {
                 continue;

@@ -11,15 +11,16 @@ mod file;
 mod finding;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzed;
-mod keys;
-mod map;
+pub(crate) mod keys;
+pub(crate) mod map;
 mod otlp;
 mod read;
 mod reference;
 mod schema;
+mod slo;
 mod telemetry;
 mod tls;
-mod tree;
+pub(crate) mod tree;
 mod twice;
 mod types;
 
@@ -28,6 +29,8 @@ use std::path::{Path, PathBuf};
 pub use finding::{Finding, Places, Report};
 pub use reference::reference_markdown;
 pub use schema::json_schema;
+pub(crate) use schema::of_keys as schema_of_keys;
+pub use slo::Slo;
 pub use telemetry::credential_keys;
 pub use tree::Environment;
 pub use types::*;
@@ -86,6 +89,11 @@ pub fn journal_path(path: &Path) -> Result<PathBuf, Report> {
     } else {
         Err(source.report())
     }
+}
+
+/// The text of a regular file, or problem and cure.
+pub(crate) fn text(path: &Path) -> Result<String, (String, &'static str)> {
+    file::utf8(file::regular(path)?)
 }
 
 /// Name and text of a file.

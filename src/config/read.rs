@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::finding::Places;
 use super::map::Map;
+use super::slo;
 use super::telemetry;
 use super::tls;
 use super::tree::Item;
@@ -45,11 +46,13 @@ pub(super) fn config(root: Item<'_, '_>, hostname: &str) -> Option<Config> {
     };
     let workers = proxy.as_ref().map_or(1, |proxy| proxy.workers.get());
     let telemetry = telemetry::section(map.map("telemetry"), hostname, workers);
+    let slo = slo::section(map.map("slo"));
     map.end();
     Some(Config {
         proxy: proxy?,
         admin,
         telemetry,
+        slo,
         hash: String::new(),
         warnings: Vec::new(),
         places: Places::default(),

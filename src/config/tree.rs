@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::time::Duration;
 
 use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
 
@@ -14,6 +15,8 @@ use super::finding::{Finding, Places, Report};
 use super::keys::{Key, Keys, Shape};
 use super::map::Map;
 use super::twice::{self, Twice};
+use crate::base::clock::micros;
+use crate::base::units;
 use crate::base::visible::visible;
 
 /// Most characters of each part of a message.
@@ -22,7 +25,7 @@ const PART_CHARS_MAX: usize = 500;
 /// Looks up an environment variable.
 pub type Environment<'e> = dyn Fn(&str) -> Option<String> + 'e;
 
-pub(super) struct Source<'s> {
+pub(crate) struct Source<'s> {
     file: &'s str,
     text: &'s str,
     /// For `${…}`.
@@ -37,20 +40,22 @@ pub(super) struct Source<'s> {
     keys: Option<Keys>,
     /// Paths of keys that are not read, as if they were not there.
     unread: &'s [String],
+    /// Where everything of it stands in another file, when it is a text within that.
+    within: Option<Place>,
 }
 
 /// A place in the file.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// From 1; 0 for the file as a whole.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// From 1.
-    pub(super) column: usize,
+    pub(crate) column: usize,
 }
 
 impl<'s> Source<'s> {
     /// A file with nothing found.
-    pub(super) fn new(file: &'s str, text: &'s str, environment: &'s Environment<'s>) -> Self {
+    pub(crate) fn new(file: &'s str, text: &'s str, environment: &'s Environment<'s>) -> Self {
         Self {
             file,
             text,
@@ -60,39 +65,53 @@ impl<'s> Source<'s> {
             places: RefCell::default(),
             keys: None,
             unread: &[],
+            within: None,
         }
     }
 
+    /// A text that stands as a whole at the place of `item`.
+    pub(crate) fn inside(item: &Item<'s, '_>, text: &'s str) -> Self {
+        let Source { file, environment, .. } = *item.source;
+        Self { within: Some(item.place()), ..Self::new(file, text, environment) }
+    }
+
+    /// Takes what was found in a text within this one.
+    pub(crate) fn adopt(&self, inner: Self) {
+        self.findings.borrow_mut().extend(inner.findings.into_inner());
+        self.warnings.borrow_mut().extend(inner.warnings.into_inner());
+    }
+
     /// The same as if the keys with these paths were not there.
-    pub(super) fn without(self, unread: &'s [String]) -> Self {
+    pub(crate) fn without(self, unread: &'s [String]) -> Self {
         Self { unread, ..self }
     }
 
-    pub(super) fn is_unread(&self, path: &str) -> bool {
+    pub(crate) fn is_unread(&self, path: &str) -> bool {
         self.unread.iter().any(|unread| unread == path)
     }
 
     /// No file, but a record of everything that is asked for.
-    pub(super) fn recording(environment: &'s Environment<'s>) -> Self {
+    pub(crate) fn recording(environment: &'s Environment<'s>) -> Self {
         Self { keys: Some(Keys::default()), ..Self::new("", "", environment) }
     }
 
-    pub(super) fn into_keys(self) -> Vec<Key> {
+    pub(crate) fn into_keys(self) -> Vec<Key> {
         self.keys.map(Keys::into_vec).unwrap_or_default()
     }
 
     /// Writes down what is asked for, when there is no file.
-    pub(super) fn record(&self, note: impl FnOnce(&Keys)) {
+    pub(crate) fn record(&self, note: impl FnOnce(&Keys)) {
         if let Some(keys) = &self.keys {
             note(keys);
         }
     }
 
-    pub(super) fn note(&self, place: Place, key: &str, problem: &str, cure: &str) {
+    pub(crate) fn note(&self, place: Place, key: &str, problem: &str, cure: &str) {
         self.findings.borrow_mut().push(self.finding(place, key, problem, cure));
     }
 
     fn finding(&self, place: Place, key: &str, problem: &str, cure: &str) -> Finding {
+        let place = self.within.unwrap_or(place);
         Finding {
             file: self.file.to_owned(),
             line: place.line,
@@ -104,36 +123,55 @@ impl<'s> Source<'s> {
     }
 
     /// Notes where a key stands.
-    pub(super) fn stands(&self, key: &str, place: Place) {
+    pub(crate) fn stands(&self, key: &str, place: Place) {
         self.places.borrow_mut().insert(key.to_owned(), (place.line, place.column));
     }
 
+    /// Everything found and what is worth a word, by place.
+    pub(crate) fn into_words(self) -> (Vec<Finding>, Vec<Finding>) {
+        let mut both = (self.findings.into_inner(), self.warnings.into_inner());
+        both.0.sort_by_key(|finding| (finding.line, finding.column));
+        both.1.sort_by_key(|finding| (finding.line, finding.column));
+        both
+    }
+
     /// What is worth a word, in the order of its lines, and where the keys stand.
-    pub(super) fn into_rest(self) -> (Vec<Finding>, Places) {
+    pub(crate) fn into_rest(self) -> (Vec<Finding>, Places) {
         let mut warnings = self.warnings.into_inner();
         warnings.sort_by_key(|finding| (finding.line, finding.column));
         (warnings, Places { file: self.file.to_owned(), keys: self.places.into_inner() })
     }
 
     /// Whether nothing was found.
-    pub(super) fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         self.found() == 0
     }
 
     /// How many findings there are so far.
-    pub(super) fn found(&self) -> usize {
+    pub(crate) fn found(&self) -> usize {
         self.findings.borrow().len()
     }
 
     /// Everything found, by place.
-    pub(super) fn report(self) -> Report {
+    pub(crate) fn report(self) -> Report {
         let mut findings = self.findings.into_inner();
         findings.sort_by_key(|finding| (finding.line, finding.column));
         Report { findings }
     }
 
     /// The tree of the file; `None` when it is no YAML, nests too deep, or is not one document.
-    pub(super) fn parse(&self) -> Option<MarkedYaml<'s>> {
+    pub(crate) fn parse(&self) -> Option<MarkedYaml<'s>> {
+        let mut documents = self.documents()?;
+        if documents.len() == 1 {
+            return documents.pop();
+        }
+        let problem = format!("holds {} YAML documents", documents.len());
+        self.note(Place::default(), "", &problem, "write exactly one, beginning with `proxy:`");
+        None
+    }
+
+    /// The trees of the file, one for each document; `None` when it is no YAML or nests too deep.
+    pub(crate) fn documents(&self) -> Option<Vec<MarkedYaml<'s>>> {
         if let Some(place) = depth::too_deep(self.text) {
             let problem = format!("has more than {DEPTH_MAX} lists and mappings within each other");
             self.note(place, "", &problem, "is it the right file? indent it by less");
@@ -148,17 +186,7 @@ impl<'s> Source<'s> {
             return None;
         }
         match MarkedYaml::load_from_str(self.text) {
-            Ok(mut documents) if documents.len() == 1 => documents.pop(),
-            Ok(documents) => {
-                let problem = format!("holds {} YAML documents", documents.len());
-                self.note(
-                    Place::default(),
-                    "",
-                    &problem,
-                    "write exactly one, beginning with `proxy:`",
-                );
-                None
-            }
+            Ok(documents) => Some(documents),
             Err(error) => {
                 let mark = error.marker();
                 let place = Place { line: mark.line(), column: mark.col() + 1 };
@@ -239,7 +267,7 @@ fn shown(text: &str) -> String {
 
 /// What stands at a path.
 #[derive(Clone, Copy)]
-pub(super) enum Node<'s, 'n> {
+pub(crate) enum Node<'s, 'n> {
     /// A node of the file.
     Yaml(&'n MarkedYaml<'s>),
     /// Whatever is asked for: see [`Source::recording`].
@@ -247,24 +275,45 @@ pub(super) enum Node<'s, 'n> {
 }
 
 /// A node with the path that leads to it.
-pub(super) struct Item<'s, 'n> {
-    pub(super) source: &'n Source<'s>,
-    pub(super) path: String,
-    pub(super) node: Node<'s, 'n>,
+#[derive(Clone)]
+pub(crate) struct Item<'s, 'n> {
+    pub(crate) source: &'n Source<'s>,
+    pub(crate) path: String,
+    pub(crate) node: Node<'s, 'n>,
 }
 
 impl<'s, 'n> Item<'s, 'n> {
     /// The root of a tree.
-    pub(super) fn root(source: &'n Source<'s>, yaml: &'n MarkedYaml<'s>) -> Self {
+    pub(crate) fn root(source: &'n Source<'s>, yaml: &'n MarkedYaml<'s>) -> Self {
         Self { source, path: String::new(), node: Node::Yaml(yaml) }
     }
 
+    /// The same at a path.
+    pub(crate) fn below(self, path: &str) -> Self {
+        Self { path: path.to_owned(), ..self }
+    }
+
+    /// Whether nothing is read: see [`Source::recording`].
+    pub(crate) const fn is_recording(&self) -> bool {
+        matches!(self.node, Node::Anything)
+    }
+
+    /// The file and the line that it stands on.
+    pub(crate) fn whereabouts(&self) -> String {
+        format!("{}:{}", self.source.file, self.place().line)
+    }
+
+    /// Whether a file is read, and it is there with nothing in it.
+    pub(crate) const fn is_empty(&self) -> bool {
+        matches!(self.node, Node::Yaml(MarkedYaml { data: YamlData::Value(Scalar::Null), .. }))
+    }
+
     /// The root of no tree, to record what is asked for.
-    pub(super) fn recording(source: &'n Source<'s>) -> Self {
+    pub(crate) fn recording(source: &'n Source<'s>) -> Self {
         Self { source, path: String::new(), node: Node::Anything }
     }
 
-    pub(super) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         match self.node {
             Node::Yaml(yaml) => {
                 let start = &yaml.span.start;
@@ -274,29 +323,40 @@ impl<'s, 'n> Item<'s, 'n> {
         }
     }
 
+    /// The place of a byte of its text, as far as the text is written as it is read: else its own.
+    pub(crate) fn place_of(&self, text: &str, at: usize) -> Place {
+        let place = self.place();
+        let line = self.source.text.lines().nth(place.line.saturating_sub(1)).unwrap_or_default();
+        let mut written = line.chars().skip(place.column.saturating_sub(1)).peekable();
+        let quote = usize::from(written.next_if(|first| matches!(first, '"' | '\'')).is_some());
+        let is_same = text.chars().all(|character| written.next() == Some(character));
+        let before = text.get(..at).filter(|_| is_same).map(|before| before.chars().count());
+        Place { column: place.column + before.map_or(0, |count| count + quote), ..place }
+    }
+
     /// Notes a problem with it.
-    pub(super) fn note(&self, problem: &str, cure: &str) {
+    pub(crate) fn note(&self, problem: &str, cure: &str) {
         self.source.note(self.place(), &self.path, problem, cure);
     }
 
     /// Says what is worth a word and no mistake.
-    pub(super) fn warn(&self, problem: &str, cure: &str) {
+    pub(crate) fn warn(&self, problem: &str, cure: &str) {
         let warning = self.source.finding(self.place(), &self.path, problem, cure);
         self.source.warnings.borrow_mut().push(warning);
     }
 
     /// Writes down what it is read as.
-    pub(super) fn shape(&self, shape: impl FnOnce() -> Shape) {
+    pub(crate) fn shape(&self, shape: impl FnOnce() -> Shape) {
         self.source.record(|keys| keys.shape(&self.path, shape()));
     }
 
-    pub(super) fn text(&self) -> Option<String> {
+    pub(crate) fn text(&self) -> Option<String> {
         self.shape(|| Shape::Text("text".to_owned()));
         self.scalar()
     }
 
     /// Its text, the path of a file.
-    pub(super) fn file(&self) -> Option<String> {
+    pub(crate) fn file(&self) -> Option<String> {
         self.shape(|| Shape::Text("path".to_owned()));
         self.scalar()
     }
@@ -309,7 +369,7 @@ impl<'s, 'n> Item<'s, 'n> {
         }
     }
 
-    pub(super) fn map(self) -> Option<Map<'s, 'n>> {
+    pub(crate) fn map(self) -> Option<Map<'s, 'n>> {
         self.shape(|| Shape::Map);
         match self.node {
             Node::Yaml(yaml) if !matches!(yaml.data, YamlData::Mapping(_)) => {
@@ -321,7 +381,7 @@ impl<'s, 'n> Item<'s, 'n> {
     }
 
     /// It as a mapping, or else what `read` makes of its text.
-    pub(super) fn map_or_text<T>(
+    pub(crate) fn map_or_text<T>(
         self,
         what: &str,
         example: &str,
@@ -340,14 +400,44 @@ impl<'s, 'n> Item<'s, 'n> {
         self.map().ok_or(None)
     }
 
+    /// A mapping whose keys are anybody's: names with what stands there.
+    pub(crate) fn named(self) -> Vec<(String, Self)> {
+        self.shape(|| Shape::Names);
+        let yaml = match self.node {
+            Node::Yaml(yaml) => yaml,
+            Node::Anything => return Vec::new(),
+        };
+        let YamlData::Mapping(map) = &yaml.data else {
+            self.note("is not a mapping", "write `key: value` lines below it, indented");
+            return Vec::new();
+        };
+        let item = |(key, value): (&MarkedYaml<'s>, &'n MarkedYaml<'s>)| {
+            let YamlData::Value(Scalar::String(name)) = &key.data else { return None };
+            let path = format!("{}.{name}", self.path);
+            Some((name.to_string(), Item { source: self.source, path, node: Node::Yaml(value) }))
+        };
+        map.iter().filter_map(item).collect()
+    }
+
+    /// Its items as a list of `most` at most.
+    pub(crate) fn bounded_list(self, most: usize) -> Vec<Self> {
+        if let Node::Yaml(MarkedYaml { data: YamlData::Sequence(items), .. }) = self.node
+            && items.len() > most
+        {
+            self.note(&format!("has {} items", items.len()), &format!("write {most} at most"));
+            return Vec::new();
+        }
+        self.list()
+    }
+
     /// Its items as a list.
-    pub(super) fn list(self) -> Vec<Self> {
+    pub(crate) fn list(self) -> Vec<Self> {
         self.shape(|| Shape::List { is_filled: false });
         self.items()
     }
 
     /// Its items as a list; notes that there is none.
-    pub(super) fn filled_list(self, cure: &str) -> Vec<Self> {
+    pub(crate) fn filled_list(self, cure: &str) -> Vec<Self> {
         self.shape(|| Shape::List { is_filled: true });
         if let Node::Yaml(MarkedYaml { data: YamlData::Sequence(items), .. }) = self.node
             && items.is_empty()
@@ -375,7 +465,7 @@ impl<'s, 'n> Item<'s, 'n> {
     }
 
     /// Its text, read by `read`; `what` and `example` for the message.
-    pub(super) fn parse<T>(
+    pub(crate) fn parse<T>(
         &self,
         what: &str,
         example: &str,
@@ -386,7 +476,7 @@ impl<'s, 'n> Item<'s, 'n> {
     }
 
     /// As [`Item::parse`], without a word about its shape.
-    pub(super) fn parse_as<T>(
+    pub(crate) fn parse_as<T>(
         &self,
         what: &str,
         example: &str,
@@ -403,8 +493,25 @@ impl<'s, 'n> Item<'s, 'n> {
         value
     }
 
+    /// One of some words.
+    pub(crate) fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        self.shape(|| Shape::Choice(words.clone()));
+        let read = |text: &str| choices.iter().find(|(word, _)| *word == text).map(|&(_, t)| t);
+        self.parse_as("a known word here", &words.join(" or "), read)
+    }
+
+    /// A span of time within limits.
+    pub(crate) fn span(&self, least: Duration, most: Duration, example: &str) -> Option<Duration> {
+        self.shape(|| Shape::Duration { least: micros(least), most: micros(most) });
+        let write = |span: Duration| units::write_duration(micros(span));
+        let what = format!("a duration from {} to {}", write(least), write(most));
+        let fits = |span: &Duration| (least..=most).contains(span);
+        self.parse_as(&what, example, |text| units::parse_duration(text).filter(fits))
+    }
+
     /// A TCP port of `least` or more.
-    pub(super) fn port(&self, least: u16) -> Option<u16> {
+    pub(crate) fn port(&self, least: u16) -> Option<u16> {
         self.shape(|| Shape::Number { least: least.into(), most: u16::MAX.into() });
         let example = format!("a number from {least} to 65535, such as 8080");
         self.parse_as("a port", &example, |text| text.parse().ok().filter(|&port| port >= least))

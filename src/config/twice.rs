@@ -8,13 +8,13 @@ use super::tree::Place;
 
 /// A key that stands twice.
 #[derive(Debug)]
-pub(super) struct Twice {
+pub(crate) struct Twice {
     /// Its path.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// Where it stands first.
-    pub(super) first: Place,
+    pub(crate) first: Place,
     /// Where it stands again.
-    pub(super) again: Place,
+    pub(crate) again: Place,
 }
 
 /// A list or mapping that has begun.
@@ -54,7 +54,7 @@ impl Open {
 }
 
 /// Every key that stands twice, in the order of the text. Stops at what is no YAML.
-pub(super) fn keys(text: &str) -> Vec<Twice> {
+pub(crate) fn keys(text: &str) -> Vec<Twice> {
     let (mut open, mut found): (Vec<Open>, _) = (Vec::new(), Vec::new());
     for event in Parser::new_from_iter(text.chars()) {
         let Ok((event, span)) = event else { break };

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::finding::{Finding, Places};
+use super::slo::Slo;
 use crate::base::trace::Share;
 
 /// What keys mean: name, meaning.
-pub(super) type Docs = &'static [(&'static str, &'static str)];
+pub(crate) type Docs = &'static [(&'static str, &'static str)];
 
 /// Declares structs whose fields' comments can be read at run time.
 macro_rules! documented {
@@ -43,6 +44,8 @@ documented! {
         pub admin: Admin,
         /// Records and where they go.
         pub telemetry: Telemetry,
+        /// Service level objectives, and who is told when one is not kept.
+        pub slo: Slo,
         /// Eight hex digits over the effective configuration; secrets are left out.
         pub hash: String,
         /// What is no mistake and worth a word, in the order of the file's lines.
@@ -486,6 +489,13 @@ documented! {
         pub cert_file: Option<PathBuf>,
         /// Its key, PEM.
         pub key_file: Option<PathBuf>,
+    }
+}
+
+impl Config {
+    /// The folder of its file; empty for the one in which the process was started.
+    pub fn folder(&self) -> &std::path::Path {
+        std::path::Path::new(&self.places.file).parent().unwrap_or(std::path::Path::new(""))
     }
 }
 

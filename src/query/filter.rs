@@ -17,7 +17,7 @@ use crate::record::{Ratio, Value, write_timestamp};
 
 /// A question that a record answers with yes or no. The default asks nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter(Option<Expr>);
+pub struct Filter(pub(super) Option<Expr>);
 
 impl Filter {
     /// Reads a filter; an empty text asks nothing.
@@ -197,7 +197,7 @@ const fn number(value: Value<'_>) -> Option<u64> {
 
 impl Operand {
     /// Whether a value is this.
-    fn is(&self, value: Value<'_>) -> bool {
+    pub(super) fn is(&self, value: Value<'_>) -> bool {
         match (self, value) {
             (Self::Any, _) => true,
             (Self::Text(glob), Value::Text(text)) => glob.matches(text),

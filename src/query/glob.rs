@@ -6,25 +6,25 @@ use memchr::memmem;
 
 /// A text in which some places match anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Glob {
+pub(crate) struct Glob {
     /// The texts between the stars; a single one when there is no star.
     parts: Vec<String>,
 }
 
 impl Glob {
     /// Of the texts between the stars: one at least.
-    pub(super) fn new(parts: Vec<String>) -> Self {
+    pub(crate) fn new(parts: Vec<String>) -> Self {
         debug_assert!(!parts.is_empty(), "a text without stars is one part");
         Self { parts }
     }
 
     /// Whether it is a star and nothing else.
-    pub(super) fn is_anything(&self) -> bool {
+    pub(crate) fn is_anything(&self) -> bool {
         self.parts.iter().all(String::is_empty) && self.parts.len() == 2
     }
 
     /// The text, when it has no star.
-    pub(super) fn literal(&self) -> Option<&str> {
+    pub(crate) fn literal(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [one] => Some(one),
             _ => None,
@@ -32,7 +32,7 @@ impl Glob {
     }
 
     /// Whether it matches the whole text.
-    pub(super) fn matches(&self, text: &[u8]) -> bool {
+    pub(crate) fn matches(&self, text: &[u8]) -> bool {
         let [first, middle @ .., last] = self.parts.as_slice() else {
             return self.parts.first().is_some_and(|only| only.as_bytes() == text);
         };
@@ -44,7 +44,7 @@ impl Glob {
     }
 
     /// Whether it matches somewhere in the text; ASCII letters match in either case.
-    pub(super) fn is_in(&self, text: &[u8]) -> bool {
+    pub(crate) fn is_in(&self, text: &[u8]) -> bool {
         in_order(text, &self.parts, |text, part| {
             if part.is_empty() {
                 return Some(0);

@@ -104,7 +104,7 @@ fn lines_of(from: impl std::io::BufRead + Send + 'static) -> Receiver<String> {
 
 /// A journal of 16 segments that this process writes: itself, the lane of a worker, the control
 /// lane.
-fn journal(dir: &Path, segment_bytes: u32) -> (Journal, Lane, Lane) {
+pub(crate) fn journal(dir: &Path, segment_bytes: u32) -> (Journal, Lane, Lane) {
     let constants = Constants {
         node_name: "n\x1b[31m".to_owned(),
         version: "1".to_owned(),
@@ -127,17 +127,17 @@ fn journal(dir: &Path, segment_bytes: u32) -> (Journal, Lane, Lane) {
 }
 
 /// Bytes of a segment that holds all records of one test.
-const ROOMY: u32 = 1 << 20;
+pub(crate) const ROOMY: u32 = 1 << 20;
 
 /// Appends a record; waits for space where the lane has none for a moment.
-fn append(lane: &mut Lane, record: &AccessRecord<'_>) {
+pub(crate) fn append(lane: &mut Lane, record: &AccessRecord<'_>) {
     wait_for("space in the journal", || {
         let appended = lane.append(Stream::Access as u8, |into| record.encode(into));
         (appended != Appended::Dropped).then_some(())
     });
 }
 
-fn served(path: &str, time_ms: u64, duration_us: u64) -> AccessRecord<'_> {
+pub(crate) fn served(path: &str, time_ms: u64, duration_us: u64) -> AccessRecord<'_> {
     AccessRecord {
         timestamp: Some(TimestampMs(time_ms)),
         duration: Some(EcsNanos(duration_us)),

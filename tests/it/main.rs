@@ -43,6 +43,7 @@ mod setup_real;
 mod setup_secret;
 mod shipping;
 mod signals;
+mod slo;
 mod support;
 mod terminations;
 mod top;

@@ -19,6 +19,7 @@ fn artefacts() -> Vec<(String, Box<dyn Fn() -> String>)> {
         ("docs/records.md".to_owned(), Box::new(records_markdown)),
         ("docs/config.md".to_owned(), Box::new(config::reference_markdown)),
         ("docs/config.schema.json".to_owned(), Box::new(config::json_schema)),
+        ("docs/slo.schema.json".to_owned(), Box::new(lbproxy::slo::file::json_schema)),
         ("docs/metrics.md".to_owned(), Box::new(metrics_markdown)),
     ];
     for product in Product::ALL {

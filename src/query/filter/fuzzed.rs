@@ -2,8 +2,8 @@
 
 use super::{Filter, FilterError};
 use crate::query::lexer::DEPTH_MAX;
-use crate::query::{Row, fields, show};
-use crate::record::{Constants, IdForm, Origin, Stream};
+use crate::query::{Kind, Row, fields, show};
+use crate::record::{Constants, IdForm, Origin, Stream, Value};
 
 /// A filter is asked of a record; its text and the text's reading are the same.
 pub(super) fn check(text: &str, row: Option<&Row<'_>>) {
@@ -14,6 +14,8 @@ pub(super) fn check(text: &str, row: Option<&Row<'_>>) {
             if let (Some(row), Ok(again)) = (row, again) {
                 let not = Filter::parse(&format!("not ({filter})"));
                 assert_eq!(filter.matches(row), again.matches(row));
+                let is_possible = filter.streams().contains(&row.stream) || !has_statuses(row);
+                assert!(is_possible || !filter.matches(row), "{filter} is called impossible");
                 let is_nothing = filter.to_string().is_empty();
                 // It may be too long or too deep for one more `not`.
                 assert!(
@@ -27,6 +29,13 @@ pub(super) fn check(text: &str, row: Option<&Row<'_>>) {
         }
         Err(error) => check_error(&error, text),
     }
+}
+
+/// Whether its statuses are those of HTTP; others have no record that lbproxy wrote.
+fn has_statuses(row: &Row<'_>) -> bool {
+    let statuses = fields().iter().filter(|field| field.kind == Kind::Status);
+    let mut values = statuses.filter_map(|field| row.get(field));
+    values.all(|value| matches!(value, Value::Number(100..=999)))
 }
 
 /// The place is within the text; nothing of the text has power over a terminal.

@@ -1,4 +1,4 @@
-//! Checks a configuration against its JSON Schema: the few keywords that it uses, and none else.
+//! Checks a configuration, or a file of objectives, against its JSON Schema: the few keywords that it uses, and none else.
 
 use std::sync::LazyLock;
 
@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 
 static SCHEMA: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(&lbproxy::config::json_schema()).unwrap());
+
+/// Its `$defs` are those of the other one.
+static OBJECTIVES: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(&lbproxy::slo::file::json_schema()).unwrap());
 
 fn to_json(yaml: &Yaml<'_>) -> Value {
     match yaml {
@@ -111,6 +115,12 @@ fn is_type(value: &Value, name: &Value) -> bool {
 pub(crate) fn schema_faults(text: &str) -> Vec<String> {
     let documents = Yaml::load_from_str(text).unwrap();
     faults(&SCHEMA, &to_json(&documents[0]), "")
+}
+
+/// What the schema of objectives finds in a file of one document.
+pub(crate) fn objective_faults(text: &str) -> Vec<String> {
+    let documents = Yaml::load_from_str(text).unwrap();
+    faults(&OBJECTIVES, &to_json(&documents[0]), "")
 }
 
 /// Checks a file against the schema.

@@ -1,0 +1,77 @@
+//! `lbproxy slo`: service level objectives, from their files. One file per subcommand.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::config::{self, Config, Report};
+use crate::slo::file::{self, Objectives};
+
+mod check;
+mod export;
+mod traffic;
+
+/// Arguments of `lbproxy slo`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Shown below `lbproxy slo --help`.
+const EXAMPLES: &str = "\
+Examples:
+  lbproxy slo check                          the objectives of the configuration: every mistake at once
+  lbproxy slo check slo/*.yaml               of some files, without a configuration
+  lbproxy slo check --journal data/journal   and whether there is traffic enough for their alerts
+  lbproxy slo export --to openslo            for the tools of OpenSLO
+How to write one: docs/slo.md; for editors: lbproxy schema slo.";
+
+/// What can be done with objectives.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Validate objectives: all mistakes at once; and warn where traffic is too thin for them.
+    Check(check::Args),
+    /// Print objectives in the form of another tool.
+    Export(export::Args),
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    match &args.command {
+        Command::Check(args) => check::run(args),
+        Command::Export(args) => export::run(args),
+    }
+}
+
+/// Which objectives are meant.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// Files of objectives; default those that `slo.files` of the configuration names.
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The configuration; default /etc/lbproxy/proxy.yaml, then ./proxy.yaml.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Which {
+    /// Reads them, with the configuration where it was asked or named.
+    ///
+    /// # Errors
+    /// When the configuration has mistakes.
+    fn read(&self) -> Result<(Objectives, Option<Config>), Report> {
+        let config = if self.files.is_empty() || self.config.is_some() {
+            Some(config::find(self.config.clone()).and_then(|path| config::load(&path))?)
+        } else {
+            None
+        };
+        let objectives = match &config {
+            Some(config) if self.files.is_empty() => file::load(config),
+            _ => file::load_files(&self.files),
+        };
+        Ok((objectives, config))
+    }
+}

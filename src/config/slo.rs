@@ -1,0 +1,33 @@
+//! `slo` of the configuration: service level objectives.
+//!
+//! Not here: what stands in their files (`slo::file`).
+
+use super::map::Map;
+use super::types::Docs;
+
+/// Most paths and patterns.
+const FILES_MAX: usize = 100;
+
+/// `slo`.
+#[derive(Debug, Clone, Default)]
+pub struct Slo {
+    /// Paths and patterns of files of objectives; `None`: the usual two objectives.
+    pub files: Option<Vec<String>>,
+}
+
+const DOCS: Docs = &[(
+    "files",
+    "Files of objectives ([slo.md](slo.md)), relative to the folder of this file; a `*` stands \
+     for any part of a file's name. When absent, 99.9 % of requests are answered, and 99 % of \
+     these within 300ms; an empty list is for none. A file with a mistake stops nothing: its \
+     objectives are absent.",
+)];
+
+/// `slo`; all of it has defaults.
+pub(super) fn section(map: Option<Map<'_, '_>>) -> Slo {
+    let Some(map) = map else { return Slo::default() };
+    let mut map = map.means(DOCS);
+    let files = map.get("files").map(|item| item.bounded_list(FILES_MAX));
+    map.end();
+    Slo { files: files.map(|files| files.iter().filter_map(|item| item.file()).collect()) }
+}
