@@ -3,6 +3,7 @@
 //! Not here: what stands in their files (`slo::file`).
 
 use super::map::Map;
+use super::tree::Item;
 use super::types::Docs;
 
 /// Most paths and patterns.
@@ -29,5 +30,5 @@ pub(super) fn section(map: Option<Map<'_, '_>>) -> Slo {
     let mut map = map.means(DOCS);
     let files = map.get("files").map(|item| item.bounded_list(FILES_MAX));
     map.end();
-    Slo { files: files.map(|files| files.iter().filter_map(|item| item.file()).collect()) }
+    Slo { files: files.map(|files| files.iter().filter_map(Item::file).collect()) }
 }

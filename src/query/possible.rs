@@ -83,7 +83,9 @@ impl Filter {
         fn collect<'e>(expr: &'e Expr, found: &mut Vec<&'e Comparison>) {
             match expr {
                 Expr::And(parts) | Expr::Or(parts) => {
-                    parts.iter().for_each(|part| collect(part, found));
+                    for part in parts {
+                        collect(part, found);
+                    }
                 }
                 Expr::Not(inner) => collect(inner, found),
                 Expr::Compare(comparison) => found.push(comparison),

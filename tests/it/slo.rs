@@ -83,6 +83,15 @@ fn examples_are_valid_by_the_schema_and_mistakes_are_not() {
         let wrong = text.replace("  indicator:", "  indicatr:");
         assert!(!schema::objective_faults(&wrong).is_empty(), "{file}");
     }
+    for seed in ["everything", "plain", "smallest"] {
+        let text = std::fs::read_to_string(repository().join("fuzz/seeds/slo_file").join(seed));
+        let text = text.unwrap();
+        assert_eq!(
+            schema::objective_faults(&text),
+            Vec::<String>::new(),
+            "the reader takes {seed}"
+        );
+    }
 }
 
 /// Goal: a broken file is found by `check`, and `run` warns and serves. Method: one good and one broken

@@ -61,17 +61,14 @@ pub(super) fn objective(root: Item<'_, '_>, names: &mut Names) -> Option<Objecti
     };
     let (metadata, spec) = (metadata?, spec?);
     let period = period.map(|period| extension.shift(period));
-    let indicator = match extension.indicator {
-        Some(indicator) => indicator,
-        None => match spec.indicator {
-            Some(item) => indicator::openslo(item),
-            None => {
-                let cure =
-                    "write `indicator: {availability: {}}`, or `latency: {bound: 300ms}` in it";
-                map.missing("x-lbproxy.indicator", cure);
-                None
-            }
-        },
+    let indicator = if extension.has_indicator {
+        extension.indicator
+    } else if let Some(item) = spec.indicator {
+        indicator::openslo(item)
+    } else {
+        let cure = "write `indicator: {availability: {}}`, or `latency: {bound: 300ms}` in it";
+        map.missing("x-lbproxy.indicator", cure);
+        None
     };
     map.end();
     let (period, target) = (period?, target?);
@@ -203,7 +200,9 @@ fn spec_section<'s, 'n>(map: Map<'s, 'n>) -> Spec<'s, 'n> {
     let target = map.required("objectives", cure).and_then(objectives);
     if let Some(item) = map.get("alertPolicies") {
         item.warn("is not read", "alerts are `x-lbproxy.windows`; the usual four when absent");
-        item.bounded_list(UNREAD_MAX);
+        for policy in item.bounded_list(UNREAD_MAX) {
+            policy.shape(|| Shape::Names);
+        }
     }
     map.end();
     Spec {

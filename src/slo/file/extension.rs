@@ -25,8 +25,9 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// What was read; what is not written is as usual.
 pub(super) struct Extension {
-    /// `Some(None)` for one with a mistake.
-    pub(super) indicator: Option<Option<Indicator>>,
+    /// Whether it is written, maybe with a mistake.
+    pub(super) has_indicator: bool,
+    pub(super) indicator: Option<Indicator>,
     pub(super) group_by: Vec<Dimension>,
     /// `None`: the usual ones.
     pub(super) windows: Option<Vec<BurnWindow>>,
@@ -45,6 +46,7 @@ pub(super) struct Extension {
 impl Default for Extension {
     fn default() -> Self {
         Self {
+            has_indicator: false,
             indicator: None,
             group_by: Vec::new(),
             windows: None,
@@ -125,8 +127,12 @@ pub(super) fn read(
         ("dashboard", "Link to where to look; in every message."),
         ("utc_offset", "Where weeks and months begin, when no time zone says it: `+05:30`."),
     ]);
-    let mut extension = Extension::default();
-    extension.indicator = map.get("indicator").map(|item| item.map().and_then(indicator::read));
+    let indicator = map.get("indicator");
+    let mut extension = Extension {
+        has_indicator: indicator.is_some(),
+        indicator: indicator.and_then(Item::map).and_then(indicator::read),
+        ..Extension::default()
+    };
     let choices = Dimension::ALL.map(|(dimension, name)| (name, dimension));
     for item in map.get("group_by").map(|item| item.bounded_list(choices.len())).unwrap_or_default()
     {
@@ -157,9 +163,7 @@ pub(super) fn read(
             item.note("does nothing with a rolling window", "remove it, or write a `calendar`");
         }
     }
-    if let (Some(indicator), false) =
-        (extension.indicator.as_ref().and_then(Option::as_ref), extension.group_by.is_empty())
-    {
+    if let Some(indicator) = &extension.indicator {
         check_groups(&map, indicator, &extension.group_by);
     }
     map.end();
