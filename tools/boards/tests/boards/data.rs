@@ -336,6 +336,7 @@ impl<'s> Maker<'s> {
                 duplicate: Some(Count(n % 18)),
                 failure_store: Some(Count(0)),
                 dead_letter: Some(Count(0)),
+                dead_letter_new: Some(Count(0)),
                 dropped_full: Some(Count(0)),
                 ..ProcessRecord::default()
             };
@@ -377,6 +378,7 @@ impl<'s> Maker<'s> {
             duplicate: Some(Count(n / 10)),
             failure_store: Some(Count(0)),
             dead_letter: Some(Count(n / 16)),
+            dead_letter_new: Some(Count(u64::from(n == 16))),
             dropped_full: Some(Count(n / 20)),
             pending: Some(Count(n % 3)),
             oldest_pending_seconds: Some(Count(n % 9)),
