@@ -65,7 +65,7 @@ fn openslo_s_own_reader_takes_what_is_exported() {
     let files = examples();
     let files: Vec<_> = files.iter().map(String::as_str).collect();
     let exported = export(&files);
-    let read = openslo(&[exported.clone()]).unwrap();
+    let read = openslo(std::slice::from_ref(&exported)).unwrap();
     assert_eq!(read.lines().count(), files.len(), "{read}");
     assert!(read.lines().all(|line| line.starts_with("openslo/v1 SLO ")), "{read}");
     let again = export(&[exported.to_str().unwrap()]);

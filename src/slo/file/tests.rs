@@ -184,10 +184,10 @@ fn variables_are_replaced_as_in_the_configuration() {
 /// Goal: no bound is only said. Method: one more than fits.
 #[test]
 fn files_and_objectives_are_bounded() {
-    let many: String = (0..=OBJECTIVES_MAX)
-        .map(|index| format!("---\n{}", SMALLEST.replace("name: a", &format!("name: a{index}"))))
+    let many: Vec<_> = (0..=OBJECTIVES_MAX)
+        .map(|index| SMALLEST.replace("name: a", &format!("name: a{index}")))
         .collect();
-    let all = read(&many);
+    let all = read(&many.join("---\n"));
     assert_eq!(
         (all.objectives.len(), all.findings.len()),
         (OBJECTIVES_MAX, 1),

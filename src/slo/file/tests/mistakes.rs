@@ -36,6 +36,12 @@ fn rows(rows: &[(&str, String, &[&str])]) {
 
 #[test]
 fn of_the_document() {
+    let grown: Vec<_> = ('b'..'l')
+        .zip('a'..)
+        .map(|(to, from)| {
+            format!("{to}: &{to} [{}]\n", [format!("*{from}").as_str()].repeat(10).join(","))
+        })
+        .collect();
     rows(&[
         ("no objective", "# nothing\n".to_owned(), &["f.yaml: holds no objective"]),
         ("no YAML", "a: [".to_owned(), &["f.yaml:", "is not YAML"]),
@@ -65,16 +71,7 @@ fn of_the_document() {
         ("time slices", spec("budgetingMethod: Timeslices"), &["`Timeslices`", "`Occurrences`"]),
         (
             "anchors that grow",
-            format!(
-                "a: &a [x,x,x,x,x,x,x,x,x,x]\n{}",
-                ('b'..'l')
-                    .zip('a'..)
-                    .map(|(to, from)| format!(
-                        "{to}: &{to} [{}]\n",
-                        vec![format!("*{from}"); 10].join(",")
-                    ))
-                    .collect::<String>()
-            ),
+            format!("a: &a [x,x,x,x,x,x,x,x,x,x]\n{}", grown.concat()),
             &["is not YAML: alias expansion"],
         ),
         ("depth", "- ".repeat(3_000) + "x\n", &["more than 64 lists and mappings"]),
@@ -257,7 +254,7 @@ fn of_windows() {
         ),
         (
             "too many",
-            extra(&format!("windows: [{}]", vec!["{}"; 9].join(", "))),
+            extra(&format!("windows: [{}]", ["{}"; 9].join(", "))),
             &["x-lbproxy.windows: has 9 items; write 8 at most"],
         ),
     ]);
