@@ -6,8 +6,8 @@
 //!           └─────────────────────────────────────────────────────────────────┘
 //! ```
 //! [`Consumer`] is what one has to say; `ship`, `otlp` and `rollup` are three. One that adds records up
-//! and writes rows of them, exactly once, says what its sums are ([`Aggregate`]) and leaves the rest to
-//! [`ExactlyOnce`], with its state in a [`StateFile`].
+//! and writes rows of them, exactly once, says what its sums are (`Aggregate`) and leaves the rest to
+//! `ExactlyOnce`, with its state in a `StateFile`.
 //!
 //! Invariants: a fault here never reaches traffic and loses no record, for the reader goes back to what
 //! it acknowledged. Not here: the journal's cursors (`journal`), which consumers there are and in which
