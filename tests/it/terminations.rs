@@ -7,7 +7,6 @@ use std::collections::HashSet;
 use std::io::{BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 
 use lbproxy::record::{Blame, Reason};
 use serde_json::Value;
@@ -99,24 +98,6 @@ pub(crate) fn timers_add_up(name: &str, document: &Value) {
     let has_response = micros("lbproxy.upstream.first_byte_us").is_some();
     assert_eq!(micros("lbproxy.time.self_us").is_some(), has_response, "{name}: {document:#}");
     assert!(document["lbproxy.attempts"] != 0 || !has_response, "{name}: {document:#}");
-}
-
-/// Leaves a durable reader in the journal, so that nothing in it is used again.
-fn hold_journal(dir: &std::path::Path) {
-    use lbproxy::journal::{Journal, Options};
-    let options = Options {
-        dir: dir.join("journal"),
-        bytes_max: 12 << 20,
-        segment_bytes: 1 << 20,
-        sync_every: Duration::from_secs(1),
-        workers: 2,
-        preamble: Vec::new(),
-        teller: None,
-        metrics: Arc::default(),
-    };
-    let (journal, lanes) = Journal::open(options).unwrap();
-    drop((journal.reader("hold").unwrap(), lanes));
-    journal.close();
 }
 
 // -- endpoints
@@ -734,14 +715,13 @@ fn every_reason_is_produced_and_means_what_the_list_says() {
 /// while it found out.
 #[test]
 fn a_full_journal_that_must_not_lose_records_answers_503() {
-    let dir = Arc::new(tempfile::tempdir().unwrap());
-    hold_journal(dir.path());
     let upstream = Upstream::ok();
+    let url = format!("http://{}", nobody());
     let proxy = Proxy::start_with(
-        dir,
+        Arc::new(tempfile::tempdir().unwrap()),
         &one_service(&[upstream.address], ""),
-        "",
-        "10s",
+        &ship_to(&url, "a", ""), // holds all of it
+        "1s",
         ", size: 12MiB, when_full: reject",
     );
     let text = "a".repeat(2_000);
