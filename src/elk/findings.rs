@@ -8,7 +8,7 @@ use super::access::{self, Credentials};
 use super::artefact::{Api, Artefact, Kind};
 use super::plan::{Action, leaves};
 use super::server::Server;
-use super::streams::Mapping;
+use super::streams::StreamMapping;
 use super::templates::PRIORITY;
 use super::{Product, retention};
 use crate::config::{Keep, Retention};
@@ -276,8 +276,14 @@ pub(crate) fn unknown_secret(artefact: &Artefact, action: &Action, file: &str) -
 }
 
 /// Whether a stream has the mapping that its template has, or would have it.
-pub(super) fn mapped(template: &Artefact, stream: &str, mapping: &Mapping) -> Option<Finding> {
-    let (Mapping::Written(got) | Mapping::Simulated(got)) = mapping else { return None };
+pub(super) fn mapped(
+    template: &Artefact,
+    stream: &str,
+    mapping: &StreamMapping,
+) -> Option<Finding> {
+    let (StreamMapping::Written(got) | StreamMapping::Simulated(got)) = mapping else {
+        return None;
+    };
     let got = leaves(got);
     let lacks = |body: &Value| {
         let wanted = leaves(&body["template"]["mappings"]);
@@ -290,7 +296,7 @@ pub(super) fn mapped(template: &Artefact, stream: &str, mapping: &Mapping) -> Op
     let got = got.get(&path).map_or("nothing", String::as_str);
     let differs = format!("{path}: {got} instead of {wanted}");
     Some(match mapping {
-        Mapping::Written(_) => Finding::new(
+        StreamMapping::Written(_) => Finding::new(
             format!("the index that {stream} writes to has {differs}"),
             format!("give it an index with the mapping of its template: POST /{stream}/_rollover"),
         ),

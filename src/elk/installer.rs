@@ -437,7 +437,7 @@ pub(super) fn unacknowledged() -> Problem {
 
 /// What was found after a change.
 #[derive(Debug, Default)]
-pub(crate) struct Verdict {
+pub(crate) struct Verified {
     /// Streams that do not have the mapping they should.
     pub(crate) findings: Vec<Finding>,
     /// The first stream that could not be looked at, and why.
@@ -445,19 +445,19 @@ pub(crate) struct Verdict {
 }
 
 /// Asks the server whether streams have the mapping of their templates, or would have it.
-pub(crate) async fn verify(client: &Client, plan: &Plan, namespace: &str) -> Verdict {
-    let mut verdict = Verdict::default();
+pub(crate) async fn verify(client: &Client, plan: &Plan, namespace: &str) -> Verified {
+    let mut verified = Verified::default();
     for Step { artefact, action, .. } in &plan.steps {
         let is_ours = !matches!(action, Action::Foreign | Action::Conflict | Action::Newer(_));
         let is_template = artefact.api == Api::IndexTemplate;
         let Some(dataset) = artefact.dataset.filter(|_| is_ours && is_template) else { continue };
         let stream = dataset.data_stream(namespace);
         match streams::mapping(client, &stream).await {
-            Ok(mapping) => verdict.findings.extend(findings::mapped(artefact, &stream, &mapping)),
+            Ok(mapping) => verified.findings.extend(findings::mapped(artefact, &stream, &mapping)),
             Err(problem) => {
-                verdict.unseen.get_or_insert((stream, problem));
+                verified.unseen.get_or_insert((stream, problem));
             }
         }
     }
-    verdict
+    verified
 }

@@ -13,7 +13,7 @@ use super::problem::{Fault, Problem};
 
 /// Where the documents of a stream get their types.
 #[derive(Debug)]
-pub(super) enum Mapping {
+pub(super) enum StreamMapping {
     /// The index that it writes to has these.
     Written(Value),
     /// It is not there; made now, it would have these.
@@ -24,7 +24,7 @@ pub(super) enum Mapping {
 
 /// Asks for the mapping of a stream. What is not there is simulated; OpenSearch refuses that for a stream
 /// that is there.
-pub(super) async fn mapping(client: &Client, stream: &str) -> Result<Mapping, Problem> {
+pub(super) async fn mapping(client: &Client, stream: &str) -> Result<StreamMapping, Problem> {
     let names =
         ask_if_there(client, &format!("/_resolve/index/{stream}?expand_wildcards=all")).await?;
     let newest = |indices: &Value| {
@@ -35,18 +35,18 @@ pub(super) async fn mapping(client: &Client, stream: &str) -> Result<Mapping, Pr
     if let Some(index) = newest(&names["data_streams"][0]["backing_indices"]) {
         let answer = ask_if_there(client, &format!("/{index}/_mapping")).await?;
         return Ok(match &answer[&index]["mappings"] {
-            Value::Null => Mapping::Unknown,
-            mappings => Mapping::Written(mappings.clone()),
+            Value::Null => StreamMapping::Unknown,
+            mappings => StreamMapping::Written(mappings.clone()),
         });
     }
     let is_taken = |kind: &str| names[kind].as_array().is_some_and(|names| !names.is_empty());
     if is_taken("indices") || is_taken("aliases") {
-        return Ok(Mapping::Unknown);
+        return Ok(StreamMapping::Unknown);
     }
     let path = format!("/_index_template/_simulate_index/{stream}");
     match ask(client, &Request::new("POST", path)).await {
-        Ok((_, answer)) => Ok(Mapping::Simulated(answer["template"]["mappings"].clone())),
-        Err(problem) if problem.is_no_such_api() => Ok(Mapping::Unknown),
+        Ok((_, answer)) => Ok(StreamMapping::Simulated(answer["template"]["mappings"].clone())),
+        Err(problem) if problem.is_no_such_api() => Ok(StreamMapping::Unknown),
         Err(problem) => Err(problem),
     }
 }

@@ -11,7 +11,7 @@ use crate::record::{Stream, Value};
 /// Most comparisons that one is held against; beyond it, those before are not looked at.
 const KNOWN_MAX: usize = 64;
 /// Statuses that records can have.
-const STATUSES: Span = Span { least: 100, most: 999 };
+const STATUSES: Interval = Interval { least: 100, most: 999 };
 /// Most fields that a sentence names.
 const NAMED_MAX: usize = 4;
 
@@ -204,23 +204,25 @@ impl<'e> Fact<'e> {
     }
 
     /// Values that it speaks of, when they are numbers.
-    fn span(&self) -> Option<Span> {
-        let all = Span::of(self.comparison.field);
+    fn span(&self) -> Option<Interval> {
+        let all = Interval::of(self.comparison.field);
         let number = match self.comparison.operand {
             Operand::Number(number) => number,
             Operand::Class(class) => {
                 let least = u64::from(class) * 100;
-                return Some(all.and(Span { least, most: least + 99 }));
+                return Some(all.and(Interval { least, most: least + 99 }));
             }
             _ => return None,
         };
-        let none = Span { least: 1, most: 0 };
+        let none = Interval { least: 1, most: 0 };
         let span = match self.op {
-            Op::Is => Span { least: number, most: number },
-            Op::Less => number.checked_sub(1).map_or(none, |most| Span { least: 0, most }),
-            Op::LessOrIs => Span { least: 0, most: number },
-            Op::More => number.checked_add(1).map_or(none, |least| Span { least, most: u64::MAX }),
-            Op::MoreOrIs => Span { least: number, most: u64::MAX },
+            Op::Is => Interval { least: number, most: number },
+            Op::Less => number.checked_sub(1).map_or(none, |most| Interval { least: 0, most }),
+            Op::LessOrIs => Interval { least: 0, most: number },
+            Op::More => {
+                number.checked_add(1).map_or(none, |least| Interval { least, most: u64::MAX })
+            }
+            Op::MoreOrIs => Interval { least: number, most: u64::MAX },
             Op::IsNot | Op::Contains => return None,
         };
         Some(all.and(span))
@@ -288,12 +290,12 @@ impl<'e> Fact<'e> {
 
 /// Numbers from one to another; none when the first is the larger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span {
+struct Interval {
     least: u64,
     most: u64,
 }
 
-impl Span {
+impl Interval {
     /// All values of a field.
     fn of(field: &Field) -> Self {
         if field.kind == super::Kind::Status { STATUSES } else { Self { least: 0, most: u64::MAX } }

@@ -230,9 +230,9 @@ async fn set_up(
         outcomes = installer::apply(client, &plan, &mut |secret: &_| keeper.keep(secret)).await;
         let is_whole = !outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
         if options.mode == Mode::Setup && is_whole {
-            let verdict = installer::verify(client, &plan, options.namespace).await;
-            plan.findings.extend(verdict.findings);
-            if let Some((stream, problem)) = verdict.unseen {
+            let verified = installer::verify(client, &plan, options.namespace).await;
+            plan.findings.extend(verified.findings);
+            if let Some((stream, problem)) = verified.unseen {
                 warn_of_unseen(&stream, &problem);
             }
         }
