@@ -129,17 +129,15 @@ impl<'s> Source<'s> {
 
     /// Everything found and what is worth a word, by place.
     pub(crate) fn into_words(self) -> (Vec<Finding>, Vec<Finding>) {
-        let mut both = (self.findings.into_inner(), self.warnings.into_inner());
-        both.0.sort_by_key(|finding| (finding.line, finding.column));
-        both.1.sort_by_key(|finding| (finding.line, finding.column));
-        both
+        (by_place(self.findings.into_inner()), by_place(self.warnings.into_inner()))
     }
 
     /// What is worth a word, in the order of its lines, and where the keys stand.
     pub(crate) fn into_rest(self) -> (Vec<Finding>, Places) {
-        let mut warnings = self.warnings.into_inner();
-        warnings.sort_by_key(|finding| (finding.line, finding.column));
-        (warnings, Places { file: self.file.to_owned(), keys: self.places.into_inner() })
+        (
+            by_place(self.warnings.into_inner()),
+            Places { file: self.file.to_owned(), keys: self.places.into_inner() },
+        )
     }
 
     /// Whether nothing was found.
@@ -154,9 +152,7 @@ impl<'s> Source<'s> {
 
     /// Everything found, by place.
     pub(crate) fn report(self) -> Report {
-        let mut findings = self.findings.into_inner();
-        findings.sort_by_key(|finding| (finding.line, finding.column));
-        Report { findings }
+        Report { findings: by_place(self.findings.into_inner()) }
     }
 
     /// The tree of the file; `None` when it is no YAML, nests too deep, or is not one document.
@@ -253,6 +249,12 @@ impl<'s> Source<'s> {
         out.push_str(rest);
         Some(out)
     }
+}
+
+/// In the order of lines and columns.
+fn by_place(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by_key(|finding| (finding.line, finding.column));
+    findings
 }
 
 /// A part of a message: without power over a terminal, and not without end, whatever was typed.
