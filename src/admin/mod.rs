@@ -38,6 +38,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use discover::Discover;
+pub use picture::shipping_state;
 pub use verdict::verdict;
 
 /// What must hold for any input.

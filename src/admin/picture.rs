@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Sources;
 use super::live::{Look, Rates};
-use crate::metrics::{Cell64, Shipped, WorkerMetrics};
+use crate::metrics::{Cell64, ShipMetrics, Shipped, WorkerMetrics};
 use crate::proxy::EndpointState;
 use crate::slo::verdict::{ShippingState, Trust};
 use crate::vitals::Usage;
@@ -142,7 +142,15 @@ pub(super) fn trust(sources: &Sources) -> Value {
 /// Whether records are stored.
 pub(super) fn stored(sources: &Sources) -> Trust<'_> {
     let Some(ship) = &sources.ship else { return Trust::default() };
-    let cells = &ship.metrics;
+    Trust {
+        shipping: shipping_state(&ship.metrics),
+        oldest_pending_s: ship.metrics.oldest_pending_seconds.value(),
+        ..Trust::default()
+    }
+}
+
+/// Where shipping stands, which is configured.
+pub fn shipping_state(cells: &ShipMetrics) -> ShippingState {
     let states = [
         (ShippingState::Working, &cells.connected),
         (ShippingState::Unauthorized, &cells.unauthorized),
@@ -150,11 +158,7 @@ pub(super) fn stored(sources: &Sources) -> Trust<'_> {
         (ShippingState::DeadLettersFull, &cells.dead_letters_full),
     ];
     let state = states.into_iter().find(|(_, cell)| cell.value() == 1);
-    Trust {
-        shipping: state.map_or(ShippingState::Waiting, |(state, _)| state),
-        oldest_pending_s: cells.oldest_pending_seconds.value(),
-        ..Trust::default()
-    }
+    state.map_or(ShippingState::Waiting, |(state, _)| state)
 }
 
 /// Shipping: its state in a word, and its counts.

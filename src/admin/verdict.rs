@@ -192,12 +192,11 @@ fn reasons(totals: &Totals) -> Vec<(String, u64)> {
     });
     let reasons: Vec<_> = reasons.collect();
     let ours: u64 = reasons.iter().map(|(_, count)| count).sum();
+    let theirs = failed(totals).0.saturating_sub(ours);
     let named = reasons.iter().map(|(reason, count)| (reason.as_str().to_owned(), *count));
     let statuses = totals.statuses.iter().filter(|(status, _)| *status >= 500);
     // Those with a reason of ours have a status, too, and it is ours.
-    let answered = statuses.map(|(status, count)| {
-        (format!("status {status}"), count.min(failed(totals).0.saturating_sub(ours)))
-    });
+    let answered = statuses.map(|(status, count)| (format!("status {status}"), count.min(theirs)));
     named.chain(answered).collect()
 }
 

@@ -222,12 +222,15 @@ struct Missed<'m> {
 /// Its verdict, if it is worth one. What is over hurts nobody now.
 fn missed(missed: Missed<'_>) -> Option<Verdict> {
     let Missed { name, level, misses, spell, since_ms, which } = missed;
+    if level < Level::Warn {
+        return None;
+    }
     let is_over = spell.is_some_and(|spell| spell.until_ms.is_some());
     let words = match which {
         Selection::Failed => words::failing(name, &misses, spell),
         Selection::SlowerThan(us) => words::slow(name, &misses, spell, us),
     };
-    (level >= Level::Warn).then(|| Verdict {
+    Some(Verdict {
         about: Concern::Users,
         level: if is_over { Level::Warn } else { level },
         service: name.map(str::to_owned),

@@ -11,13 +11,14 @@ use super::super::number::{count, latency, percent, rate, share, sparkline};
 use super::line::{LABEL_COLUMNS, Line, Tone};
 use super::pulse::Pulse;
 use super::tally::{Figures, HISTORY, Place, Tally};
+use crate::admin;
 use crate::base::clock::micros;
 use crate::base::units;
-use crate::metrics::{Cell64, JournalMetrics, ShipMetrics};
+use crate::metrics::{JournalMetrics, ShipMetrics};
 use crate::proxy::EndpointState;
 use crate::query::Group;
 use crate::record::{Blame, Reason};
-use crate::slo::verdict::Verdicts;
+use crate::slo::verdict::{ShippingState, Verdicts};
 use crate::slo::{Level, Targets};
 
 /// What is shown of reasons on one line.
@@ -219,19 +220,17 @@ impl Picture<'_> {
         let (Some((ship, pending)), Some(url)) = (self.shipping, &self.facts.elasticsearch) else {
             return line.and(Tone::Quiet, "not configured: add --elasticsearch URL");
         };
-        let is = |cell: &Cell64| cell.value() == 1;
-        let (tone, state) = if is(&ship.connected) {
-            (Tone::Normal, "connected")
-        } else if is(&ship.unauthorized) {
-            (Tone::Warn, "refused: credentials")
-        } else if is(&ship.blocked) {
-            (Tone::Warn, "blocked")
-        } else if is(&ship.dead_letters_full) {
-            (Tone::Warn, "dead letters full")
-        } else if self.elapsed < Duration::from_secs(3) {
-            (Tone::Normal, "connecting")
-        } else {
-            (Tone::Warn, "not connected")
+        let (tone, state) = match admin::shipping_state(ship) {
+            ShippingState::Working => (Tone::Normal, "connected"),
+            ShippingState::Unauthorized => (Tone::Warn, "refused: credentials"),
+            ShippingState::Blocked => (Tone::Warn, "blocked"),
+            ShippingState::DeadLettersFull => (Tone::Warn, "dead letters full"),
+            ShippingState::Waiting | ShippingState::Off
+                if self.elapsed < Duration::from_secs(3) =>
+            {
+                (Tone::Normal, "connecting")
+            }
+            ShippingState::Waiting | ShippingState::Off => (Tone::Warn, "not connected"),
         };
         line.and(tone, state)
             .and(Tone::Normal, format!("   {} acknowledged", count(stored(ship))))
