@@ -91,9 +91,14 @@ impl TargetShare {
 /// In percent, without zeros at the end: `99.9`.
 impl fmt::Display for TargetShare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = format!("{}.{:04}", self.0 / 10_000, self.0 % 10_000);
-        f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
+        f.write_str(&percent(self.0))
     }
+}
+
+/// Parts per million in percent, without zeros at the end: `99.9`.
+pub(super) fn percent(ppm: u32) -> String {
+    let text = format!("{}.{:04}", ppm / 10_000, ppm % 10_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Over which time a target holds.
@@ -137,8 +142,20 @@ pub enum Dimension {
 
 impl Dimension {
     /// All of them, with the names that files have for them.
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::Service, "service"), (Self::Route, "route"), (Self::Endpoint, "endpoint")];
+    pub const ALL: [(Self, &'static str); 3] = [
+        (Self::Service, Self::Service.as_str()),
+        (Self::Route, Self::Route.as_str()),
+        (Self::Endpoint, Self::Endpoint.as_str()),
+    ];
+
+    /// As files and filters have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Route => "route",
+            Self::Endpoint => "endpoint",
+        }
+    }
 }
 
 /// How bad it is.
@@ -152,7 +169,8 @@ pub enum Severity {
 
 impl Severity {
     /// All of them, with the names that files have for them.
-    pub const ALL: [(Self, &'static str); 2] = [(Self::Ticket, "ticket"), (Self::Page, "page")];
+    pub const ALL: [(Self, &'static str); 2] =
+        [(Self::Ticket, Self::Ticket.as_str()), (Self::Page, Self::Page.as_str())];
 
     /// As files and messages have it.
     pub const fn as_str(self) -> &'static str {
@@ -205,6 +223,16 @@ pub enum Silence {
     Keep,
     /// Ends.
     Resolve,
+}
+
+impl Silence {
+    /// As files have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Resolve => "resolve",
+        }
+    }
 }
 
 /// A time in which nothing counts.

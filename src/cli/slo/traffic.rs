@@ -39,6 +39,7 @@ pub(super) struct Rate {
 /// When it cannot be read.
 pub(super) fn look(dir: &Path, objectives: &[Arc<Objective>]) -> anyhow::Result<Traffic> {
     let mut traffic = Traffic { times_ms: None, counts: vec![HashMap::new(); objectives.len()] };
+    let fields: Vec<_> = objectives.iter().map(|one| fields(&one.group_by)).collect();
     let mut records = Records::new(Reader::open_directory(dir, From::Oldest)?);
     records.all::<anyhow::Error>(&mut |row, _| {
         let now = row.time_ms();
@@ -46,9 +47,10 @@ pub(super) fn look(dir: &Path, objectives: &[Arc<Objective>]) -> anyhow::Result<
             let (first, last) = traffic.times_ms.unwrap_or((now, now));
             traffic.times_ms = Some((first.min(now), last.max(now)));
         }
-        for (objective, counts) in objectives.iter().zip(&mut traffic.counts) {
+        let each = objectives.iter().zip(&fields).zip(&mut traffic.counts);
+        for ((objective, fields), counts) in each {
             if objective.indicator.valid.matches(row) {
-                let group = group(&objective.group_by, row);
+                let group = group(fields, row);
                 let is_room = counts.len() < GROUPS_MAX || counts.contains_key(&group);
                 *counts.entry(if is_room { group } else { REST.to_owned() }).or_default() += 1;
             }
@@ -58,13 +60,17 @@ pub(super) fn look(dir: &Path, objectives: &[Arc<Objective>]) -> anyhow::Result<
     Ok(traffic)
 }
 
-/// What a record is told apart by, for people.
-fn group(dimensions: &[Dimension], row: &Row<'_>) -> String {
+/// The fields that records are told apart by.
+fn fields(dimensions: &[Dimension]) -> Vec<&'static Field> {
     let names = Dimension::ALL.iter().filter(|(dimension, _)| dimensions.contains(dimension));
-    let values = names.filter_map(|(_, name)| {
-        let field = Field::find(name).ok()?;
-        Some(row.get(field).map_or_else(|| "none".to_owned(), |value| show(field, value)))
-    });
+    names.filter_map(|(_, name)| Field::find(name).ok()).collect()
+}
+
+/// What a record is told apart by, for people.
+fn group(fields: &[&Field], row: &Row<'_>) -> String {
+    let values = fields
+        .iter()
+        .map(|field| row.get(field).map_or_else(|| "none".to_owned(), |value| show(field, value)));
     values.collect::<Vec<_>>().join(" ")
 }
 

@@ -182,7 +182,7 @@ fn no_data(map: Map<'_, '_>) -> NoData {
         after.and_then(|item| minutes(&item, Duration::from_mins(1), DAY * 7, "one, such as 10m"));
     let choices = Severity::ALL.map(|(severity, name)| (name, severity));
     let severity = map.choice("severity", Severity::Ticket, &choices);
-    let choices = [("keep", Silence::Keep), ("resolve", Silence::Resolve)];
+    let choices = [Silence::Keep, Silence::Resolve].map(|silence| (silence.as_str(), silence));
     let firing = map.choice("firing", Silence::Keep, &choices);
     map.useless_without("after", &["severity"]);
     map.end();
@@ -232,10 +232,7 @@ fn maintenance(map: Map<'_, '_>) -> Option<Maintenance> {
 /// Notes what no record that counts can be told apart by.
 fn check_groups(map: &Map<'_, '_>, indicator: &Indicator, group_by: &[Dimension]) {
     for &dimension in group_by {
-        let name = Dimension::ALL
-            .iter()
-            .find(|(known, _)| *known == dimension)
-            .map_or("", |(_, name)| name);
+        let name = dimension.as_str();
         let has = crate::query::Field::find(name)
             .is_ok_and(|field| indicator.valid.streams().iter().any(|stream| field.is_in(*stream)));
         if !has {

@@ -23,6 +23,9 @@ const SERVED: &str = "stream = access and outcome = success";
 const ENDLESS: &str = "status = 101 or response_mime = text/event-stream*";
 /// Limits of a bound.
 const BOUNDS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_hours(1));
+/// What the key `valid` means.
+const VALID: &str = "Requests that count, beside those of the default; a filter that names `stream` \
+                     stands for itself.";
 /// How to look for what a filter finds.
 const TRY: &str = "`lbproxy log query` shows what a filter finds";
 
@@ -41,26 +44,15 @@ pub(super) fn read(map: Map<'_, '_>) -> Option<Indicator> {
 }
 
 fn availability(map: Map<'_, '_>) -> Option<Indicator> {
-    let mut map = map.means(&[
-        (
-            "valid",
-            "Requests that count, beside those of the default; a filter that names `stream` \
-             stands for itself.",
-        ),
-        ("good", "Those of them that are good."),
-    ]);
-    let valid = map.get("valid");
-    map.default("valid", ANSWERABLE);
+    let mut map = map.means(&[("valid", VALID), ("good", "Those of them that are good.")]);
+    let (valid_item, valid) = valid(&mut map, ANSWERABLE);
     let good = map.get("good");
     map.default("good", ANSWERED);
-    let read = Read {
-        valid: valid.as_ref().map_or_else(|| own(ANSWERABLE), |item| narrowed(item, ANSWERABLE)),
-        good: good.as_ref().map_or_else(|| own(ANSWERED), filter),
-        bound: None,
-    };
-    let places =
-        Places { map: &map, valid: ("valid", valid.as_ref()), good: ("good", good.as_ref()) };
-    let indicator = read.check(&places);
+    let read =
+        Read { valid, good: good.as_ref().map_or_else(|| own(ANSWERED), filter), bound: None };
+    let parts =
+        Parts { map: &map, valid: ("valid", valid_item.as_ref()), good: ("good", good.as_ref()) };
+    let indicator = read.check(&parts);
     map.end();
     indicator
 }
@@ -72,28 +64,31 @@ fn latency(map: Map<'_, '_>) -> Option<Indicator> {
             "The longest `duration` that is good; of a tunnel or a stream of events the longest \
              `first_byte`.",
         ),
-        (
-            "valid",
-            "Requests that count, beside those of the default; a filter that names `stream` \
-             stands for itself.",
-        ),
+        ("valid", VALID),
     ]);
     let bound = map.required("bound", "write one, such as `bound: 300ms`");
     let bound = bound.and_then(|item| item.span(BOUNDS.0, BOUNDS.1, "one, such as 300ms"));
-    let valid = map.get("valid");
-    map.default("valid", SERVED);
+    let (valid_item, valid) = valid(&mut map, SERVED);
     let read = Read {
-        valid: valid.as_ref().map_or_else(|| own(SERVED), |item| narrowed(item, SERVED)),
+        valid,
         good: bound.and_then(|bound| {
             let bound = write_duration(micros(bound));
             own(&format!("duration <= {bound} or ({ENDLESS}) and first_byte <= {bound}"))
         }),
         bound,
     };
-    let places = Places { map: &map, valid: ("valid", valid.as_ref()), good: ("bound", None) };
-    let indicator = read.check(&places);
+    let parts = Parts { map: &map, valid: ("valid", valid_item.as_ref()), good: ("bound", None) };
+    let indicator = read.check(&parts);
     map.end();
     indicator
+}
+
+/// `valid`, and what counts with it; without it what counts as usual.
+fn valid<'s, 'n>(map: &mut Map<'s, 'n>, usual: &str) -> (Option<Item<'s, 'n>>, Option<Filter>) {
+    let item = map.get("valid");
+    map.default("valid", usual);
+    let filter = item.as_ref().map_or_else(|| own(usual), |item| narrowed(item, usual));
+    (item, filter)
 }
 
 /// `spec.indicator`: OpenSLO's own, where its metrics are filters.
@@ -141,12 +136,12 @@ pub(super) fn openslo(item: Item<'_, '_>) -> Option<Indicator> {
         },
         _ => Read::default(),
     };
-    let places = Places {
+    let parts = Parts {
         map: &map,
         valid: ("total", total.as_ref().map(|metric| &metric.filter)),
         good: ("good", good.as_ref().map(|metric| &metric.filter)),
     };
-    let indicator = read.check(&places);
+    let indicator = read.check(&parts);
     map.end();
     indicator
 }
@@ -191,13 +186,13 @@ struct Read {
 }
 
 /// Where the parts of an indicator stand.
-struct Places<'p, 's, 'n> {
+struct Parts<'p, 's, 'n> {
     map: &'p Map<'s, 'n>,
     valid: (&'p str, Option<&'p Item<'s, 'n>>),
     good: (&'p str, Option<&'p Item<'s, 'n>>),
 }
 
-impl Places<'_, '_, '_> {
+impl Parts<'_, '_, '_> {
     /// Notes a problem with a part, or with the mapping where it is not written.
     fn note(&self, part: (&str, Option<&Item<'_, '_>>), problem: &str, cure: &str) {
         match part {
@@ -209,29 +204,29 @@ impl Places<'_, '_, '_> {
 
 impl Read {
     /// The indicator, when a record can count and be good, and one can count and be bad.
-    fn check(self, places: &Places<'_, '_, '_>) -> Option<Indicator> {
+    fn check(self, parts: &Parts<'_, '_, '_>) -> Option<Indicator> {
         let (valid, good) = (self.valid?, self.good?);
         if valid.streams().is_empty() {
             let problem = format!("no record can meet it: {}", valid.why_none());
-            places.note(places.valid, &problem, TRY);
+            parts.note(parts.valid, &problem, TRY);
             return None;
         }
         let both = valid.and(&good);
         if both.streams().is_empty() {
             let problem = format!("no record that counts can be good: {}", both.why_none());
-            places.note(places.good, &problem, TRY);
+            parts.note(parts.good, &problem, TRY);
             return None;
         }
         let can_be_bad = good.negated().is_ok_and(|bad| !valid.and(&bad).streams().is_empty());
         if !can_be_bad {
             let problem = format!("every record that counts is good: `{valid}`");
-            places.note(places.good, &problem, "let more records count, or fewer be good");
+            parts.note(parts.good, &problem, "let more records count, or fewer be good");
             return None;
         }
         // Whoever prints it has to be able to read it again.
-        for (filter, part) in [(&valid, places.valid), (&good, places.good)] {
+        for (filter, part) in [(&valid, parts.valid), (&good, parts.good)] {
             if Filter::parse(&filter.to_string()).as_ref() != Ok(filter) {
-                places.note(part, "is too long, or nests too deep", "say it with less");
+                parts.note(part, "is too long, or nests too deep", "say it with less");
                 return None;
             }
         }

@@ -22,7 +22,6 @@ const FILES_MAX: usize = 200;
 pub fn load(config: &Config) -> Objectives {
     let Some(patterns) = &config.slo.files else { return super::defaults() };
     let folder = config.folder();
-    let mut all = Objectives::default();
     let mut files: Vec<PathBuf> = Vec::new();
     let mut findings = Vec::new();
     for pattern in patterns {
@@ -34,10 +33,8 @@ pub fn load(config: &Config) -> Objectives {
             }
         }
     }
-    let read = load_files(&files);
-    all.objectives = read.objectives;
-    all.warnings = read.warnings;
-    all.findings = findings.into_iter().chain(read.findings).collect();
+    let mut all = load_files(&files);
+    all.findings.splice(..0, findings);
     all
 }
 

@@ -43,10 +43,9 @@ pub(super) fn read(item: Item<'_, '_>) -> Option<Period> {
     let is_rolling = map.flag("isRolling", true);
     let calendar = map.get("calendar");
     let period = match (is_rolling, calendar) {
-        (true, Some(item)) => {
+        (true, calendar) => {
             // Read too when only the keys are asked for.
-            let map = item.map();
-            if let Some(map) = map {
+            if let Some(map) = calendar.and_then(Item::map) {
                 map.note(
                     "stands beside `isRolling: true`",
                     "keep one: `isRolling: false` for a calendar",
@@ -55,7 +54,6 @@ pub(super) fn read(item: Item<'_, '_>) -> Option<Period> {
             }
             duration.and_then(|item| rolling(&item))
         }
-        (true, None) => duration.and_then(|item| rolling(&item)),
         (false, Some(item)) => {
             let unit = duration.and_then(|item| {
                 item.parse("a week or a month", "1w or 1M", |text| match text {

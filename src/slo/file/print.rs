@@ -11,7 +11,7 @@ use super::value::percent;
 use crate::base::clock::micros;
 use crate::base::units::write_duration;
 use crate::record::write_timestamp;
-use crate::slo::{Dimension, Objective, Severity, Silence};
+use crate::slo::Objective;
 
 /// The document, beginning with `---`.
 pub fn print(objective: &Objective) -> String {
@@ -56,11 +56,8 @@ fn extension(objective: &Objective, utc_offset: Option<&str>) -> String {
     };
     let span = |span| write_duration(micros(span));
     let list = |items: Vec<String>| format!("[{}]", items.join(", "));
-    let name = |dimension: &Dimension| {
-        let known = Dimension::ALL.iter().find(|(known, _)| known == dimension);
-        known.map_or_else(String::new, |(_, name)| (*name).to_owned())
-    };
-    key("group_by", &list(objective.group_by.iter().map(name).collect()));
+    let groups = objective.group_by.iter().map(|dimension| dimension.as_str().to_owned());
+    key("group_by", &list(groups.collect()));
     let windows = objective.windows.iter().map(|window| {
         let (budget, severity) = (percent(window.budget_ppm), window.severity.as_str());
         let (long, short) = (span(window.long), span(window.short));
@@ -70,12 +67,9 @@ fn extension(objective: &Objective, utc_offset: Option<&str>) -> String {
     key("min_total", &objective.min_total.to_string());
     key("min_bad", &objective.min_bad.to_string());
     let after = objective.no_data.after.map_or_else(String::new, |(after, severity)| {
-        format!("after: {}, severity: {}, ", span(after), Severity::as_str(severity))
+        format!("after: {}, severity: {}, ", span(after), severity.as_str())
     });
-    let firing = match objective.no_data.firing {
-        Silence::Keep => "keep",
-        Silence::Resolve => "resolve",
-    };
+    let firing = objective.no_data.firing.as_str();
     key("no_data", &format!("{{{after}firing: {firing}}}"));
     key("notify", &list(objective.notify.iter().map(|name| quoted(name)).collect()));
     let instant = |ms| {

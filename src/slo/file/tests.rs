@@ -7,7 +7,7 @@ mod mistakes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::slo::{Period, Severity, Silence, TargetShare};
+use crate::slo::{Period, Severity, Silence, TargetShare, Targets};
 
 /// The smallest complete file.
 const SMALLEST: &str = "\
@@ -179,6 +179,17 @@ fn an_objective_with_a_mistake_leaves_the_others_alone() {
 fn variables_are_replaced_as_in_the_configuration() {
     let text = with("service: s", "service: \"${SET}-$${SET}-${NO:-b}\"");
     assert_eq!(one(&text).service, "value-${SET}-b");
+}
+
+/// Goal: there is one promise where nothing is written. Method: the files that stand for it, against what
+/// page and boards hold figures against.
+#[test]
+fn the_default_objectives_are_what_figures_are_held_against() {
+    let defaults = defaults();
+    let [availability, latency] = &*defaults.objectives else { panic!("{defaults:?}") };
+    let promised = Targets::DEFAULT;
+    assert_eq!((availability.target, latency.target), (promised.served, promised.fast));
+    assert_eq!(latency.indicator.bound, Some(std::time::Duration::from_micros(promised.fast_us)));
 }
 
 /// Goal: no bound is only said. Method: one more than fits.

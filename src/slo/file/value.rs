@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::base::visible::visible;
 use crate::config::tree::Item;
+use crate::slo::objective;
 
 /// The whole, in parts per million.
 const WHOLE_PPM: u32 = 1_000_000;
@@ -80,8 +81,7 @@ pub(super) fn decimal(text: &str, places: usize) -> Option<u32> {
 
 /// A share in percent, as [`share`] reads it.
 pub(super) fn percent(ppm: u32) -> String {
-    let text = format!("{}.{:04}", ppm / 10_000, ppm % 10_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned() + "%"
+    objective::percent(ppm) + "%"
 }
 
 /// A span of whole minutes within limits.
