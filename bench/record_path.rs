@@ -1,8 +1,10 @@
-//! Micro-benchmarks of a record's way: encode, append, read, document, rollup, spans, bulk body, recovery.
+//! Micro-benchmarks of a record's way: encode, append, read, document, rollup, objectives, spans, bulk body,
+//! recovery.
 //!
 //! `cargo bench --bench record_path`; the time of one record is the mean, the rate stands beside it.
 //! Targets: append with encoding at most 0.5 µs; journal to bulk body at least 300 000 records/s on
-//! one core; a rollup's part at most 0.3 µs; recovery at least 1 GiB/s. Journals are in the system's temporary folder: point
+//! one core; a rollup's part and that of the default objectives at most 0.3 µs each; recovery at least
+//! 1 GiB/s. Journals are in the system's temporary folder: point
 //! `TMPDIR` to a disk, for a tmpfs has no page cache to write back.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to say")]
 
@@ -14,11 +16,16 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use lbproxy::journal::{Appended, From, Journal, Lane, Options, Reader};
 use lbproxy::metrics::JournalMetrics;
 use lbproxy::otlp::{Batch, Choice};
+use lbproxy::query::Filter;
 use lbproxy::record::{
     AccessRecord, Bytes, Constants, Count, EcsNanos, Flag, IdForm, Ip, Micros, Origin, Outcome,
     Phase, Port, Reason, State, Status, Stream, Text, TimestampMs, write_document, write_id,
 };
 use lbproxy::rollup::{Core, Rules};
+use lbproxy::slo::{
+    BurnWindow, Dimension, Evaluator, EvaluatorSettings, EventCount, GROUPS_MAX, Indicator, NoData,
+    Objective, Period, Severity, Silence, TargetShare,
+};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 
@@ -144,6 +151,101 @@ fn rollup(criterion: &mut Criterion) {
             });
         },
     );
+}
+
+/// An objective over 30 days, with the usual windows.
+fn objective(name: &str, valid: &str, good: &str, group_by: &[Dimension]) -> Arc<Objective> {
+    let filter = |text| Filter::parse(text).expect("a filter");
+    let window = |budget_ppm, hours, short_minutes| BurnWindow {
+        budget_ppm,
+        long: std::time::Duration::from_hours(hours),
+        short: std::time::Duration::from_mins(short_minutes),
+        severity: Severity::Page,
+    };
+    Arc::new(Objective {
+        name: name.to_owned(),
+        title: name.to_owned(),
+        description: String::new(),
+        service: "shop".to_owned(),
+        owner: None,
+        runbook: None,
+        dashboard: None,
+        indicator: Indicator { valid: filter(valid), good: filter(good), bound: None },
+        target: TargetShare::from_ppm(999_000).expect("between none and all"),
+        period: Period::Rolling(std::time::Duration::from_hours(30 * 24)),
+        group_by: group_by.to_vec(),
+        windows: vec![
+            window(20_000, 1, 5),
+            window(50_000, 6, 30),
+            window(100_000, 24, 120),
+            window(100_000, 72, 360),
+        ],
+        min_total: 50,
+        min_bad: 10,
+        no_data: NoData { after: None, firing: Silence::Keep },
+        notify: Vec::new(),
+        maintenance: Vec::new(),
+    })
+}
+
+/// Of nothing yet.
+fn evaluator(objectives: &[Arc<Objective>]) -> Evaluator {
+    let source = "bench".to_owned();
+    Evaluator::new(
+        objectives,
+        EvaluatorSettings { groups_max: GROUPS_MAX, heartbeat_every: None, source },
+    )
+}
+
+/// What objectives add to a record's cost: the two default ones, while all is well and while every
+/// request fails; the same by endpoint. Then an evaluation of a hundred objectives of twenty groups, which
+/// comes every ten seconds.
+fn slo(criterion: &mut Criterion) {
+    const NOW_MS: u64 = 1_795_479_268_123;
+    let answerable = "stream = access and outcome != unknown";
+    let served = "stream = access and outcome = success";
+    let defaults = |group_by: &[Dimension]| {
+        [
+            objective("availability", answerable, "outcome = success", group_by),
+            objective("latency", served, "duration <= 300ms", group_by),
+        ]
+    };
+    let constants = constants();
+    let origin = Origin { instance: 1, epoch: 1, worker: 0, seq: 1, constants: &constants };
+    let mut group = criterion.benchmark_group("slo");
+    group.throughput(Throughput::Elements(1));
+    for (name, outcome, group_by) in [
+        ("count", Outcome::Success, &[][..]),
+        ("count_outage", Outcome::Failure, &[]),
+        ("count_by_endpoint", Outcome::Success, &[Dimension::Endpoint]),
+    ] {
+        let record = AccessRecord { outcome: Some(outcome), ..typical() };
+        let mut payload = vec![0; 4_096];
+        let used = record.encode(&mut payload).expect("4 KiB hold a record");
+        payload.truncate(used);
+        let mut evaluator = evaluator(&defaults(group_by));
+        evaluator.look(NOW_MS, 0);
+        group.bench_function(name, |bench| {
+            bench.iter(|| evaluator.take(Stream::Access, black_box(&payload), origin));
+        });
+    }
+    let by_endpoint = [Dimension::Endpoint];
+    let objectives: Vec<_> = (0..100)
+        .map(|n| objective(&format!("o{n}"), answerable, "outcome = success", &by_endpoint))
+        .collect();
+    let mut evaluator = evaluator(&objectives);
+    for step in 0..150 {
+        let now_ms = NOW_MS + step * 30 * 60_000;
+        evaluator.look(now_ms, now_ms);
+        for n in 0..2_000 {
+            let endpoint = format!("10.0.0.{}:8080", n % 20);
+            let events = EventCount { valid: 90_000, bad: 20 };
+            evaluator.add(&format!("o{}", n / 20), &[endpoint.as_bytes()], now_ms, events);
+        }
+    }
+    group.throughput(Throughput::Elements(2_000));
+    group.bench_function("evaluate_100x20", |bench| bench.iter(|| evaluator.evaluate()));
+    group.finish();
 }
 
 /// A journal of one worker lane in `dir`.
@@ -311,5 +413,5 @@ fn bulk_bodies(reader: &mut Reader, constants: &Constants, body: &mut Vec<u8>) -
     }
 }
 
-criterion_group!(benches, record, rollup, journal_append, journal_read, spans);
+criterion_group!(benches, record, rollup, slo, journal_append, journal_read, spans);
 criterion_main!(benches);

@@ -68,6 +68,19 @@ fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
     Some(before_year + before_month + day - 719_469)
 }
 
+/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar: H. Hinnant,
+/// "chrono-compatible low-level date algorithms", `civil_from_days`. Years begin in March there.
+pub fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
 /// What is left to read.
 struct Input<'t>(&'t [u8]);
 

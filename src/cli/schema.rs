@@ -125,6 +125,8 @@ enum StreamName {
     Process,
     /// Requests added up by minute.
     Rollup,
+    /// What objectives saw, by minute.
+    Slo,
 }
 
 impl StreamName {
@@ -135,6 +137,7 @@ impl StreamName {
             Self::Health => Dataset::Health,
             Self::Process => Dataset::Process,
             Self::Rollup => Dataset::Rollup,
+            Self::Slo => Dataset::Slo,
         }
     }
 }

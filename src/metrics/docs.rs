@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{
     AdminMetrics, ControlMetrics, EndpointMetrics, Family, JournalMetrics, Kind, MonitorMetrics,
     OutlierMetrics, ProcessMetrics, RollupMetrics, ServiceMetrics, ShipMetrics, ShortageMetrics,
-    ThreadMetrics, WorkerMetrics,
+    SloMetrics, SloSeriesMetrics, ThreadMetrics, WorkerMetrics,
 };
 
 /// The head of the page.
@@ -25,7 +25,7 @@ values; `docs/original.md` maps their names. `lbproxy_otlp_*`, with `telemetry.o
 ";
 
 /// The tables: title, labels beside constant ones, rows.
-const TABLES: [(&str, &str, &[Family]); 13] = [
+const TABLES: [(&str, &str, &[Family]); 15] = [
     ("Each worker", "`worker`", WorkerMetrics::FAMILIES),
     ("Shortages of the process", "", ShortageMetrics::FAMILIES),
     ("Each service", "`worker`, `service`", ServiceMetrics::FAMILIES),
@@ -33,6 +33,12 @@ const TABLES: [(&str, &str, &[Family]); 13] = [
     ("Each endpoint, all workers together", "`service`, `endpoint`", OutlierMetrics::FAMILIES),
     ("Everything but exchanges", "", ControlMetrics::FAMILIES),
     ("Rollups, with `telemetry.rollup`", "", RollupMetrics::FAMILIES),
+    ("Objectives", "", SloMetrics::FAMILIES),
+    (
+        "Each series of an objective, at the last evaluation",
+        "`objective`, and `service`, `route`, `endpoint` as it is grouped",
+        SloSeriesMetrics::FAMILIES,
+    ),
     ("Journal", "", JournalMetrics::FAMILIES),
     ("Shipping", "", ShipMetrics::FAMILIES),
     ("Samples of the process, with `telemetry.process`", "", ProcessMetrics::FAMILIES),

@@ -16,7 +16,7 @@ pub use ledger::{Ledger, Shipped};
 pub use table::{
     AdminMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, MonitorMetrics, OtlpMetrics,
     OutlierMetrics, ProcessMetrics, RollupMetrics, ServiceMetrics, ShipMetrics, ShortageMetrics,
-    ThreadMetrics, WorkerMetrics,
+    SloMetrics, SloSeriesMetrics, ThreadMetrics, WorkerMetrics,
 };
 pub use text::Exposition;
 

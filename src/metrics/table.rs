@@ -226,6 +226,45 @@ metrics! {
         state_errors_total: Counter "lbproxy_rollup_state_errors_total" "" "Times the state could not be written: a crash would cost the open windows.";
         restarts_total: Counter "lbproxy_rollup_restarts_total" "" "Times the reader was started again after a fault.";
     }
+    /// Evaluation of objectives.
+    SloMetrics {
+        records_total: Counter "lbproxy_slo_records_total" "" "Records looked at.";
+        events_total: Counter "lbproxy_slo_events_total" "" "Times that a record counted for an objective.";
+        other_total: Counter "lbproxy_slo_other_total" "" "Of these, events counted under _other: too many groups.";
+        late_total: Counter "lbproxy_slo_late_total" "" "Events older than the period of their objective: not counted.";
+        ahead_total: Counter "lbproxy_slo_ahead_total" "" "Events of a time to come, by our clock: counted as of now.";
+        maintenance_total: Counter "lbproxy_slo_maintenance_total" "" "Events of a time of maintenance: not counted.";
+        unreadable_total: Counter "lbproxy_slo_unreadable_total" "" "Records of a newer version, or damaged: not counted.";
+        clock_jumps_total: Counter "lbproxy_slo_clock_jumps_total" "" "Times that the clock jumped by a minute or more; what was counted moved along.";
+        evaluations_total: Counter "lbproxy_slo_evaluations_total" "" "Evaluations of all objectives.";
+        evaluation_us_total: Counter "lbproxy_slo_evaluation_seconds_total" / 1_000_000 "" "Time that they took.";
+        notices_total: Counter "lbproxy_slo_notices_total" "" "Notices made: an alert fires or ends.";
+        notices_lost_total: Counter "lbproxy_slo_notices_lost_total" "" "Notices given up: the outbox could not be written for too long.";
+        notices_pending: Gauge "lbproxy_slo_notices_pending" "" "Notices that the outbox does not have yet.";
+        rows_total: Counter "lbproxy_slo_rows_total" "" "Records of objectives written to the journal.";
+        rows_lost_total: Counter "lbproxy_slo_rows_lost_total" "" "Records of objectives given up: the journal was full for too long.";
+        rows_pending: Gauge "lbproxy_slo_rows_pending" "" "Records of objectives that wait for space in the journal.";
+        series: Gauge "lbproxy_slo_series" "" "Series of all objectives, one a group.";
+        state_errors_total: Counter "lbproxy_slo_state_errors_total" "" "Times the state could not be written: a crash would cost what it does not have.";
+        restarts_total: Counter "lbproxy_slo_restarts_total" "" "Times the evaluation was started again after a fault.";
+    }
+    /// One series of an objective, at the last evaluation.
+    SloSeriesMetrics {
+        valid: Gauge "lbproxy_slo_period_events" "quality=\"valid\"" "Events of the period so far, by what they are.";
+        bad: Gauge "lbproxy_slo_period_events" "quality=\"bad\"" "Events of the period so far, by what they are.";
+        budget_left: Gauge "lbproxy_slo_budget_left_ratio" / 10_000 "" "Share of the period's budget that is left; 0 when it is overspent.";
+        budget_spent: Gauge "lbproxy_slo_budget_spent_ratio" / 10_000 "" "Share of it that is spent; above 1 when it is overspent.";
+        burn_5m: Gauge "lbproxy_slo_burn_ratio" / 10_000 "window=\"5m\"" "Burn rate over a window: 1 spends the budget within the period. Left out without events.";
+        burn_30m: Gauge "lbproxy_slo_burn_ratio" / 10_000 "window=\"30m\"" "Burn rate over a window: 1 spends the budget within the period. Left out without events.";
+        burn_1h: Gauge "lbproxy_slo_burn_ratio" / 10_000 "window=\"1h\"" "Burn rate over a window: 1 spends the budget within the period. Left out without events.";
+        burn_2h: Gauge "lbproxy_slo_burn_ratio" / 10_000 "window=\"2h\"" "Burn rate over a window: 1 spends the budget within the period. Left out without events.";
+        burn_6h: Gauge "lbproxy_slo_burn_ratio" / 10_000 "window=\"6h\"" "Burn rate over a window: 1 spends the budget within the period. Left out without events.";
+        burn_1d: Gauge "lbproxy_slo_burn_ratio" / 10_000 "window=\"1d\"" "Burn rate over a window: 1 spends the budget within the period. Left out without events.";
+        burn_3d: Gauge "lbproxy_slo_burn_ratio" / 10_000 "window=\"3d\"" "Burn rate over a window: 1 spends the budget within the period. Left out without events.";
+        firing_page: Gauge "lbproxy_slo_firing" "alert=\"page\"" "1 while the alert fires.";
+        firing_ticket: Gauge "lbproxy_slo_firing" "alert=\"ticket\"" "1 while the alert fires.";
+        firing_no_data: Gauge "lbproxy_slo_firing" "alert=\"no_data\"" "1 while the alert fires.";
+    }
     /// Spans and log records by OTLP.
     OtlpMetrics {
         spans_exported_total: Counter "lbproxy_otlp_spans_total" "result=\"exported\"" "Spans by what became of them.";

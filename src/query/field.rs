@@ -164,7 +164,7 @@ fn collect() -> Vec<Field> {
         path: "stream",
         short: "stream",
         kind: Kind::Text,
-        doc: "Kind of the record: access, connection, gap, heartbeat, process or rollup.",
+        doc: "Kind of the record: access, connection, gap, heartbeat, process, rollup or slo.",
         place: Place::Stream,
     });
     fields
@@ -196,6 +196,15 @@ impl Field {
             );
             UnknownField { name: name.to_owned(), cure }
         })
+    }
+
+    /// What has to be read of a record of this kind to know it, for [`Row::read_some`](super::Row).
+    pub fn bits(&self, stream: Stream) -> u128 {
+        match self.place {
+            Place::Record(ids) => ids[stream.place()].map_or(0, |id| 1 << id),
+            Place::Derived(of, _) if of == stream => u128::MAX,
+            Place::Derived(..) | Place::Origin(_) | Place::Stream => 0,
+        }
     }
 
     /// The words that it can hold, when they are a closed list.

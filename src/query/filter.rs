@@ -32,6 +32,13 @@ impl Filter {
     pub fn matches(&self, row: &Row<'_>) -> bool {
         self.0.as_ref().is_none_or(|expr| expr.matches(row))
     }
+
+    /// The fields that it asks for; one that is asked for twice comes twice.
+    pub fn fields(&self) -> Vec<&'static Field> {
+        let mut fields = Vec::new();
+        self.0.as_ref().inspect(|expr| expr.push_fields(&mut fields));
+        fields
+    }
 }
 
 /// As [`Filter::parse`] reads it, in one spelling for all that mean the same.
@@ -140,6 +147,16 @@ impl Expr {
                 flat.extend(last);
                 wrap(flat)
             }
+        }
+    }
+
+    fn push_fields(&self, fields: &mut Vec<&'static Field>) {
+        match self {
+            Self::And(parts) | Self::Or(parts) => {
+                parts.iter().for_each(|part| part.push_fields(fields));
+            }
+            Self::Not(inner) => inner.push_fields(fields),
+            Self::Compare(comparison) => fields.push(comparison.field),
         }
     }
 

@@ -21,6 +21,8 @@ pub enum Dataset {
     Process,
     /// Requests added up by minute.
     Rollup,
+    /// What objectives saw, by minute.
+    Slo,
 }
 
 /// Tells the kinds of one dataset apart; not in documents whose dataset holds a single kind.
@@ -36,8 +38,8 @@ pub const KIND_FIELD: FieldSpec = FieldSpec {
 
 impl Dataset {
     /// All datasets.
-    pub const ALL: [Self; 5] =
-        [Self::Access, Self::Connection, Self::Health, Self::Process, Self::Rollup];
+    pub const ALL: [Self; 6] =
+        [Self::Access, Self::Connection, Self::Health, Self::Process, Self::Rollup, Self::Slo];
 
     /// First part of the data stream's name; the namespace follows.
     pub const fn name(self) -> &'static str {
@@ -47,6 +49,7 @@ impl Dataset {
             Self::Health => "logs-lbproxy.health",
             Self::Process => "metrics-lbproxy.process",
             Self::Rollup => "metrics-lbproxy.rollup",
+            Self::Slo => "metrics-lbproxy.slo",
         }
     }
 
@@ -58,6 +61,7 @@ impl Dataset {
             Self::Health => "health",
             Self::Process => "process",
             Self::Rollup => "rollup",
+            Self::Slo => "slo",
         }
     }
 
@@ -69,6 +73,7 @@ impl Dataset {
             Self::Health => &[Stream::Gap, Stream::Heartbeat],
             Self::Process => &[Stream::Process],
             Self::Rollup => &[Stream::Rollup],
+            Self::Slo => &[Stream::Slo],
         }
     }
 

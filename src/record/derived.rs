@@ -56,7 +56,7 @@ pub(super) const fn fields(stream: Stream) -> &'static [FieldSpec] {
     match stream {
         Stream::Access => &[STATUS_CLASS],
         Stream::Rollup => &[DURATION_BUCKETS],
-        Stream::Connection | Stream::Gap | Stream::Heartbeat | Stream::Process => &[],
+        Stream::Connection | Stream::Gap | Stream::Heartbeat | Stream::Process | Stream::Slo => &[],
     }
 }
 
@@ -77,7 +77,7 @@ pub(super) fn write(stream: Stream, payload: &[u8], out: &mut Vec<u8>) -> Result
                 bands(&times.histogram()?, out);
             }
         }
-        Stream::Connection | Stream::Gap | Stream::Heartbeat | Stream::Process => (),
+        Stream::Connection | Stream::Gap | Stream::Heartbeat | Stream::Process | Stream::Slo => (),
     }
     Ok(())
 }

@@ -105,6 +105,7 @@ pub fn records_markdown() -> String {
             Stream::Heartbeat => "Heartbeat: a check of a listener or endpoint, a change of state",
             Stream::Process => "Process: a sample of the process, a worker or an endpoint",
             Stream::Rollup => "Rollup: requests of one minute, by service, route and endpoint",
+            Stream::Slo => "SLO: one minute of one objective, by group",
         };
         let name = stream.data_stream("NAMESPACE");
         // Writing to a String cannot fail.

@@ -4,7 +4,7 @@ use super::schema::{DecodeError, take_bitmap};
 use super::value::{Count, Field, FieldKind, Text, TimestampMs, Value, cut};
 use super::{
     AccessRecord, ConnectionRecord, Dataset, FieldSpec, GapRecord, HeartbeatRecord, IdForm,
-    ProcessRecord, RollupRecord, derived, json,
+    ProcessRecord, RollupRecord, SloRecord, derived, json,
 };
 use crate::journal::Entry;
 
@@ -24,12 +24,26 @@ pub enum Stream {
     Process = 5,
     /// [`RollupRecord`].
     Rollup = 6,
+    /// [`SloRecord`].
+    Slo = 7,
 }
 
 impl Stream {
     /// All kinds.
-    pub const ALL: [Self; 6] =
-        [Self::Access, Self::Connection, Self::Gap, Self::Heartbeat, Self::Process, Self::Rollup];
+    pub const ALL: [Self; 7] = [
+        Self::Access,
+        Self::Connection,
+        Self::Gap,
+        Self::Heartbeat,
+        Self::Process,
+        Self::Rollup,
+        Self::Slo,
+    ];
+
+    /// Its place in [`Stream::ALL`].
+    pub const fn place(self) -> usize {
+        self as usize - 1
+    }
 
     /// From its number in the journal.
     pub const fn from_u8(number: u8) -> Option<Self> {
@@ -40,6 +54,7 @@ impl Stream {
             4 => Some(Self::Heartbeat),
             5 => Some(Self::Process),
             6 => Some(Self::Rollup),
+            7 => Some(Self::Slo),
             _ => None,
         }
     }
@@ -52,6 +67,7 @@ impl Stream {
             Self::Gap | Self::Heartbeat => Dataset::Health,
             Self::Process => Dataset::Process,
             Self::Rollup => Dataset::Rollup,
+            Self::Slo => Dataset::Slo,
         }
     }
 
@@ -69,6 +85,7 @@ impl Stream {
             Self::Heartbeat => "heartbeat",
             Self::Process => "process",
             Self::Rollup => "rollup",
+            Self::Slo => "slo",
         }
     }
 
@@ -93,6 +110,7 @@ impl Stream {
             Self::Heartbeat => HeartbeatRecord::FIELDS,
             Self::Process => ProcessRecord::FIELDS,
             Self::Rollup => RollupRecord::FIELDS,
+            Self::Slo => SloRecord::FIELDS,
         }
     }
 }
@@ -186,15 +204,24 @@ impl<'a> Values<'a> {
     /// # Errors
     /// When the payload is no record of this kind.
     pub fn read(stream: Stream, payload: &'a [u8]) -> Result<Self, DecodeError> {
+        Self::read_some(stream, payload, u128::MAX)
+    }
+
+    /// Reads the fields of a record whose bits are in `wanted`; the others are as if it had none.
+    ///
+    /// # Errors
+    /// When the payload is no record of this kind, as far as it is looked at.
+    pub fn read_some(stream: Stream, payload: &'a [u8], wanted: u128) -> Result<Self, DecodeError> {
         let mut values = [None; 128];
         let keep = |id: u8, value| values[usize::from(id & 127)] = Some(value);
         match stream {
-            Stream::Access => AccessRecord::visit_fields(payload, keep),
-            Stream::Connection => ConnectionRecord::visit_fields(payload, keep),
-            Stream::Gap => GapRecord::visit_fields(payload, keep),
-            Stream::Heartbeat => HeartbeatRecord::visit_fields(payload, keep),
-            Stream::Process => ProcessRecord::visit_fields(payload, keep),
-            Stream::Rollup => RollupRecord::visit_fields(payload, keep),
+            Stream::Access => AccessRecord::visit_fields(payload, wanted, keep),
+            Stream::Connection => ConnectionRecord::visit_fields(payload, wanted, keep),
+            Stream::Gap => GapRecord::visit_fields(payload, wanted, keep),
+            Stream::Heartbeat => HeartbeatRecord::visit_fields(payload, wanted, keep),
+            Stream::Process => ProcessRecord::visit_fields(payload, wanted, keep),
+            Stream::Rollup => RollupRecord::visit_fields(payload, wanted, keep),
+            Stream::Slo => SloRecord::visit_fields(payload, wanted, keep),
         }?;
         Ok(Self(values))
     }
@@ -292,6 +319,7 @@ pub fn write_document(
         Stream::Heartbeat => HeartbeatRecord::write_fields(payload, out),
         Stream::Process => ProcessRecord::write_fields(payload, out),
         Stream::Rollup => RollupRecord::write_fields(payload, out),
+        Stream::Slo => SloRecord::write_fields(payload, out),
     };
     if let Err(error) = written.and_then(|()| derived::write(stream, payload, out)) {
         out.truncate(start);

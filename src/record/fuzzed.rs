@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use super::value::cut;
 use super::{
     AccessRecord, ConnectionRecord, Constants, DecodeError, GapRecord, HeartbeatRecord, IdForm,
-    Origin, ProcessRecord, RollupRecord, Stream, Value, Values, timestamp_ms, write_document,
-    write_id,
+    Origin, ProcessRecord, RollupRecord, SloRecord, Stream, Value, Values, timestamp_ms,
+    write_document, write_id,
 };
 
 /// For tests beside this too.
@@ -36,6 +36,7 @@ fn again(stream: Stream, payload: &[u8], out: &mut [u8]) -> Result<Option<usize>
         Stream::Heartbeat => HeartbeatRecord::decode(payload)?.encode(out),
         Stream::Process => ProcessRecord::decode(payload)?.encode(out),
         Stream::Rollup => RollupRecord::decode(payload)?.encode(out),
+        Stream::Slo => SloRecord::decode(payload)?.encode(out),
     })
 }
 
@@ -126,6 +127,13 @@ pub(crate) fn record(data: &[u8]) {
     assert_eq!(has_id, timestamp_ms(payload).is_ok());
     assert_eq!(has_id, keys.iter().any(|key| key == "@timestamp"));
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
-    assert!(id.len() == if has_id { 27 - usize::from(stream == Stream::Rollup) } else { 0 });
+    assert!(
+        id.len()
+            == if has_id {
+                27 - usize::from(matches!(stream, Stream::Rollup | Stream::Slo))
+            } else {
+                0
+            }
+    );
     assert!(id.iter().all(is_plain));
 }

@@ -10,13 +10,13 @@
 //!
 //! Invariants: a record keeps the form of the program that journaled it, which stands in the preamble
 //! of its segment ([`Constants::ids`](super::Constants::ids)), or else it would be stored twice across
-//! an upgrade. A rollup has the fingerprint of its window and key in place of epoch, lane and seq, and
-//! always the form `Text`: whoever writes a row again, an older or a newer program, gives it the same
-//! `_id`. A time past the year 10889 or a sequence number past 2^40 (a million a second for 12 days
+//! an upgrade. A row of sums (rollup, slo) has the fingerprint of its window and key in place of epoch, lane and
+//! seq, and always the form `Text`: whoever writes a row again, an older or a newer program, gives it the
+//! same `_id`. A time past the year 10889 or a sequence number past 2^40 (a million a second for 12 days
 //! without a restart) would wrap.
 
 use super::document::{Origin, Stream, timestamp_ms};
-use super::{DecodeError, RollupRecord};
+use super::{DecodeError, RollupRecord, SloRecord};
 
 /// How the `_id`s of a run are made. Its number stands in the journal and never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,9 +57,13 @@ pub fn write_id(
     raw[0..6].copy_from_slice(&time_ms.to_be_bytes()[2..]);
     raw[6..11].copy_from_slice(&origin.instance.to_be_bytes()[3..]);
     let mut form = origin.constants.ids;
-    if stream == Stream::Rollup {
-        let record = RollupRecord::decode(payload)?;
-        raw[11..19].copy_from_slice(&record.fingerprint().to_be_bytes());
+    let fingerprint = match stream {
+        Stream::Rollup => Some(RollupRecord::decode(payload)?.fingerprint()),
+        Stream::Slo => Some(SloRecord::decode(payload)?.fingerprint()),
+        _ => None,
+    };
+    if let Some(fingerprint) = fingerprint {
+        raw[11..19].copy_from_slice(&fingerprint.to_be_bytes());
         form = IdForm::Text;
     } else {
         raw[11..13].copy_from_slice(&origin.epoch.to_be_bytes());
@@ -80,6 +84,25 @@ pub fn write_id(
     }
     out.extend_from_slice(&id[..length]);
     Ok(())
+}
+
+/// A number made of numbers and of texts that may be absent. FNV-1a.
+pub(super) fn fingerprint(numbers: &[u64], texts: &[Option<&[u8]>]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut add = |bytes: &[u8]| {
+        for &byte in bytes {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    for number in numbers {
+        add(&number.to_le_bytes());
+    }
+    for text in texts {
+        // Which text ends where is part of it, and absent is not empty.
+        add(&text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
+        add(text.unwrap_or_default());
+    }
+    hash
 }
 
 #[cfg(test)]

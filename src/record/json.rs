@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::base::instant::civil;
+
 pub(super) fn integer(value: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
@@ -187,19 +189,6 @@ pub fn timestamp(ms: u64, out: &mut Vec<u8>) {
 /// The last decimal digit of `value`.
 fn digit(value: u64) -> u8 {
     b'0' | (value % 10).to_le_bytes()[0]
-}
-
-/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar: H. Hinnant,
-/// "chrono-compatible low-level date algorithms", `civil_from_days`. Years begin in March there.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

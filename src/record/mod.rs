@@ -22,6 +22,7 @@ mod rollup;
 #[cfg(test)]
 mod sample;
 mod schema;
+mod slo;
 mod summary;
 mod termination;
 mod value;
@@ -40,6 +41,7 @@ pub use json::timestamp as write_timestamp;
 pub use process::ProcessRecord;
 pub use rollup::RollupRecord;
 pub use schema::{DecodeError, FieldSpec};
+pub use slo::SloRecord;
 pub use summary::{
     ClassCounts, MethodCounts, OutcomeCounts, ReasonCounts, StatusCounts, Times, push_counts,
 };

@@ -65,28 +65,17 @@ record! {
 
 impl RollupRecord<'_> {
     /// A number made of all that tells this rollup from the others that start at its time: the same
-    /// whenever and by whatever version it is written. FNV-1a.
+    /// whenever and by whatever version it is written.
     pub fn fingerprint(&self) -> u64 {
         let numbers = [
             self.rollup_window_us.map_or(0, |span| span.0),
             self.rollup_part.map_or(0, |part| part.0),
         ];
-        let names = [self.service.map(|text| text.0), self.route.map(|text| text.0)];
-        let names = names.into_iter().chain([self.endpoint.map(|text| text.0)]);
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        let mut add = |bytes: &[u8]| {
-            for &byte in bytes {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        };
-        for number in numbers {
-            add(&number.to_le_bytes());
-        }
-        for name in names {
-            // Which name ends where is part of it, and absent is not empty.
-            add(&name.map_or(u64::MAX, |name| name.len() as u64).to_le_bytes());
-            add(name.unwrap_or_default());
-        }
-        hash
+        let texts = [
+            self.service.map(|text| text.0),
+            self.route.map(|text| text.0),
+            self.endpoint.map(|text| text.0),
+        ];
+        super::id::fingerprint(&numbers, &texts)
     }
 }

@@ -226,20 +226,29 @@ macro_rules! record {
                 if input.is_empty() { Ok(()) } else { Err(DecodeError::Damaged) }
             }
 
-            /// Gives the number and value of each field present to `visit`.
+            /// Gives the number and value of each field present whose bit is in `wanted` to `visit`. What
+            /// stands behind the last wanted field is not looked at, unless all are wanted.
             pub(super) fn visit_fields(
                 payload: &'a [u8],
+                wanted: u128,
                 mut visit: impl FnMut(u8, $crate::record::Value<'a>),
             ) -> Result<(), $crate::record::DecodeError> {
                 use $crate::record::{schema::take_bitmap, value::Field, DecodeError};
                 let (bitmap, mut input) = take_bitmap(payload, Self::KNOWN)?;
                 $(if bitmap & (1 << $id) != 0 {
+                    if wanted >> $id == 0 {
+                        return Ok(());
+                    }
                     let value = <$type as Field<'a>>::take(&mut input)?;
-                    if !$path.is_empty() {
+                    if wanted & (1 << $id) != 0 && !$path.is_empty() {
                         visit($id, value.value());
                     }
                 })*
-                if input.is_empty() { Ok(()) } else { Err(DecodeError::Damaged) }
+                if input.is_empty() || wanted != u128::MAX {
+                    Ok(())
+                } else {
+                    Err(DecodeError::Damaged)
+                }
             }
         }
 
@@ -316,10 +325,10 @@ mod tests {
         New::write_fields(&slot[..bytes], &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), r#","lbproxy.kept":1,"lbproxy.last":2"#);
         let mut seen = Vec::new();
-        Old::visit_fields(&slot[..bytes], |id, _| seen.push(id)).unwrap();
+        Old::visit_fields(&slot[..bytes], u128::MAX, |id, _| seen.push(id)).unwrap();
         assert_eq!(seen, [0, 3, 4]);
         let mut seen = Vec::new();
-        New::visit_fields(&slot[..bytes], |id, value| seen.push((id, value))).unwrap();
+        New::visit_fields(&slot[..bytes], u128::MAX, |id, value| seen.push((id, value))).unwrap();
         assert_eq!(seen, [(0, Value::Number(1)), (4, Value::Number(2))]);
 
         let new = New { added: Some(Text(b"y")), ..New::default() };

@@ -1,23 +1,62 @@
 //! Service level objectives: what is promised, whether it is kept, and what an alert says.
 //!
-//! Invariants: everything here is pure; the time is passed in, records come from outside, and the same
-//! minutes give the same alerts, live or years later. No clock; no I/O but what reads files (`file`). Not
-//! here: where records come from (`consumer`, `cli`), how somebody is told (`notify`).
+//! ```text
+//! record ─► Evaluator: counts per minute, series and tier ─► burn rates, budget ─► alerts ─► Notice
+//!               └── state: all of this as bytes
+//! ```
+//! Invariants: all but `file`, which reads objectives, and `reader`, the journal's consumer that feeds the
+//! evaluator, is pure: the time is passed in, records come from outside, and the same minutes give the same
+//! alerts, live or years later. Everything is bounded, and every bound is counted ([`EvaluatorCounts`]). Not
+//! here: how somebody is told (`notify`).
 
+mod absence;
+mod alert;
+mod budget;
+mod burn;
+mod bytes;
 mod change;
+mod clock;
+mod evaluator;
+mod expose;
 pub mod file;
+mod group;
+mod key;
 mod level;
+mod log;
 mod notice;
 mod objective;
+mod reader;
+mod rows;
+mod series;
+mod state;
+mod status;
+#[cfg(test)]
+mod tests;
+mod tier;
+mod top;
+mod tracked;
 pub mod verdict;
 
+pub use absence::WAITING_SECONDS;
+pub use alert::{AlertState, CLEAN_EVALUATIONS, PENDING_EVALUATIONS, RELAPSE_MS, RELAPSES_MAX};
+pub use budget::Budget;
+pub use burn::{CLEAN_SHARE, burn_rate};
 pub use change::Compared;
+pub use clock::JUMP_MS;
+pub use evaluator::{
+    EVALUATE_EVERY, Evaluator, EvaluatorCounts, EvaluatorSettings, GROUPS_MAX, NOTICES_MAX,
+};
+pub use expose::expose;
+pub use group::{ABSENT, OTHER};
 pub use level::{Level, Targets};
 pub use notice::{Absence, AlertStatus, Notice, Top, Trigger};
 pub use objective::{
     BurnWindow, Dimension, Indicator, Maintenance, NoData, Objective, Period, Severity, Silence,
     TargetShare,
 };
+pub use reader::{Options, READER, Sink, Statuses};
+pub use status::{BURN_SPANS, BurnStatus, SeriesStatus};
+pub use tier::EventCount;
 
 /// What must hold for any input.
 #[cfg(any(test, fuzzing))]

@@ -168,7 +168,7 @@ impl Tally {
             (Some(Stream::Connection), _) => self.connections += 1,
             (Some(Stream::Gap), _) => self.gaps += 1,
             (Some(Stream::Rollup), _) => self.rollups += 1,
-            (Some(Stream::Heartbeat | Stream::Process), _) => self.vitals += 1,
+            (Some(Stream::Heartbeat | Stream::Process | Stream::Slo), _) => self.vitals += 1,
             _ => self.unreadable += 1,
         }
     }
@@ -259,6 +259,7 @@ pub(super) mod tests {
         tally.add(Stream::Rollup as u8, &[]);
         tally.add(Stream::Heartbeat as u8, &[]);
         tally.add(Stream::Process as u8, &[]);
+        tally.add(Stream::Slo as u8, &[]);
         tally.add(Stream::Access as u8, &[1]);
         tally.add(99, &[]);
         assert_eq!(tally.total.all.requests, 0, "the second is not closed yet");
@@ -276,7 +277,7 @@ pub(super) mod tests {
         );
         assert_eq!((tally.connections, tally.gaps, tally.unreadable), (1, 1, 2));
         assert_eq!(tally.rollups, 1);
-        assert_eq!(tally.vitals, 2);
+        assert_eq!(tally.vitals, 3);
     }
 
     #[test]

@@ -191,7 +191,7 @@ fn datasets(telemetry: &Telemetry) -> Vec<Dataset> {
         Dataset::Process => telemetry.process_every.is_some(),
         Dataset::Rollup => telemetry.rollup.every.is_some(),
         // Gaps are always told.
-        Dataset::Access | Dataset::Connection | Dataset::Health => true,
+        Dataset::Access | Dataset::Connection | Dataset::Health | Dataset::Slo => true,
     };
     Dataset::ALL.into_iter().filter(is_on).collect()
 }

@@ -284,6 +284,7 @@ properties! {
     heartbeat_records_come_back_whole_or_not_at_all HeartbeatRecord Stream::Heartbeat;
     process_records_come_back_whole_or_not_at_all ProcessRecord Stream::Process;
     rollup_records_come_back_whole_or_not_at_all RollupRecord Stream::Rollup;
+    slo_records_come_back_whole_or_not_at_all SloRecord Stream::Slo;
 }
 
 proptest! {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::super::fuzzed::ORIGIN;
 use super::super::{
-    AccessRecord, Constants, GapRecord, HeartbeatRecord, ProcessRecord, Text, TimestampMs,
+    AccessRecord, Constants, Count, GapRecord, HeartbeatRecord, ProcessRecord, Text, TimestampMs,
     write_document,
 };
 use super::*;
@@ -48,7 +48,9 @@ fn an_id_is_kept_as_the_bytes_of_time_and_place() {
     let place = |kind: u8| {
         [1, 2, 3, 4, 5, 6, 0x12, 0x34, 0x56, 0x78, 0x9a, 0, 7, 1, 0, 0, 0, 0, 42, kind].to_vec()
     };
-    for stream in Stream::ALL.into_iter().filter(|stream| *stream != Stream::Rollup) {
+    for stream in
+        Stream::ALL.into_iter().filter(|stream| !matches!(stream, Stream::Rollup | Stream::Slo))
+    {
         let id = id(stream, 0x0102_0304_0506, ORIGIN);
         assert_eq!(id.len(), 27, "{stream:?}");
         assert_eq!(stored(&id), place(stream as u8), "{stream:?}");
@@ -78,27 +80,48 @@ fn records_that_differ_in_one_thing_differ_in_their_id() {
 }
 
 #[test]
-fn a_rollup_has_the_same_id_whoever_writes_it() {
-    let record = RollupRecord {
-        timestamp: Some(TimestampMs(60_000)),
-        service: Some(Text(b"shop")),
-        ..RollupRecord::default()
+fn a_row_of_sums_has_the_same_id_whoever_writes_it() {
+    let (time, shop) = (Some(TimestampMs(60_000)), Some(Text(b"shop".as_slice())));
+    let rollup = RollupRecord { timestamp: time, service: shop, ..RollupRecord::default() };
+    let slo = SloRecord { timestamp: time, service: shop, ..SloRecord::default() };
+    let (mut first, mut second) = ([0; 256], [0; 256]);
+    for (stream, used, payload) in [
+        (Stream::Rollup, rollup.encode(&mut first), &first),
+        (Stream::Slo, slo.encode(&mut second), &second),
+    ] {
+        let ids: HashSet<Vec<u8>> = [
+            ORIGIN,
+            Origin { constants: TEXT, ..ORIGIN },
+            Origin { epoch: 8, worker: 255, seq: 7, ..ORIGIN },
+        ]
+        .iter()
+        .map(|origin| {
+            let mut id = Vec::new();
+            write_id(stream, &payload[..used.unwrap()], origin, &mut id).unwrap();
+            id
+        })
+        .collect();
+        assert_eq!(ids.len(), 1, "{stream:?}");
+    }
+}
+
+#[test]
+fn rows_of_objectives_differ_in_part_name_and_group() {
+    let names = |name: &'static str, service: Option<&'static str>| SloRecord {
+        slo_name: Some(Text(name.as_bytes())),
+        service: service.map(|service| Text(service.as_bytes())),
+        ..SloRecord::default()
     };
-    let mut payload = [0; 256];
-    let used = record.encode(&mut payload).unwrap();
-    let ids: HashSet<Vec<u8>> = [
-        ORIGIN,
-        Origin { constants: TEXT, ..ORIGIN },
-        Origin { epoch: 8, worker: 255, seq: 7, ..ORIGIN },
+    let prints = [
+        names("a", None),
+        names("b", None),
+        names("a", Some("")),
+        names("a", Some("shop")),
+        SloRecord { route: Some(Text(b"shop")), ..names("a", None) },
+        SloRecord { slo_part: Some(Count(1)), ..names("a", None) },
     ]
-    .iter()
-    .map(|origin| {
-        let mut id = Vec::new();
-        write_id(Stream::Rollup, &payload[..used], origin, &mut id).unwrap();
-        id
-    })
-    .collect();
-    assert_eq!(ids.len(), 1);
+    .map(|record| record.fingerprint());
+    assert_eq!(prints.iter().collect::<HashSet<_>>().len(), prints.len());
 }
 
 /// Goal: kinds that share a data stream never share an id. Method: a gap, a check, the change it found

@@ -103,7 +103,9 @@ impl Audit<'_> {
         }
         self.look_into_failure_stores().await?;
         let mut accounts = self.accounts();
-        self.find_again(&mut accounts).await?;
+        for kind in [Stream::Rollup, Stream::Slo] {
+            self.find_again(kind, &mut accounts).await?;
+        }
         let mut findings = Vec::new();
         let mut told = 0;
         for (lane, account) in accounts {
@@ -175,25 +177,29 @@ impl Audit<'_> {
         asked(held, found, told, is_earlier, self.options.window.is_open())
     }
 
-    /// Rollups that were written again after a crash have a new number and the `_id` of the first
+    /// Rows of sums that were written again after a crash have a new number and the `_id` of the first
     /// writing, under which they are stored. Those that the journal still holds are looked up; those
     /// that it does not hold were acknowledged and are believed.
-    async fn find_again(&mut self, accounts: &mut [(Lane, Account)]) -> Result<(), AuditError> {
-        let is_rollup = |lane: &Lane| lane.kind() == Some(Stream::Rollup);
+    async fn find_again(
+        &mut self,
+        kind: Stream,
+        accounts: &mut [(Lane, Account)],
+    ) -> Result<(), AuditError> {
+        let is_one = |lane: &Lane| lane.kind() == Some(kind);
         let missing: BTreeMap<Lane, Runs> = accounts
             .iter()
-            .filter(|(lane, account)| is_rollup(lane) && !account.missing.is_empty())
+            .filter(|(lane, account)| is_one(lane) && !account.missing.is_empty())
             .map(|(lane, account)| (*lane, account.missing.clone()))
             .collect();
         if missing.is_empty() {
             return Ok(());
         }
-        (self.progress)("looking for rollups that were written again");
+        (self.progress)("looking for rows that were written again");
         let ids = held::ids(self.options.folder, &missing, IDS_MAX)?;
         let names: Vec<&str> = ids.iter().map(|(_, _, id)| id.as_str()).collect();
-        let stored = self.asker.ids(Dataset::Rollup, &names).await?;
+        let stored = self.asker.ids(kind.dataset(), &names).await?;
         let stored: BTreeSet<_> = stored.into_iter().collect();
-        for (lane, account) in accounts.iter_mut().filter(|(lane, _)| is_rollup(lane)) {
+        for (lane, account) in accounts.iter_mut().filter(|(lane, _)| is_one(lane)) {
             let of_lane = ids.iter().filter(|(own, ..)| own == lane);
             let (mut found, mut held) = (Runs::default(), Runs::default());
             for (_, number, id) in of_lane {

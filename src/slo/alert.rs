@@ -1,0 +1,318 @@
+//! One alert: from the first evaluation that finds something to the end of it.
+//!
+//! ```text
+//! inactive ──active──► pending ──active again──► firing ──clean for N evaluations──► inactive (resolved)
+//!     ▲                   │                        │ ▲
+//!     └──── not active ───┘                        └─┘ active, not clean, or nobody knows
+//! ```
+//! N is [`CLEAN_EVALUATIONS`], doubled each time that it fires again within [`RELAPSE_MS`] of its end (at
+//! most [`RELAPSES_MAX`] times), so that what comes and goes is told once or twice, not each time. An
+//! evaluation at which nobody knows (no events, maintenance) moves nothing: no alert fires or ends
+//! because the clock jumped or records stopped. Pure transitions. Not here: when something is active or
+//! clean (`burn`, `absence`), what is told (`notice`).
+
+use super::bytes::{Input, Output};
+use super::notice::{Absence, Trigger};
+use crate::consumer::StateError;
+
+/// Evaluations in a row that find something before an alert fires.
+pub const PENDING_EVALUATIONS: u32 = 2;
+/// Evaluations in a row that are clean before an alert ends: 5 minutes.
+pub const CLEAN_EVALUATIONS: u32 = 30;
+/// An alert that fires again so soon after its end is the same trouble.
+pub const RELAPSE_MS: u64 = 6 * 3_600_000;
+/// Most times that the wait for the end is doubled: 40 minutes.
+pub const RELAPSES_MAX: u32 = 3;
+
+/// Where an alert stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum AlertState {
+    /// Nothing was found.
+    Inactive,
+    /// Something was found, at so many evaluations in a row.
+    Pending {
+        /// 1 or more, below [`PENDING_EVALUATIONS`].
+        evaluations: u32,
+    },
+    /// Somebody was told.
+    Firing {
+        /// Milliseconds since 1970 when it began to.
+        since_ms: u64,
+        /// Why, as it was last found.
+        trigger: Trigger,
+        /// Evaluations in a row that were clean.
+        clean: u32,
+    },
+}
+
+impl AlertState {
+    /// The word for people and documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inactive => "inactive",
+            Self::Pending { .. } => "pending",
+            Self::Firing { .. } => "firing",
+        }
+    }
+}
+
+/// What an evaluation found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Look {
+    /// Something; the worst of it.
+    Active(Trigger),
+    /// Nothing that would fire, and not clean either.
+    Between,
+    /// Clean.
+    Clean,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// What changed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Change {
+    /// It fires from now on, and why.
+    Fires(Trigger),
+    /// It is over: since when it fired, and why.
+    Ends(u64, Trigger),
+}
+
+/// An alert with what it remembers of its last end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Alert {
+    pub(super) state: AlertState,
+    /// Milliseconds since 1970 of the last end; 0: never fired.
+    ended_ms: u64,
+    /// How often it fired again soon after its end.
+    relapses: u32,
+    /// The rows of windows that were active since it was inactive, one bit each: those that have to be
+    /// clean.
+    pub(super) rows: u32,
+}
+
+impl Default for Alert {
+    fn default() -> Self {
+        Self { state: AlertState::Inactive, ended_ms: 0, relapses: 0, rows: 0 }
+    }
+}
+
+impl Alert {
+    /// Whether it fires.
+    pub(super) const fn is_firing(&self) -> bool {
+        matches!(self.state, AlertState::Firing { .. })
+    }
+
+    /// The state after an evaluation.
+    #[must_use]
+    pub(super) fn step(&mut self, look: Look, now_ms: u64) -> Option<Change> {
+        let (state, change) = match (self.state, look) {
+            (AlertState::Inactive, Look::Active(trigger)) => self.found(1, trigger, now_ms),
+            (AlertState::Pending { evaluations }, Look::Active(trigger)) => {
+                self.found(evaluations + 1, trigger, now_ms)
+            }
+            (AlertState::Pending { .. }, Look::Between | Look::Clean) => {
+                (AlertState::Inactive, None)
+            }
+            (AlertState::Firing { since_ms, trigger, clean }, look) => match look {
+                Look::Active(trigger) => (AlertState::Firing { since_ms, trigger, clean: 0 }, None),
+                Look::Between => (AlertState::Firing { since_ms, trigger, clean: 0 }, None),
+                Look::Clean if clean + 1 >= CLEAN_EVALUATIONS << self.relapses => {
+                    self.ended_ms = now_ms;
+                    (AlertState::Inactive, Some(Change::Ends(since_ms, trigger)))
+                }
+                Look::Clean => (AlertState::Firing { since_ms, trigger, clean: clean + 1 }, None),
+                Look::Unknown => (self.state, None),
+            },
+            (state, _) => (state, None),
+        };
+        self.state = state;
+        if state == AlertState::Inactive {
+            self.rows = 0;
+        }
+        change
+    }
+
+    /// Something was found at so many evaluations in a row.
+    fn found(
+        &mut self,
+        evaluations: u32,
+        trigger: Trigger,
+        now_ms: u64,
+    ) -> (AlertState, Option<Change>) {
+        if evaluations < PENDING_EVALUATIONS {
+            return (AlertState::Pending { evaluations }, None);
+        }
+        let is_relapse = self.ended_ms > 0 && now_ms.saturating_sub(self.ended_ms) < RELAPSE_MS;
+        self.relapses = if is_relapse { (self.relapses + 1).min(RELAPSES_MAX) } else { 0 };
+        (AlertState::Firing { since_ms: now_ms, trigger, clean: 0 }, Some(Change::Fires(trigger)))
+    }
+
+    /// Appends it to a state.
+    pub(super) fn encode(&self, out: &mut Output) {
+        out.number(self.ended_ms);
+        out.number(u64::from(self.relapses));
+        out.number(u64::from(self.rows));
+        match self.state {
+            AlertState::Inactive => out.number(0),
+            AlertState::Pending { evaluations } => {
+                out.number(1);
+                out.number(u64::from(evaluations));
+            }
+            AlertState::Firing { since_ms, trigger, clean } => {
+                out.number(2);
+                out.number(since_ms);
+                out.number(u64::from(clean));
+                encode_trigger(trigger, out);
+            }
+        }
+    }
+
+    /// Takes it from a state.
+    pub(super) fn decode(input: &mut Input<'_>) -> Result<Self, StateError> {
+        let ended_ms = input.number()?;
+        let relapses = input.small()?.min(RELAPSES_MAX);
+        let rows = input.small()?;
+        let state = match input.number()? {
+            0 => AlertState::Inactive,
+            1 => AlertState::Pending { evaluations: input.small()?.min(PENDING_EVALUATIONS) },
+            2 => AlertState::Firing {
+                since_ms: input.number()?,
+                clean: input.small()?.min(CLEAN_EVALUATIONS << RELAPSES_MAX),
+                trigger: decode_trigger(input)?,
+            },
+            _ => return Err(StateError::Damaged),
+        };
+        Ok(Self { state, ended_ms, relapses, rows })
+    }
+}
+
+/// Appends why an alert fires.
+pub(super) fn encode_trigger(trigger: Trigger, out: &mut Output) {
+    match trigger {
+        Trigger::Burn { rate, factor, long, short, valid, bad } => {
+            out.number(0);
+            out.float(rate);
+            out.float(factor);
+            [long.as_secs(), short.as_secs(), valid, bad].into_iter().for_each(|n| out.number(n));
+        }
+        Trigger::Absent { what, lasted } => {
+            out.number(1);
+            out.number(match what {
+                Absence::Traffic => 0,
+                Absence::Records => 1,
+                Absence::Heartbeat => 2,
+            });
+            out.number(lasted.as_secs());
+        }
+        Trigger::Test => out.number(2),
+    }
+}
+
+/// Takes why an alert fires.
+pub(super) fn decode_trigger(input: &mut Input<'_>) -> Result<Trigger, StateError> {
+    use std::time::Duration;
+    Ok(match input.number()? {
+        0 => Trigger::Burn {
+            rate: input.float()?,
+            factor: input.float()?,
+            long: Duration::from_secs(input.number()?),
+            short: Duration::from_secs(input.number()?),
+            valid: input.number()?,
+            bad: input.number()?,
+        },
+        1 => Trigger::Absent {
+            what: match input.number()? {
+                0 => Absence::Traffic,
+                1 => Absence::Records,
+                2 => Absence::Heartbeat,
+                _ => return Err(StateError::Damaged),
+            },
+            lasted: Duration::from_secs(input.number()?),
+        },
+        2 => Trigger::Test,
+        _ => return Err(StateError::Damaged),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T0: u64 = 1_800_000_000_000;
+
+    fn active() -> Look {
+        Look::Active(Trigger::Test)
+    }
+
+    fn firing(since_ms: u64, clean: u32) -> AlertState {
+        AlertState::Firing { since_ms, trigger: Trigger::Test, clean }
+    }
+
+    /// Goal: every arrow of the picture. Method: one row per arrow.
+    #[test]
+    fn an_alert_fires_at_the_second_look_and_ends_after_clean_ones_in_a_row() {
+        let last = CLEAN_EVALUATIONS - 1;
+        let pending = AlertState::Pending { evaluations: 1 };
+        let ends = Some(Change::Ends(5, Trigger::Test));
+        let fires = Some(Change::Fires(Trigger::Test));
+        for (name, from, look, want, change) in [
+            ("nothing found", AlertState::Inactive, Look::Clean, AlertState::Inactive, None),
+            ("found once", AlertState::Inactive, active(), pending, None),
+            ("found again", pending, active(), firing(T0, 0), fires),
+            ("not found again", pending, Look::Between, AlertState::Inactive, None),
+            ("nobody knows, pending", pending, Look::Unknown, pending, None),
+            ("still", firing(5, 3), active(), firing(5, 0), None),
+            ("below the threshold, not clean", firing(5, 3), Look::Between, firing(5, 0), None),
+            ("clean once more", firing(5, 3), Look::Clean, firing(5, 4), None),
+            ("nobody knows, firing", firing(5, 3), Look::Unknown, firing(5, 3), None),
+            ("clean for the last time", firing(5, last), Look::Clean, AlertState::Inactive, ends),
+        ] {
+            let mut alert = Alert { state: from, ..Alert::default() };
+            assert_eq!(alert.step(look, T0), change, "{name}");
+            assert_eq!(alert.state, want, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_comes_again_soon_has_to_be_clean_for_longer() {
+        for (pause_ms, want) in [(RELAPSE_MS - 1, [30, 60, 120, 240, 240]), (RELAPSE_MS, [30; 5])] {
+            let (mut alert, mut now_ms) = (Alert::default(), T0);
+            for want in want {
+                assert_eq!(alert.step(active(), now_ms), None);
+                assert_eq!(alert.step(active(), now_ms), Some(Change::Fires(Trigger::Test)));
+                let ends = (1..).find(|_| alert.step(Look::Clean, now_ms).is_some());
+                assert_eq!(ends, Some(want));
+                now_ms += pause_ms;
+            }
+        }
+    }
+
+    #[test]
+    fn an_alert_comes_back_from_a_state_as_it_was() {
+        use std::time::Duration;
+        let burn = Trigger::Burn {
+            rate: 15.5,
+            factor: 14.4,
+            long: Duration::from_hours(1),
+            short: Duration::from_mins(5),
+            valid: 70_000,
+            bad: 1_085,
+        };
+        let absent = Trigger::Absent { what: Absence::Heartbeat, lasted: Duration::from_mins(3) };
+        for state in [
+            AlertState::Inactive,
+            AlertState::Pending { evaluations: 1 },
+            AlertState::Firing { since_ms: T0, trigger: burn, clean: 7 },
+            AlertState::Firing { since_ms: T0, trigger: absent, clean: 0 },
+        ] {
+            let alert = Alert { state, ended_ms: T0 - 1, relapses: 2, rows: 0b101 };
+            let mut out = Output::default();
+            alert.encode(&mut out);
+            assert_eq!(Alert::decode(&mut Input(&out.0)), Ok(alert));
+            for cut in 0..out.0.len() {
+                assert!(Alert::decode(&mut Input(&out.0[..cut])).is_err(), "cut at {cut}");
+            }
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! All objectives together: records in; notices, figures and rows out.
+//!
+//! ```text
+//! look(clocks) ─► take(record)* ─► evaluate() ─► notices ─► (somebody has them) ─► given()
+//!                                            └─► statuses, rows
+//! ```
+//! A predicate that several objectives share is asked once per record. A notice stays until somebody
+//! says that it was given, over restarts too. Not here: reading, clocks, files; how a state is written
+//! (`state`).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::absence::Evidence;
+use super::clock::{self, Clock};
+use super::notice::Notice;
+use super::objective::{Dimension, Objective};
+use super::tier::EventCount;
+use super::tracked::{Now, Tracked, is_within};
+use crate::query::{Field, Filter, Row};
+use crate::record::{DecodeError, Origin, Stream, Value};
+
+/// How often to evaluate.
+pub const EVALUATE_EVERY: Duration = Duration::from_secs(10);
+/// Most groups of an objective, beside the one of all others.
+pub const GROUPS_MAX: usize = 20;
+/// Most notices that wait for somebody to take them; beyond, the oldest are given up and counted.
+pub const NOTICES_MAX: usize = 4_096;
+
+/// How to evaluate; no defaults.
+#[derive(Debug, Clone)]
+pub struct EvaluatorSettings {
+    /// Most groups of an objective, beside the one of all others.
+    pub groups_max: usize,
+    /// How often heartbeats come, if they do.
+    pub heartbeat_every: Option<Duration>,
+    /// Who evaluates: [`Notice::source`].
+    pub source: String,
+}
+
+/// Figures of the evaluator; each only rises.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct EvaluatorCounts {
+    /// Records looked at.
+    pub records: u64,
+    /// Times that a record counted for an objective.
+    pub events: u64,
+    /// Of these, counted under [`OTHER`](super::OTHER): too many groups.
+    pub other: u64,
+    /// Events older than the period of their objective: not counted.
+    pub late: u64,
+    /// Events of a time to come: counted as of now.
+    pub ahead: u64,
+    /// Events of a time of maintenance: not counted.
+    pub maintained: u64,
+    /// Jumps of the clock.
+    pub jumps: u64,
+    /// Notices made.
+    pub notices: u64,
+    /// Notices given up: nobody took them for too long.
+    pub notices_lost: u64,
+}
+
+/// The fields that a record's group and whereabouts are in.
+#[derive(Debug, Clone, Copy)]
+struct Names {
+    service: &'static Field,
+    route: &'static Field,
+    endpoint: &'static Field,
+    reason: &'static Field,
+    status: &'static Field,
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Evaluator {
+    pub(super) settings: EvaluatorSettings,
+    pub(super) tracked: Vec<Tracked>,
+    /// Of each objective, which predicates say that a record counts, and that it is good.
+    asked: Vec<(usize, usize)>,
+    predicates: Vec<Filter>,
+    /// What they say of the record at hand, as far as they were asked.
+    answers: Vec<Option<bool>>,
+    /// What has to be read of each kind of record.
+    wanted: [u128; Stream::ALL.len()],
+    names: Names,
+    pub(super) clock: Clock,
+    evidence: Evidence,
+    pub(super) notices: VecDeque<Notice>,
+    /// The minute up to which there are records.
+    pub(super) rows_minute: u32,
+    /// Minutes before this one may have records that nobody knows of.
+    pub(super) unknown_before: u32,
+    /// Number of the next part of a minute that has a record.
+    pub(super) next_part: u64,
+    counts: EvaluatorCounts,
+}
+
+impl Evaluator {
+    /// Nothing counted yet.
+    pub fn new(objectives: &[Arc<Objective>], settings: EvaluatorSettings) -> Self {
+        let tracked =
+            |objective: &Arc<Objective>| Tracked::new(Arc::clone(objective), settings.groups_max);
+        let mut predicates: Vec<Filter> = Vec::new();
+        let mut place = |filter: &Filter| {
+            let known = predicates.iter().position(|known| known == filter);
+            known.unwrap_or_else(|| {
+                predicates.push(filter.clone());
+                predicates.len() - 1
+            })
+        };
+        let asked = objectives
+            .iter()
+            .map(|objective| (place(&objective.indicator.valid), place(&objective.indicator.good)))
+            .collect();
+        let names = Names::default();
+        let wanted = Stream::ALL.map(|stream| {
+            let asked = predicates.iter().flat_map(Filter::fields).chain(names.all());
+            asked.fold(1, |bits, field| bits | field.bits(stream))
+        });
+        Self {
+            tracked: objectives.iter().map(tracked).collect(),
+            asked,
+            answers: vec![None; predicates.len()],
+            predicates,
+            wanted,
+            names,
+            clock: Clock::default(),
+            evidence: Evidence::new(settings.heartbeat_every),
+            notices: VecDeque::new(),
+            rows_minute: 0,
+            unknown_before: 0,
+            next_part: 1,
+            counts: EvaluatorCounts::default(),
+            settings,
+        }
+    }
+
+    /// Looks at the clocks: wall time in milliseconds since 1970, and milliseconds of a clock that never
+    /// jumps. To be called before records are taken, and before each evaluation.
+    pub fn look(&mut self, wall_ms: u64, steady_ms: u64) {
+        if let Some(minutes) = self.clock.look(wall_ms, steady_ms) {
+            self.counts.jumps += 1;
+            self.tracked.iter_mut().for_each(|tracked| tracked.shift(minutes));
+        }
+    }
+
+    /// Takes a record.
+    ///
+    /// # Errors
+    /// When the payload is no record of this kind; nothing was counted then.
+    #[inline]
+    pub fn take(
+        &mut self,
+        stream: Stream,
+        payload: &[u8],
+        origin: Origin<'_>,
+    ) -> Result<(), DecodeError> {
+        let row = Row::read_some(stream, payload, origin, self.wanted[stream.place()])?;
+        self.evidence.note(stream, payload)?;
+        self.count(&row);
+        Ok(())
+    }
+
+    /// Counts a record for every objective that it is an event of.
+    pub fn count(&mut self, row: &Row<'_>) {
+        self.counts.records += 1;
+        self.answers.fill(None);
+        let now = self.clock.minute();
+        let time_ms = row.time_ms();
+        for (tracked, &(valid, good)) in self.tracked.iter_mut().zip(&self.asked) {
+            let mut ask = |place: usize| {
+                *self.answers[place].get_or_insert_with(|| self.predicates[place].matches(row))
+            };
+            if !ask(valid) {
+                continue;
+            }
+            let is_good = ask(good);
+            if is_within(&tracked.objective.maintenance, time_ms) {
+                self.counts.maintained += 1;
+                continue;
+            }
+            let mut minute = clock::minute(time_ms);
+            if minute > now.saturating_add(1) {
+                self.counts.ahead += 1;
+                minute = now;
+            }
+            let (group, is_other) =
+                tracked.table.group(now, |dimension| text(row, self.names.of(dimension)));
+            if !group.series.count(minute, EventCount::one(is_good)) {
+                self.counts.late += 1;
+                continue;
+            }
+            self.counts.events += 1;
+            self.counts.other += u64::from(is_other);
+            tracked.has_events = true;
+            if !is_good {
+                self.names.with_whereabouts(row, |values| group.top.add(now, values));
+            }
+        }
+    }
+
+    /// Counts events that somebody else told apart: of the objective with this name, at a time, in the
+    /// group with these values in the order of its `group_by`. Says whether they count.
+    pub fn add(
+        &mut self,
+        objective: &str,
+        group: &[&[u8]],
+        time_ms: u64,
+        events: EventCount,
+    ) -> bool {
+        let now = self.clock.minute();
+        let known = self.tracked.iter_mut().find(|tracked| tracked.objective.name == objective);
+        let Some(tracked) = known.filter(|known| !is_within(&known.objective.maintenance, time_ms))
+        else {
+            return false;
+        };
+        let dimensions = tracked.objective.group_by.clone();
+        let (series, is_other) = tracked.table.group(now, |dimension| {
+            let place = dimensions.iter().position(|each| *each == dimension)?;
+            group.get(place).copied()
+        });
+        let is_counted = series.series.count(clock::minute(time_ms), events);
+        tracked.has_events |= is_counted && events.valid > 0;
+        self.counts.events += if is_counted { events.valid } else { 0 };
+        self.counts.other += if is_other { events.valid } else { 0 };
+        is_counted
+    }
+
+    /// Looks at every objective; notices of what changed wait from here on.
+    pub fn evaluate(&mut self) {
+        let watched_ms = self.clock.take_watched();
+        self.evidence.pass(watched_ms);
+        let ms = self.clock.wall_ms();
+        let source = &self.settings.source;
+        let now = Now { ms, watched_ms, evidence: &self.evidence, source };
+        let before = self.notices.len();
+        for tracked in &mut self.tracked {
+            tracked.evaluate(now, &mut self.notices);
+        }
+        self.noted(before);
+    }
+
+    /// Ends the alerts of objectives that are no more, or no more what they were.
+    pub(super) fn end(&mut self, gone: &mut [Tracked]) {
+        let (ms, source) = (self.clock.wall_ms(), self.settings.source.as_str());
+        let now = Now { ms, watched_ms: 0, evidence: &self.evidence, source };
+        let ends: Vec<_> = gone.iter_mut().flat_map(|tracked| tracked.firing(now, true)).collect();
+        let before = self.notices.len();
+        self.notices.extend(ends);
+        self.noted(before);
+    }
+
+    /// The notices of all alerts that fire now, with figures of now.
+    pub fn firing(&mut self) -> Vec<Notice> {
+        let Self { settings, tracked, clock, evidence, .. } = self;
+        let (ms, source) = (clock.wall_ms(), settings.source.as_str());
+        let now = Now { ms, watched_ms: 0, evidence, source };
+        tracked.iter_mut().flat_map(|tracked| tracked.firing(now, false)).collect()
+    }
+
+    /// Counts notices beyond so many, and gives up the oldest of too many.
+    fn noted(&mut self, before: usize) {
+        self.counts.notices += (self.notices.len() - before) as u64;
+        while self.notices.len() > NOTICES_MAX {
+            self.notices.pop_front();
+            self.counts.notices_lost += 1;
+        }
+    }
+
+    /// What somebody is to be told, the oldest first.
+    pub fn notices(&mut self) -> &[Notice] {
+        self.notices.make_contiguous()
+    }
+
+    /// The first so many notices are with somebody who will not lose them.
+    pub fn given(&mut self, count: usize) {
+        self.notices.drain(..count.min(self.notices.len()));
+    }
+
+    /// Its figures.
+    pub fn counts(&self) -> EvaluatorCounts {
+        self.counts
+    }
+}
+
+/// The text of a field.
+fn text<'r>(row: &'r Row<'_>, field: &Field) -> Option<&'r [u8]> {
+    match row.get(field) {
+        Some(Value::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
+impl Default for Names {
+    #[expect(clippy::expect_used, reason = "rows of the table of records, held by a test")]
+    fn default() -> Self {
+        let find = |name| Field::find(name).expect("a field of records");
+        Self {
+            service: find("lbproxy.service"),
+            route: find("lbproxy.route"),
+            endpoint: find("lbproxy.endpoint"),
+            reason: find("lbproxy.termination.reason"),
+            status: find("http.response.status_code"),
+        }
+    }
+}
+
+impl Names {
+    fn all(self) -> [&'static Field; 5] {
+        [self.service, self.route, self.endpoint, self.reason, self.status]
+    }
+
+    const fn of(self, dimension: Dimension) -> &'static Field {
+        match dimension {
+            Dimension::Service => self.service,
+            Dimension::Route => self.route,
+            Dimension::Endpoint => self.endpoint,
+        }
+    }
+
+    /// Endpoint, route and reason of a record; of one that ended whole, its status for the reason.
+    fn with_whereabouts(self, row: &Row<'_>, visit: impl FnOnce([Option<&[u8]>; 3])) {
+        let mut status = [0; 3];
+        let reason = match (text(row, self.reason), row.get(self.status)) {
+            (Some(b"complete") | None, Some(Value::Number(number @ 100..=999))) => {
+                let mut rest = number;
+                for digit in status.iter_mut().rev() {
+                    *digit = b'0' + (rest % 10).to_le_bytes()[0];
+                    rest /= 10;
+                }
+                Some(status.as_slice())
+            }
+            (reason, _) => reason,
+        };
+        visit([text(row, self.endpoint), text(row, self.route), reason]);
+    }
+}

@@ -1,0 +1,40 @@
+//! Where each series stands as metrics: bounded by the objectives and their groups.
+
+use super::alert::AlertState;
+use super::objective::{Dimension, Severity};
+use super::rows::ratio;
+use super::status::SeriesStatus;
+use crate::metrics::{Exposition, SloSeriesMetrics};
+
+/// Adds every series to a page.
+pub fn expose(statuses: &[SeriesStatus], page: &mut Exposition) {
+    for status in statuses {
+        let cells = SloSeriesMetrics::default();
+        cells.valid.set(status.budget.count.valid);
+        cells.bad.set(status.budget.count.bad);
+        cells.budget_left.set(ratio(status.budget.left).0);
+        cells.budget_spent.set(ratio(1.0 - status.budget.left).0);
+        let burns = [
+            &cells.burn_5m,
+            &cells.burn_30m,
+            &cells.burn_1h,
+            &cells.burn_2h,
+            &cells.burn_6h,
+            &cells.burn_1d,
+            &cells.burn_3d,
+        ];
+        for (cell, rate) in burns.into_iter().zip(status.rates) {
+            cell.set_known(rate.map(|rate| ratio(rate).0));
+        }
+        let fires = |state| u64::from(matches!(state, AlertState::Firing { .. }));
+        cells.firing_page.set(fires(status.alert(Severity::Page)));
+        cells.firing_ticket.set(fires(status.alert(Severity::Ticket)));
+        cells.firing_no_data.set(fires(status.absent));
+        let mut labels = vec![("objective", status.objective.name.as_str())];
+        labels.extend(status.group.iter().map(|(dimension, value)| {
+            let name = Dimension::ALL.iter().find(|(each, _)| each == dimension);
+            (name.map_or("", |(_, name)| *name), value.as_str())
+        }));
+        cells.expose(&labels, page);
+    }
+}

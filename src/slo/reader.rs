@@ -1,0 +1,337 @@
+//! Objectives as a consumer of the journal: the evaluator, its clock, and what is shown of it.
+//!
+//! ```text
+//! journal::Reader ─► Evaluator ─► every 10 s: notices ─► Sink (the outbox, on the disk)
+//!       ▲                │ └─► every minute: records ─► control lane of the journal ─► shipped
+//!       └ acknowledge ◄──┴──► slo-state (file): counts, alerts, notices, records not yet written
+//! ```
+//! A notice leaves the state only when the sink has it: a crash between the two gives it twice, with the same
+//! key. What still fires is given again each minute, so that figures stay true and a sink that lost something
+//! has it again. Whatever fails here, traffic does not notice. Not here: what is counted (`evaluator`), how
+//! each record and row counts once (`consumer`).
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::evaluator::{EVALUATE_EVERY, Evaluator, EvaluatorCounts, EvaluatorSettings};
+use super::log::log;
+use super::notice::Notice;
+use super::objective::Objective;
+use super::status::SeriesStatus;
+use crate::base::clock::{micros, millis, wall_ms};
+use crate::base::trouble::Trouble;
+use crate::consumer::{
+    Aggregate, Append, Cells, Closing, Consumer, Earlier, ExactlyOnce, Form, Lanes, Limits,
+    Pending, RowId, StateError, StateFile, Stopping,
+};
+use crate::journal::{Entry, Identity, Reader};
+use crate::metrics::{Cell64, SloMetrics};
+use crate::record::{Constants, Origin, SloRecord, Stream};
+
+/// Name of the durable reader in the journal.
+pub const READER: &str = "slo";
+/// The state.
+const FORM: Form = Form {
+    file_name: "slo-state",
+    magic: *b"lbpslo01",
+    version: 1,
+    loss: "error budgets begin anew; alerts that fire are given again, those that are over meanwhile have \
+           to be closed by hand",
+};
+/// Longest sleep.
+const TICK: Duration = Duration::from_secs(1);
+/// How often the state is written, if anything was read.
+const SAVE_EVERY: Duration = Duration::from_mins(1);
+/// How often what still fires is given again.
+const REPEAT_EVERY: Duration = Duration::from_mins(1);
+
+/// Takes notices; they are on the disk when it gives back.
+pub type Sink = Box<dyn FnMut(&[Notice]) -> io::Result<()> + Send>;
+
+/// Time since some moment, by a clock that never jumps.
+pub(super) type Steady = Box<dyn Fn() -> Duration + Send>;
+
+/// Where every series stood at the last evaluation, for whoever shows it.
+#[derive(Debug, Default)]
+pub struct Statuses(Mutex<Arc<Vec<SeriesStatus>>>);
+
+impl Statuses {
+    /// Those of the last evaluation.
+    pub fn last(&self) -> Arc<Vec<SeriesStatus>> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn publish(&self, statuses: Vec<SeriesStatus>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(statuses);
+    }
+}
+
+/// What the evaluation needs; no defaults.
+pub struct Options {
+    /// The journal's durable reader [`READER`].
+    pub reader: Reader,
+    /// This start.
+    pub identity: Identity,
+    /// What is promised.
+    pub objectives: Vec<Arc<Objective>>,
+    /// How to evaluate.
+    pub settings: EvaluatorSettings,
+    /// After so long an appended row is on the disk.
+    pub settle: Duration,
+    /// Most bytes of records that the journal holds for what is not in the state.
+    pub held_bytes_max: u64,
+    /// Folder of the journal.
+    pub folder: PathBuf,
+    /// Where records go.
+    pub append: Append,
+    /// Where notices go.
+    pub sink: Sink,
+    /// Counters.
+    pub metrics: Arc<SloMetrics>,
+    /// Where each series stands.
+    pub statuses: Arc<Statuses>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("objectives", &self.objectives).finish_non_exhaustive()
+    }
+}
+
+impl Consumer for Options {
+    const NAME: &'static str = READER;
+
+    fn reader(&mut self) -> &mut Reader {
+        &mut self.reader
+    }
+
+    fn restarts(&self) -> &Cell64 {
+        &self.metrics.restarts_total
+    }
+
+    fn run(&mut self, stopping: &Stopping) -> Result<(), Box<dyn Error>> {
+        let start = Instant::now();
+        Service::new(self, wall_ms(), Box::new(move || start.elapsed())).run(stopping, TICK);
+        Ok(())
+    }
+}
+
+/// One run.
+pub(super) type Service<'o> = ExactlyOnce<'o, Watching<'o>>;
+
+impl<'o> Service<'o> {
+    /// Goes on from the state, if there is one.
+    pub(super) fn new(options: &'o mut Options, now_ms: u64, steady: Steady) -> Self {
+        let (objectives, settings) = (&options.objectives, &options.settings);
+        let decode = |_, body: &mut &[u8]| Kept::decode(objectives, settings, body);
+        let (state, earlier) =
+            StateFile::open(FORM, &options.folder, options.reader.note(), decode);
+        let kept = match earlier {
+            Earlier::State(kept) => kept,
+            Earlier::Nothing => Kept::new(objectives, settings),
+            Earlier::Lost => {
+                let mut kept = Kept::new(objectives, settings);
+                kept.evaluator.after_loss(now_ms, u64::from(options.identity.epoch) << 32 | 1);
+                kept
+            }
+        };
+        let metrics = &*options.metrics;
+        let watching = Watching {
+            kept,
+            steady,
+            evaluated: None,
+            repeated: Duration::ZERO,
+            now_ms: 0,
+            preamble: None,
+            sink: &mut options.sink,
+            trouble: Trouble::new(
+                "objectives: notices cannot be written to the outbox; they wait, and are told all the same",
+            ),
+            shown: EvaluatorCounts::default(),
+            shown_lost: 0,
+            metrics,
+            statuses: &options.statuses,
+        };
+        let limits = Limits {
+            settle: options.settle,
+            save_every: SAVE_EVERY,
+            held_bytes_max: options.held_bytes_max,
+        };
+        let cells = Cells { rows: &metrics.rows_total, state_errors: &metrics.state_errors_total };
+        let ends = (&mut options.reader, &mut options.append);
+        Self::over("objectives", ends, state, watching, limits, cells)
+    }
+}
+
+/// What survives a start.
+struct Kept {
+    /// Of each kind of record, which were taken.
+    lanes: [Lanes; Stream::ALL.len()],
+    pending: Pending,
+    evaluator: Evaluator,
+}
+
+impl Kept {
+    fn new(objectives: &[Arc<Objective>], settings: &EvaluatorSettings) -> Self {
+        let evaluator = Evaluator::new(objectives, settings.clone());
+        Self { lanes: Default::default(), pending: Pending::default(), evaluator }
+    }
+
+    /// Takes it from a state. One of an earlier version knows fewer kinds of records.
+    fn decode(
+        objectives: &[Arc<Objective>],
+        settings: &EvaluatorSettings,
+        body: &mut &[u8],
+    ) -> Result<Self, StateError> {
+        let mut lanes: [Lanes; Stream::ALL.len()] = Default::default();
+        let (&count, rest) = body.split_first().ok_or(StateError::Damaged)?;
+        *body = rest;
+        for place in 0..usize::from(count) {
+            *lanes.get_mut(place).ok_or(StateError::Newer)? = Lanes::decode(body)?;
+        }
+        let pending = Pending::decode(body)?;
+        let evaluator = Evaluator::decode(objectives, settings.clone(), body)?;
+        Ok(Self { lanes, pending, evaluator })
+    }
+}
+
+/// The evaluator at work.
+pub(super) struct Watching<'o> {
+    kept: Kept,
+    steady: Steady,
+    /// Steady time of the last evaluation.
+    evaluated: Option<Duration>,
+    /// When what fires was given again.
+    repeated: Duration,
+    /// Wall time of this turn.
+    now_ms: u64,
+    /// Of the last record: what its run said of itself, as bytes and read.
+    preamble: Option<(Arc<[u8]>, Constants)>,
+    sink: &'o mut Sink,
+    trouble: Trouble,
+    /// Figures already added to the metrics.
+    shown: EvaluatorCounts,
+    shown_lost: u64,
+    metrics: &'o SloMetrics,
+    statuses: &'o Statuses,
+}
+
+impl Watching<'_> {
+    /// Gives notices to the sink.
+    fn give(&mut self) {
+        let evaluator = &mut self.kept.evaluator;
+        let notices = evaluator.notices();
+        if notices.is_empty() {
+            return;
+        }
+        let (count, given) = (notices.len(), (self.sink)(notices));
+        self.trouble.note(&given);
+        if given.is_ok() {
+            notices.iter().for_each(log);
+            evaluator.given(count);
+        }
+    }
+
+    /// Evaluates, and shows where things stand.
+    fn evaluate(&mut self) {
+        let (start, now) = (Instant::now(), (self.steady)());
+        self.evaluated = Some(now);
+        self.kept.evaluator.evaluate();
+        self.give();
+        if now.saturating_sub(self.repeated) >= REPEAT_EVERY {
+            self.repeated = now;
+            let firing = self.kept.evaluator.firing();
+            if !firing.is_empty() {
+                self.trouble.note(&(self.sink)(&firing));
+            }
+        }
+        self.statuses.publish(self.kept.evaluator.statuses());
+        self.metrics.evaluations_total.add(1);
+        self.metrics.evaluation_us_total.add(micros(start.elapsed()));
+    }
+}
+
+impl Aggregate for Watching<'_> {
+    const ROWS: Stream = Stream::Slo;
+
+    fn row_id(row: &[u8]) -> Option<RowId> {
+        let record = SloRecord::decode(row).ok()?;
+        Some((record.timestamp?.0, record.fingerprint()))
+    }
+
+    fn take(&mut self, entry: &Entry<'_>, now_ms: u64) {
+        // Its own records are no events, and those of a newer version nobody knows.
+        let stream = Stream::from_u8(entry.stream).filter(|stream| *stream != Stream::Slo);
+        let Some(stream) = stream else { return };
+        let Kept { lanes, evaluator, .. } = &mut self.kept;
+        if self.now_ms != now_ms {
+            self.now_ms = now_ms;
+            evaluator.look(now_ms, millis((self.steady)()));
+        }
+        if !lanes[stream.place()].advance(Lanes::key(entry), entry.seq) {
+            return;
+        }
+        if self.preamble.as_ref().is_none_or(|(last, _)| !Arc::ptr_eq(last, entry.preamble)) {
+            let constants = Constants::decode(entry.preamble).unwrap_or_default();
+            self.preamble = Some((Arc::clone(entry.preamble), constants));
+        }
+        let Some((_, constants)) = &self.preamble else { return };
+        if evaluator.take(stream, entry.payload, Origin::of(entry, constants)).is_err() {
+            self.metrics.unreadable_total.add(1);
+        }
+    }
+
+    fn look(&mut self, closing: Closing, now_ms: u64) {
+        self.now_ms = now_ms;
+        let now = (self.steady)();
+        self.kept.evaluator.look(now_ms, millis(now));
+        let is_due = self.evaluated.is_none_or(|at| now.saturating_sub(at) >= EVALUATE_EVERY);
+        if is_due || closing == Closing::All {
+            self.evaluate();
+        } else {
+            self.give(); // what the sink did not take before
+        }
+        if closing != Closing::Nothing && self.kept.evaluator.has_minutes() {
+            let Kept { pending, evaluator, .. } = &mut self.kept;
+            evaluator.close_minutes(|row| pending.push(row));
+        }
+    }
+
+    fn pending(&mut self) -> &mut Pending {
+        &mut self.kept.pending
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        let Kept { lanes, pending, evaluator } = &self.kept;
+        out.push(u8::try_from(lanes.len()).unwrap_or(u8::MAX));
+        lanes.iter().for_each(|lanes| lanes.encode(out));
+        pending.encode(out);
+        evaluator.encode(out);
+    }
+
+    fn show(&mut self) {
+        let (metrics, now) = (self.metrics, self.kept.evaluator.counts());
+        let before = std::mem::replace(&mut self.shown, now);
+        for (cell, now, before) in [
+            (&metrics.records_total, now.records, before.records),
+            (&metrics.events_total, now.events, before.events),
+            (&metrics.other_total, now.other, before.other),
+            (&metrics.late_total, now.late, before.late),
+            (&metrics.ahead_total, now.ahead, before.ahead),
+            (&metrics.maintenance_total, now.maintained, before.maintained),
+            (&metrics.clock_jumps_total, now.jumps, before.jumps),
+            (&metrics.notices_total, now.notices, before.notices),
+            (&metrics.notices_lost_total, now.notices_lost, before.notices_lost),
+        ] {
+            cell.add(now - before);
+        }
+        let lost = self.kept.pending.lost();
+        metrics.rows_lost_total.add(lost - std::mem::replace(&mut self.shown_lost, lost));
+        metrics.rows_pending.set(self.kept.pending.count() as u64);
+        metrics.notices_pending.set(self.kept.evaluator.notices().len() as u64);
+        metrics.series.set(self.statuses.last().len() as u64);
+    }
+}

@@ -1,0 +1,208 @@
+//! Goal: whatever ends the process when, an alert is told once and its end once, and records of objectives add
+//! up to the events. Method: the real journal, state and reader, time in hand; an outage and its end, with the
+//! process killed again and again.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::super::reader::Service;
+use super::*;
+use crate::consumer::Aggregate as _;
+use crate::journal::{self, Appended, Journal, Lane};
+use crate::metrics::{JournalMetrics, SloMetrics};
+use crate::record::{AccessRecord, Outcome, SloRecord, Stream, TimestampMs};
+
+/// What outlives a run.
+struct Machine {
+    dir: tempfile::TempDir,
+    now_ms: u64,
+    steady_ms: Arc<AtomicU64>,
+    /// What the sink was given.
+    told: Arc<Mutex<Vec<Notice>>>,
+    /// The next so many times, the sink fails.
+    sink_fails: Arc<AtomicU64>,
+    rows: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// Events that count, and bad ones, of each minute.
+    events: BTreeMap<u64, EventCount>,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            now_ms: T0,
+            steady_ms: Arc::default(),
+            told: Arc::default(),
+            sink_fails: Arc::default(),
+            rows: Arc::default(),
+            events: BTreeMap::new(),
+        }
+    }
+
+    fn open(&self) -> (Journal, Vec<Lane>, Options) {
+        let (journal, mut lanes) = Journal::open(journal::Options {
+            dir: self.dir.path().to_owned(),
+            bytes_max: 4 << 20,
+            segment_bytes: 64 * 1024,
+            sync_every: Duration::from_mins(1),
+            workers: 2,
+            preamble: Vec::new(),
+            teller: None,
+            metrics: Arc::new(JournalMetrics::default()),
+        })
+        .unwrap();
+        let mut control = lanes.pop().unwrap();
+        let (rows, told) = (Arc::clone(&self.rows), Arc::clone(&self.told));
+        let fails = Arc::clone(&self.sink_fails);
+        let options = Options {
+            reader: journal.reader(READER).unwrap(),
+            identity: journal.identity(),
+            objectives: vec![Arc::new(availability())],
+            settings: settings(),
+            settle: Duration::ZERO,
+            held_bytes_max: 20_000,
+            folder: self.dir.path().to_owned(),
+            append: Box::new(move |row| {
+                rows.lock().unwrap().push(row.to_vec());
+                append(&mut control, Stream::Slo, row)
+            }),
+            sink: Box::new(move |notices| {
+                if fails.load(Ordering::Relaxed) > 0 {
+                    fails.fetch_sub(1, Ordering::Relaxed);
+                    return Err(io::Error::other("the disk is full"));
+                }
+                told.lock().unwrap().extend_from_slice(notices);
+                Ok(())
+            }),
+            metrics: Arc::new(SloMetrics::default()),
+            statuses: Arc::default(),
+        };
+        (journal, lanes, options)
+    }
+
+    /// One run of so many turns of five seconds; at its end the process is killed, or stops.
+    fn live(&mut self, turns: u64, is_bad: impl Fn(u64) -> bool, is_killed: bool) {
+        let (journal, mut lanes, mut options) = self.open();
+        let steady_ms = Arc::clone(&self.steady_ms);
+        let steady = move || Duration::from_millis(steady_ms.load(Ordering::Relaxed));
+        let mut service = Service::new(&mut options, self.now_ms, Box::new(steady));
+        for _ in 0..turns {
+            self.now_ms += 5_000;
+            self.steady_ms.fetch_add(5_000, Ordering::Relaxed);
+            for n in 0..20 {
+                let is_good = !is_bad((self.now_ms - T0) / 1_000);
+                let record = AccessRecord {
+                    timestamp: Some(TimestampMs(self.now_ms)),
+                    outcome: Some(if is_good { Outcome::Success } else { Outcome::Failure }),
+                    ..AccessRecord::default()
+                };
+                let mut slot = [0; 64];
+                let used = record.encode(&mut slot).unwrap();
+                assert!(append(&mut lanes[n % 2], Stream::Access, &slot[..used]));
+                let minute = self.events.entry(self.now_ms / 60_000 * 60_000).or_default();
+                minute.add(EventCount::one(is_good));
+            }
+            assert!(service.turn(self.now_ms, false));
+        }
+        if !is_killed {
+            assert!(service.turn(self.now_ms, true));
+            drop(options);
+            drop(lanes);
+            journal.close();
+        }
+    }
+
+    /// What an outbox makes of notices: an alert that fires and is told so again is no news.
+    fn news(&self) -> Vec<(String, bool)> {
+        let mut firing = HashSet::new();
+        let told = self.told.lock().unwrap();
+        let is_news = |notice: &&Notice| match notice.status {
+            AlertStatus::Firing => firing.insert(notice.key.clone()),
+            AlertStatus::Resolved { .. } => firing.remove(&notice.key),
+        };
+        let news = told.iter().filter(is_news);
+        news.filter(|notice| notice.severity == Severity::Page)
+            .map(|notice| (notice.key.clone(), notice.status == AlertStatus::Firing))
+            .collect()
+    }
+
+    /// Records of objectives add up to the events, and none stands twice.
+    fn check_rows(&self) {
+        let rows = self.rows.lock().unwrap();
+        let ids: Vec<_> =
+            rows.iter().map(|row| super::super::reader::Watching::row_id(row)).collect();
+        assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "a row stands twice");
+        let mut sums = BTreeMap::<u64, EventCount>::new();
+        for row in &*rows {
+            let record = SloRecord::decode(row).unwrap();
+            let count = |field: Option<crate::record::Count>| field.unwrap().0;
+            let (valid, bad) = (count(record.slo_valid), count(record.slo_bad));
+            assert_eq!(count(record.slo_good), valid - bad);
+            sums.entry(record.timestamp.unwrap().0).or_default().add(EventCount { valid, bad });
+        }
+        // The last minute is not over yet.
+        let last = *self.events.keys().next_back().unwrap();
+        let past: BTreeMap<_, _> =
+            self.events.range(..last).map(|(at, count)| (*at, *count)).collect();
+        sums.retain(|at, count| *at < last && count.valid > 0);
+        assert_eq!(sums, past);
+    }
+}
+
+/// Appends bytes as they are.
+fn append(lane: &mut Lane, stream: Stream, bytes: &[u8]) -> bool {
+    let appended = lane.append(stream as u8, |out| {
+        out.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(bytes.len())
+    });
+    appended == Appended::Stored
+}
+
+#[test]
+fn a_process_that_is_killed_again_and_again_pages_once_and_tells_the_end() {
+    let outage = |second: u64| (60..240).contains(&second);
+    let key = "lbproxy/6b4dbde7218a8f7ce883896fc3da6ccb".to_owned();
+    for turns in [520, 61, 23] {
+        let mut machine = Machine::new();
+        let mut left = 520; // the long page's short window, half an hour, has to be clean
+        while left > 0 {
+            let some = turns.min(left);
+            machine.live(some, outage, true);
+            left -= some;
+        }
+        machine.live(1, outage, false);
+        let want = [(key.clone(), true), (key.clone(), false)];
+        assert_eq!(machine.news(), want, "killed after {turns} turns");
+        machine.check_rows();
+    }
+}
+
+#[test]
+fn a_notice_waits_while_the_outbox_cannot_be_written() {
+    let mut machine = Machine::new();
+    machine.sink_fails.store(50, Ordering::Relaxed);
+    machine.live(40, |second| second > 60, true);
+    assert_eq!(machine.news(), []);
+    machine.live(40, |second| second > 60, false);
+    let key = "lbproxy/6b4dbde7218a8f7ce883896fc3da6ccb".to_owned();
+    assert_eq!(machine.news(), [(key, true)], "also over a kill");
+}
+
+#[test]
+fn a_state_that_is_gone_pages_at_most_once_more_and_no_row_stands_twice() {
+    let mut machine = Machine::new();
+    machine.live(40, |_| true, true);
+    let state = machine.dir.path().join("slo-state");
+    std::fs::write(&state, b"nonsense").unwrap();
+    machine.live(60, |_| true, false);
+    assert!(
+        machine.dir.path().join("slo-state.unreadable").exists(),
+        "kept for whoever wants to look"
+    );
+    assert_eq!(machine.news().len(), 1, "the same alert");
+    let rows = machine.rows.lock().unwrap();
+    let ids: Vec<_> = rows.iter().map(|row| super::super::reader::Watching::row_id(row)).collect();
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
+}
