@@ -51,10 +51,11 @@ use crate::config;
 use crate::control::Control;
 use crate::journal;
 use crate::metrics::{
-    AdminMetrics, Exposition, Ledger, OtlpMetrics, RollupMetrics, ShipMetrics, Shipped,
+    AdminMetrics, Exposition, Ledger, OtlpMetrics, RollupMetrics, ShipMetrics, Shipped, SloMetrics,
 };
 use crate::proxy::Figures;
 use crate::rollup;
+use crate::slo;
 use crate::vitals;
 
 /// What the pages show.
@@ -68,6 +69,8 @@ pub struct Sources {
     pub control: Arc<Control>,
     /// Rollups; `None` when they are off.
     pub rollup: Option<Rollup>,
+    /// Objectives; `None` when there are none.
+    pub slo: Option<Slo>,
     /// Shipping; `None` when it is not configured.
     pub ship: Option<Shipping>,
     /// Heartbeat and samples.
@@ -116,6 +119,15 @@ pub struct Rollup {
     pub metrics: Arc<RollupMetrics>,
     /// The windows of the last hours.
     pub history: Arc<rollup::History>,
+}
+
+/// Objectives, as the pages show them.
+#[derive(Debug)]
+pub struct Slo {
+    /// Cells of their evaluation.
+    pub metrics: Arc<SloMetrics>,
+    /// Where each series stands.
+    pub statuses: Arc<slo::Statuses>,
 }
 
 /// Shipping, as the pages show it.
@@ -222,6 +234,10 @@ fn exposition(sources: &Sources) -> Exposition {
     sources.control.metrics().expose(&[], &mut page);
     if let Some(rollup) = &sources.rollup {
         rollup.metrics.expose(&[], &mut page);
+    }
+    if let Some(slo) = &sources.slo {
+        slo.metrics.expose(&[], &mut page);
+        slo::expose(&slo.statuses.last(), &mut page);
     }
     if let Some(ship) = &sources.ship {
         ship.metrics.pending.set(sources.journal.pending(ship.reader));

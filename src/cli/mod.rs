@@ -14,6 +14,7 @@ mod kept_log;
 mod log;
 mod man;
 mod number;
+mod objectives;
 mod output;
 mod process;
 mod run;

@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::objectives;
 use crate::admin;
 use crate::config::{self, Config};
 use crate::consumer;
@@ -25,6 +26,7 @@ use crate::proxy;
 use crate::record::{Constants, IdForm, Stream};
 use crate::rollup;
 use crate::ship;
+use crate::slo::Objective;
 use crate::vitals;
 
 /// Bytes of one segment: small, since three per lane are mapped at a time.
@@ -43,6 +45,8 @@ pub(super) struct Process {
     running: proxy::Running,
     /// Rollups, unless they are off.
     rollups: Option<consumer::Running>,
+    /// The evaluation of objectives, if there are any.
+    objectives: Option<consumer::Running>,
     shipping: Option<consumer::Running>,
     traces: Option<consumer::Running>,
     /// What the admin listener shows.
@@ -52,12 +56,14 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts everything; `plane` has the control plane's own spans, if they are exported.
+    /// Starts everything, to keep these objectives; `plane` has the control plane's own spans, if they are
+    /// exported.
     ///
     /// # Errors
     /// When something cannot be started; nothing is left running then.
     pub(super) async fn start(
         config: &Config,
+        objectives: Vec<Arc<Objective>>,
         plane: Option<otlp::ControlPlane>,
     ) -> anyhow::Result<Self> {
         let start = Instant::now();
@@ -72,6 +78,7 @@ impl Process {
         let (shipping, ship) = start_shipping(config, &journal, &product)?;
         let (traces, otlp) = start_traces(config, &journal, plane)?;
         let (rollups, rollup) = start_rollups(config, &journal, &control)?;
+        let (objectives, slo) = objectives::start(config, objectives, &journal, &control)?;
         journal.forget_unused()?; // of what is off, and of what only a newer version knows
         let running = proxy::start(proxy::Options {
             config: config.proxy.clone(),
@@ -100,6 +107,7 @@ impl Process {
             journal: journal.figures(),
             control: Arc::clone(&control),
             rollup,
+            slo,
             ship,
             vitals: vitals.metrics(),
             otlp,
@@ -116,6 +124,7 @@ impl Process {
             vitals,
             running,
             rollups,
+            objectives,
             shipping,
             traces,
             sources,
@@ -152,6 +161,7 @@ impl Process {
             vitals,
             running,
             rollups,
+            objectives,
             shipping,
             traces,
             sources,
@@ -173,6 +183,10 @@ impl Process {
             }
             if rollups.is_some_and(|rollups| !rollups.stop(FLUSH_MIN)) {
                 tracing::warn!("rollups did not end in time; the next start goes on with them");
+            }
+            let evaluated = objectives.is_none_or(|objectives| objectives.stop(FLUSH_MIN));
+            if !evaluated {
+                tracing::warn!("objectives were not evaluated to the end; the next start goes on with them");
             }
             control.close();
             // Both at the same time: neither waits for the other's server.

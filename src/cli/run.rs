@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,7 +14,7 @@ use super::signals::{Hangup, Signals};
 use crate::base::units;
 use crate::config::{self, Config};
 use crate::otlp::ControlPlane;
-use crate::slo::file;
+use crate::slo::{Objective, file};
 
 /// Arguments of `lbproxy run`.
 #[derive(Debug, clap::Args)]
@@ -90,17 +91,17 @@ async fn start(args: Args, log: LogFormat, mut signals: Signals) -> anyhow::Resu
     for finding in &objectives.findings {
         tracing::warn!("{finding}; lbproxy runs without this objective");
     }
-    serve(&config, control, args.drain_timeout, &mut signals).await
+    serve((&config, objectives.objectives), control, args.drain_timeout, &mut signals).await
 }
 
 /// From the start to the last line.
 async fn serve(
-    config: &Config,
+    (config, objectives): (&Config, Vec<Arc<Objective>>),
     control: Option<ControlPlane>,
     drain_timeout: Duration,
     signals: &mut Signals,
 ) -> anyhow::Result<ExitCode> {
-    let process = Process::start(config, control).await?;
+    let process = Process::start(config, objectives, control).await?;
     for address in process.addresses() {
         tracing::info!(%address, workers = config.proxy.workers, "listening");
     }

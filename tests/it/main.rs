@@ -44,6 +44,7 @@ mod setup_secret;
 mod shipping;
 mod signals;
 mod slo;
+mod slo_run;
 mod support;
 mod terminations;
 mod top;

@@ -75,9 +75,11 @@ impl Proxy {
             }
         });
         let admin = if rest.contains("admin:") { "" } else { "admin: {listen: \"127.0.0.1:0\"}\n" };
+        let has_slo = rest.starts_with("slo:") || rest.contains("\nslo:");
+        let slo = if has_slo { "" } else { "slo: {files: []}\n" };
         let rest = quiet.concat() + rest;
         let text = format!(
-            "proxy:\n  workers: 2\n{proxy}\n{admin}\
+            "proxy:\n  workers: 2\n{proxy}\n{admin}{slo}\
              telemetry:\n  instance: test\n  journal: {{path: \"{}\"{journal_keys}}}\n{rest}",
             journal.display()
         );

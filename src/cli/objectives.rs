@@ -1,0 +1,59 @@
+//! The evaluation of objectives as a part of the process: where its records and notices go.
+//!
+//! Not here: what an objective is, when an alert fires (`slo`).
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::admin;
+use crate::config::Config;
+use crate::consumer;
+use crate::control::Control;
+use crate::journal::Journal;
+use crate::metrics::SloMetrics;
+use crate::record::Stream;
+use crate::slo::{self, EvaluatorSettings, GROUPS_MAX, Objective};
+
+/// Starts it, if there are objectives.
+///
+/// # Errors
+/// When there is no thread to be had, or the journal takes no reader.
+pub(super) fn start(
+    config: &Config,
+    objectives: Vec<Arc<Objective>>,
+    journal: &Journal,
+    control: &Arc<Control>,
+) -> anyhow::Result<(Option<consumer::Running>, Option<admin::Slo>)> {
+    if objectives.is_empty() {
+        return Ok((None, None));
+    }
+    let metrics = Arc::new(SloMetrics::default());
+    let statuses = Arc::new(slo::Statuses::default());
+    let control = Arc::clone(control);
+    let telemetry = &config.telemetry;
+    let running = consumer::start(slo::Options {
+        reader: journal.reader(slo::READER)?,
+        identity: journal.identity(),
+        objectives,
+        settings: EvaluatorSettings {
+            groups_max: GROUPS_MAX,
+            heartbeat_every: telemetry.heartbeat_every,
+            source: telemetry.instance.clone(),
+        },
+        settle: 2 * telemetry.journal.sync,
+        held_bytes_max: telemetry.journal.size_bytes / 16,
+        folder: telemetry.journal.path.clone(),
+        append: Box::new(move |row| {
+            control.append(Stream::Slo, |out| {
+                out.get_mut(..row.len())?.copy_from_slice(row);
+                Some(row.len())
+            })
+        }),
+        sink: Box::new(|_| Ok(())),
+        metrics: Arc::clone(&metrics),
+        statuses: Arc::clone(&statuses),
+    })
+    .context("cannot start the evaluation of objectives; raise the limit of threads")?;
+    Ok((Some(running), Some(admin::Slo { metrics, statuses })))
+}
