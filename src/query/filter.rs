@@ -153,7 +153,9 @@ impl Expr {
     fn push_fields(&self, fields: &mut Vec<&'static Field>) {
         match self {
             Self::And(parts) | Self::Or(parts) => {
-                parts.iter().for_each(|part| part.push_fields(fields));
+                for part in parts {
+                    part.push_fields(fields);
+                }
             }
             Self::Not(inner) => inner.push_fields(fields),
             Self::Compare(comparison) => fields.push(comparison.field),

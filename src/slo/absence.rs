@@ -46,10 +46,8 @@ impl Evidence {
         const WANTED: u128 =
             ProcessRecord::bits(&["metricset", "dropped_full", "oldest_pending_seconds"]);
         match stream {
-            Stream::Heartbeat => {
-                if HeartbeatRecord::decode(payload)?.action.is_none() {
-                    self.heartbeat_silent_ms = 0;
-                }
+            Stream::Heartbeat if HeartbeatRecord::decode(payload)?.action.is_none() => {
+                self.heartbeat_silent_ms = 0;
             }
             Stream::Process => {
                 let sample = ProcessRecord::decode_only::<WANTED>(payload)?;

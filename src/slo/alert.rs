@@ -194,7 +194,9 @@ pub(super) fn encode_trigger(trigger: Trigger, out: &mut Output) {
             out.number(0);
             out.float(rate);
             out.float(factor);
-            [long.as_secs(), short.as_secs(), valid, bad].into_iter().for_each(|n| out.number(n));
+            for number in [long.as_secs(), short.as_secs(), valid, bad] {
+                out.number(number);
+            }
         }
         Trigger::Absent { what, lasted } => {
             out.number(1);
@@ -281,7 +283,7 @@ mod tests {
             for want in want {
                 assert_eq!(alert.step(active(), now_ms), None);
                 assert_eq!(alert.step(active(), now_ms), Some(Change::Fires(Trigger::Test)));
-                let ends = (1..).find(|_| alert.step(Look::Clean, now_ms).is_some());
+                let ends = (1..1_000).find(|_| alert.step(Look::Clean, now_ms).is_some());
                 assert_eq!(ends, Some(want));
                 now_ms += pause_ms;
             }

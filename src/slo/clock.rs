@@ -10,6 +10,7 @@ pub const JUMP_MS: u64 = 60_000;
 const WATCHED_MAX_MS: u64 = 60_000;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the unit stands last in every name")]
 pub(super) struct Clock {
     /// Milliseconds since 1970 at the last look; 0: none so far.
     wall_ms: u64,

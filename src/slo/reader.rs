@@ -307,7 +307,9 @@ impl Aggregate for Watching<'_> {
     fn encode(&self, out: &mut Vec<u8>) {
         let Kept { lanes, pending, evaluator } = &self.kept;
         out.push(u8::try_from(lanes.len()).unwrap_or(u8::MAX));
-        lanes.iter().for_each(|lanes| lanes.encode(out));
+        for lanes in lanes {
+            lanes.encode(out);
+        }
         pending.encode(out);
         evaluator.encode(out);
     }

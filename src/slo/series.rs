@@ -199,7 +199,9 @@ impl Series {
     /// Appends it to a state.
     pub(super) fn encode(&self, out: &mut Output) {
         let pair = |out: &mut Output, (minute, count): (u32, EventCount)| {
-            [u64::from(minute), count.valid, count.bad].into_iter().for_each(|n| out.number(n));
+            for number in [u64::from(minute), count.valid, count.bad] {
+                out.number(number);
+            }
         };
         pair(out, self.open);
         pair(out, self.calendar);

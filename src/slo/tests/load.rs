@@ -49,5 +49,5 @@ fn a_hundred_objectives_of_twenty_groups_are_small_and_quick() {
     );
     assert!(bytes <= BYTES_MAX, "{bytes} bytes");
     // 1 % of a core is 100 ms each ten seconds; this build is not optimised.
-    assert!(each < Duration::from_millis(1_000), "{each:?}");
+    assert!(each < Duration::from_secs(1), "{each:?}");
 }
