@@ -4,13 +4,13 @@
 //! failed becomes one of them. The functions stand beside the code that they speak of, in `fuzzed.rs`,
 //! and panic where something does not hold. Compiled for tests and for fuzzing only.
 
-use crate::{admin, config, journal, proxy, query, record, ship, slo};
+use crate::{admin, config, journal, notify, proxy, query, record, ship, slo};
 
 /// A target: its name, and what must hold.
 type Target = (&'static str, fn(&[u8]));
 
 /// Every target. To add one: a row, its file in `fuzz/targets`, and its folder in `fuzz/seeds`.
-const TARGETS: [Target; 11] = [
+const TARGETS: [Target; 12] = [
     ("answer", ship::fuzzed::answer),
     ("config", config::fuzzed::config),
     ("dead_letter", ship::fuzzed::dead_letter),
@@ -18,6 +18,7 @@ const TARGETS: [Target; 11] = [
     ("frames", journal::fuzzed::frames),
     ("header", journal::fuzzed::header),
     ("host", admin::fuzzed::host),
+    ("outbox", notify::fuzzed::outbox),
     ("record", record::fuzzed::record),
     ("scan", proxy::fuzzed::scan),
     ("slo_file", slo::fuzzed::slo_file),

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! L4   cli
-//! L3   admin  ship  otlp  vitals  elk  mock
+//! L3   admin  ship  otlp  vitals  elk  mock  notify
 //! L2   proxy  control  consumer  rollup  query  slo
 //! L1   record  journal  config  metrics  web
 //! L0   base
@@ -33,6 +33,7 @@ pub mod slo;
 pub mod admin;
 pub mod elk;
 pub mod mock;
+pub mod notify;
 pub mod otlp;
 pub mod ship;
 pub mod vitals;

@@ -53,6 +53,7 @@ use crate::journal;
 use crate::metrics::{
     AdminMetrics, Exposition, Ledger, OtlpMetrics, RollupMetrics, ShipMetrics, Shipped, SloMetrics,
 };
+use crate::notify;
 use crate::proxy::Figures;
 use crate::rollup;
 use crate::slo;
@@ -77,6 +78,8 @@ pub struct Sources {
     pub vitals: Arc<vitals::Metrics>,
     /// Traces; `None` when they are not exported.
     pub otlp: Option<Traces>,
+    /// Notices of objectives; `None` when there is no channel.
+    pub notify: Option<Arc<notify::Metrics>>,
     /// This listener.
     pub admin: AdminMetrics,
     /// What does not change.
@@ -246,6 +249,9 @@ fn exposition(sources: &Sources) -> Exposition {
     if let Some(otlp) = &sources.otlp {
         otlp.metrics.pending.set(sources.journal.pending(otlp.reader));
         otlp.metrics.expose(&[], &mut page);
+    }
+    if let Some(notify) = &sources.notify {
+        notify.expose(&mut page);
     }
     page
 }

@@ -98,5 +98,11 @@ fn summary(
     let names: Vec<_> = objectives.iter().map(|objective| objective.name.as_str()).collect();
     let names = if names.is_empty() { "none".to_owned() } else { names.join(" ") };
     writeln!(out, "slo      {names}")?;
+    let channels = config.slo.notify.channels.iter();
+    let channels: Vec<_> =
+        channels.map(|one| format!("{} ({})", one.name, one.target.kind().as_str())).collect();
+    if !channels.is_empty() {
+        writeln!(out, "notify   {}", channels.join(", "))?;
+    }
     writeln!(out, "ok")
 }

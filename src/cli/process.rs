@@ -21,6 +21,7 @@ use crate::control::{self, Control};
 use crate::elk::Product;
 use crate::journal::{self, Journal, Lane};
 use crate::metrics::{AdminMetrics, JournalMetrics, Ledger, RollupMetrics, ShipMetrics};
+use crate::notify;
 use crate::otlp;
 use crate::proxy;
 use crate::record::{Constants, IdForm, Stream};
@@ -36,6 +37,8 @@ const FLUSH_MIN: Duration = Duration::from_secs(5);
 
 /// Least time that traces get beyond that of shipping.
 const TRACES_MIN: Duration = Duration::from_secs(1);
+/// Time that notices get for one more try; those that wait are told after the next start.
+const NOTICES_MIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Process {
     journal: Journal,
@@ -49,6 +52,8 @@ pub(super) struct Process {
     objectives: Option<consumer::Running>,
     shipping: Option<consumer::Running>,
     traces: Option<consumer::Running>,
+    /// Notices of objectives, if there is a channel.
+    notices: Option<notify::Running>,
     /// What the admin listener shows.
     sources: Arc<admin::Sources>,
     admin_task: JoinHandle<()>,
@@ -88,6 +93,7 @@ impl Process {
             probe_token: telemetry.heartbeat_every.map(|_| probe_token.clone()),
             traces: config.telemetry.otlp.as_ref().map(|otlp| otlp.sample),
         })?;
+        let notices = start_notices(config)?;
         let vitals = vitals::start(vitals::Options {
             instance: telemetry.instance.clone(),
             listeners: config.proxy.listeners.clone(),
@@ -111,6 +117,7 @@ impl Process {
             ship,
             vitals: vitals.metrics(),
             otlp,
+            notify: notices.as_ref().map(notify::Running::metrics),
             admin: AdminMetrics::default(),
             about: about(config, running.addresses(), product),
             start,
@@ -127,6 +134,7 @@ impl Process {
             objectives,
             shipping,
             traces,
+            notices,
             sources,
             admin_task,
             admin_address,
@@ -164,6 +172,7 @@ impl Process {
             objectives,
             shipping,
             traces,
+            notices,
             sources,
             admin_task,
             ..
@@ -204,6 +213,9 @@ impl Process {
                 if !traces.stop(flush) {
                     tracing::warn!("traces did not end in time; the rest stays in the journal");
                 }
+            }
+            if notices.is_some_and(|notices| !notices.stop(NOTICES_MIN)) {
+                tracing::warn!("notices did not end in time; the next start tells the rest");
             }
             let records = journal.figures().pending_unfindable(ship::READER);
             if records > 0 {
@@ -319,6 +331,16 @@ fn start_traces(
         control,
     })?;
     Ok((Some(running), Some(admin::Traces { reader: otlp::READER, metrics })))
+}
+
+/// Starts notices, if there is a channel for them.
+fn start_notices(config: &Config) -> anyhow::Result<Option<notify::Running>> {
+    let channels_of = &config.slo.notify;
+    if channels_of.channels.is_empty() {
+        return Ok(None);
+    }
+    let folder = config.telemetry.journal.path.clone();
+    Ok(Some(notify::start(notify::Options { config: channels_of.clone(), folder })?))
 }
 
 /// Starts rollups, unless they are off.

@@ -8,7 +8,8 @@ use super::{Finding, parse};
 /// What secrets of seeds hold. It counts as one where it stands once in the text, and in such a place.
 const SECRET: &str = "hunter2";
 /// Keys whose texts are secrets.
-const SECRET_KEYS: [&str; 5] = ["password", "api_key", "bearer", "token", "value"];
+const SECRET_KEYS: [&str; 7] =
+    ["password", "api_key", "bearer", "token", "value", "routing_key", "sign"];
 /// Keys whose URLs may hold credentials, and a `-` for items of lists.
 const URL_KEYS: [&str; 5] = ["url", "urls", "endpoint", "proxy", "-"];
 /// Longest message, in characters.

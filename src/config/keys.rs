@@ -5,6 +5,9 @@
 
 use std::cell::RefCell;
 
+/// In a path, a name that whoever writes the file chooses.
+pub(super) const ANY_NAME: &str = "NAME";
+
 /// What a key is read as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -28,7 +31,7 @@ pub(crate) enum Shape {
         most: u64,
     },
     Map,
-    /// A mapping whose keys are anybody's.
+    /// A mapping whose keys are anybody's names; `path.`[`ANY_NAME`] is what stands at each.
     Names,
     List {
         /// Whether it must have an item.

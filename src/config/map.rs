@@ -258,8 +258,7 @@ impl<'s, 'n> Map<'s, 'n> {
         if let Some((word, _)) = choices.iter().find(|(_, choice)| *choice == default) {
             self.default(key, word);
         }
-        let Some(item) = item else { return default };
-        item.choice(choices).unwrap_or(default)
+        item.and_then(|item| item.choice(choices)).unwrap_or(default)
     }
 
     /// Notes keys that do nothing because another one is not there.

@@ -13,6 +13,7 @@ mod finding;
 pub(crate) mod fuzzed;
 pub(crate) mod keys;
 pub(crate) mod map;
+mod notify;
 mod otlp;
 mod read;
 mod reference;
@@ -27,6 +28,7 @@ mod types;
 use std::path::{Path, PathBuf};
 
 pub use finding::{Finding, Places, Report};
+pub use notify::{Channel, ChannelKind, Hours, MailTls, Notify, NotifyRoute, Target};
 pub use reference::reference_markdown;
 pub use schema::json_schema;
 pub(crate) use schema::of_keys as schema_of_keys;

@@ -122,7 +122,8 @@ fn kind(keys: &[Key], key: &Key, shape: &Shape) -> String {
         Shape::Size { least, most } => {
             format!("size, {} to {}", units::write_bytes(*least), units::write_bytes(*most))
         }
-        Shape::Map | Shape::Names => "mapping".to_owned(),
+        Shape::Map => "mapping".to_owned(),
+        Shape::Names => "mapping by name".to_owned(),
         Shape::List { .. } => {
             let path = format!("{}[]", key.path);
             let items = keys.iter().find(|item| item.path == path);

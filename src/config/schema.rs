@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{Key, Shape};
+use super::keys::{ANY_NAME, Key, Shape};
 use crate::base::units;
 
 /// Text with a variable in it, which can be anything.
@@ -139,7 +139,15 @@ fn shape_of(keys: &[Key], key: &Key, shape: &Shape) -> Value {
             "$comment": format!("{} to {}", units::write_bytes(*least), units::write_bytes(*most)),
         }),
         Shape::Map => mapping(keys, &key.path),
-        Shape::Names => json!({"type": "object"}),
+        Shape::Names => {
+            let path = format!("{}.{ANY_NAME}", key.path);
+            match keys.iter().find(|any| any.path == path) {
+                Some(any) => {
+                    json!({"type": "object", "additionalProperties": property(keys, any)})
+                }
+                None => json!({"type": "object"}),
+            }
+        }
         Shape::List { is_filled } => {
             let path = format!("{}[]", key.path);
             let items = keys.iter().find(|item| item.path == path);

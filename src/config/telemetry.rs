@@ -144,7 +144,7 @@ fn every(map: Option<Map<'_, '_>>) -> Option<Duration> {
 /// Most characters of the name of a space.
 const SPACE_CHARS_MAX: usize = 255;
 
-const AUTH_DOCS: Docs = &[
+pub(super) const AUTH_DOCS: Docs = &[
     ("username", "User name; needs a password."),
     ("password", "The user's password."),
     ("password_file", "File that holds it; read again at each use, so that it can be rotated."),
@@ -161,7 +161,7 @@ pub fn credential_keys() -> impl Iterator<Item = String> {
 }
 
 /// Where credentials of a URL belong.
-const CREDENTIALS: &str = "use `username` and `password_file` instead";
+pub(super) const CREDENTIALS: &str = "use `username` and `password_file` instead";
 /// Bytes of dead letters that are kept.
 const DEAD_LETTERS: u64 = 16 << 20;
 /// Most bytes that can be asked for.
@@ -231,7 +231,7 @@ fn any_url(item: &Item<'_, '_>, example: &str) -> Option<url::Url> {
 }
 
 /// An HTTP proxy. It may have credentials, for they have no other place; nothing shows them.
-fn proxy_url(item: &Item<'_, '_>) -> Option<url::Url> {
+pub(super) fn proxy_url(item: &Item<'_, '_>) -> Option<url::Url> {
     let url = any_url(item, "http://host:3128")?;
     let mut bare = url.clone();
     let _ = bare.set_username("").and_then(|()| bare.set_password(None)); // neither where there is no host
@@ -319,7 +319,7 @@ fn kept(map: &mut Map<'_, '_>, key: &'static str, default: Keep) -> Keep {
 }
 
 /// Credentials: at most one kind.
-fn auth(map: &mut Map<'_, '_>) -> Auth {
+pub(super) fn auth(map: &mut Map<'_, '_>) -> Auth {
     let before = map.found();
     let username = map.get("username").and_then(|item| {
         let name = item.text()?;

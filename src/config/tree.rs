@@ -12,7 +12,7 @@ use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
 
 use super::depth::{self, DEPTH_MAX};
 use super::finding::{Finding, Places, Report};
-use super::keys::{Key, Keys, Shape};
+use super::keys::{ANY_NAME, Key, Keys, Shape};
 use super::map::Map;
 use super::twice::{self, Twice};
 use crate::base::clock::micros;
@@ -402,23 +402,32 @@ impl<'s, 'n> Item<'s, 'n> {
         self.map().ok_or(None)
     }
 
-    /// A mapping whose keys are anybody's: names with what stands there.
-    pub(crate) fn named(self) -> Vec<(String, Self)> {
+    /// A mapping whose keys are names that whoever writes the file chooses, with what stands there; a key
+    /// that is no text has an empty one. `doc` is the meaning of each; empty where they are not looked into.
+    pub(crate) fn named(self, doc: &str) -> Vec<(String, Self)> {
         self.shape(|| Shape::Names);
+        let item = |name: &str, node| {
+            let path = format!("{}.{name}", self.path);
+            (name.to_owned(), Item { source: self.source, path, node })
+        };
         let yaml = match self.node {
             Node::Yaml(yaml) => yaml,
-            Node::Anything => return Vec::new(),
+            Node::Anything if doc.is_empty() => return Vec::new(),
+            Node::Anything => {
+                let any = item(ANY_NAME, Node::Anything);
+                self.source.record(|keys| keys.ask(&any.1.path, doc));
+                return vec![any];
+            }
         };
         let YamlData::Mapping(map) = &yaml.data else {
             self.note("is not a mapping", "write `key: value` lines below it, indented");
             return Vec::new();
         };
-        let item = |(key, value): (&MarkedYaml<'s>, &'n MarkedYaml<'s>)| {
-            let YamlData::Value(Scalar::String(name)) = &key.data else { return None };
-            let path = format!("{}.{name}", self.path);
-            Some((name.to_string(), Item { source: self.source, path, node: Node::Yaml(value) }))
-        };
-        map.iter().filter_map(item).collect()
+        let named = map.iter().map(|(key, value)| match &key.data {
+            YamlData::Value(Scalar::String(name)) => item(name, Node::Yaml(value)),
+            _ => item("", Node::Yaml(value)),
+        });
+        named.inspect(|(_, item)| self.source.stands(&item.path, item.place())).collect()
     }
 
     /// Its items as a list of `most` at most.

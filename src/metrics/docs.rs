@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{
-    AdminMetrics, ControlMetrics, EndpointMetrics, Family, JournalMetrics, Kind, MonitorMetrics,
-    OutlierMetrics, ProcessMetrics, RollupMetrics, ServiceMetrics, ShipMetrics, ShortageMetrics,
-    SloMetrics, SloSeriesMetrics, ThreadMetrics, WorkerMetrics,
+    AdminMetrics, ChannelMetrics, ControlMetrics, EndpointMetrics, Family, JournalMetrics, Kind,
+    MonitorMetrics, NotifyMetrics, OutlierMetrics, ProcessMetrics, RollupMetrics, ServiceMetrics,
+    ShipMetrics, ShortageMetrics, SloMetrics, SloSeriesMetrics, ThreadMetrics, WorkerMetrics,
 };
 
 /// The head of the page.
@@ -25,7 +25,7 @@ values; `docs/original.md` maps their names. `lbproxy_otlp_*`, with `telemetry.o
 ";
 
 /// The tables: title, labels beside constant ones, rows.
-const TABLES: [(&str, &str, &[Family]); 15] = [
+const TABLES: [(&str, &str, &[Family]); 17] = [
     ("Each worker", "`worker`", WorkerMetrics::FAMILIES),
     ("Shortages of the process", "", ShortageMetrics::FAMILIES),
     ("Each service", "`worker`, `service`", ServiceMetrics::FAMILIES),
@@ -44,6 +44,8 @@ const TABLES: [(&str, &str, &[Family]); 15] = [
     ("Samples of the process, with `telemetry.process`", "", ProcessMetrics::FAMILIES),
     ("Samples of each worker, with `telemetry.process`", "`worker`", ThreadMetrics::FAMILIES),
     ("Heartbeat, with `telemetry.heartbeat`", "`monitor`", MonitorMetrics::FAMILIES),
+    ("Notices, with `slo.notify`", "", NotifyMetrics::FAMILIES),
+    ("Each channel of `slo.notify`", "`channel`", ChannelMetrics::FAMILIES),
     ("Admin", "", AdminMetrics::FAMILIES),
 ];
 

@@ -14,9 +14,9 @@ mod text;
 pub use docs::metrics_markdown;
 pub use ledger::{Ledger, Shipped};
 pub use table::{
-    AdminMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, MonitorMetrics, OtlpMetrics,
-    OutlierMetrics, ProcessMetrics, RollupMetrics, ServiceMetrics, ShipMetrics, ShortageMetrics,
-    SloMetrics, SloSeriesMetrics, ThreadMetrics, WorkerMetrics,
+    AdminMetrics, ChannelMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, MonitorMetrics,
+    NotifyMetrics, OtlpMetrics, OutlierMetrics, ProcessMetrics, RollupMetrics, ServiceMetrics,
+    ShipMetrics, ShortageMetrics, SloMetrics, SloSeriesMetrics, ThreadMetrics, WorkerMetrics,
 };
 pub use text::Exposition;
 

@@ -285,6 +285,28 @@ metrics! {
         connected: Gauge "lbproxy_otlp_connected" "" "1 while the collector takes spans.";
         restarts_total: Counter "lbproxy_otlp_restarts_total" "" "Times the exporter was started again after a fault.";
     }
+    /// Notices of service level objectives.
+    NotifyMetrics {
+        alerts: Gauge "lbproxy_notify_alerts" "" "Alerts that fire, or were over less than five minutes ago.";
+        bytes: Gauge "lbproxy_notify_outbox_bytes" "" "Size of the outbox's file.";
+        refused_total: Counter "lbproxy_notify_refused_total" "" "Notices that found no room: too many alerts, or too many that wait for a channel.";
+        unrouted_total: Counter "lbproxy_notify_unrouted_total" "" "Alerts that no route takes at any time: nobody is told.";
+        damaged_total: Counter "lbproxy_notify_outbox_damaged_total" "" "Lines of the outbox that were damaged when it was read.";
+        write_failures_total: Counter "lbproxy_notify_outbox_write_failures_total" "" "Times that the outbox could not be written; alerts are told all the same.";
+        restarts_total: Counter "lbproxy_notify_restarts_total" "" "Times that deliveries were started again after a fault of their own.";
+    }
+    /// One channel.
+    ChannelMetrics {
+        sent_total: Counter "lbproxy_notify_notices_total" "result=\"sent\"" "Notices by what became of them at the channel.";
+        summed_total: Counter "lbproxy_notify_notices_total" "result=\"summed\"" "Notices by what became of them at the channel.";
+        refused_total: Counter "lbproxy_notify_notices_total" "result=\"refused\"" "Notices by what became of them at the channel.";
+        expired_total: Counter "lbproxy_notify_notices_total" "result=\"expired\"" "Notices by what became of them at the channel.";
+        failures_total: Counter "lbproxy_notify_failures_total" "" "Deliveries that failed; they are tried again.";
+        repeats_total: Counter "lbproxy_notify_repeats_total" "" "Deliveries of what the channel knows already, while it fires and for five minutes after.";
+        waiting: Gauge "lbproxy_notify_waiting" "" "Notices that wait for the channel.";
+        oldest_seconds: Gauge "lbproxy_notify_oldest_seconds" "" "How long the oldest of them has waited; 0 when none waits.";
+        up: Gauge "lbproxy_notify_channel_up" "" "1 when the last delivery was taken, 0 when it was not; unknown before the first.";
+    }
     /// The admin listener.
     AdminMetrics {
         requests_total: Counter "lbproxy_admin_requests_total" "" "Requests to the admin address.";

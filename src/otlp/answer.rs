@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::web::Secrets;
+use crate::web::{self, Secrets};
 
 /// Longest wait that a collector may ask for.
 const WAIT_MAX: Duration = Duration::from_mins(5);
@@ -76,10 +76,7 @@ impl Answer {
         if !matches!(status, 429 | 502 | 503 | 504) {
             return Self::Refused { reason };
         }
-        let after = retry_after.and_then(|text| match text.trim().parse() {
-            Ok(seconds) => Some(Duration::from_secs(seconds)),
-            Err(_) => httpdate::parse_http_date(text.trim()).ok()?.duration_since(now).ok(),
-        });
+        let after = retry_after.and_then(|text| web::retry_after(text, now));
         Self::Again { after: after.map(|wait| wait.min(WAIT_MAX)), reason }
     }
 }

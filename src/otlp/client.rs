@@ -21,7 +21,7 @@ use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use super::answer::Answer;
 use crate::config::certificates::{self, Unusable};
 use crate::config::{Otlp, OtlpHeader, OtlpProtocol};
-use crate::web::{self, Secrets};
+use crate::web::{self, Secrets, chain};
 
 /// How the generated clients begin when they have no connection to send on.
 const NOT_READY: &str = "Service was not ready";
@@ -176,20 +176,6 @@ fn identity(config: &Otlp) -> Result<Option<Vec<u8>>, ClientError> {
     certificates::identity_pem(cert, config.tls.key_file.as_deref())
         .map(Some)
         .map_err(ClientError::unusable("tls.cert_file"))
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut told = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !told.contains(&cause_text) {
-            told = format!("{told}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    told
 }
 
 impl Client {

@@ -7,6 +7,8 @@
 
 mod secrets;
 
+use std::time::{Duration, SystemTime};
+
 use reqwest::header::LOCATION;
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Response};
@@ -37,6 +39,28 @@ pub fn redirect(answer: &Response) -> Option<String> {
     });
     let place = host.unwrap_or_else(|| "nowhere".to_owned());
     Some(format!("{} redirects to {place}, and no redirect is followed", status.as_u16()))
+}
+
+/// The wait that `Retry-After` asks for: seconds, or a date (RFC 9110, 10.2.3).
+pub fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    match text.trim().parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => httpdate::parse_http_date(text.trim()).ok()?.duration_since(now).ok(),
+    }
+}
+
+/// An error with its causes. May hold what a server said.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !told.contains(&text) {
+            told = format!("{told}: {text}");
+        }
+        source = cause.source();
+    }
+    told
 }
 
 #[cfg(test)]

@@ -30,9 +30,15 @@ impl Secrets {
                 known.push(secret.to_owned());
             }
         }
-        known.retain(|secret| secret.len() >= SECRET_BYTES_MIN);
-        known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self(known)
+        Self::default().and(known)
+    }
+
+    /// These as well: what is sent in a URL or in a body.
+    #[must_use]
+    pub fn and(mut self, more: impl IntoIterator<Item = String>) -> Self {
+        self.0.extend(more.into_iter().filter(|secret| secret.len() >= SECRET_BYTES_MIN));
+        self.0.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        self
     }
 
     /// Words of a stranger, without the secrets.

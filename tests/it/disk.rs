@@ -20,12 +20,12 @@ const SAID: Duration = Duration::from_secs(4);
 const STREAM: &str = "logs-lbproxy.access-a";
 
 /// A file system that a journal is on, unmounted when dropped.
-struct Disk {
-    dir: Arc<tempfile::TempDir>,
+pub(crate) struct Disk {
+    pub(crate) dir: Arc<tempfile::TempDir>,
 }
 
 /// Runs a tool; its output, or why the test cannot be made here.
-fn tool(name: &str, args: &[&str]) -> Result<String, String> {
+pub(crate) fn tool(name: &str, args: &[&str]) -> Result<String, String> {
     let output = Command::new(name).args(args).output().map_err(|error| error.to_string())?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
@@ -33,7 +33,7 @@ fn tool(name: &str, args: &[&str]) -> Result<String, String> {
 
 impl Disk {
     /// `make` puts a file system at the path of the journal. `None` where that is not allowed.
-    fn new(make: impl FnOnce(&Self) -> Result<String, String>) -> Option<Self> {
+    pub(crate) fn new(make: impl FnOnce(&Self) -> Result<String, String>) -> Option<Self> {
         let disk = Self { dir: Arc::new(tempfile::tempdir().unwrap()) };
         std::fs::create_dir(disk.journal()).unwrap();
         match make(&disk) {
@@ -45,11 +45,11 @@ impl Disk {
         }
     }
 
-    fn journal(&self) -> PathBuf {
+    pub(crate) fn journal(&self) -> PathBuf {
         self.dir.path().join("journal")
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.dir.path().join(name).display().to_string()
     }
 
@@ -67,7 +67,7 @@ impl Disk {
     }
 
     /// Takes all the space that is left.
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let path = self.journal().join("ballast");
         let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
         while file.write_all(&[7; 4096]).is_ok() {}

@@ -8,13 +8,16 @@ const LAYERS: [&[&str]; 5] = [
     &["base"],
     &["record", "journal", "config", "metrics", "web"],
     &["proxy", "control", "consumer", "rollup", "query", "slo"],
-    &["admin", "ship", "otlp", "vitals", "elk", "mock"],
+    &["admin", "ship", "otlp", "vitals", "elk", "mock", "notify"],
     &["cli"],
 ];
 
 /// Crates that stay in some folders: (crate, folders that may name it).
-const CRATES: [(&str, &[&str]); 13] = [
-    ("tokio", &["proxy", "consumer", "admin", "ship", "otlp", "vitals", "elk", "mock", "cli"]),
+const CRATES: [(&str, &[&str]); 14] = [
+    (
+        "tokio",
+        &["proxy", "consumer", "admin", "ship", "otlp", "vitals", "elk", "mock", "notify", "cli"],
+    ),
     ("hyper", &["proxy", "mock", "admin"]),
     ("http", &["proxy", "mock", "admin", "ship", "otlp"]),
     ("axum", &["admin"]),
@@ -22,8 +25,9 @@ const CRATES: [(&str, &[&str]); 13] = [
     ("opentelemetry_sdk", &["otlp"]),
     ("tonic", &["otlp"]),
     ("elasticsearch", &["ship", "elk"]),
-    ("serde_json", &["ship", "elk", "mock", "admin", "cli", "config"]),
-    ("reqwest", &["web", "elk", "otlp", "cli"]),
+    ("serde_json", &["ship", "elk", "mock", "admin", "notify", "cli", "config"]),
+    ("reqwest", &["web", "elk", "otlp", "notify", "cli"]),
+    ("lettre", &["notify"]),
     ("clap", &["cli"]),
     ("ratatui", &["cli"]),
     ("anyhow", &["cli"]),

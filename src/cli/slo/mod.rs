@@ -10,6 +10,7 @@ use crate::slo::file::{self, Objectives};
 
 mod check;
 mod export;
+mod test_alert;
 mod traffic;
 
 /// Arguments of `lbproxy slo`.
@@ -28,6 +29,7 @@ Examples:
   lbproxy slo check slo/*.yaml               of some files, without a configuration
   lbproxy slo check --journal data/journal   and whether there is traffic enough for their alerts
   lbproxy slo export --to openslo            for the tools of OpenSLO
+  lbproxy slo test-alert --to oncall         does somebody's phone ring?
 How to write one: docs/slo.md; for editors: lbproxy schema slo.";
 
 /// What can be done with objectives.
@@ -37,12 +39,15 @@ enum Command {
     Check(check::Args),
     /// Print objectives in the form of another tool.
     Export(export::Args),
+    /// Tell a channel of an alert that is none, and that it is over.
+    TestAlert(test_alert::Args),
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Check(args) => check::run(args),
         Command::Export(args) => export::run(args),
+        Command::TestAlert(args) => test_alert::run(args),
     }
 }
 

@@ -25,6 +25,11 @@ fn everything(schema: &Value, path: &str, pick: usize, names: &mut Names) -> Val
     if schema["type"] == "array" {
         return vec![everything(&schema["items"], &format!("{path}[0]"), pick, names)].into();
     }
+    if schema["additionalProperties"].is_object() {
+        let path = format!("{path}.{ANY_NAME}");
+        let one = everything(&schema["additionalProperties"], &path, pick, names);
+        return json!({ANY_NAME: one});
+    }
     let Some(properties) = schema["properties"].as_object() else { return "x".into() };
     names.insert(path.to_owned(), properties.keys().cloned().collect());
     let rules = schema["allOf"].as_array().into_iter().flatten();

@@ -132,8 +132,8 @@ fn metadata_section<'s, 'n>(map: Map<'s, 'n>, names: &mut Names) -> Metadata<'s,
         Some(name)
     });
     let title = map.get("displayName").and_then(|item| line(&item, TITLE_CHARS_MAX));
-    map.get("labels").map(Item::named);
-    let annotations = map.get("annotations").map(Item::named).unwrap_or_default();
+    map.get("labels").map(|item| item.named(""));
+    let annotations = map.get("annotations").map(|item| item.named("")).unwrap_or_default();
     let extension = annotations.into_iter().find(|(name, _)| name == "x-lbproxy");
     map.end();
     Metadata { name: name.unwrap_or_default(), title, extension: extension.map(|(_, item)| item) }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 static SCHEMA: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(&lbproxy::config::json_schema()).unwrap());
@@ -90,9 +90,10 @@ fn holds(keyword: &str, rule: &Value, schema: &Value, value: &Value) -> bool {
         "not" => !meets(&rule),
         "required" => list(rule).all(has),
         "additionalProperties" => {
-            assert_eq!(*rule, json!(false));
-            let known = schema["properties"].as_object().unwrap();
-            value.as_object().is_none_or(|map| map.keys().all(|name| known.contains_key(name)))
+            let known = |name: &str| schema["properties"].get(name).is_some();
+            let is_one = |value| rule.is_object() && faults(rule, value, "").is_empty();
+            let fits = |(name, value): (&String, _)| known(name) || is_one(value);
+            value.as_object().is_none_or(|map| map.iter().all(fits))
         }
         other => panic!("the schema uses {other}, which this check does not know"),
     }
