@@ -221,9 +221,12 @@ fn the_examples_are_read_without_a_word() {
     let all = load_files(&files);
     assert!(all.findings.is_empty() && all.warnings.is_empty(), "{all:?}");
     assert_eq!(all.objectives.len(), files.len());
-    let page = include_str!("../../../docs/slo.md");
-    for objective in &all.objectives {
-        assert!(page.contains(&format!("### Runbook: {}", objective.name)), "{}", objective.name);
+    let page = include_str!("../../../docs/runbooks.md");
+    for (objective, file) in all.objectives.iter().zip(&files) {
+        let text = std::fs::read_to_string(file).unwrap();
+        let link = format!("docs/runbooks.md#{}\n", objective.name);
+        assert!(page.contains(&format!("\n## {}\n", objective.name)), "{}", objective.name);
+        assert!(text.contains(&link), "{}: {link}", file.display());
     }
     let usual = defaults();
     assert!(usual.findings.is_empty() && usual.warnings.is_empty(), "{usual:?}");
