@@ -50,10 +50,23 @@ pub(super) fn start(
                 Some(row.len())
             })
         }),
-        sink: Box::new(|_| Ok(())),
+        recipient: Box::new(Nobody),
         metrics: Arc::clone(&metrics),
         statuses: Arc::clone(&statuses),
     })
     .context("cannot start the evaluation of objectives; raise the limit of threads")?;
     Ok((Some(running), Some(admin::Slo { metrics, statuses })))
+}
+
+/// Tells nobody: the log and pages are all there is.
+struct Nobody;
+
+impl slo::Recipient for Nobody {
+    fn accept(&mut self, _: &[slo::Notice]) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn open(&self) -> Vec<slo::OpenAlert> {
+        Vec::new()
+    }
 }

@@ -19,6 +19,13 @@ pub struct Slo {
     pub notify: Notify,
 }
 
+impl Slo {
+    /// Whether no objective is wanted.
+    pub fn is_off(&self) -> bool {
+        self.files.as_ref().is_some_and(Vec::is_empty)
+    }
+}
+
 const DOCS: Docs = &[
     ("notify", "Who is told that an alert fires or is over, and how: [notify.md](notify.md)."),
     (

@@ -60,6 +60,17 @@ pub(crate) trait Aggregate {
     /// Appends its state, pending rows included.
     fn encode(&self, out: &mut Vec<u8>);
 
+    /// Whether the state is to be written as soon as rows that were appended are on the disk.
+    fn is_urgent(&self) -> bool {
+        false
+    }
+
+    /// The state was written, or cannot be. Says whether it changed by what was done now: it is then
+    /// written once more.
+    fn saved(&mut self) -> bool {
+        false
+    }
+
     /// Brings its metrics up to date.
     fn show(&mut self);
 }
@@ -184,7 +195,7 @@ impl<'o, A: Aggregate> ExactlyOnce<'o, A> {
         }
         if is_settled {
             let is_old = self.held_bytes > 0 && self.last_save.elapsed() >= self.limits.save_every;
-            if !self.are_rows_saved() || is_old {
+            if self.aggregate.is_urgent() || !self.are_rows_saved() || is_old {
                 self.save();
             }
         }
@@ -239,8 +250,15 @@ impl<'o, A: Aggregate> ExactlyOnce<'o, A> {
         }
     }
 
-    /// Writes the state and acknowledges what is in it.
+    /// Writes the state, once more if that is what it takes, and acknowledges what is in it.
     fn save(&mut self) {
+        self.save_once();
+        if self.aggregate.saved() {
+            self.save_once();
+        }
+    }
+
+    fn save_once(&mut self) {
         // What was found so far lies before the position, and will not be found again.
         self.forget_written();
         let positions = self.reader.positions();

@@ -8,8 +8,10 @@
 //! N is [`CLEAN_EVALUATIONS`], doubled each time that it fires again within [`RELAPSE_MS`] of its end (at
 //! most [`RELAPSES_MAX`] times), so that what comes and goes is told once or twice, not each time. An
 //! evaluation at which nobody knows (no events, maintenance) moves nothing: no alert fires or ends
-//! because the clock jumped or records stopped. Pure transitions. Not here: when something is active or
-//! clean (`burn`, `absence`), what is told (`notice`).
+//! because the clock jumped or records stopped. A count of evaluations that is lost with the process
+//! would let kills put off the begin or the end of an alert for ever: each step of it is to be written
+//! down ([`Alert::is_unsaved`]). Pure transitions. Not here: when something is active or clean (`burn`,
+//! `absence`), what is told (`notice`).
 
 use super::bytes::{Input, Output};
 use super::notice::{Absence, Trigger};
@@ -17,12 +19,13 @@ use crate::consumer::StateError;
 
 /// Evaluations in a row that find something before an alert fires.
 pub const PENDING_EVALUATIONS: u32 = 2;
-/// Evaluations in a row that are clean before an alert ends: 5 minutes.
-pub const CLEAN_EVALUATIONS: u32 = 30;
+/// Evaluations in a row that are clean before an alert ends: 12 minutes. With the 5 minutes of the
+/// shortest window that is longer than a quarter of an hour: what a job does every 15 minutes pages once.
+pub const CLEAN_EVALUATIONS: u32 = 72;
 /// An alert that fires again so soon after its end is the same trouble.
 pub const RELAPSE_MS: u64 = 6 * 3_600_000;
-/// Most times that the wait for the end is doubled: 40 minutes.
-pub const RELAPSES_MAX: u32 = 3;
+/// Most times that the wait for the end is doubled: 48 minutes.
+pub const RELAPSES_MAX: u32 = 2;
 
 /// Where an alert stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,6 +55,15 @@ impl AlertState {
             Self::Inactive => "inactive",
             Self::Pending { .. } => "pending",
             Self::Firing { .. } => "firing",
+        }
+    }
+
+    /// Where it stands without its figures: its place in the picture, and the evaluations counted there.
+    const fn place(&self) -> (u8, u32) {
+        match self {
+            Self::Inactive => (0, 0),
+            Self::Pending { evaluations } => (1, *evaluations),
+            Self::Firing { clean, .. } => (2, *clean),
         }
     }
 }
@@ -89,11 +101,14 @@ pub(super) struct Alert {
     /// The rows of windows that were active since it was inactive, one bit each: those that have to be
     /// clean.
     pub(super) rows: u32,
+    /// It moved since a state was last written.
+    pub(super) is_unsaved: bool,
 }
 
 impl Default for Alert {
     fn default() -> Self {
-        Self { state: AlertState::Inactive, ended_ms: 0, relapses: 0, rows: 0 }
+        let state = AlertState::Inactive;
+        Self { state, ended_ms: 0, relapses: 0, rows: 0, is_unsaved: false }
     }
 }
 
@@ -126,11 +141,18 @@ impl Alert {
             },
             (state, _) => (state, None),
         };
+        self.is_unsaved |= self.state.place() != state.place();
         self.state = state;
         if state == AlertState::Inactive {
             self.rows = 0;
         }
         change
+    }
+
+    /// Fires already, by what somebody else remembers: `rows` have to be clean.
+    pub(super) fn adopt(&mut self, since_ms: u64, trigger: Trigger, rows: u32) {
+        let state = AlertState::Firing { since_ms, trigger, clean: 0 };
+        *self = Self { state, rows, is_unsaved: true, ..*self };
     }
 
     /// Something was found at so many evaluations in a row.
@@ -183,7 +205,7 @@ impl Alert {
             },
             _ => return Err(StateError::Damaged),
         };
-        Ok(Self { state, ended_ms, relapses, rows })
+        Ok(Self { state, ended_ms, relapses, rows, is_unsaved: false })
     }
 }
 
@@ -278,7 +300,7 @@ mod tests {
 
     #[test]
     fn what_comes_again_soon_has_to_be_clean_for_longer() {
-        for (pause_ms, want) in [(RELAPSE_MS - 1, [30, 60, 120, 240, 240]), (RELAPSE_MS, [30; 5])] {
+        for (pause_ms, want) in [(RELAPSE_MS - 1, [72, 144, 288, 288]), (RELAPSE_MS, [72; 4])] {
             let (mut alert, mut now_ms) = (Alert::default(), T0);
             for want in want {
                 assert_eq!(alert.step(active(), now_ms), None);
@@ -308,7 +330,8 @@ mod tests {
             AlertState::Firing { since_ms: T0, trigger: burn, clean: 7 },
             AlertState::Firing { since_ms: T0, trigger: absent, clean: 0 },
         ] {
-            let alert = Alert { state, ended_ms: T0 - 1, relapses: 2, rows: 0b101 };
+            let (ended_ms, relapses, rows, is_unsaved) = (T0 - 1, 2, 0b101, false);
+            let alert = Alert { state, ended_ms, relapses, rows, is_unsaved };
             let mut out = Output::default();
             alert.encode(&mut out);
             assert_eq!(Alert::decode(&mut Input(&out.0)), Ok(alert));

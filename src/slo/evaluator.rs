@@ -242,6 +242,18 @@ impl Evaluator {
         self.noted(before);
     }
 
+    /// Whether an alert moved since a state was last written.
+    pub fn is_unsaved(&self) -> bool {
+        self.tracked.iter().any(|tracked| tracked.alerts().any(|alert| alert.is_unsaved))
+    }
+
+    /// A state was written.
+    pub fn saved(&mut self) {
+        for tracked in &mut self.tracked {
+            tracked.alerts_mut().for_each(|alert| alert.is_unsaved = false);
+        }
+    }
+
     /// Ends the alerts of objectives that are no more, or no more what they were.
     pub(super) fn end(&mut self, gone: &mut [Tracked]) {
         let (ms, source) = (self.clock.wall_ms(), self.settings.source.as_str());

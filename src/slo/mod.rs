@@ -10,6 +10,7 @@
 //! here: how somebody is told (`notify`).
 
 mod absence;
+mod adopt;
 mod alert;
 mod budget;
 mod burn;
@@ -49,12 +50,12 @@ pub use evaluator::{
 pub use expose::expose;
 pub use group::{ABSENT, OTHER};
 pub use level::{Level, Targets};
-pub use notice::{Absence, AlertStatus, Notice, Top, Trigger};
+pub use notice::{Absence, AlertStatus, Notice, OpenAlert, Top, Trigger};
 pub use objective::{
     BurnWindow, Dimension, Indicator, Maintenance, NoData, Objective, Period, Severity, Silence,
     TargetShare,
 };
-pub use reader::{Options, READER, Sink, Statuses};
+pub use reader::{Options, READER, Recipient, Statuses};
 pub use status::{BURN_SPANS, BurnStatus, SeriesStatus};
 pub use tier::EventCount;
 

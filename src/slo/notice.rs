@@ -36,6 +36,23 @@ pub struct Notice {
     pub source: String,
 }
 
+/// An alert that somebody was told of and that is not over for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenAlert {
+    /// See [`Notice::key`].
+    pub key: String,
+    /// Who was told.
+    pub severity: Severity,
+    /// Name of the objective.
+    pub objective: String,
+    /// Whose objective it is.
+    pub service: String,
+    /// Which part of it.
+    pub group: Vec<(Dimension, String)>,
+    /// Milliseconds since 1970 when it began to fire.
+    pub since_ms: u64,
+}
+
 /// Whether an alert fires or is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlertStatus {

@@ -1,14 +1,16 @@
 //! Objectives as a consumer of the journal: the evaluator, its clock, and what is shown of it.
 //!
 //! ```text
-//! journal::Reader ─► Evaluator ─► every 10 s: notices ─► Sink (the outbox, on the disk)
+//! journal::Reader ─► Evaluator ─► every 10 s: notices ─► slo-state ─► Recipient (the outbox, on the disk)
 //!       ▲                │ └─► every minute: records ─► control lane of the journal ─► shipped
 //!       └ acknowledge ◄──┴──► slo-state (file): counts, alerts, notices, records not yet written
 //! ```
-//! A notice leaves the state only when the sink has it: a crash between the two gives it twice, with the same
-//! key. What still fires is given again each minute, so that figures stay true and a sink that lost something
-//! has it again. Whatever fails here, traffic does not notice. Not here: what is counted (`evaluator`), how
-//! each record and row counts once (`consumer`).
+//! A notice is in the state before it is given, and leaves it only when the recipient has it: a crash between
+//! the two gives it twice, with the same key, and none is given that nobody remembers. What still fires is
+//! given again each minute, so that figures stay true and a recipient that lost something has it again; what
+//! it holds to fire and the state does not know, for it was lost, goes on from there. Whatever fails here,
+//! traffic does not notice. Not here: what is counted (`evaluator`), how each record and row counts once
+//! (`consumer`).
 
 use std::error::Error;
 use std::io;
@@ -18,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use super::evaluator::{EVALUATE_EVERY, Evaluator, EvaluatorCounts, EvaluatorSettings};
 use super::log::log;
-use super::notice::Notice;
+use super::notice::{Notice, OpenAlert};
 use super::objective::Objective;
 use super::status::SeriesStatus;
 use crate::base::clock::{micros, millis, wall_ms};
@@ -38,8 +40,7 @@ const FORM: Form = Form {
     file_name: "slo-state",
     magic: *b"lbpslo01",
     version: 1,
-    loss: "error budgets begin anew; alerts that fire are given again, those that are over meanwhile have \
-           to be closed by hand",
+    loss: "error budgets begin anew; alerts that are not over go on from what the outbox remembers",
 };
 /// Longest sleep.
 const TICK: Duration = Duration::from_secs(1);
@@ -48,8 +49,17 @@ const SAVE_EVERY: Duration = Duration::from_mins(1);
 /// How often what still fires is given again.
 const REPEAT_EVERY: Duration = Duration::from_mins(1);
 
-/// Takes notices; they are on the disk when it gives back.
-pub type Sink = Box<dyn FnMut(&[Notice]) -> io::Result<()> + Send>;
+/// Who tells people of notices.
+pub trait Recipient: Send {
+    /// Takes notices; they are on the disk when it returns.
+    ///
+    /// # Errors
+    /// They are not; they are given again.
+    fn accept(&mut self, notices: &[Notice]) -> io::Result<()>;
+
+    /// The alerts that it was told of and that are not over.
+    fn open(&self) -> Vec<OpenAlert>;
+}
 
 /// Time since some moment, by a clock that never jumps.
 pub(super) type Steady = Box<dyn Fn() -> Duration + Send>;
@@ -88,7 +98,7 @@ pub struct Options {
     /// Where records go.
     pub append: Append,
     /// Where notices go.
-    pub sink: Sink,
+    pub recipient: Box<dyn Recipient>,
     /// Counters.
     pub metrics: Arc<SloMetrics>,
     /// Where each series stands.
@@ -129,15 +139,15 @@ impl<'o> Service<'o> {
         let decode = |_, body: &mut &[u8]| Kept::decode(objectives, settings, body);
         let (state, earlier) =
             StateFile::open(FORM, &options.folder, options.reader.note(), decode);
-        let kept = match earlier {
+        let is_lost = matches!(earlier, Earlier::Lost);
+        let mut kept = match earlier {
             Earlier::State(kept) => kept,
-            Earlier::Nothing => Kept::new(objectives, settings),
-            Earlier::Lost => {
-                let mut kept = Kept::new(objectives, settings);
-                kept.evaluator.after_loss(now_ms, u64::from(options.identity.epoch) << 32 | 1);
-                kept
-            }
+            Earlier::Nothing | Earlier::Lost => Kept::new(objectives, settings),
         };
+        if is_lost {
+            kept.evaluator.after_loss(now_ms, u64::from(options.identity.epoch) << 32 | 1);
+        }
+        kept.evaluator.adopt(options.recipient.open(), now_ms);
         let metrics = &*options.metrics;
         let watching = Watching {
             kept,
@@ -146,7 +156,8 @@ impl<'o> Service<'o> {
             repeated: Duration::ZERO,
             now_ms: 0,
             preamble: None,
-            sink: &mut options.sink,
+            is_urgent: false,
+            recipient: &mut *options.recipient,
             trouble: Trouble::new(
                 "objectives: notices cannot be written to the outbox; they wait, and are told all the same",
             ),
@@ -210,7 +221,9 @@ pub(super) struct Watching<'o> {
     now_ms: u64,
     /// Of the last record: what its run said of itself, as bytes and read.
     preamble: Option<(Arc<[u8]>, Constants)>,
-    sink: &'o mut Sink,
+    /// An alert moved, or a notice waits.
+    is_urgent: bool,
+    recipient: &'o mut dyn Recipient,
     trouble: Trouble,
     /// Figures already added to the metrics.
     shown: EvaluatorCounts,
@@ -220,18 +233,16 @@ pub(super) struct Watching<'o> {
 }
 
 impl Watching<'_> {
-    /// Gives notices to the sink.
-    fn give(&mut self) {
-        let evaluator = &mut self.kept.evaluator;
-        let notices = evaluator.notices();
-        if notices.is_empty() {
+    /// Gives what still fires once more, if it is time; the state has it.
+    fn repeat(&mut self) {
+        let now = (self.steady)();
+        if now.saturating_sub(self.repeated) < REPEAT_EVERY {
             return;
         }
-        let (count, given) = (notices.len(), (self.sink)(notices));
-        self.trouble.note(&given);
-        if given.is_ok() {
-            notices.iter().for_each(log);
-            evaluator.given(count);
+        self.repeated = now;
+        let firing = self.kept.evaluator.firing();
+        if !firing.is_empty() {
+            self.trouble.note(&self.recipient.accept(&firing));
         }
     }
 
@@ -239,14 +250,11 @@ impl Watching<'_> {
     fn evaluate(&mut self) {
         let (start, now) = (Instant::now(), (self.steady)());
         self.evaluated = Some(now);
-        self.kept.evaluator.evaluate();
-        self.give();
-        if now.saturating_sub(self.repeated) >= REPEAT_EVERY {
-            self.repeated = now;
-            let firing = self.kept.evaluator.firing();
-            if !firing.is_empty() {
-                self.trouble.note(&(self.sink)(&firing));
-            }
+        let evaluator = &mut self.kept.evaluator;
+        evaluator.evaluate();
+        self.is_urgent = evaluator.is_unsaved() || !evaluator.notices().is_empty();
+        if !self.is_urgent {
+            self.repeat();
         }
         self.statuses.publish(self.kept.evaluator.statuses());
         self.metrics.evaluations_total.add(1);
@@ -291,8 +299,6 @@ impl Aggregate for Watching<'_> {
         let is_due = self.evaluated.is_none_or(|at| now.saturating_sub(at) >= EVALUATE_EVERY);
         if is_due || closing == Closing::All {
             self.evaluate();
-        } else {
-            self.give(); // what the sink did not take before
         }
         if closing != Closing::Nothing && self.kept.evaluator.has_minutes() {
             let Kept { pending, evaluator, .. } = &mut self.kept;
@@ -312,6 +318,29 @@ impl Aggregate for Watching<'_> {
         }
         pending.encode(out);
         evaluator.encode(out);
+    }
+
+    fn is_urgent(&self) -> bool {
+        self.is_urgent
+    }
+
+    /// Gives notices to the recipient; those that it does not take are tried at the next evaluation.
+    fn saved(&mut self) -> bool {
+        self.is_urgent = false;
+        let evaluator = &mut self.kept.evaluator;
+        evaluator.saved();
+        let notices = evaluator.notices();
+        if notices.is_empty() {
+            self.repeat();
+            return false;
+        }
+        let (count, given) = (notices.len(), self.recipient.accept(notices));
+        self.trouble.note(&given);
+        if given.is_ok() {
+            notices.iter().for_each(log);
+            evaluator.given(count);
+        }
+        given.is_ok()
     }
 
     fn show(&mut self) {

@@ -12,17 +12,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::adopt::gone;
 use super::alert::{Alert, decode_trigger, encode_trigger};
 use super::bytes::{Input, Output};
 use super::clock::Clock;
 use super::evaluator::{Evaluator, EvaluatorSettings};
 use super::notice::{AlertStatus, Notice, Top};
-use super::objective::{
-    Dimension, Indicator, NoData, Objective, Period, Severity, Silence, TargetShare,
-};
+use super::objective::{Dimension, Indicator, Objective, Period, Severity, TargetShare};
 use super::tracked::Tracked;
 use crate::consumer::StateError;
-use crate::query::Filter;
 
 impl Evaluator {
     /// All of it but the figures and [`Notice::top`]'s counts.
@@ -164,24 +162,19 @@ fn decode_card(input: &mut Input<'_>) -> Result<Objective, StateError> {
     for _ in 0..input.length()? {
         notify.push(input.text()?);
     }
+    let mut card = gone(name, service);
+    card.indicator.bound = bound;
     Ok(Objective {
-        name,
         title,
         description,
-        service,
         owner,
         runbook,
         dashboard,
-        indicator: Indicator { valid: Filter::default(), good: Filter::default(), bound },
         target,
         period,
         group_by,
-        windows: Vec::new(),
-        min_total: 0,
-        min_bad: 0,
-        no_data: NoData { after: None, firing: Silence::Keep },
         notify,
-        maintenance: Vec::new(),
+        ..card
     })
 }
 

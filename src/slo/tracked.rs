@@ -136,6 +136,20 @@ impl Tracked {
         notices
     }
 
+    /// All of its alerts.
+    pub(super) fn alerts(&self) -> impl Iterator<Item = &Alert> {
+        self.table.all().iter().flat_map(|group| &group.alerts).chain([&self.absent])
+    }
+
+    /// As [`Tracked::alerts`].
+    pub(super) fn alerts_mut(&mut self) -> impl Iterator<Item = &mut Alert> {
+        self.table
+            .all_mut()
+            .iter_mut()
+            .flat_map(|group| &mut group.alerts)
+            .chain([&mut self.absent])
+    }
+
     /// The clock jumped.
     pub(super) fn shift(&mut self, minutes: i64) {
         for group in self.table.all_mut() {

@@ -771,8 +771,8 @@ fn no_document_is_lost_that_comes_while_its_stream_is_removed() {
 #[test]
 fn only_what_is_recorded_has_a_stream() {
     let server = self::server(Product::Elasticsearch);
-    // Closes the section that the keys stand in, and opens two more.
-    let keys = "}\n  rollup: {every: off}\n  process: {every: off";
+    // Closes the section that the keys stand in, and opens three more.
+    let keys = "}\n  rollup: {every: off}\n  process: {every: off}\nslo: {files: []";
     setup_with(&server, keys, &[]).expect("off", 0, &["+ data stream logs-lbproxy.health-default"]);
     let there = Dataset::ALL.map(|dataset| dataset.data_stream("default"));
     let there: Vec<_> =

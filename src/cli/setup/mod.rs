@@ -17,7 +17,7 @@ use clap::ValueEnum;
 use super::output::UsageError;
 use crate::base::visible::{self, visible};
 use crate::config::address::{self, Unfit};
-use crate::config::{self, Auth, Compression, Dashboards, Elasticsearch, Secret, Telemetry};
+use crate::config::{self, Auth, Compression, Config, Dashboards, Elasticsearch, Secret};
 use crate::elk::access::{Credentials, Rights};
 use crate::elk::artefact::Kind;
 use crate::elk::client::Client;
@@ -156,7 +156,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         rights: if args.write_only { Rights::WriteOnly } else { Rights::Lookup },
         kinds: &kinds,
         mode: if args.remove { Mode::Remove } else { Mode::Setup },
-        datasets: &datasets(&config.telemetry),
+        datasets: &datasets(&config),
         deletes_data: args.data,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -186,12 +186,14 @@ fn overridden(args: &Args) -> Vec<String> {
 }
 
 /// Datasets that get documents.
-fn datasets(telemetry: &Telemetry) -> Vec<Dataset> {
+fn datasets(config: &Config) -> Vec<Dataset> {
+    let Config { telemetry, slo, .. } = config;
     let is_on = |dataset: &Dataset| match dataset {
         Dataset::Process => telemetry.process_every.is_some(),
         Dataset::Rollup => telemetry.rollup.every.is_some(),
+        Dataset::Slo => !slo.is_off(),
         // Gaps are always told.
-        Dataset::Access | Dataset::Connection | Dataset::Health | Dataset::Slo => true,
+        Dataset::Access | Dataset::Connection | Dataset::Health => true,
     };
     Dataset::ALL.into_iter().filter(is_on).collect()
 }

@@ -15,7 +15,7 @@ use super::*;
 use crate::query::Filter;
 
 /// A start of all simulations: 2027-01-15 08:00:00 UTC, a Friday.
-const T0: u64 = 1_800_000_000_000;
+pub(super) const T0: u64 = 1_800_000_000_000;
 
 /// Numbers that are the same each time (xorshift64*).
 #[derive(Debug, Clone)]
@@ -79,8 +79,14 @@ fn objective(name: &str, good: &str, ppm: u32) -> Objective {
 }
 
 /// 99.9 % of requests without failure.
-fn availability() -> Objective {
+pub(super) fn availability() -> Objective {
     objective("availability", "outcome = success", 999_000)
+}
+
+/// The same of each endpoint.
+fn each_endpoint() -> Objective {
+    let name = "per-endpoint".to_owned();
+    Objective { name, group_by: vec![Dimension::Endpoint], ..availability() }
 }
 
 /// 99 % of requests within 300 ms.
@@ -103,7 +109,7 @@ fn bytes(evaluator: &Evaluator) -> Vec<u8> {
     bytes
 }
 
-fn evaluator(objectives: Vec<Objective>) -> Evaluator {
+pub(super) fn evaluator(objectives: Vec<Objective>) -> Evaluator {
     let objectives: Vec<_> = objectives.into_iter().map(Arc::new).collect();
     Evaluator::new(&objectives, settings())
 }

@@ -16,6 +16,8 @@ pub(super) struct World {
     pub(super) failing: f64,
     /// Share of them that are slow.
     pub(super) slow: f64,
+    /// Share of those of [`BAD_ENDPOINT`] that fail.
+    pub(super) endpoint_failing: f64,
     /// Heartbeats arrive.
     pub(super) has_heartbeat: bool,
     /// The oldest record waits for so many seconds.
@@ -24,11 +26,17 @@ pub(super) struct World {
     pub(super) is_down: bool,
 }
 
+/// Endpoints of the model, each with as many requests.
+pub(super) const ENDPOINTS: [&str; 4] = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", BAD_ENDPOINT];
+/// The one that has incidents of its own.
+pub(super) const BAD_ENDPOINT: &str = "10.0.0.4:80";
+
 /// A good day: a hundred requests a second, a tenth of the budget spent on what always fails.
 pub(super) const HEALTHY: World = World {
     rate: 100.0,
     failing: 0.000_1,
     slow: 0.001,
+    endpoint_failing: 0.0,
     has_heartbeat: true,
     waiting_seconds: 0,
     is_down: false,
