@@ -143,6 +143,12 @@ impl Opened {
         }
     }
 
+    /// When a name in it was last made, removed or replaced: seconds and nanoseconds since 1970.
+    pub(super) fn changed(&self) -> io::Result<(i64, i64)> {
+        let stat = rustix::fs::fstat(&self.file)?;
+        Ok((stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0)))
+    }
+
     /// Whether the folder itself is gone for good.
     fn is_removed(&self) -> bool {
         rustix::fs::fstat(&self.file).is_ok_and(|stat| stat.st_nlink == 0)

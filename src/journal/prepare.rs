@@ -29,6 +29,8 @@ const TICK: Duration = Duration::from_millis(500);
 /// Span from a segment that could not be prepared to the next try: doubles up to [`TICK`].
 const RETRY_FIRST: Duration = Duration::from_millis(25);
 
+/// Most looks at the folder in a row that are put off while it changes.
+const PUT_OFF_MAX: u8 = 3;
 /// Files that are tried one after the other: one that cannot be used keeps no lane from the others.
 const TRIES: usize = 3;
 
@@ -76,6 +78,24 @@ impl Retry {
     }
 }
 
+/// Puts off looks at a folder while its names change: somebody who is removing it would find files that
+/// were made anew between theirs, and `rm -r` would fail.
+#[derive(Debug, Default)]
+struct Settling {
+    /// The last change, as of the last time.
+    last: Option<(i64, i64)>,
+    put_off: u8,
+}
+
+impl Settling {
+    /// Whether a folder that was last changed `now` is to be looked at.
+    fn is_settled(&mut self, now: Option<(i64, i64)>) -> bool {
+        let is_changing = std::mem::replace(&mut self.last, now) != now;
+        self.put_off = if is_changing && self.put_off < PUT_OFF_MAX { self.put_off + 1 } else { 0 };
+        self.put_off == 0
+    }
+}
+
 /// Whether the pages of a prepared segment are brought into memory at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pages {
@@ -96,11 +116,15 @@ impl Pages {
 /// Runs until the journal stops.
 pub(super) fn run(shared: &Shared) {
     give_way();
+    let changed = || shared.folder.opened().changed().ok();
+    let mut settling = Settling { last: changed(), put_off: 0 };
     let mut looked = Instant::now();
     while !shared.is_stopping.load(Ordering::SeqCst) {
         if looked.elapsed() >= TICK {
             looked = Instant::now();
-            look(shared);
+            if settling.is_settled(changed()) {
+                look(shared);
+            }
         }
         turn(shared);
         let sleep = lock(&shared.retry).sleep(Instant::now());
@@ -379,6 +403,32 @@ mod tests {
             (CONTROL_LANE, Pages::OnDemand),
         ] {
             assert_eq!(Pages::ahead(lane), want, "lane {lane}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_looked_at_once_nobody_changes_it_and_soon_in_any_case() {
+        let at = |second| Some((second, 0));
+        for (name, changes, want) in [
+            ("nothing changes", [at(1); 6], [true; 6]),
+            (
+                "a removal",
+                [at(2), at(3), at(3), at(3), at(3), at(3)],
+                [false, false, true, true, true, true],
+            ),
+            (
+                "names change all the time",
+                [at(2), at(3), at(4), at(5), at(6), at(7)],
+                [false, false, false, true, false, false],
+            ),
+            (
+                "nobody knows",
+                [at(1), None, None, at(1), at(1), at(1)],
+                [true, false, true, false, true, true],
+            ),
+        ] {
+            let mut settling = Settling { last: at(1), put_off: 0 };
+            assert_eq!(changes.map(|now| settling.is_settled(now)), want, "{name}");
         }
     }
 }
