@@ -13,9 +13,9 @@ use crate::control::Control;
 use crate::journal::Journal;
 use crate::metrics::SloMetrics;
 use crate::record::Stream;
-use crate::slo::{self, EvaluatorSettings, GROUPS_MAX, Objective};
+use crate::slo::{self, EvaluatorSettings, GROUPS_MAX, Objective, Recipient};
 
-/// Starts it, if there are objectives.
+/// Starts it, if there are objectives, or alerts of earlier ones that nobody has ended.
 ///
 /// # Errors
 /// When there is no thread to be had, or the journal takes no reader.
@@ -24,8 +24,10 @@ pub(super) fn start(
     objectives: Vec<Arc<Objective>>,
     journal: &Journal,
     control: &Arc<Control>,
+    recipient: Box<dyn Recipient>,
 ) -> anyhow::Result<(Option<consumer::Running>, Option<admin::Slo>)> {
-    if objectives.is_empty() {
+    // Without any, those that fire from before have to end.
+    if objectives.is_empty() && recipient.open().is_empty() {
         return Ok((None, None));
     }
     let metrics = Arc::new(SloMetrics::default());
@@ -50,7 +52,7 @@ pub(super) fn start(
                 Some(row.len())
             })
         }),
-        recipient: Box::new(Nobody),
+        recipient,
         metrics: Arc::clone(&metrics),
         statuses: Arc::clone(&statuses),
     })
@@ -58,10 +60,11 @@ pub(super) fn start(
     Ok((Some(running), Some(admin::Slo { metrics, statuses })))
 }
 
-/// Tells nobody: the log and pages are all there is.
-struct Nobody;
+/// Tells nobody: there is no channel, and the log and pages are all there is.
+#[derive(Debug)]
+pub(super) struct Nobody;
 
-impl slo::Recipient for Nobody {
+impl Recipient for Nobody {
     fn accept(&mut self, _: &[slo::Notice]) -> std::io::Result<()> {
         Ok(())
     }

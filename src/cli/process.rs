@@ -27,7 +27,7 @@ use crate::proxy;
 use crate::record::{Constants, IdForm, Stream};
 use crate::rollup;
 use crate::ship;
-use crate::slo::Objective;
+use crate::slo::{self, Objective};
 use crate::vitals;
 
 /// Bytes of one segment: small, since three per lane are mapped at a time.
@@ -83,7 +83,9 @@ impl Process {
         let (shipping, ship) = start_shipping(config, &journal, &product)?;
         let (traces, otlp) = start_traces(config, &journal, plane)?;
         let (rollups, rollup) = start_rollups(config, &journal, &control)?;
-        let (objectives, slo) = objectives::start(config, objectives, &journal, &control)?;
+        let (notices, recipient) = start_notices(config)?;
+        let (objectives, slo) =
+            objectives::start(config, objectives, &journal, &control, recipient)?;
         journal.forget_unused()?; // of what is off, and of what only a newer version knows
         let running = proxy::start(proxy::Options {
             config: config.proxy.clone(),
@@ -93,7 +95,6 @@ impl Process {
             probe_token: telemetry.heartbeat_every.map(|_| probe_token.clone()),
             traces: config.telemetry.otlp.as_ref().map(|otlp| otlp.sample),
         })?;
-        let notices = start_notices(config)?;
         let vitals = vitals::start(vitals::Options {
             instance: telemetry.instance.clone(),
             listeners: config.proxy.listeners.clone(),
@@ -333,14 +334,18 @@ fn start_traces(
     Ok((Some(running), Some(admin::Traces { reader: otlp::READER, metrics })))
 }
 
-/// Starts notices, if there is a channel for them.
-fn start_notices(config: &Config) -> anyhow::Result<Option<notify::Running>> {
+/// Starts notices, if there is a channel for them; and who is given alerts.
+fn start_notices(
+    config: &Config,
+) -> anyhow::Result<(Option<notify::Running>, Box<dyn slo::Recipient>)> {
     let channels_of = &config.slo.notify;
     if channels_of.channels.is_empty() {
-        return Ok(None);
+        return Ok((None, Box::new(objectives::Nobody)));
     }
     let folder = config.telemetry.journal.path.clone();
-    Ok(Some(notify::start(notify::Options { config: channels_of.clone(), folder })?))
+    let notices = notify::start(notify::Options { config: channels_of.clone(), folder })?;
+    let sink = notices.sink();
+    Ok((Some(notices), Box::new(sink)))
 }
 
 /// Starts rollups, unless they are off.

@@ -231,7 +231,7 @@ fn any_url(item: &Item<'_, '_>, example: &str) -> Option<url::Url> {
 }
 
 /// An HTTP proxy. It may have credentials, for they have no other place; nothing shows them.
-pub(super) fn proxy_url(item: &Item<'_, '_>) -> Option<url::Url> {
+pub(super) fn proxy_url(item: &Item<'_, '_>) -> Option<Secret> {
     let url = any_url(item, "http://host:3128")?;
     let mut bare = url.clone();
     let _ = bare.set_username("").and_then(|()| bare.set_password(None)); // neither where there is no host
@@ -239,7 +239,7 @@ pub(super) fn proxy_url(item: &Item<'_, '_>) -> Option<url::Url> {
         item.note(unfit.problem(), unfit.cure());
         return None;
     }
-    Some(url)
+    Some(Secret::Inline(url.into()))
 }
 
 fn dashboards(map: Map<'_, '_>) -> Option<Dashboards> {

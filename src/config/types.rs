@@ -356,7 +356,7 @@ documented! {
         /// Limit of one request.
         pub timeout: Duration,
         /// HTTP proxy; environment variables are not consulted.
-        pub proxy: Option<url::Url>,
+        pub proxy: Option<Secret>,
         /// Whether templates and retention that are missing or older are put in place when shipping starts. `lbproxy setup` does that and more, whatever this says.
         pub setup: Setup,
         /// How long documents are kept once their index is full. Changes reach a server with `lbproxy setup` only.

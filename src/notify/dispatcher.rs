@@ -21,8 +21,9 @@ use crate::base::clock::{millis, wall_ms};
 use crate::config::Channel;
 use crate::metrics::ChannelMetrics;
 
-/// Waits after failures in a row: from the first to the longest.
-const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
+/// Waits after failures in a row: from the first to the longest, which is what a page waits beyond the end of
+/// a channel's trouble.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 /// After so long nobody is helped by an alert.
 const EXPIRED: Duration = Duration::from_hours(24);
 /// So many failures in a row come before, for a clock may jump.
@@ -175,6 +176,8 @@ impl Dispatcher {
                     reason,
                     "notify: alerts cannot be repeated"
                 );
+                // The others would fail alike, each after its limit.
+                break;
             }
         }
         alertmanager::AGAIN

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::base::clock::micros;
 use crate::base::units;
 use crate::record::write_timestamp;
-use crate::slo::{Absence, AlertStatus, Dimension, Notice, Objective, Severity, Trigger};
+use crate::slo::{
+    Absence, AlertStatus, Dimension, Notice, Objective, OpenAlert, Severity, Trigger,
+};
 
 /// Most characters of one text.
 const TEXT_CHARS_MAX: usize = 300;
@@ -128,6 +130,20 @@ impl Message {
             links: first.map(|message| message.links.clone()).unwrap_or_default(),
             source: first.map(|message| message.source.clone()).unwrap_or_default(),
         }
+    }
+
+    /// The alert, for whoever has forgotten it; `None` of a dimension that is not known here.
+    pub(super) fn as_open(&self) -> Option<OpenAlert> {
+        let dimension = |by: &str| Dimension::ALL.iter().find(|(_, name)| *name == by);
+        let group = self.group.iter().map(|(by, value)| Some((dimension(by)?.0, value.clone())));
+        Some(OpenAlert {
+            key: self.key.clone(),
+            severity: if self.is_page { Severity::Page } else { Severity::Ticket },
+            objective: self.objective.clone(),
+            service: self.service.clone(),
+            group: group.collect::<Option<_>>()?,
+            since_ms: self.since_ms,
+        })
     }
 
     pub(super) const fn is_firing(&self) -> bool {

@@ -33,7 +33,7 @@ use crate::base::background::Background;
 use crate::base::clock::wall_ms;
 use crate::config::{Channel, Notify};
 use crate::metrics::{Cell64, ChannelMetrics, Exposition, NotifyMetrics};
-use crate::slo::Notice;
+use crate::slo::{Notice, OpenAlert, Recipient};
 use answer::Answer;
 use dispatcher::{Cap, Dispatcher};
 use message::Message;
@@ -94,16 +94,18 @@ impl Shared {
 #[derive(Debug, Clone)]
 pub struct Sink(Arc<Shared>);
 
-impl Sink {
-    /// Takes notices; they are on the disk when this returns. Blocks as long as the disk takes.
-    ///
-    /// # Errors
-    /// They are not on the disk, and are told all the same. Give them again: nobody is told twice.
-    pub fn accept(&self, notices: &[Notice]) -> io::Result<()> {
+impl Recipient for Sink {
+    /// Blocks as long as the disk takes. What is not on it is told all the same, and nobody is told twice
+    /// of what is given again.
+    fn accept(&mut self, notices: &[Notice]) -> io::Result<()> {
         let messages = notices.iter().map(Message::of).collect();
         let accepted = self.0.lock().accept(messages, wall_ms());
         self.0.wake.send_replace(());
         accepted
+    }
+
+    fn open(&self) -> Vec<OpenAlert> {
+        self.0.lock().firing().filter_map(Message::as_open).collect()
     }
 }
 

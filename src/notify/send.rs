@@ -17,7 +17,7 @@ use super::channel::{self, Call, email};
 use super::message::Message;
 use crate::base::clock::wall_ms;
 use crate::config::{Channel, Target, certificates};
-use crate::web::{self, chain};
+use crate::web::{self, Secrets, chain};
 
 /// Most bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
@@ -48,7 +48,7 @@ impl Sender {
             }
         }
         if let Some(proxy) = &channel.proxy {
-            let proxy = reqwest::Proxy::all(proxy.clone());
+            let proxy = reqwest::Proxy::all(proxy.reveal()?);
             builder = builder.proxy(proxy.map_err(|error| io::Error::other(error.without_url()))?);
         }
         let client = builder.build().map_err(io::Error::other)?;
@@ -74,25 +74,29 @@ impl Sender {
         for call in calls {
             let (client, timeout) = (self.client.clone(), self.channel.timeout);
             under_way.spawn(async move {
+                let place = place(&call.url);
                 let answer = tokio::time::timeout(timeout, exchange(&client, call)).await;
-                answer.unwrap_or_else(|_| Answer::later("no answer in time"))
+                let late = || Answer::later(format!("{place}: no answer in time"));
+                let answer = answer.unwrap_or_else(|_| late());
+                (place, answer)
             });
         }
         let mut answers = under_way.join_all().await;
-        let taken = answers.iter().position(|answer| matches!(answer, Answer::Taken(_)));
+        let taken = answers.iter().position(|(_, answer)| matches!(answer, Answer::Taken(_)));
         if taken.is_some() && answers.len() > 1 {
-            for answer in &answers {
+            let channel = &self.channel.name;
+            for (address, answer) in &answers {
                 if let Answer::Later { reason, .. } | Answer::Refused(reason) = answer {
-                    let channel = &self.channel.name;
                     tracing::warn!(
                         channel,
+                        address,
                         reason,
                         "notify: one of its addresses does not take alerts"
                     );
                 }
             }
         }
-        answers.swap_remove(taken.unwrap_or(0))
+        answers.swap_remove(taken.unwrap_or(0)).1
     }
 
     /// A mail, on a thread of its own: one at a time, even if it never ends.
@@ -116,11 +120,12 @@ impl Sender {
 
 async fn exchange(client: &Client, call: Call) -> Answer {
     let Call { url, fields, body, secrets } = call;
+    let place = place(&url);
     let request =
         client.post(url).header(CONTENT_TYPE, "application/json").headers(fields).body(body);
     let mut answer = match request.send().await {
         Ok(answer) => answer,
-        Err(error) => return Answer::later(secrets.mask(&chain(&error.without_url()))),
+        Err(error) => return failed(&place, error, &secrets),
     };
     if let Some(redirect) = web::redirect(&answer) {
         return Answer::later(format!("HTTP {redirect}"));
@@ -130,7 +135,7 @@ async fn exchange(client: &Client, call: Call) -> Answer {
         match answer.chunk().await {
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => break,
-            Err(error) => return Answer::later(secrets.mask(&chain(&error.without_url()))),
+            Err(error) => return failed(&place, error, &secrets),
         }
     }
     body.truncate(ANSWER_BYTES_MAX);
@@ -138,4 +143,15 @@ async fn exchange(client: &Client, call: Call) -> Answer {
     let text = String::from_utf8_lossy(&body);
     let status = answer.status().as_u16();
     Answer::of_http(status, retry_after, &text, &secrets, SystemTime::now())
+}
+
+/// No answer, or a broken one.
+fn failed(place: &str, error: reqwest::Error, secrets: &Secrets) -> Answer {
+    Answer::later(format!("{place}: {}", secrets.mask(&chain(&error.without_url()))))
+}
+
+/// Host and port of a URL, which are no secret.
+fn place(url: &url::Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }

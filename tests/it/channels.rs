@@ -54,7 +54,12 @@ fn trouble_on_the_way_is_named() {
     let mail = format!("c: {{{}}}", mail_channel(strict.1, "hunter22", "one@example.com"));
     let usual = mail.split(", ca_file").next().unwrap().to_owned() + ", timeout: 5s}";
     for (name, channels, code, wants) in [
-        ("a name that nobody has", pagerduty("http://nobody.invalid/", ""), 1, &["dns error"][..]),
+        (
+            "a name that nobody has",
+            pagerduty("http://nobody.invalid/", ""),
+            1,
+            &["nobody.invalid: ", "dns error"][..],
+        ),
         ("a certificate of nobody", pagerduty(&secure, ""), 1, &["certificate", "UnknownIssuer"]),
         ("of an authority that is told", pagerduty(&secure, &ca), 0, &["taken: HTTP 202"]),
         ("of another name", pagerduty(&other, &ca), 1, &["NOT taken"]),

@@ -12,8 +12,8 @@ use lbproxy::config::{self, Notify};
 use lbproxy::notify::{Options, start};
 use lbproxy::query::Filter;
 use lbproxy::slo::{
-    AlertStatus, Dimension, Indicator, NoData, Notice, Objective, Period, Severity, Silence,
-    TargetShare, Top, Trigger,
+    AlertStatus, Dimension, Indicator, NoData, Notice, Objective, Period, Recipient as _, Severity,
+    Silence, TargetShare, Top, Trigger,
 };
 use serde_json::Value;
 
@@ -365,7 +365,7 @@ fn a_full_disk_delays_no_alert_and_is_said() {
     let receiver = Upstream::ok();
     let channel = format!("a: {{type: webhook, url: \"http://{}/hook\"}}", receiver.address);
     let running = start(Options { config: notify(&channel), folder: disk.journal() }).unwrap();
-    let sink = running.sink();
+    let mut sink = running.sink();
     let alert = |number: u32| Notice { key: format!("lbproxy/{number:032}"), ..notice() };
     sink.accept(&[alert(0)]).unwrap();
     disk.fill();

@@ -130,7 +130,7 @@ fn mistakes_of_channels_and_routes_name_place_key_and_cure() {
 #[test]
 fn a_file_with_a_channel_of_each_kind_is_read() {
     let config = read(
-        "channels: {a: {type: pagerduty, routing_key: hunter22}, b: {type: jsm, api_key: hunter22}, \
+        "channels: {a: {type: pagerduty, routing_key: hunter22, proxy: \"http://u:hunter22@h:1\"}, b: {type: jsm, api_key: hunter22}, \
          c: {type: email, server: h, from: a@b, to: [c@d], encryption: tls}, \
          d: {type: webhook, url: \"http://h/x\", sign: hunter22, timeout: 2s}}, \
          routes: [{name: r, to: [a, d], severity: ticket, owner: [x, y], \
@@ -157,4 +157,38 @@ fn a_file_with_a_channel_of_each_kind_is_read() {
     assert_eq!(hours[..], [want]);
     assert!(!format!("{config:?}").contains("hunter22"));
     assert_eq!(read("").rate_cap, 20);
+}
+
+/// Goal: what we show is a configuration. Method: blocks of the pages, with a file for each secret.
+#[test]
+fn the_pages_show_what_is_read() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "https://hooks.example.com/services/T0/B0/XXXXXXXX").unwrap();
+    let mut shown = 0;
+    for page in [include_str!("../../../docs/notify.md"), include_str!("../../../docs/slo.md")] {
+        for block in page.split("```yaml\n").skip(1) {
+            let block = block.split("```").next().unwrap();
+            let indent = block.len() - block.trim_start().len();
+            let lines = block.lines().map(|line| line.get(indent..).unwrap_or_default());
+            let block = lines.collect::<Vec<_>>().join("\n");
+            if !block.contains("\n  notify:\n") {
+                continue;
+            }
+            let mut parts = block.split("_file: ");
+            let mut text = parts.next().unwrap().to_owned();
+            for part in parts {
+                let end = part.find([',', '}', '\n']).unwrap_or(part.len());
+                text += "_file: ";
+                text += file.path().to_str().unwrap();
+                text += &part[end..];
+            }
+            let proxy =
+                "proxy: {listen: {port: 0}, services: [{name: a, domain: a, hosts: [\"a:1\"]}]}\n";
+            let config = parse("f.yaml", &format!("{proxy}{text}"), &|_| None);
+            let config = config.unwrap_or_else(|report| panic!("{report} in\n{text}"));
+            assert!(!config.slo.notify.routes.is_empty());
+            shown += 1;
+        }
+    }
+    assert_eq!(shown, 2);
 }

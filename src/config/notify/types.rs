@@ -37,7 +37,7 @@ pub struct Channel {
     /// Certificates to trust instead of the usual ones, PEM.
     pub ca_file: Option<PathBuf>,
     /// HTTP proxy.
-    pub proxy: Option<url::Url>,
+    pub proxy: Option<Secret>,
 }
 
 /// What a channel speaks.

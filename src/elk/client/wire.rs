@@ -34,8 +34,8 @@ impl Wire {
             base.set_path(&format!("{}/", base.path()));
         }
         let mut builder = web::client().timeout(config.timeout);
-        if let Some(proxy) = &config.proxy {
-            builder = builder.proxy(Proxy::all(proxy.clone()).map_err(|error| ClientError {
+        if let Some(proxy) = config.proxy.as_ref().and_then(|proxy| proxy.reveal().ok()) {
+            builder = builder.proxy(Proxy::all(proxy).map_err(|error| ClientError {
                 key: "proxy",
                 problem: error.to_string(),
                 cure: "name a URL".to_owned(),

@@ -74,11 +74,12 @@ impl OutboxFile {
         let new = self.path.with_extension("new");
         let file = write(&new, lines).inspect_err(|_| drop(fs::remove_file(&new)))?;
         fs::rename(&new, &self.path)?;
-        if let Some(folder) = self.path.parent() {
-            File::open(folder)?.sync_all()?;
-        }
+        // From here on the old one has no name, and what is appended to it is lost.
         (self.file, self.bytes) = (Some(file), lines.len() as u64);
-        Ok(())
+        match self.path.parent() {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
     }
 }
 

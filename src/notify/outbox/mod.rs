@@ -216,9 +216,7 @@ impl Outbox {
     /// Tells alerts that fire to channels whose hours have begun; forgets what is over for long; brings
     /// gauges up to date.
     pub(super) fn tick(&mut self, now_ms: u64) {
-        let firing: Vec<_> = self.state.alerts.values().map(|alert| &alert.message).collect();
-        let firing = firing.into_iter().filter(|message| message.is_firing());
-        let firing: Vec<_> = firing.map(|message| Message::clone(message)).collect();
+        let firing: Vec<_> = self.firing().cloned().collect();
         let mut lines = Vec::new();
         for message in firing {
             let told = &self.state.alerts[&message.key].told;
@@ -317,11 +315,14 @@ impl Outbox {
         let mut taken = Vec::new();
         for one in self.state.waiting(channel) {
             let message = &one.message;
-            let is_part = if message.is_firing() {
-                keys.insert(message.key.clone());
-                allowance == Allowance::Summary
-            } else {
+            let is_part = if !message.is_firing() {
                 keys.remove(&message.key)
+            } else if allowance == Allowance::Summary {
+                keys.insert(message.key.clone());
+                true
+            } else {
+                // Told by itself, and no part of the summary.
+                false
             };
             if !is_part {
                 break;
@@ -362,6 +363,12 @@ impl Outbox {
         let known = self.state.alerts.values().filter(|alert| alert.told.contains(channel));
         let known = known.map(|alert| &alert.message);
         known.filter(|message| !waiting.contains(message.key.as_str())).cloned().collect()
+    }
+
+    /// The newest message of each alert that fires.
+    pub(super) fn firing(&self) -> impl Iterator<Item = &Message> {
+        let messages = self.state.alerts.values().map(|alert| &*alert.message);
+        messages.filter(|message| message.is_firing())
     }
 
     /// How many wait for a channel, and since when in milliseconds since 1970.

@@ -14,6 +14,7 @@ use super::super::message::Message;
 use super::super::outbox::{Allowance, Outbox, Work};
 use super::receiver::{Receiver, status};
 use crate::notify::{Options, start};
+use crate::slo::Recipient as _;
 
 /// One step of a story.
 #[derive(Debug, Clone, Copy)]

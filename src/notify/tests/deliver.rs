@@ -8,7 +8,7 @@ use super::super::outbox::{Allowance, Outbox, Work};
 use super::receiver::{Receiver, answer, status, wait_for};
 use crate::metrics::Exposition;
 use crate::notify::{Options, Running, start};
-use crate::slo::Notice;
+use crate::slo::{Notice, Recipient as _};
 use std::sync::Arc;
 
 /// Deliveries to channels with these keys, with the outbox in a folder.
@@ -115,7 +115,7 @@ fn an_alert_that_still_fires_is_told_once_and_its_end_too() {
     let dir = tempfile::tempdir().unwrap();
     let receiver = Receiver::taking();
     let running = running(dir.path(), &webhook("a", &receiver));
-    let sink = running.sink();
+    let mut sink = running.sink();
     for notice in [notice('1'), notice('1'), over('1'), over('1'), over('1')] {
         sink.accept(&[notice]).unwrap();
     }
@@ -134,7 +134,7 @@ fn an_alert_is_told_while_the_disk_takes_nothing_and_kept_when_it_does() {
     let folder = dir.path().join("journal");
     let receiver = Receiver::taking();
     let running = running(&folder, &webhook("a", &receiver));
-    let sink = running.sink();
+    let mut sink = running.sink();
     assert!(sink.accept(&[notice('1')]).is_err(), "it is not kept, and that is said");
     receiver.await_count(1);
     assert!(sink.accept(&[notice('1')]).is_err(), "still");
@@ -299,4 +299,46 @@ fn what_waits_for_a_channel_that_is_gone_is_counted() {
     outbox.tick(NOON);
     assert_eq!(metrics.refused_total.value(), 1);
     assert_eq!(drain(&mut outbox, "a"), [true], "the others are told");
+}
+
+#[test]
+fn what_fires_is_known_to_the_next_process_until_it_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let receiver = Receiver::taking();
+    let start = || running(dir.path(), &webhook("a", &receiver));
+    let first = start();
+    first.sink().accept(&['1', '2'].map(notice)).unwrap();
+    assert!(first.stop(Duration::from_secs(5)));
+    let second = start();
+    second.sink().accept(&[over('1')]).unwrap();
+    let open = second.sink().open();
+    let [only] = &open[..] else { panic!("{open:?}") };
+    let want = notice('2');
+    assert_eq!((&only.key, only.severity, only.since_ms), (&want.key, want.severity, NOON));
+    assert_eq!((&only.objective, &only.service), (&want.objective.name, &want.objective.service));
+    assert_eq!(only.group, want.group);
+    assert!(second.stop(Duration::from_secs(5)));
+}
+
+/// Goal: what Alertmanager is told again passes a proxy's limit of bodies, and one that is away is not asked
+/// for each part. Method: a second start repeats at once.
+#[test]
+fn what_is_repeated_comes_in_parts_up_to_the_first_that_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start(|number| Some(status(if number < 2 { 200 } else { 500 })));
+    let channel = format!("a: {{type: alertmanager, urls: [\"http://{}\"]}}", receiver.address);
+    let first = running(dir.path(), &channel);
+    let numbered = |number| Notice { key: format!("lbproxy/{number:032}"), ..notice('0') };
+    first.sink().accept(&(0..100).map(numbered).collect::<Vec<_>>()).unwrap();
+    receiver.await_count(2);
+    assert!(first.stop(Duration::from_secs(5)));
+    let second = running(dir.path(), &channel);
+    wait_for("a failure", || {
+        let failures = figure(&second, "lbproxy_notify_failures_total{channel=\"a\"}");
+        (failures == "1").then_some(())
+    });
+    assert!(second.stop(Duration::from_secs(5)));
+    let seen = receiver.seen();
+    let parts = seen.iter().map(|request| request.json().as_array().unwrap().len());
+    assert_eq!(parts.collect::<Vec<_>>(), [64, 36, 64]);
 }

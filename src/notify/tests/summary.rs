@@ -59,6 +59,20 @@ fn a_flood_is_one_summary_that_ends_when_all_of_it_has_ended() {
     assert_eq!(outbox.waiting("a").0, 0);
 }
 
+/// Goal: a summary ends though another alert fires behind the last end of it, and is told by itself.
+#[test]
+fn a_summary_ends_whatever_fires_behind_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Arc::new(config("[{name: r, to: [a]}]"));
+    let mut outbox = Outbox::open(dir.path(), config, Arc::default());
+    outbox.accept(vec![message("lbproxy/1", true), message("lbproxy/2", true)], NOON).unwrap();
+    assert!(next(&mut outbox, Allowance::Summary).unwrap().0, "both are one");
+    let (one, two) = (message("lbproxy/1", false), message("lbproxy/2", false));
+    outbox.accept(vec![one, two, message("lbproxy/3", true)], NOON).unwrap();
+    let mut told = || next(&mut outbox, Allowance::One).map(|(summary, fires, _)| (summary, fires));
+    assert_eq!([told(), told(), told()], [Some((true, false)), Some((false, true)), None]);
+}
+
 #[test]
 fn what_fires_and_ends_while_nothing_may_be_told_is_told_as_over() {
     let dir = tempfile::tempdir().unwrap();

@@ -263,7 +263,7 @@ fn a_failing_endpoint_is_told_by_itself() {
     let ratio = factor * availability().target.allowed();
     let good = STEP * GOOD_STEPS;
     let theory = good.mul_f64(ratio / (0.6 - ratio));
-    let after = Duration::from_millis(at_ms - start_ms) - good;
+    let after = Duration::from_millis(at_ms - start_ms).saturating_sub(good);
     // The second evaluation that finds it, each at most ten seconds after the one before; and records
     // come every five seconds.
     let (first, last) = (theory + EVALUATE_EVERY, theory + 2 * EVALUATE_EVERY + STEP);
