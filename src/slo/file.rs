@@ -19,7 +19,7 @@ mod windows;
 
 use std::sync::Arc;
 
-pub use load::{load, load_files};
+pub use load::{load, load_files, load_files_for};
 pub use print::print;
 pub use thin::{Thin, thin};
 

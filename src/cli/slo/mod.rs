@@ -75,7 +75,8 @@ impl Which {
         };
         let objectives = match &config {
             Some(config) if self.files.is_empty() => file::load(config),
-            _ => file::load_files(&self.files),
+            Some(config) => file::load_files_for(config, &self.files),
+            None => file::load_files(&self.files),
         };
         Ok((objectives, config))
     }

@@ -54,9 +54,10 @@ pub(super) fn objective(root: Item<'_, '_>, names: &mut Names) -> Option<Objecti
             if let Some(annotation) = annotation {
                 annotation.note("stands beside `x-lbproxy`", "keep one of the two");
             }
-            item.map().map_or_else(Extension::default, |map| extension::read(map, period, target))
+            item.map()
+                .map_or_else(Extension::default, |map| extension::read(map, period, target, names))
         }
-        (None, Some(annotation)) => extension::read_inside(annotation, period, target),
+        (None, Some(annotation)) => extension::read_inside(annotation, period, target, names),
         (None, None) => Extension::default(),
     };
     let (metadata, spec) = (metadata?, spec?);

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::load::Names;
 use super::value::{line, link, minutes};
 use super::{indicator, period, windows};
 use crate::base::instant::parse_rfc3339;
@@ -79,6 +80,7 @@ pub(super) fn read_inside(
     item: &Item<'_, '_>,
     period: Option<Period>,
     target: Option<TargetShare>,
+    names: &Names,
 ) -> Extension {
     let Some(text) = item.text() else { return Extension::default() };
     let inner = Source::inside(item, &text);
@@ -86,7 +88,7 @@ pub(super) fn read_inside(
     let extension = match documents.as_slice() {
         [only] => {
             let map = Item::root(&inner, only).below(&item.path).map();
-            map.map(|map| read(map, period, target))
+            map.map(|map| read(map, period, target, names))
         }
         _ if inner.is_clean() => {
             item.note("is not one YAML document", "write the keys of `x-lbproxy` as a text");
@@ -103,6 +105,7 @@ pub(super) fn read(
     map: Map<'_, '_>,
     period: Option<Period>,
     target: Option<TargetShare>,
+    names: &Names,
 ) -> Extension {
     let mut map = map.means(&[
         ("indicator", "What is measured; one of the two. Wins over `spec.indicator`."),
@@ -149,7 +152,8 @@ pub(super) fn read(
         extension.no_data = no_data(map);
     }
     let items = map.get("notify").map(|item| item.bounded_list(NOTIFY_MAX)).unwrap_or_default();
-    extension.notify = items.iter().filter_map(|item| line(item, NAME_CHARS_MAX)).collect();
+    let route = |item| line(item, NAME_CHARS_MAX).inspect(|name| names.check_route(name, item));
+    extension.notify = items.iter().filter_map(route).collect();
     let items = map.get("maintenance").map(|item| item.bounded_list(MAINTENANCE_MAX));
     let items = items.unwrap_or_default().into_iter();
     extension.maintenance = items.filter_map(|item| maintenance(item.map()?)).collect();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{OBJECTIVES_MAX, Objectives, document};
+use crate::base::nearest::nearest;
 use crate::base::visible::visible;
 use crate::config::tree::{Item, Place, Source};
 use crate::config::{self, Config, Environment, Finding};
@@ -33,15 +34,24 @@ pub fn load(config: &Config) -> Objectives {
             }
         }
     }
-    let mut all = load_files(&files);
+    let mut all = load_files_for(config, &files);
     all.findings.splice(..0, findings);
     all
 }
 
 /// Objectives of some files, each read once, with the environment of this process.
 pub fn load_files(files: &[PathBuf]) -> Objectives {
+    read_files(files, Names::default())
+}
+
+/// The same, for a process with this configuration.
+pub fn load_files_for(config: &Config, files: &[PathBuf]) -> Objectives {
+    let routes = config.slo.notify.routes.iter().map(|route| route.name.clone());
+    read_files(files, Names { routes: Some(routes.collect()), ..Names::default() })
+}
+
+fn read_files(files: &[PathBuf], mut names: Names) -> Objectives {
     let mut all = Objectives::default();
-    let mut names = Names::default();
     for (index, path) in files.iter().enumerate() {
         if files[..index].contains(path) {
             continue;
@@ -106,19 +116,41 @@ fn expand(pattern: &Path) -> Result<Vec<PathBuf>, (String, &'static str)> {
     Ok(files)
 }
 
-/// Names that are taken, and where.
+/// Names that objectives have to do with.
 #[derive(Debug, Default)]
-pub(super) struct Names(HashMap<String, String>);
+pub(super) struct Names {
+    /// Those of objectives that are taken, and where.
+    taken: HashMap<String, String>,
+    /// Those of routes; `None` where nobody knows.
+    routes: Option<Vec<String>>,
+}
 
 impl Names {
     /// Takes a name; notes that it is taken.
     pub(super) fn take(&mut self, name: &str, item: &Item<'_, '_>) {
         let here = item.whereabouts();
-        if let Some(first) = self.0.get(name) {
+        if let Some(first) = self.taken.get(name) {
             item.note(&format!("`{name}` is also the name of {first}"), "give each its own name");
         } else {
-            self.0.insert(name.to_owned(), here);
+            self.taken.insert(name.to_owned(), here);
         }
+    }
+
+    /// Says where no route has a name: no mistake, for the alert is told all the same.
+    pub(super) fn check_route(&self, name: &str, item: &Item<'_, '_>) {
+        let Some(routes) = self.routes.as_ref().filter(|routes| !routes.iter().any(|r| r == name))
+        else {
+            return;
+        };
+        let problem = format!(
+            "`{name}` is no route of slo.notify; without one of those that it names, an alert goes where the \
+             conditions of routes say"
+        );
+        let cure = match nearest(name, routes.iter().map(String::as_str)) {
+            Some(known) => format!("did you mean `{known}`?"),
+            None => "name one of slo.notify.routes, or write it there".to_owned(),
+        };
+        item.warn(&problem, &cure);
     }
 
     /// Reads a text, and adds what it says.

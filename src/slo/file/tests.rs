@@ -273,6 +273,29 @@ fn files_are_found_beside_the_configuration() {
 }
 
 #[test]
+fn a_route_that_is_not_there_is_told_and_the_objective_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, slo) = (folder.path().join("proxy.yaml"), folder.path().join("slo.yaml"));
+    let routes = "slo: {notify: {channels: {c: {type: slack, url: \"https://h/x\"}}, routes: [{name: shop-team, \
+                  to: [c]}]}, files: [slo.yaml]}\n";
+    let proxy = "proxy:\n  listen: {port: 0}\n  services:\n    - {name: a, domain: a, hosts: \
+        [\"127.0.0.1:1\"]}\n";
+    std::fs::write(&file, format!("{proxy}{routes}")).unwrap();
+    for (notify, want) in [
+        ("shop-team", ""),
+        ("shop-taem", "slo.yaml:9:12: x-lbproxy.notify[0]: `shop-taem` is no route"),
+        ("ops", "name one of slo.notify.routes"),
+    ] {
+        std::fs::write(&slo, format!("{SMALLEST}  notify: [{notify}]\n")).unwrap();
+        let all = load(&config::load(&file).unwrap());
+        assert_eq!((all.objectives.len(), all.findings.len()), (1, 0), "{notify}: {all:?}");
+        let told = all.warnings.iter().map(ToString::to_string).collect::<String>();
+        assert!(told.contains(want) && told.is_empty() == want.is_empty(), "{notify}: {told}");
+        assert!(load_files(&[slo.clone()]).warnings.is_empty(), "nobody knows the routes");
+    }
+}
+
+#[test]
 fn windows_that_see_too_few_events_are_told() {
     let objective = one(SMALLEST);
     let rates = [(0.0, 4, 4), (1.0 / 3600.0, 4, 1), (60.0 / 3600.0, 1, 0), (70.0 / 3600.0, 0, 0)];
