@@ -1,17 +1,28 @@
-//! Goal: an outage is told once, wherever the process is killed, and what objectives saw is stored and on the
-//! metrics page. Method: the real program in front of nobody, with the default objectives, killed while the alert
-//! fires; a fake Elasticsearch.
+//! Goal: an outage is told once, wherever the process is killed, and so is its end; what objectives saw is stored
+//! and on the metrics page. Method: the real program in front of nobody, with the default objectives, killed while
+//! the alert fires; a fake Elasticsearch, a receiver of notices. That an alert ends by itself takes 12 minutes: the
+//! same with the time in hand is `src/slo/tests/reader.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use lbproxy_fakes::{Options, Product};
+use serde_json::Value;
 
 use crate::support::*;
 
 const STREAM: &str = "metrics-lbproxy.slo-default";
 /// A minute, its record, and some time to ship it.
 const MINUTE: Duration = Duration::from_secs(100);
+
+/// What the receiver of notices was told of pages: objective and status.
+fn pages(receiver: &Upstream) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let bodies = receiver.seen();
+    let alerts = bodies.iter().map(|(_, body)| -> Value { serde_json::from_slice(body).unwrap() });
+    let pages = alerts.filter(|alert| alert["commonLabels"]["severity"] == "page");
+    pages.map(|page| (text(&page["commonLabels"]["objective"]), text(&page["status"]))).collect()
+}
 
 /// The value of a line of the metrics page.
 fn value(proxy: &Proxy, line: &str) -> Option<String> {
@@ -22,7 +33,13 @@ fn value(proxy: &Proxy, line: &str) -> Option<String> {
 #[test]
 fn an_outage_pages_once_over_a_kill_and_its_minutes_are_stored() {
     let server = lbproxy_fakes::start(Options::local(Product::Elasticsearch)).unwrap();
-    let rest = format!("{}slo: {{}}\n", ship_to(&server.url(), "default", ""));
+    let receiver = Upstream::ok();
+    let channel = format!("{{type: webhook, url: \"http://{}/hook\"}}", receiver.address);
+    let with = |objectives: &str| {
+        let ship = ship_to(&server.url(), "default", "");
+        format!("{ship}slo: {{{objectives}notify: {{channels: {{oncall: {channel}}}}}}}\n")
+    };
+    let rest = with("");
     let dir = Arc::new(tempfile::tempdir().unwrap());
     let service = one_service(&[nobody()], "");
     let proxy = Proxy::start_in(Arc::clone(&dir), &service, &rest);
@@ -31,8 +48,9 @@ fn an_outage_pages_once_over_a_kill_and_its_minutes_are_stored() {
     }
     let firing = "lbproxy_slo_firing{alert=\"page\",objective=\"availability\"}";
     wait_within(MINUTE, "the page", || value(&proxy, firing).filter(|value| value == "1"));
+    let fires = ("availability".to_owned(), "firing".to_owned());
+    wait_within(MINUTE, "the receiver's page", || (!pages(&receiver).is_empty()).then_some(()));
     assert!(proxy.log().contains("alert fires"), "{}", proxy.log());
-    // The state that has the alert is written with the records of a minute.
     let of = |name: &str, path: &str| -> u64 {
         let documents = server.documents(STREAM);
         let own = documents.iter().filter(|document| document.source["lbproxy.slo.name"] == name);
@@ -51,6 +69,14 @@ fn an_outage_pages_once_over_a_kill_and_its_minutes_are_stored() {
     let log = proxy.terminate();
     assert!(!log.contains("alert fires"), "told once: {log}");
     assert!(!log.contains("DOES NOT HOLD"), "{log}");
+    assert_eq!(pages(&receiver), [fires.clone()]);
+
+    // Whoever takes the objective away is told that its alert is over.
+    let proxy = Proxy::start_in(Arc::clone(&dir), &service, &with("files: [], "));
+    let ended = || (pages(&receiver).len() > 1).then_some(());
+    wait_within(MINUTE, "the end", ended);
+    proxy.terminate();
+    assert_eq!(pages(&receiver), [fires, ("availability".to_owned(), "resolved".to_owned())]);
 }
 
 #[test]
