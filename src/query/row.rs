@@ -1,5 +1,7 @@
 //! One record, ready to be asked for any field.
 
+use std::cell::OnceCell;
+
 use super::field::{Field, Place};
 use crate::record::{
     self, AccessRecord, ConnectionRecord, DecodeError, GapRecord, HeartbeatRecord, Origin, Stream,
@@ -15,8 +17,8 @@ pub struct Row<'a> {
     pub origin: Origin<'a>,
     payload: &'a [u8],
     values: Values<'a>,
-    /// The instance as documents have it.
-    instance: [u8; 10],
+    /// The instance as documents have it, once somebody asked for it.
+    instance: OnceCell<[u8; 10]>,
 }
 
 impl<'a> Row<'a> {
@@ -44,7 +46,7 @@ impl<'a> Row<'a> {
         wanted: u128,
     ) -> Result<Self, DecodeError> {
         let values = Values::read_some(stream, payload, wanted)?;
-        Ok(Self { stream, origin, payload, values, instance: origin.instance_digits() })
+        Ok(Self { stream, origin, payload, values, instance: OnceCell::new() })
     }
 
     /// The value of a field, if the record has it.
@@ -62,7 +64,10 @@ impl<'a> Row<'a> {
                     "node_name" => Some(Value::Text(constants.node_name.as_bytes())),
                     "version" => Some(Value::Text(constants.version.as_bytes())),
                     "config_hash" => Some(Value::Text(constants.config_hash.as_bytes())),
-                    "instance" => Some(Value::Text(&self.instance)),
+                    "instance" => {
+                        let digits = self.instance.get_or_init(|| self.origin.instance_digits());
+                        Some(Value::Text(digits))
+                    }
                     "worker" => Some(Value::Number(u64::from(self.origin.worker))),
                     "epoch" => Some(Value::Number(u64::from(self.origin.epoch))),
                     "seq" => Some(Value::Number(self.origin.seq)),

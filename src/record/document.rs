@@ -196,7 +196,13 @@ impl<'a> Origin<'a> {
 
 /// The fields of one record by their numbers, borrowed from its binary form.
 #[derive(Debug, Clone)]
-pub struct Values<'a>([Option<Value<'a>>; 128]);
+pub struct Values<'a> {
+    /// Bits of the fields that were read.
+    present: u128,
+    /// Their values, in the order of their numbers: a table of all that there could be would be 3 KB to
+    /// fill and to move for each record, of which a filter asks for four or five.
+    values: Vec<Value<'a>>,
+}
 
 impl<'a> Values<'a> {
     /// Reads the record of a kind.
@@ -212,8 +218,13 @@ impl<'a> Values<'a> {
     /// # Errors
     /// When the payload is no record of this kind, as far as it is looked at.
     pub fn read_some(stream: Stream, payload: &'a [u8], wanted: u128) -> Result<Self, DecodeError> {
-        let mut values = [None; 128];
-        let keep = |id: u8, value| values[usize::from(id & 127)] = Some(value);
+        let (mut present, most) = (0_u128, wanted.count_ones().min(64));
+        let mut values = Vec::with_capacity(most as usize);
+        let keep = |id: u8, value| {
+            debug_assert!(present.checked_shr(id.into()) == Some(0), "numbers of a table rise");
+            present |= 1 << (id & 127);
+            values.push(value);
+        };
         match stream {
             Stream::Access => AccessRecord::visit_fields(payload, wanted, keep),
             Stream::Connection => ConnectionRecord::visit_fields(payload, wanted, keep),
@@ -223,12 +234,13 @@ impl<'a> Values<'a> {
             Stream::Rollup => RollupRecord::visit_fields(payload, wanted, keep),
             Stream::Slo => SloRecord::visit_fields(payload, wanted, keep),
         }?;
-        Ok(Self(values))
+        Ok(Self { present, values })
     }
 
     /// The value of the field with this number, if the record has it.
     pub fn get(&self, id: u8) -> Option<Value<'a>> {
-        *self.0.get(usize::from(id))?
+        let bit = 1_u128.checked_shl(id.into()).filter(|bit| self.present & bit != 0)?;
+        self.values.get((self.present & (bit - 1)).count_ones() as usize).copied()
     }
 
     /// The value of one of [`Stream::derived_fields`] of the record's kind, by its name in the source.
