@@ -32,7 +32,6 @@ use super::seen::Seen;
 use super::summary::{self, Span};
 use super::{Discover, Sources, picture, tail};
 use crate::base::clock::wall_ms;
-use crate::metrics::Kind;
 use crate::query::{FIELD_NAMES, Field, Filter, FilterError, fields};
 
 /// Spans that can be asked for.
@@ -277,12 +276,9 @@ async fn process(State(shared): State<Arc<Shared>>) -> Response {
     let families: serde_json::Map<String, Value> = page
         .families()
         .map(|(family, lines)| {
-            let kind = match family.kind {
-                Kind::Counter => "counter",
-                Kind::Gauge => "gauge",
-            };
             let samples: Vec<&str> = lines.lines().collect();
-            let value = json!({ "kind": kind, "help": family.help, "samples": samples });
+            let value =
+                json!({ "kind": family.kind.as_str(), "help": family.help, "samples": samples });
             (family.name.to_owned(), value)
         })
         .collect();

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{
-    AdminMetrics, ChannelMetrics, ControlMetrics, EndpointMetrics, Family, JournalMetrics, Kind,
-    MonitorMetrics, NotifyMetrics, OutlierMetrics, ProcessMetrics, RollupMetrics, ServiceMetrics,
-    ShipMetrics, ShortageMetrics, SloMetrics, SloSeriesMetrics, ThreadMetrics, WorkerMetrics,
+    AdminMetrics, ChannelMetrics, ControlMetrics, Durations, EndpointMetrics, Family,
+    JournalMetrics, MonitorMetrics, NotifyMetrics, OutlierMetrics, ProcessMetrics, RollupMetrics,
+    ServiceMetrics, ShipMetrics, ShortageMetrics, SloMetrics, SloSeriesMetrics, ThreadMetrics,
+    WorkerMetrics,
 };
 
 /// The head of the page.
@@ -16,8 +17,8 @@ const HEAD: &str = "\
 
 `GET /metrics` on the admin address gives these in Prometheus text format. Counters start at 0 with the
 process; add up over `worker` for the whole. A gauge that cannot be read is left out, never 0. Without a unit,
-pieces are counted; a share is from 0 to 1. What lives in records (latency, figures per route) is not here:
-it comes from the journal.
+pieces are counted; a share is from 0 to 1. What lives in records (exact percentiles, figures per route) is not
+here: it comes from the journal.
 
 The samples of the process, its workers and endpoints are also records of their own, with the same
 values; `docs/original.md` maps their names. `lbproxy_otlp_*`, with `telemetry.otlp`, is in
@@ -25,10 +26,11 @@ values; `docs/original.md` maps their names. `lbproxy_otlp_*`, with `telemetry.o
 ";
 
 /// The tables: title, labels beside constant ones, rows.
-const TABLES: [(&str, &str, &[Family]); 17] = [
+const TABLES: [(&str, &str, &[Family]); 18] = [
     ("Each worker", "`worker`", WorkerMetrics::FAMILIES),
     ("Shortages of the process", "", ShortageMetrics::FAMILIES),
     ("Each service", "`worker`, `service`", ServiceMetrics::FAMILIES),
+    ("Each service, all workers together", "`service`", &[Durations::FAMILY]),
     ("Each endpoint", "`worker`, `service`, `endpoint`", EndpointMetrics::FAMILIES),
     ("Each endpoint, all workers together", "`service`, `endpoint`", OutlierMetrics::FAMILIES),
     ("Everything but exchanges", "", ControlMetrics::FAMILIES),
@@ -74,16 +76,13 @@ pub fn metrics_markdown() -> String {
         }
         page += "| Metric | Kind | Unit | Meaning |\n|---|---|---|---|\n";
         for family in families {
-            let kind = match family.kind {
-                Kind::Counter => "counter",
-                Kind::Gauge => "gauge",
-            };
             let labels = match family.labels {
                 "" => String::new(),
                 labels => format!("{{{labels}}}"),
             };
-            let Family { name, help, .. } = family;
-            let _ = writeln!(page, "| `{name}{labels}` | {kind} | {} | {help} |", unit(name));
+            let Family { name, help, kind, .. } = family;
+            let (kind, unit) = (kind.as_str(), unit(name));
+            let _ = writeln!(page, "| `{name}{labels}` | {kind} | {unit} | {help} |");
         }
     }
     page
@@ -91,6 +90,7 @@ pub fn metrics_markdown() -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Kind;
     use super::*;
 
     #[test]

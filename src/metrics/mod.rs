@@ -4,14 +4,16 @@
 //! one is one row there and one call where it happens. Counters of a worker are written by that
 //! worker alone and read by the admin thread. [`Ledger`] is what they say of records.
 //!
-//! Not here: percentiles and per-URI figures (they come from the journal), HTTP (see `admin`).
+//! Not here: exact percentiles and per-URI figures (they come from the journal), HTTP (see `admin`).
 
 mod docs;
+mod duration;
 mod ledger;
 mod table;
 mod text;
 
 pub use docs::metrics_markdown;
+pub use duration::Durations;
 pub use ledger::{Ledger, Shipped};
 pub use table::{
     AdminMetrics, ChannelMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, MonitorMetrics,
@@ -84,13 +86,26 @@ impl Cell64 {
     }
 }
 
-/// Whether a value only rises.
+/// What a metric's values do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Only rises; its name ends in `_total`.
     Counter,
     /// Rises and falls.
     Gauge,
+    /// Counts by upper bounds, their sum and number: `_bucket`, `_sum`, `_count`.
+    Histogram,
+}
+
+impl Kind {
+    /// As pages and documentation have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
 }
 
 /// One row of a metrics table.
@@ -102,7 +117,7 @@ pub struct Family {
     pub labels: &'static str,
     /// What it counts, one line.
     pub help: &'static str,
-    /// Counter or gauge.
+    /// What its values do.
     pub kind: Kind,
     /// What the cell's value is divided by on the page: a power of ten.
     pub divisor: u64,

@@ -1,19 +1,23 @@
 //! The one table of metric names.
 //!
 //! A row reads `field: Kind "name" "constant labels" "help";` and becomes a public [`Cell64`] of the
-//! struct; `"name" / 1_000_000` keeps the cell in millionths of what the page shows. Structs are per
+//! struct; `"name" / 1_000_000` keeps the cell in millionths of what the page shows; `with` adds a part that is
+//! no cell. Structs are per
 //! writer: one [`WorkerMetrics`] a worker, one [`EndpointMetrics`] per worker and endpoint, and so on;
 //! readers add up.
 
-use super::{Cell64, Exposition, Family, Kind};
+use super::{Cell64, Durations, Exposition, Family, Kind};
 
 /// Declares a struct of cells and how to print it.
 macro_rules! metrics {
-    ($($(#[$doc:meta])* $struct:ident { $($field:ident: $kind:ident $name:literal $(/ $divisor:literal)? $labels:literal $help:literal;)* })*) => {$(
+    ($($(#[$doc:meta])* $struct:ident $(with $part:ident: $type:ident)? { $($field:ident: $kind:ident $name:literal $(/ $divisor:literal)? $labels:literal $help:literal;)* })*) => {$(
         $(#[$doc])*
         #[derive(Debug, Default)]
         #[repr(align(64))] // one writer's cells never share a cache line with another's
-        pub struct $struct { $(#[doc = $help] pub $field: Cell64,)* }
+        pub struct $struct {
+            $(#[doc = $help] pub $field: Cell64,)*
+            $(#[doc = concat!("See [`", stringify!($type), "`]; not among the rows.")] pub $part: $type,)?
+        }
 
         impl $struct {
             /// The rows of the table.
@@ -80,7 +84,7 @@ metrics! {
         permission: Gauge "lbproxy_shortage_now" "kind=\"permission\"" "1 while the system refuses us something that connections need, by what.";
     }
     /// Written by one worker for one service.
-    ServiceMetrics {
+    ServiceMetrics with durations: Durations {
         status_1xx: Counter "lbproxy_responses_total" "class=\"1xx\"" "Responses by class of status.";
         status_2xx: Counter "lbproxy_responses_total" "class=\"2xx\"" "Responses by class of status.";
         status_3xx: Counter "lbproxy_responses_total" "class=\"3xx\"" "Responses by class of status.";
@@ -250,6 +254,8 @@ metrics! {
     }
     /// One series of an objective, at the last evaluation.
     SloSeriesMetrics {
+        valid_total: Counter "lbproxy_slo_valid_total" "" "Events that count, of this start: what was journaled before is not in it. For rules of `lbproxy slo compile`.";
+        bad_total: Counter "lbproxy_slo_bad_total" "" "Of these, bad ones.";
         valid: Gauge "lbproxy_slo_period_events" "quality=\"valid\"" "Events of the period so far, by what they are.";
         bad: Gauge "lbproxy_slo_period_events" "quality=\"bad\"" "Events of the period so far, by what they are.";
         budget_left: Gauge "lbproxy_slo_budget_left_ratio" / 10_000 "" "Share of the period's budget that is left; 0 when it is overspent.";

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Family, Kind};
+use super::Family;
 
 /// Collects samples and prints them grouped by family, in name order.
 #[derive(Debug, Default)]
@@ -17,8 +17,40 @@ pub struct Exposition {
 impl Exposition {
     /// Adds one sample. `labels` are pairs beside the constant labels of the row.
     pub fn sample(&mut self, family: Family, labels: &[(&str, &str)], value: u64) {
+        self.line(family, "", labels, value, family.divisor);
+    }
+
+    /// Adds a histogram: how many values are in the bucket of each bound and not in an earlier one, the last
+    /// one without a bound, and the sum of all.
+    pub fn histogram(
+        &mut self,
+        family: Family,
+        labels: &[(&str, &str)],
+        bounds: &[&str],
+        counts: &[u64],
+        sum: u64,
+    ) {
+        let mut total = 0;
+        for (bound, count) in bounds.iter().chain(&["+Inf"]).zip(counts) {
+            total += count;
+            self.line(family, "_bucket", &[labels, &[("le", *bound)]].concat(), total, 1);
+        }
+        self.line(family, "_sum", labels, sum, family.divisor);
+        self.line(family, "_count", labels, total, 1);
+    }
+
+    /// Adds a line: the family's name with this end.
+    fn line(
+        &mut self,
+        family: Family,
+        end: &str,
+        labels: &[(&str, &str)],
+        value: u64,
+        divisor: u64,
+    ) {
         let (_, lines) = self.families.entry(family.name).or_insert((family, String::new()));
         lines.push_str(family.name);
+        lines.push_str(end);
         if !labels.is_empty() || !family.labels.is_empty() {
             lines.push('{');
             lines.push_str(family.labels);
@@ -30,7 +62,7 @@ impl Exposition {
             }
             lines.push('}');
         }
-        let _ = match family.divisor {
+        let _ = match divisor {
             1 => writeln!(lines, " {value}"),
             divisor => {
                 let (whole, part) = (value / divisor, value % divisor);
@@ -49,10 +81,7 @@ impl Exposition {
     pub fn finish(self) -> String {
         let mut page = String::new();
         for (name, (family, lines)) in self.families {
-            let kind = match family.kind {
-                Kind::Counter => "counter",
-                Kind::Gauge => "gauge",
-            };
+            let kind = family.kind.as_str();
             let _ = writeln!(page, "# HELP {name} {}\n# TYPE {name} {kind}", family.help);
             page.push_str(&lines);
         }
@@ -67,6 +96,7 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Kind;
     use super::*;
 
     #[test]

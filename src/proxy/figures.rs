@@ -10,7 +10,7 @@ use super::endpoint::{Count, Outlier};
 use super::queue::Permits;
 use super::shortage::{Shortage, Shortages};
 use crate::base::clock::millis;
-use crate::metrics::{EndpointMetrics, Exposition, ServiceMetrics, WorkerMetrics};
+use crate::metrics::{Durations, EndpointMetrics, Exposition, ServiceMetrics, WorkerMetrics};
 
 /// The cells of all workers, for reading.
 #[derive(Debug)]
@@ -131,6 +131,12 @@ impl Figures {
         self.shortages.metrics_now().expose(&[], page);
         for (id, service, cells) in &self.services {
             cells.expose(&[("worker", &id.to_string()), ("service", service)], page);
+        }
+        // Every worker has every service.
+        for (_, service, _) in self.services.iter().filter(|(worker, ..)| *worker == 0) {
+            let own = self.services.iter().filter(|(_, name, _)| name == service);
+            let all = own.map(|(.., cells)| &cells.durations);
+            Durations::expose(all, &[("service", service)], page);
         }
         for (id, service, endpoint, cells) in &self.endpoints {
             let id = id.to_string();

@@ -231,7 +231,7 @@ impl Stopwatch {
             self.worker.metrics.probes_total.add_owned(1);
             return now;
         }
-        self.count(reason);
+        self.count(now, reason);
         let mut lists = Lists::default();
         let record = self.record(now, reason, &mut lists);
         self.worker.append(Stream::Access, |out| record.encode(out));
@@ -239,8 +239,13 @@ impl Stopwatch {
         now
     }
 
+    /// When the request began: at its first byte.
+    fn begun(&self) -> Instant {
+        self.head.map_or(self.started, |head| head.first_byte)
+    }
+
     /// Adds to the figures of worker and service.
-    fn count(&self, reason: Reason) {
+    fn count(&self, now: Instant, reason: Reason) {
         self.worker.metrics.requests_total.add_owned(1);
         self.worker.metrics.requests_in_flight.sub_owned(1);
         let Some(service) = &self.service else { return };
@@ -254,6 +259,8 @@ impl Stopwatch {
             None => &cells.aborted,
         };
         cell.add_owned(1);
+        let took = now.saturating_duration_since(self.begun());
+        cells.durations.count_owned(micros(took));
         if reason == Reason::NoEndpoint {
             cells.no_endpoint_total.add_owned(1);
         }
@@ -269,7 +276,7 @@ impl Stopwatch {
     ) -> AccessRecord<'a> {
         let micros = |span: Duration| Micros(micros(span));
         let since = |from: Instant, to: Instant| micros(to.saturating_duration_since(from));
-        let begun = self.head.map_or(self.started, |head| head.first_byte);
+        let begun = self.begun();
         let uploaded = self.upload.as_ref().map(|upload| upload.bytes.get());
         let head_bytes = self.head.map(|head| head.bytes);
         let sends_bytes = self.response_body_bytes + self.framing_bytes;

@@ -5,7 +5,7 @@
 //! without events has none.
 
 use super::schema::record;
-use super::value::{Count, Ratio, Text, TimestampMs};
+use super::value::{Count, Ratio, Text, TextList, TimestampMs};
 
 record! {
     /// A minute of one series of an objective.
@@ -63,6 +63,9 @@ record! {
         /// When nothing of the budget is left at the pace of the last hour; absent when that is not
         /// within the period.
         24 slo_exhausted_at: TimestampMs => "lbproxy.slo.exhausted_at", "";
+        /// Rows of windows that burn fast enough to fire, by their long window (`1h`; `1h-5m` where two have
+        /// the same), with `min_total` and `min_bad`; none during maintenance. For rules of other tools.
+        25 slo_burning: TextList<'a> => "lbproxy.slo.burning", "";
     }
 }
 

@@ -18,6 +18,7 @@ use super::notice::Notice;
 use super::objective::{Dimension, Objective};
 use super::tier::EventCount;
 use super::tracked::{Now, Tracked, is_within};
+use crate::journal::Identity;
 use crate::query::{Field, Filter, Row};
 use crate::record::{DecodeError, Origin, Stream, Value};
 
@@ -87,6 +88,8 @@ pub struct Evaluator {
     names: Names,
     pub(super) clock: Clock,
     evidence: Evidence,
+    /// The start whose events counters are of; `None`: of all.
+    start: Option<Identity>,
     pub(super) notices: VecDeque<Notice>,
     /// The minute up to which there are records.
     pub(super) rows_minute: u32,
@@ -128,6 +131,7 @@ impl Evaluator {
             names,
             clock: Clock::default(),
             evidence: Evidence::new(settings.heartbeat_every),
+            start: None,
             notices: VecDeque::new(),
             rows_minute: 0,
             unknown_before: 0,
@@ -135,6 +139,12 @@ impl Evaluator {
             counts: EvaluatorCounts::default(),
             settings,
         }
+    }
+
+    /// Counters ([`SeriesStatus::total`](super::SeriesStatus::total)) are to have the events of this start alone: what is read again after
+    /// a kill, or for the first time after days, did not happen now.
+    pub fn count_from(&mut self, start: Identity) {
+        self.start = Some(start);
     }
 
     /// Looks at the clocks: wall time in milliseconds since 1970, and milliseconds of a clock that never
@@ -169,6 +179,8 @@ impl Evaluator {
         self.answers.fill(None);
         let now = self.clock.minute();
         let time_ms = row.time_ms();
+        let origin = Identity { instance: row.origin.instance, epoch: row.origin.epoch };
+        let is_own = self.start.is_none_or(|start| start == origin);
         for (tracked, &(valid, good)) in self.tracked.iter_mut().zip(&self.asked) {
             let mut ask = |place: usize| {
                 *self.answers[place].get_or_insert_with(|| self.predicates[place].matches(row))
@@ -191,6 +203,9 @@ impl Evaluator {
             if !group.series.count(minute, EventCount::one(is_good)) {
                 self.counts.late += 1;
                 continue;
+            }
+            if is_own {
+                group.total.add(EventCount::one(is_good));
             }
             self.counts.events += 1;
             self.counts.other += u64::from(is_other);
@@ -222,6 +237,9 @@ impl Evaluator {
             group.get(place).copied()
         });
         let is_counted = series.series.count(clock::minute(time_ms), events);
+        if is_counted {
+            series.total.add(events);
+        }
         tracked.has_events |= is_counted && events.valid > 0;
         self.counts.events += if is_counted { events.valid } else { 0 };
         self.counts.other += if is_other { events.valid } else { 0 };

@@ -10,6 +10,8 @@ use crate::metrics::{Exposition, SloSeriesMetrics};
 pub fn expose(statuses: &[SeriesStatus], page: &mut Exposition) {
     for status in statuses {
         let cells = SloSeriesMetrics::default();
+        cells.valid_total.set(status.total.valid);
+        cells.bad_total.set(status.total.bad);
         cells.valid.set(status.budget.count.valid);
         cells.bad.set(status.budget.count.bad);
         cells.budget_left.set(ratio(status.budget.left).0);

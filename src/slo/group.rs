@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use super::alert::Alert;
 use super::objective::Dimension;
 use super::series::Series;
+use super::tier::EventCount;
 use super::top::TopCounts;
 
 /// Stands for the groups beyond the bound, in each dimension.
@@ -28,6 +29,8 @@ pub(super) struct GroupSeries {
     /// The same for people.
     pub(super) names: Vec<(Dimension, String)>,
     pub(super) series: Series,
+    /// Events of this start, for counters that only rise: no part of the state.
+    pub(super) total: EventCount,
     /// Of tickets and pages.
     pub(super) alerts: [Alert; 2],
     pub(super) top: TopCounts,
@@ -36,7 +39,8 @@ pub(super) struct GroupSeries {
 impl GroupSeries {
     fn new(key: Box<[u8]>, names: Vec<(Dimension, String)>, minutes: u32) -> Self {
         let (alerts, top) = ([Alert::default(); 2], TopCounts::default());
-        Self { key, names, series: Series::new(minutes), alerts, top }
+        let (series, total) = (Series::new(minutes), EventCount::default());
+        Self { key, names, series, total, alerts, top }
     }
 
     /// Bytes of it, the heap included; with its part of the table of names.

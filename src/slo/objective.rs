@@ -7,6 +7,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::base::clock::micros;
+use crate::base::units::write_duration;
 use crate::query::Filter;
 
 /// What is promised to users, and when to tell somebody that it is not kept.
@@ -47,6 +49,16 @@ pub struct Objective {
     pub notify: Vec<String>,
     /// When nothing counts and nobody is told.
     pub maintenance: Vec<Maintenance>,
+}
+
+impl Objective {
+    /// Name of a row of its windows: the long one, such as `1h`; `1h-5m` where two rows have the same long one.
+    pub fn row_name(&self, window: &BurnWindow) -> String {
+        let text = |span| write_duration(micros(span));
+        let (long, short) = (text(window.long), text(window.short));
+        let alike = self.windows.iter().filter(|other| other.long == window.long);
+        if alike.count() > 1 { format!("{long}-{short}") } else { long }
+    }
 }
 
 /// Which records count, and which of them are good. An event is a record.

@@ -149,6 +149,7 @@ impl<'o> Service<'o> {
         }
         kept.evaluator.adopt(options.recipient.open(), now_ms);
         let metrics = &*options.metrics;
+        kept.evaluator.count_from(options.identity);
         let watching = Watching {
             kept,
             steady,

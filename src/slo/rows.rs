@@ -10,8 +10,8 @@ use super::evaluator::Evaluator;
 use super::objective::Dimension;
 use super::status::{SeriesStatus, status};
 use super::tier::EventCount;
-use super::tracked::Tracked;
-use crate::record::{Count, Ratio, SloRecord, Text, TimestampMs};
+use super::tracked::{Tracked, is_within};
+use crate::record::{Count, Ratio, SloRecord, Text, TextList, TimestampMs};
 
 /// How long after its end a minute is past: whoever finished a request then has journaled it.
 const GRACE_MS: u64 = 2_000;
@@ -39,9 +39,10 @@ impl Evaluator {
                     continue;
                 }
                 let status = status(objective, rows, group, absent.state, now_ms);
+                let burning = burning(&status, now_ms);
                 let mut made = false;
                 let mut write = |minute: u32, part, events| {
-                    let used = encode(&status, minute, part, events, &mut slot);
+                    let used = encode(&status, minute, part, events, &burning, &mut slot);
                     push(used.map(|used| slot[..used].to_vec()));
                 };
                 group.series.take_unwritten(now, |minute, is_late, events| {
@@ -69,12 +70,23 @@ impl Evaluator {
     }
 }
 
+/// The rows that burn, as a list: none during maintenance, in which no alert begins.
+fn burning(status: &SeriesStatus, now_ms: u64) -> Vec<u8> {
+    let (objective, mut list) = (&status.objective, Vec::new());
+    let is_maintained = is_within(&objective.maintenance, now_ms);
+    for burn in status.burns.iter().filter(|burn| burn.is_active && !is_maintained) {
+        TextList::push(&mut list, objective.row_name(&burn.window).as_bytes());
+    }
+    list
+}
+
 /// Writes the record of a minute.
 fn encode(
     status: &SeriesStatus,
     minute: u32,
     part: u64,
     events: EventCount,
+    burning: &[u8],
     out: &mut [u8],
 ) -> Option<usize> {
     let objective = &status.objective;
@@ -110,6 +122,7 @@ fn encode(
         slo_state: Some(Text(state.as_str().as_bytes())),
         slo_alert: alert.map(|alert| Text(alert.as_bytes())),
         slo_exhausted_at: status.exhausted_ms.map(TimestampMs),
+        slo_burning: (!burning.is_empty()).then_some(TextList(burning)),
     }
     .encode(out)
 }

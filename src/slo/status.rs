@@ -12,6 +12,7 @@ use super::clock::minute;
 use super::evaluator::Evaluator;
 use super::group::GroupSeries;
 use super::objective::{BurnWindow, Dimension, Objective, Severity};
+use super::tier::EventCount;
 use super::tracked::{Tracked, period_count, place};
 
 /// Spans that every series has a burn rate of: minutes, and their names.
@@ -32,6 +33,8 @@ pub struct SeriesStatus {
     pub objective: Arc<Objective>,
     /// Which part of it; empty when there is one for all.
     pub group: Vec<(Dimension, String)>,
+    /// Events of this start: what counters have.
+    pub total: EventCount,
     /// Its budget.
     pub budget: Budget,
     /// When nothing is left at the pace of the last hour: see [`Budget::exhausted_ms`].
@@ -121,6 +124,7 @@ pub(super) fn status(
     SeriesStatus {
         objective: Arc::clone(objective),
         group: group.names.clone(),
+        total: group.total,
         budget,
         exhausted_ms: budget.exhausted_ms(pace, objective, now_ms),
         burns,

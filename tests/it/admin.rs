@@ -191,6 +191,10 @@ fn figures_of_the_api_are_those_of_the_traffic() {
     assert_eq!(field["path"], "http.response.status_code");
     let process = json(&proxy, "/api/v1/process");
     assert!(process["metrics"]["lbproxy_requests_total"]["samples"].is_array(), "{process}");
+    let durations = &process["metrics"]["lbproxy_request_duration_seconds"];
+    let samples = durations["samples"].as_array().unwrap();
+    let count = "lbproxy_request_duration_seconds_count{service=\"web\"} 40";
+    assert!(durations["kind"] == "histogram" && samples.contains(&count.into()), "{durations}");
 }
 
 #[test]
