@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! L4   cli
-//! L3   admin  ship  otlp  vitals  elk  mock  notify
+//! L3   admin  ship  otlp  vitals  elk  mock  notify  compile
 //! L2   proxy  control  consumer  rollup  query  slo
 //! L1   record  journal  config  metrics  web
 //! L0   base
@@ -31,6 +31,7 @@ pub mod rollup;
 pub mod slo;
 
 pub mod admin;
+pub mod compile;
 pub mod elk;
 pub mod mock;
 pub mod notify;

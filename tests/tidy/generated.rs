@@ -21,6 +21,7 @@ fn artefacts() -> Vec<(String, Box<dyn Fn() -> String>)> {
         ("docs/config.schema.json".to_owned(), Box::new(config::json_schema)),
         ("docs/slo.schema.json".to_owned(), Box::new(lbproxy::slo::file::json_schema)),
         ("docs/metrics.md".to_owned(), Box::new(metrics_markdown)),
+        ("docs/slo-compile.md".to_owned(), Box::new(lbproxy::compile::compile_markdown)),
     ];
     for product in Product::ALL {
         for artefact in everything(product) {

@@ -8,7 +8,7 @@ const LAYERS: [&[&str]; 5] = [
     &["base"],
     &["record", "journal", "config", "metrics", "web"],
     &["proxy", "control", "consumer", "rollup", "query", "slo"],
-    &["admin", "ship", "otlp", "vitals", "elk", "mock", "notify"],
+    &["admin", "ship", "otlp", "vitals", "elk", "mock", "notify", "compile"],
     &["cli"],
 ];
 
@@ -25,7 +25,7 @@ const CRATES: [(&str, &[&str]); 14] = [
     ("opentelemetry_sdk", &["otlp"]),
     ("tonic", &["otlp"]),
     ("elasticsearch", &["ship", "elk"]),
-    ("serde_json", &["ship", "elk", "mock", "admin", "notify", "cli", "config"]),
+    ("serde_json", &["ship", "elk", "mock", "admin", "notify", "compile", "cli", "config"]),
     ("reqwest", &["web", "elk", "otlp", "notify", "cli"]),
     ("lettre", &["notify"]),
     ("clap", &["cli"]),

@@ -9,7 +9,9 @@ use crate::config::{self, Config, Report};
 use crate::slo::file::{self, Objectives};
 
 mod check;
+mod compile;
 mod export;
+mod folder;
 mod test_alert;
 mod traffic;
 
@@ -29,6 +31,7 @@ Examples:
   lbproxy slo check slo/*.yaml               of some files, without a configuration
   lbproxy slo check --journal data/journal   and whether there is traffic enough for their alerts
   lbproxy slo export --to openslo            for the tools of OpenSLO
+  lbproxy slo compile --to prometheus        alert rules for another tool
   lbproxy slo test-alert --to oncall         does somebody's phone ring?
 How to write one: docs/slo.md; for editors: lbproxy schema slo.";
 
@@ -41,6 +44,8 @@ enum Command {
     Export(export::Args),
     /// Tell a channel of an alert that is none, and that it is over.
     TestAlert(test_alert::Args),
+    /// Make alert rules of them for another tool, and tell what it does not do.
+    Compile(compile::Args),
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -48,6 +53,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(args),
         Command::Export(args) => export::run(args),
         Command::TestAlert(args) => test_alert::run(args),
+        Command::Compile(args) => compile::run(args),
     }
 }
 
