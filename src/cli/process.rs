@@ -83,9 +83,8 @@ impl Process {
         let (shipping, ship) = start_shipping(config, &journal, &product)?;
         let (traces, otlp) = start_traces(config, &journal, plane)?;
         let (rollups, rollup) = start_rollups(config, &journal, &control)?;
-        let (notices, recipient) = start_notices(config)?;
-        let (objectives, slo) =
-            objectives::start(config, objectives, &journal, &control, recipient)?;
+        let (notices, sink) = start_notices(config)?;
+        let (objectives, slo) = objectives::start(config, objectives, &journal, &control, sink)?;
         journal.forget_unused()?; // of what is off, and of what only a newer version knows
         let running = proxy::start(proxy::Options {
             config: config.proxy.clone(),
