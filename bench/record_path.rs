@@ -8,6 +8,7 @@
 //! `TMPDIR` to a disk, for a tmpfs has no page cache to write back.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to say")]
 
+use std::error::Error;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,15 +17,15 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use lbproxy::journal::{Appended, From, Journal, Lane, Options, Reader};
 use lbproxy::metrics::JournalMetrics;
 use lbproxy::otlp::{Batch, Choice};
-use lbproxy::query::Filter;
+use lbproxy::query::{Filter, InOrder};
 use lbproxy::record::{
     AccessRecord, Bytes, Constants, Count, EcsNanos, Flag, IdForm, Ip, Micros, Origin, Outcome,
     Phase, Port, Reason, State, Status, Stream, Text, TimestampMs, write_document, write_id,
 };
 use lbproxy::rollup::{Core, Rules};
 use lbproxy::slo::{
-    BurnWindow, Dimension, Evaluator, EvaluatorSettings, EventCount, GROUPS_MAX, Indicator, NoData,
-    Objective, Period, Severity, Silence, TargetShare,
+    Backtest, BacktestSettings, BurnWindow, Dimension, Evaluator, EvaluatorSettings, EventCount,
+    GROUPS_MAX, Indicator, NoData, Objective, Period, Severity, Silence, TargetShare,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
@@ -188,13 +189,33 @@ fn objective(name: &str, valid: &str, good: &str, group_by: &[Dimension]) -> Arc
     })
 }
 
+/// Requests that could be served.
+const ANSWERABLE: &str = "stream = access and outcome != unknown";
+
+/// The two objectives of a proxy without files.
+fn defaults(group_by: &[Dimension]) -> [Arc<Objective>; 2] {
+    let served = "stream = access and outcome = success";
+    [
+        objective("availability", ANSWERABLE, "outcome = success", group_by),
+        objective("latency", served, "duration <= 300ms", group_by),
+    ]
+}
+
+fn settings() -> EvaluatorSettings {
+    let source = "bench".to_owned();
+    EvaluatorSettings { groups_max: GROUPS_MAX, heartbeat_every: None, source }
+}
+
 /// Of nothing yet.
 fn evaluator(objectives: &[Arc<Objective>]) -> Evaluator {
-    let source = "bench".to_owned();
-    Evaluator::new(
-        objectives,
-        EvaluatorSettings { groups_max: GROUPS_MAX, heartbeat_every: None, source },
-    )
+    Evaluator::new(objectives, settings())
+}
+
+/// A back-test of all that there is.
+fn backtest(objectives: &[Arc<Objective>]) -> Backtest {
+    let settings =
+        BacktestSettings { evaluator: settings(), from_ms: None, to_ms: None, now_ms: u64::MAX };
+    Backtest::new(objectives, settings)
 }
 
 /// What objectives add to a record's cost: the two default ones, while all is well and while every
@@ -202,14 +223,6 @@ fn evaluator(objectives: &[Arc<Objective>]) -> Evaluator {
 /// comes every ten seconds.
 fn slo(criterion: &mut Criterion) {
     const NOW_MS: u64 = 1_795_479_268_123;
-    let answerable = "stream = access and outcome != unknown";
-    let served = "stream = access and outcome = success";
-    let defaults = |group_by: &[Dimension]| {
-        [
-            objective("availability", answerable, "outcome = success", group_by),
-            objective("latency", served, "duration <= 300ms", group_by),
-        ]
-    };
     let constants = constants();
     let origin = Origin { instance: 1, epoch: 1, worker: 0, seq: 1, constants: &constants };
     let mut group = criterion.benchmark_group("slo");
@@ -231,7 +244,7 @@ fn slo(criterion: &mut Criterion) {
     }
     let by_endpoint = [Dimension::Endpoint];
     let objectives: Vec<_> = (0..100)
-        .map(|n| objective(&format!("o{n}"), answerable, "outcome = success", &by_endpoint))
+        .map(|n| objective(&format!("o{n}"), ANSWERABLE, "outcome = success", &by_endpoint))
         .collect();
     let mut evaluator = evaluator(&objectives);
     for step in 0..150 {
@@ -245,7 +258,24 @@ fn slo(criterion: &mut Criterion) {
     }
     group.throughput(Throughput::Elements(2_000));
     group.bench_function("evaluate_100x20", |bench| bench.iter(|| evaluator.evaluate()));
+    group.throughput(Throughput::Elements(1_440));
+    group.sample_size(10);
+    let objectives = defaults(&[]);
+    group.bench_function("backtest_day_of_minutes", |bench| {
+        bench.iter(|| day_of_minutes(&objectives, NOW_MS));
+    });
     group.finish();
+}
+
+/// A back-test over a day of minutes, evaluated every ten seconds.
+fn day_of_minutes(objectives: &[Arc<Objective>], now_ms: u64) -> u64 {
+    let mut test = backtest(objectives);
+    let events = EventCount { valid: 6_000, bad: 3 };
+    for minute in 0..1_440 {
+        let rows = objectives.iter().map(|objective| (objective.name.as_str(), &[][..], events));
+        test.add_minute(now_ms / 60_000 * 60_000 + minute * 60_000, &rows);
+    }
+    test.finish().records
 }
 
 /// A journal of one worker lane in `dir`.
@@ -339,6 +369,19 @@ fn journal_read(criterion: &mut Criterion) {
             |mut reader| assert_eq!(bulk_bodies(&mut reader, &constants, &mut body), RECORDS),
             BatchSize::PerIteration,
         );
+    });
+    group.bench_function("backtest", |bench| {
+        bench.iter(|| {
+            let mut test = backtest(&defaults(&[]));
+            let mut records =
+                InOrder::open::<Box<dyn Error>>(dir.path()).expect("it can be listed");
+            let read = records.all::<Box<dyn Error>>(&mut |time_ms, stream, payload, origin| {
+                test.take(time_ms, stream, payload, origin);
+                Ok(())
+            });
+            read.expect("it can be read");
+            assert_eq!(test.finish().records, RECORDS);
+        });
     });
     group.bench_function("recovery", |bench| {
         bench.iter_batched(|| (), |()| open(dir.path(), JOURNAL_BYTES), BatchSize::PerIteration);

@@ -48,6 +48,13 @@ pub fn time_of_day(ms: u64) -> String {
     format!("{:02}:{:02}:{:02} UTC", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
+/// Day and time of day in UTC, without saying so: `2026-11-24 12:03:04`.
+pub fn date_and_time(ms: u64) -> String {
+    let (year, month, day) = civil(ms / 86_400_000);
+    let time = time_of_day(ms);
+    format!("{year:04}-{month:02}-{day:02} {}", time.trim_end_matches(" UTC"))
+}
+
 /// Days from 1970-01-01 to a day of the Gregorian calendar; `None` when there is no such day or it
 /// comes before. Years are counted from March, so that the leap day is the last of its year.
 fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
@@ -118,6 +125,16 @@ impl Input<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_and_its_time_are_those_that_were_read() {
+        for (text, want) in [
+            ("2026-11-24T00:14:28.123Z", "2026-11-24 00:14:28"),
+            ("1999-12-31T23:59:59Z", "1999-12-31 23:59:59"),
+        ] {
+            assert_eq!(parse_rfc3339(text).map(date_and_time).as_deref(), Some(want));
+        }
+    }
 
     #[test]
     fn reads_the_forms_of_rfc_3339_and_nothing_else() {

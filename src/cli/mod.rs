@@ -65,7 +65,7 @@ enum Command {
     Log(log::Args),
     /// Run a mock server that answers what it received, with scripted delays and faults.
     Upstream(upstream::Args),
-    /// Service level objectives: check their files, print them for other tools, try channels.
+    /// Service level objectives: check their files, try channels, back-test, report.
     Slo(slo::Args),
     /// Print the schema of the configuration, of objectives, of the records or of the index templates.
     Schema(schema::Args),

@@ -16,6 +16,7 @@ pub mod client;
 pub(crate) mod findings;
 pub mod installer;
 pub(crate) mod mapping;
+pub mod minutes;
 pub mod plan;
 pub mod problem;
 pub mod retention;

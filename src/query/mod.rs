@@ -8,6 +8,7 @@
 mod field;
 mod filter;
 mod glob;
+mod in_order;
 mod lexer;
 mod newest;
 mod parse;
@@ -20,6 +21,7 @@ mod summary;
 pub use field::{FIELD_NAMES, Field, Kind, UnknownField, fields};
 pub use filter::Filter;
 pub(crate) use glob::Glob;
+pub use in_order::{InOrder, VisitRaw};
 pub use lexer::Lexer;
 pub use newest::Newest;
 pub use parse::FilterError;

@@ -48,12 +48,12 @@ pub struct Records {
 
 /// What is known of the runs that wrote the journal.
 #[derive(Debug, Default)]
-struct Runs {
+pub(super) struct Runs {
     /// Preambles with what they mean.
     known: Vec<(Arc<[u8]>, Arc<Constants>)>,
-    damaged: u64,
+    pub(super) damaged: u64,
     /// Records of a later version.
-    newer: u64,
+    pub(super) newer: u64,
 }
 
 impl Records {
@@ -108,16 +108,21 @@ impl Records {
 
     /// Sentences about what could not be read at all.
     pub fn complaints(&self) -> Vec<String> {
-        let (damaged, newer) = self.unreadable();
+        self.runs.complaints()
+    }
+}
+
+impl Runs {
+    /// Sentences about what could not be read at all.
+    pub(super) fn complaints(&self) -> Vec<String> {
+        let (damaged, newer) = (self.damaged, self.newer);
         [(damaged, DecodeError::Damaged), (newer, DecodeError::Newer)]
             .into_iter()
             .filter(|(count, _)| *count > 0)
             .map(|(count, why)| format!("{count} records cannot be read: {why}"))
             .collect()
     }
-}
 
-impl Runs {
     /// Gives an entry as a row to `visit`; counts it when it is none.
     fn with_row<E>(&mut self, entry: &Entry<'_>, visit: &mut Visit<'_, E>) -> Result<(), E> {
         let Some(stream) = Stream::from_u8(entry.stream) else {
@@ -140,7 +145,10 @@ impl Runs {
         }
     }
 
-    fn constants(&mut self, preamble: &Arc<[u8]>) -> Result<Arc<Constants>, DecodeError> {
+    pub(super) fn constants(
+        &mut self,
+        preamble: &Arc<[u8]>,
+    ) -> Result<Arc<Constants>, DecodeError> {
         if let Some((_, constants)) = self.known.iter().find(|(known, _)| known == preamble) {
             return Ok(Arc::clone(constants));
         }
@@ -153,7 +161,7 @@ impl Runs {
     }
 
     /// Counts what could not be read.
-    const fn count(&mut self, error: DecodeError) {
+    pub(super) const fn count(&mut self, error: DecodeError) {
         match error {
             DecodeError::Damaged => self.damaged += 1,
             DecodeError::Newer => self.newer += 1,

@@ -167,21 +167,38 @@ impl Evaluator {
         payload: &[u8],
         origin: Origin<'_>,
     ) -> Result<(), DecodeError> {
+        self.take_and_tell(stream, payload, origin, |_, _| ())
+    }
+
+    /// As [`Evaluator::take`]; tells of each bad event that counts: the place of the objective among those
+    /// of [`Evaluator::new`]; endpoint, route and reason.
+    ///
+    /// # Errors
+    /// As for [`Evaluator::take`].
+    #[inline]
+    pub fn take_and_tell(
+        &mut self,
+        stream: Stream,
+        payload: &[u8],
+        origin: Origin<'_>,
+        bad: impl FnMut(usize, [Option<&[u8]>; 3]),
+    ) -> Result<(), DecodeError> {
         let row = Row::read_some(stream, payload, origin, self.wanted[stream.place()])?;
         self.evidence.note(stream, payload)?;
-        self.count(&row);
+        self.count(&row, bad);
         Ok(())
     }
 
     /// Counts a record for every objective that it is an event of.
-    pub fn count(&mut self, row: &Row<'_>) {
+    fn count(&mut self, row: &Row<'_>, mut bad: impl FnMut(usize, [Option<&[u8]>; 3])) {
         self.counts.records += 1;
         self.answers.fill(None);
         let now = self.clock.minute();
         let time_ms = row.time_ms();
         let origin = Identity { instance: row.origin.instance, epoch: row.origin.epoch };
         let is_own = self.start.is_none_or(|start| start == origin);
-        for (tracked, &(valid, good)) in self.tracked.iter_mut().zip(&self.asked) {
+        let objectives = self.tracked.iter_mut().zip(&self.asked).enumerate();
+        for (number, (tracked, &(valid, good))) in objectives {
             let mut ask = |place: usize| {
                 *self.answers[place].get_or_insert_with(|| self.predicates[place].matches(row))
             };
@@ -211,7 +228,10 @@ impl Evaluator {
             self.counts.other += u64::from(is_other);
             tracked.has_events = true;
             if !is_good {
-                self.names.with_whereabouts(row, |values| group.top.add(now, values));
+                self.names.with_whereabouts(row, |values| {
+                    group.top.add(now, values);
+                    bad(number, values);
+                });
             }
         }
     }

@@ -12,6 +12,7 @@
 mod absence;
 mod adopt;
 mod alert;
+mod backtest;
 mod budget;
 mod burn;
 mod bytes;
@@ -29,6 +30,7 @@ mod objective;
 mod reader;
 mod rows;
 mod series;
+mod spenders;
 mod state;
 mod status;
 #[cfg(test)]
@@ -40,6 +42,10 @@ pub mod verdict;
 
 pub use absence::WAITING_SECONDS;
 pub use alert::{AlertState, CLEAN_EVALUATIONS, PENDING_EVALUATIONS, RELAPSE_MS, RELAPSES_MAX};
+pub use backtest::{
+    Backtest, BacktestSettings, Backtested, BudgetAccount, Difference, FIRINGS_MAX, Firing,
+    FiringTotals, POINTS_MAX, PlotPoint, PlotPoints, SERIES_MAX, Tested, TestedSeries, differences,
+};
 pub use budget::Budget;
 pub use burn::{CLEAN_SHARE, burn_rate};
 pub use change::Compared;
@@ -56,6 +62,7 @@ pub use objective::{
     TargetShare,
 };
 pub use reader::{Options, READER, Recipient, Statuses};
+pub use spenders::{Spenders, VALUES_MAX};
 pub use status::{BURN_SPANS, BurnStatus, SeriesStatus};
 pub use tier::EventCount;
 

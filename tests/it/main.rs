@@ -48,6 +48,8 @@ mod setup_secret;
 mod shipping;
 mod signals;
 mod slo;
+mod slo_backtest;
+mod slo_backtest_real;
 mod slo_compile;
 mod slo_run;
 mod support;

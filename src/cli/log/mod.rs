@@ -23,10 +23,10 @@ mod export;
 mod line;
 mod query;
 mod resend;
-mod server;
-mod source;
+pub(super) mod server;
+pub(super) mod source;
 mod stats;
-mod table;
+pub(super) mod table;
 mod tail;
 
 /// Arguments of `lbproxy log`.
@@ -115,18 +115,18 @@ fn document(row: &Row<'_>, line: &mut Vec<u8>) -> anyhow::Result<()> {
 
 /// Which time is meant.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
-struct Window {
+pub(super) struct Window {
     /// Only records from then on: an age such as 10m or 2h, or an instant as in records.
-    #[arg(long, value_name = "TIME", value_parser = when)]
+    #[arg(long, visible_alias = "from", value_name = "TIME", value_parser = when)]
     since: Option<When>,
     /// Only records before then.
-    #[arg(long, value_name = "TIME", value_parser = when)]
+    #[arg(long, visible_alias = "to", value_name = "TIME", value_parser = when)]
     until: Option<When>,
 }
 
 impl Window {
     /// First millisecond that is meant, and first that is not.
-    fn bounds_ms(self) -> (Option<u64>, Option<u64>) {
+    pub(super) fn bounds_ms(self) -> (Option<u64>, Option<u64>) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let instant = |when| match when {
             When::At(ms) => ms,

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use super::super::output::UsageError;
 use super::super::signals::outlive_file_limit;
 use crate::config::address::{self, Unfit};
-use crate::config::{self, Elasticsearch};
+use crate::config::{self, Config, Elasticsearch};
 use crate::journal;
 
 /// Which server is meant.
@@ -36,25 +36,9 @@ impl Server {
     pub(super) fn target(&self) -> anyhow::Result<Target> {
         let usage = |report: config::Report| UsageError(report.to_string());
         let file = config::find(self.config.clone()).map_err(usage)?;
-        let telemetry = config::load(&file).map_err(usage)?.telemetry;
-        for url in &self.elasticsearch {
-            check_url(url)?;
-        }
-        let mut elasticsearch = match telemetry.elasticsearch {
-            Some(elasticsearch) => elasticsearch,
-            None if self.elasticsearch.is_empty() => {
-                let problem = format!(
-                    "{} has no telemetry.elasticsearch; write its urls there, or name the server with \
-                     --elasticsearch URL",
-                    file.display()
-                );
-                return Err(UsageError(problem).into());
-            }
-            None => defaults()?,
-        };
-        if !self.elasticsearch.is_empty() {
-            elasticsearch.urls.clone_from(&self.elasticsearch);
-        }
+        let config = config::load(&file).map_err(usage)?;
+        let elasticsearch = elasticsearch(&config, &self.elasticsearch)?;
+        let telemetry = config.telemetry;
         let folder = telemetry.journal.path;
         if !journal::is_journal(&folder) {
             let problem = format!(
@@ -67,6 +51,30 @@ impl Server {
         }
         Ok(Target { elasticsearch, namespace: telemetry.namespace, folder })
     }
+}
+
+/// The server of a configuration; with `urls` those instead of its own, with its credentials.
+pub(in crate::cli) fn elasticsearch(
+    config: &Config,
+    urls: &[url::Url],
+) -> anyhow::Result<Elasticsearch> {
+    urls.iter().try_for_each(check_url)?;
+    let mut elasticsearch = match &config.telemetry.elasticsearch {
+        Some(elasticsearch) => elasticsearch.clone(),
+        None if urls.is_empty() => {
+            let problem = format!(
+                "{} has no telemetry.elasticsearch; write its urls there, or name the server with \
+                 --elasticsearch URL",
+                config.places.file
+            );
+            return Err(UsageError(problem).into());
+        }
+        None => defaults()?,
+    };
+    if !urls.is_empty() {
+        elasticsearch.urls = urls.to_vec();
+    }
+    Ok(elasticsearch)
 }
 
 /// Refuses a URL that leads nowhere, or that would show a password in the list of processes.
@@ -94,7 +102,7 @@ fn defaults() -> anyhow::Result<Elasticsearch> {
 }
 
 /// Runs what asks a server.
-pub(super) fn run<T, E: Into<anyhow::Error>>(
+pub(in crate::cli) fn run<T, E: Into<anyhow::Error>>(
     asking: impl Future<Output = Result<T, E>>,
 ) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -111,18 +119,18 @@ pub(super) fn run<T, E: Into<anyhow::Error>>(
 /// One line on a terminal's standard error that says what is done now; nothing elsewhere. Ctrl-C needs
 /// no care: whoever uses it may be ended at any moment.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(in crate::cli) struct Progress {
     is_shown: bool,
 }
 
 impl Progress {
     /// On this process's standard error.
-    pub(super) fn new() -> Self {
+    pub(in crate::cli) fn new() -> Self {
         Self { is_shown: std::io::stderr().is_terminal() }
     }
 
     /// Shows a text instead of the last one.
-    pub(super) fn show(&self, text: &str) {
+    pub(in crate::cli) fn show(&self, text: &str) {
         if self.is_shown {
             let text: String = text.chars().take(78).collect();
             let _ = write!(std::io::stderr(), "\r\x1b[K{text}");

@@ -9,7 +9,7 @@ use crate::query::Records;
 
 /// Which journal is meant.
 #[derive(Debug, clap::Args)]
-pub(super) struct Place {
+pub(in crate::cli) struct Place {
     /// The journal's directory.
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     journal: Option<PathBuf>,
@@ -19,8 +19,16 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// As command lines have it.
+    pub(in crate::cli) const fn new(journal: Option<PathBuf>, config: Option<PathBuf>) -> Self {
+        Self { journal, config }
+    }
+
     /// The directory of the journal.
-    fn directory(&self) -> anyhow::Result<PathBuf> {
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(in crate::cli) fn directory(&self) -> anyhow::Result<PathBuf> {
         let (dir, whence) = match (&self.journal, config::find(self.config.clone())) {
             (Some(dir), _) => (dir.clone(), "--journal".to_owned()),
             (None, Ok(file)) => {
@@ -53,7 +61,7 @@ impl Place {
 }
 
 /// Tells what was missed, on standard error, where it disturbs no pipe.
-pub(super) fn tell(sentences: impl IntoIterator<Item = String>) {
+pub(in crate::cli) fn tell(sentences: impl IntoIterator<Item = String>) {
     use std::io::Write as _;
     let mut stderr = std::io::stderr().lock();
     for sentence in sentences {

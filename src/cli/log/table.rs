@@ -10,7 +10,7 @@ const WIDTH_MAX: usize = 60;
 
 /// A table on its way out.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(in crate::cli) struct Table {
     /// Head and rows that are not yet written.
     waiting: Vec<Vec<String>>,
     /// Which columns are figures, put at the right side.
@@ -21,12 +21,16 @@ pub(super) struct Table {
 
 impl Table {
     /// A table with this head; `figures` says which columns are.
-    pub(super) fn new(head: Vec<String>, figures: Vec<bool>) -> Self {
+    pub(in crate::cli) fn new(head: Vec<String>, figures: Vec<bool>) -> Self {
         Self { waiting: vec![head], figures, widths: None }
     }
 
     /// Adds a row, and writes it as soon as widths are settled.
-    pub(super) fn row(&mut self, out: &mut impl Write, cells: Vec<String>) -> std::io::Result<()> {
+    pub(in crate::cli) fn row(
+        &mut self,
+        out: &mut impl Write,
+        cells: Vec<String>,
+    ) -> std::io::Result<()> {
         self.waiting.push(cells);
         if self.widths.is_some() || self.waiting.len() > ROWS_MEASURED {
             self.finish(out)?;
@@ -34,7 +38,7 @@ impl Table {
         Ok(())
     }
 
-    pub(super) fn finish(&mut self, out: &mut impl Write) -> std::io::Result<()> {
+    pub(in crate::cli) fn finish(&mut self, out: &mut impl Write) -> std::io::Result<()> {
         let rows = std::mem::take(&mut self.waiting);
         let widths = self.widths.get_or_insert_with(|| {
             let width = |column: usize| {

@@ -3,16 +3,14 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
+use super::words::{promise, span};
 use super::{Which, traffic};
-use crate::base::clock::micros;
-use crate::base::units::write_duration;
 use crate::cli::output::UsageError;
 use crate::config::Report;
 use crate::journal;
+use crate::slo::Objective;
 use crate::slo::file::{Thin, thin};
-use crate::slo::{Objective, Period};
 
 /// Arguments of `lbproxy slo check`.
 #[derive(Debug, clap::Args)]
@@ -80,23 +78,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// An objective in a line.
 fn line(objective: &Objective) -> String {
-    let Objective { name, target, indicator, period, windows, .. } = objective;
-    let bound =
-        indicator.bound.map_or_else(String::new, |bound| format!(" within {}", span(bound)));
-    let period = match period {
-        Period::Rolling(length) => span(*length),
-        Period::Month { .. } => "a month".to_owned(),
-        Period::Week { .. } => "a week".to_owned(),
-    };
+    let windows = objective.windows.iter();
     let windows: Vec<_> = windows
-        .iter()
         .map(|window| {
             let factor = window.factor(objective.period);
             format!("{} {} {factor:.1}x", window.severity.as_str(), span(window.long))
         })
         .collect();
     let windows = if windows.is_empty() { "no alerts".to_owned() } else { windows.join(", ") };
-    format!("{name}: {target} %{bound} over {period}; {windows}")
+    format!("{}: {}; {windows}", objective.name, promise(objective))
 }
 
 /// What is said of a window that sees too few events.
@@ -119,8 +109,4 @@ fn warning(objective: &Objective, group: &str, thin: &Thin) -> String {
         needed.ceil(),
         objective.min_bad
     )
-}
-
-fn span(span: Duration) -> String {
-    write_duration(micros(span))
 }

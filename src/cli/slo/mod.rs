@@ -8,12 +8,23 @@ use clap::Subcommand;
 use crate::config::{self, Config, Report};
 use crate::slo::file::{self, Objectives};
 
+mod backtest;
 mod check;
+mod common;
+mod compare;
 mod compile;
 mod export;
 mod folder;
+mod json;
+mod pictures;
+mod plot;
+mod report;
+mod source;
+mod svg;
 mod test_alert;
+mod text;
 mod traffic;
+mod words;
 
 /// Arguments of `lbproxy slo`.
 #[derive(Debug, clap::Args)]
@@ -33,6 +44,8 @@ Examples:
   lbproxy slo export --to openslo            for the tools of OpenSLO
   lbproxy slo compile --to prometheus        alert rules for another tool
   lbproxy slo test-alert --to oncall         does somebody's phone ring?
+  lbproxy slo backtest                       what would have fired on the traffic of the journal
+  lbproxy slo report > review.md             the last 30 days: budgets, incidents, who spent them
 How to write one: docs/slo.md; for editors: lbproxy schema slo.";
 
 /// What can be done with objectives.
@@ -46,6 +59,10 @@ enum Command {
     TestAlert(test_alert::Args),
     /// Make alert rules of them for another tool, and tell what it does not do.
     Compile(compile::Args),
+    /// Say which alerts would have fired on traffic that was, and what other objectives would change.
+    Backtest(backtest::Args),
+    /// Report on budgets, incidents and who spent them, with plots.
+    Report(report::Args),
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -54,6 +71,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Export(args) => export::run(args),
         Command::TestAlert(args) => test_alert::run(args),
         Command::Compile(args) => compile::run(args),
+        Command::Backtest(args) => backtest::run(args),
+        Command::Report(args) => report::run(args),
     }
 }
 
@@ -74,7 +93,15 @@ impl Which {
     /// # Errors
     /// When the configuration has mistakes.
     fn read(&self) -> Result<(Objectives, Option<Config>), Report> {
-        let config = if self.files.is_empty() || self.config.is_some() {
+        self.read_with(false)
+    }
+
+    /// As [`Which::read`]; the configuration also where nothing but its server is needed.
+    ///
+    /// # Errors
+    /// As for [`Which::read`].
+    fn read_with(&self, is_needed: bool) -> Result<(Objectives, Option<Config>), Report> {
+        let config = if self.files.is_empty() || self.config.is_some() || is_needed {
             Some(config::find(self.config.clone()).and_then(|path| config::load(&path))?)
         } else {
             None

@@ -1,15 +1,15 @@
-//! What can be told of a journal from outside beside its records: what its durable reader has left, and
-//! which numbers were given out.
+//! What can be told of a journal from outside: its lanes one by one, what its durable reader has left, and which
+//! numbers were given out.
 //!
 //! Changes nothing. Not here: reading frames (`reader`).
 
 use std::path::Path;
 
 use super::super::cursor::CursorFiles;
-use super::super::error::OpenError;
+use super::super::error::{OpenError, ReadError};
 use super::super::format::{Key, PerStream};
 use super::super::identity::Identity;
-use super::{From, Reader};
+use super::{Entry, From, Reader};
 
 impl Reader {
     /// The part of the journal in `dir` that its durable reader `name` has not acknowledged: all of
@@ -25,6 +25,25 @@ impl Reader {
             lane.mark = marks.get(&lane.key).copied().unwrap_or(lane.mark);
         }
         Ok(reader)
+    }
+
+    /// Lanes that had records when it was opened.
+    pub fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// Visits what is next of one lane alone, up to about `bytes_max` bytes of payload and one record at
+    /// least; returns how many records that were, 0 at the end of it. `lane` is below [`Reader::lanes`].
+    ///
+    /// # Errors
+    /// As for [`Reader::read`].
+    pub fn read_one(
+        &mut self,
+        lane: usize,
+        bytes_max: usize,
+        visit: &mut dyn FnMut(Entry<'_>),
+    ) -> Result<usize, ReadError> {
+        Ok(self.read_lane(lane, bytes_max.max(1), visit)?.entries)
     }
 
     /// The number that the next record of each stream had when a lane took its newest segment: every

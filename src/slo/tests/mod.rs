@@ -1,5 +1,6 @@
 //! Objectives against simulated traffic, and against plain sums.
 
+mod backtest;
 mod counting;
 mod incidents;
 mod load;
