@@ -291,7 +291,10 @@ fn a_route_that_is_not_there_is_told_and_the_objective_stays() {
         assert_eq!((all.objectives.len(), all.findings.len()), (1, 0), "{notify}: {all:?}");
         let told = all.warnings.iter().map(ToString::to_string).collect::<String>();
         assert!(told.contains(want) && told.is_empty() == want.is_empty(), "{notify}: {told}");
-        assert!(load_files(&[slo.clone()]).warnings.is_empty(), "nobody knows the routes");
+        assert!(
+            load_files(std::slice::from_ref(&slo)).warnings.is_empty(),
+            "nobody knows the routes"
+        );
     }
 }
 
