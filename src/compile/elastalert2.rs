@@ -165,10 +165,10 @@ fn words(subject: &Subject, summary: &str) -> String {
             "alert_subject: {summary}\nalert_text_type: alert_text_only\nalert_text: {summary}\n"
         );
     }
-    let mut form = summary.replace('{', "{{").replace('}', "}}");
-    for (place, dimension) in groups.iter().enumerate() {
-        form += &format!("; {} {{{place}}}", dimension.as_str());
-    }
+    let places = groups.iter().enumerate();
+    let places = places.map(|(place, dimension)| format!("; {} {{{place}}}", dimension.as_str()));
+    let form = summary.replace('{', "{{").replace('}', "}}");
+    let form = form + &places.collect::<Vec<_>>().concat();
     let (form, fields) = (literal(&form), list(groups));
     format!(
         "alert_subject: {form}\nalert_subject_args: {fields}\nalert_text_type: alert_text_only\nalert_text: \
@@ -217,7 +217,7 @@ fn alertmanager(subject: &Subject, id: &str, severity: Severity, address: &str) 
 /// A mapping without what is empty; nothing when all of it is.
 fn mapping(name: &str, pairs: &[(impl AsRef<str>, String)]) -> String {
     let known = pairs.iter().filter(|(_, text)| !text.is_empty());
-    let lines: String =
-        known.map(|(key, text)| format!("  {}: {}\n", key.as_ref(), literal(text))).collect();
+    let lines = known.map(|(key, text)| format!("  {}: {}\n", key.as_ref(), literal(text)));
+    let lines = lines.collect::<Vec<_>>().concat();
     if lines.is_empty() { lines } else { format!("{name}:\n{lines}") }
 }

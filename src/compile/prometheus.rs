@@ -148,7 +148,9 @@ impl<'s> Terms<'s> {
                 out += &self.recording_rules(window);
             }
         }
-        rows.iter().for_each(|rule| out += &self.burn_rule(rule));
+        for rule in rows {
+            out += &self.burn_rule(rule);
+        }
         out
     }
 

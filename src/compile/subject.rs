@@ -65,7 +65,9 @@ pub struct AbsenceRule {
 pub fn subjects(objectives: &[Arc<Objective>]) -> Vec<Subject> {
     let mut subjects: Vec<_> = objectives.iter().map(subject).collect();
     let mut uses: HashMap<String, u32> = HashMap::new();
-    subjects.iter_mut().for_each(|one| one.ids(|id, _| *uses.entry(id.clone()).or_default() += 1));
+    for one in &mut subjects {
+        one.ids(|id, _| *uses.entry(id.clone()).or_default() += 1);
+    }
     for one in &mut subjects {
         one.ids(|id, stands_for| {
             if uses.get(id) != Some(&1) || id.len() > ID_BYTES_MAX {

@@ -9,5 +9,6 @@ pub(super) fn quoted(text: &str) -> String {
 pub(super) fn mapping(indent: usize, pairs: &[(&str, Option<&str>)]) -> String {
     let known =
         pairs.iter().filter_map(|(key, value)| Some((key, value.filter(|text| !text.is_empty())?)));
-    known.map(|(key, value)| format!("{:indent$}{key}: {}\n", "", quoted(value))).collect()
+    let lines = known.map(|(key, value)| format!("{:indent$}{key}: {}\n", "", quoted(value)));
+    lines.collect::<Vec<_>>().concat()
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::server::RealServer;
 use crate::support::*;
 
-const STEP_MS: u64 = EVALUATE_EVERY.as_millis() as u64;
+const STEP_MS: u64 = EVALUATE_EVERY.as_secs() * 1_000;
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 const NAMESPACE: &str = "elastalert2";

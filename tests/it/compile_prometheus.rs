@@ -212,7 +212,7 @@ fn native(incident: &Incident) -> Native {
                 let groups = groups.map(|(dimension, value)| {
                     format!(", {stem}{}=\"{value}\"", dimension.as_str())
                 });
-                format!("{{objective=\"shop\"{}}}", groups.collect::<String>())
+                format!("{{objective=\"shop\"{}}}", groups.collect::<Vec<_>>().concat())
             };
             for (name, value) in [("valid", status.total.valid), ("bad", status.total.bad)] {
                 let series = format!("lbproxy_slo_{name}_total{}", labels(""));

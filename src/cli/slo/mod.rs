@@ -58,7 +58,7 @@ enum Command {
     /// Tell a channel of an alert that is none, and that it is over.
     TestAlert(test_alert::Args),
     /// Make alert rules of them for another tool, and tell what it does not do.
-    Compile(compile::Args),
+    Compile(Box<compile::Args>),
     /// Say which alerts would have fired on traffic that was, and what other objectives would change.
     Backtest(backtest::Args),
     /// Report on budgets, incidents and who spent them, with plots.
