@@ -7,6 +7,7 @@
 //! | `live` | event stream: the counters, once a second |
 //! | `requests?filter=…&last=50` | event stream: requests as they end |
 //! | `fields` | what filters can name, and what it means |
+//! | `slo`, `slo/budget?objective=NAME` | where objectives stand; how a budget was spent, see `objectives` |
 //! | `process`, `shipping` | the last quarter of an hour of the process; where every record is |
 //! | `drain` (POST) | begins to drain |
 //!
@@ -25,12 +26,13 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::answers::{answer, mistake, off, parameter};
 use super::before::{self, Before};
 use super::events::{self, Seat};
 use super::live::Live;
 use super::seen::Seen;
 use super::summary::{self, Span};
-use super::{Discover, Sources, picture, tail};
+use super::{Discover, Sources, objectives, picture, tail};
 use crate::base::clock::wall_ms;
 use crate::query::{FIELD_NAMES, Field, Filter, FilterError, fields};
 
@@ -49,8 +51,7 @@ const LAST_MAX: usize = 500;
 const TAIL_FRAMES_MAX: usize = 8;
 
 /// What there is below `/api/v1/`, for who asks for something else.
-pub(super) const PATHS: &str =
-    "/api/v1/ + about overview services live requests fields process shipping, and drain (POST)";
+pub(super) const PATHS: &str = "/api/v1/ + about overview services live requests fields slo slo/budget process shipping, and drain (POST)";
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -78,6 +79,7 @@ enum Page {
 
 /// The routes below `/api/v1`.
 pub(super) fn routes(sources: Arc<Sources>, live: Arc<Live>) -> Router {
+    let objectives = objectives::routes(Arc::clone(&sources));
     let shared = Arc::new(Shared { sources, live, kept: Mutex::default() });
     Router::new()
         .route("/about", get(about))
@@ -91,16 +93,7 @@ pub(super) fn routes(sources: Arc<Sources>, live: Arc<Live>) -> Router {
         .route("/drain", post(drain))
         .fallback(async || super::unknown(PATHS))
         .with_state(shared)
-}
-
-/// An answer in JSON that nobody keeps.
-fn answer(value: &Value) -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], Json(value)).into_response()
-}
-
-/// A mistake of the asker.
-fn mistake(problem: &str, cure: &str) -> Response {
-    (StatusCode::BAD_REQUEST, Json(json!({ "problem": problem, "cure": cure }))).into_response()
+        .merge(objectives)
 }
 
 /// What does not change while the process runs.
@@ -126,12 +119,6 @@ async fn about(State(shared): State<Arc<Shared>>) -> Response {
     }))
 }
 
-/// The last value of a parameter; `None` when it is absent.
-fn parameter(RawQuery(query): &RawQuery, name: &str) -> Option<String> {
-    let pairs = url::form_urlencoded::parse(query.as_deref().unwrap_or("").as_bytes());
-    pairs.filter(|(key, _)| key == name).last().map(|(_, value)| value.into_owned())
-}
-
 /// Figures of a span for the first page.
 async fn overview(State(shared): State<Arc<Shared>>, query: RawQuery) -> Response {
     shared.span(Page::Overview, parameter(&query, "range").as_deref()).await
@@ -151,9 +138,7 @@ impl Shared {
         };
         if self.sources.rollup.is_none() {
             let problem = "rollups are off, so there are no figures of the past";
-            let cure = "set telemetry.rollup.every to 1m";
-            let text = Json(json!({ "problem": problem, "cure": cure, "is_off": true }));
-            return (StatusCode::NOT_FOUND, text).into_response();
+            return off(problem, "set telemetry.rollup.every to 1m");
         }
         let key = (page, length_ms);
         let known = self
@@ -180,13 +165,14 @@ impl Shared {
         let history = self.sources.rollup.as_ref().map(|rollup| &rollup.history);
         let past = history.map(|history| history.since(before::since_ms(span)));
         let age_ms = u64::try_from(self.sources.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let targets = &self.sources.targets;
         let value = past.map_or(Value::Null, |past| {
             let start_ms = span.now_ms.saturating_sub(age_ms);
             let before = Before::new(&past, span, start_ms);
             let seen = Seen::of(&past, start_ms);
             match key.0 {
-                Page::Overview => summary::overview(&past, span, seen, before.as_ref()),
-                Page::Services => summary::services(&past, span, seen, before.as_ref()),
+                Page::Overview => summary::overview(&past, span, seen, before.as_ref(), targets),
+                Page::Services => summary::services(&past, span, seen, before.as_ref(), targets),
             }
         });
         let text: Arc<str> = Arc::from(value.to_string());

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::summary::{self, Place, Span};
 use super::verdict::changes;
 use crate::rollup::{Past, Totals};
+use crate::slo::{ServiceTargets, Targets};
 
 /// Where a period begins and ends, and how much of it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +50,9 @@ impl Before {
     }
 
     /// When it was, and its figures as a whole, beside those of now.
-    pub(super) fn overall(&self, now: &Totals) -> Value {
+    pub(super) fn overall(&self, now: &Totals, targets: Targets) -> Value {
         let Period { since_ms, until_ms, is_whole } = self.period;
-        let mut map = self.figures(|_| true, now, None);
+        let mut map = self.figures(|_| true, now, targets);
         map.insert("since_ms".to_owned(), since_ms.into());
         map.insert("until_ms".to_owned(), until_ms.into());
         map.insert("is_whole".to_owned(), is_whole.into());
@@ -59,11 +60,16 @@ impl Before {
     }
 
     /// Figures of a service, or of one of its endpoints, beside those of now.
-    pub(super) fn of(&self, service: Option<&str>, endpoint: Option<&str>, now: &Totals) -> Value {
+    pub(super) fn of(
+        &self,
+        (service, endpoint): (Option<&str>, Option<&str>),
+        now: &Totals,
+        targets: &ServiceTargets,
+    ) -> Value {
         let is_it = |place: &Place| {
             place.0.as_deref() == service && (endpoint.is_none() || place.1.as_deref() == endpoint)
         };
-        self.figures(is_it, now, service).into()
+        self.figures(is_it, now, targets.of(service)).into()
     }
 
     /// Figures of some places together: what is compared, and how serious it is that something became
@@ -72,7 +78,7 @@ impl Before {
         &self,
         is_wanted: impl Fn(&Place) -> bool,
         now: &Totals,
-        service: Option<&str>,
+        targets: Targets,
     ) -> Map<String, Value> {
         let mut totals = Totals::default();
         let places = self.places.iter().filter(|(place, _)| is_wanted(place));
@@ -82,7 +88,7 @@ impl Before {
         let mut map: Map<_, _> =
             names.iter().filter_map(|&name| Some((name.to_owned(), all.remove(name)?))).collect();
         map.insert("seconds".to_owned(), json!(self.seconds()));
-        map.insert("levels".to_owned(), changes(now, &totals, service).json());
+        map.insert("levels".to_owned(), changes(now, &totals, targets).json());
         map
     }
 
@@ -178,7 +184,7 @@ mod tests {
     fn figures_are_those_of_its_windows_and_of_no_others() {
         let past = past(&[(89, 50, 50, 1), (90, 10, 1, 8_000), (94, 20, 2, 8_000), (95, 70, 0, 2)]);
         let before = Before::new(&past, SPAN, 0).unwrap();
-        let all = before.overall(&Totals::default());
+        let all = before.overall(&Totals::default(), Targets::DEFAULT);
         for (name, want) in [
             ("requests", json!(30)),
             ("failure", json!(3)),
@@ -192,6 +198,7 @@ mod tests {
         }
         let p99 = all["duration"]["p99_us"].as_u64().unwrap();
         assert!(p99.abs_diff(8_000) <= 40, "{p99}");
+        let targets = ServiceTargets::DEFAULT;
         for (name, service, endpoint, want) in [
             ("the service", Some("shop"), None, 30),
             ("its endpoint", Some("shop"), Some("10.0.0.1:80"), 30),
@@ -199,14 +206,15 @@ mod tests {
             ("another service", Some("api"), None, 0),
         ] {
             assert_eq!(
-                before.of(service, endpoint, &Totals::default())["requests"],
+                before.of((service, endpoint), &Totals::default(), &targets)["requests"],
                 want,
                 "{name}"
             );
         }
         assert!(Before::new(&past, SPAN, minute(99)).is_none(), "not known");
         let forgotten = Past { forgotten_ms: minute(94), ..past };
-        let shorter = Before::new(&forgotten, SPAN, 0).unwrap().overall(&Totals::default());
+        let shorter = Before::new(&forgotten, SPAN, 0).unwrap();
+        let shorter = shorter.overall(&Totals::default(), Targets::DEFAULT);
         assert_eq!((&shorter["requests"], &shorter["is_whole"]), (&json!(20), &json!(false)));
         assert_eq!(shorter["seconds"], 60, "rates are over what is known");
     }

@@ -9,6 +9,7 @@
 //! Every request has to name its host rightly; connections are bounded (`listener`). Loopback by default; elsewhere everything with figures asks for the bearer token. Readiness says
 //! whether the proxy accepts; it is never tied to Elasticsearch. Not here: traffic.
 
+mod answers;
 mod api;
 mod before;
 mod discover;
@@ -17,6 +18,7 @@ mod guard;
 mod host;
 mod listener;
 mod live;
+mod objectives;
 mod page;
 mod picture;
 mod seen;
@@ -72,6 +74,8 @@ pub struct Sources {
     pub rollup: Option<Rollup>,
     /// Objectives; `None` when there are none.
     pub slo: Option<Slo>,
+    /// What figures are held against.
+    pub targets: slo::ServiceTargets,
     /// Shipping; `None` when it is not configured.
     pub ship: Option<Shipping>,
     /// Heartbeat and samples.
@@ -127,6 +131,8 @@ pub struct Rollup {
 /// Objectives, as the pages show them.
 #[derive(Debug)]
 pub struct Slo {
+    /// They, as configured.
+    pub objectives: Vec<Arc<slo::Objective>>,
     /// Cells of their evaluation.
     pub metrics: Arc<SloMetrics>,
     /// Where each series stands.
@@ -240,7 +246,7 @@ fn exposition(sources: &Sources) -> Exposition {
     }
     if let Some(slo) = &sources.slo {
         slo.metrics.expose(&[], &mut page);
-        slo::expose(&slo.statuses.last(), &mut page);
+        slo::expose(&slo.statuses.last().series, &mut page);
     }
     if let Some(ship) = &sources.ship {
         ship.metrics.pending.set(sources.journal.pending(ship.reader));

@@ -37,12 +37,14 @@ const FILES: &[File] = files! {
     "icon.svg" SVG;
     "app.js" JS;
     "before.js" JS;
+    "budget.js" JS;
     "chart.js" JS;
     "discover.js" JS;
     "dom.js" JS;
     "empty.js" JS;
     "filter.js" JS;
     "format.js" JS;
+    "objective.js" JS;
     "overview.js" JS;
     "process.js" JS;
     "record.js" JS;
@@ -50,6 +52,7 @@ const FILES: &[File] = files! {
     "service.js" JS;
     "services.js" JS;
     "shipping.js" JS;
+    "slo.js" JS;
     "stream.js" JS;
     "table.js" JS;
     "verdict.js" JS;

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::Sources;
 use super::live::{Look, Rates};
+use super::{Sources, objectives};
 use crate::metrics::{Cell64, ShipMetrics, Shipped, WorkerMetrics};
 use crate::proxy::EndpointState;
 use crate::slo::verdict::{ShippingState, Trust};
@@ -76,6 +76,7 @@ pub(super) fn picture(
         "endpoints": endpoints(sources, rates, since),
         "queues": queues(sources),
         "trust": trust(sources),
+        "slo": sources.slo.as_ref().map(objectives::worst),
     })
 }
 

@@ -15,6 +15,7 @@ use super::verdict::levels;
 use crate::record::{Outcome, Reason};
 use crate::rollup::{Past, SLOT_MS, SlotRow, Sum, Totals, Window};
 use crate::slo::verdict::behind_s;
+use crate::slo::{ServiceTargets, Targets};
 
 /// Spans up to this have a point per slot.
 const SLOTS_SPAN_MS: u64 = 15 * 60_000;
@@ -101,9 +102,9 @@ pub(super) fn figures(totals: &Totals) -> Map<String, Value> {
 }
 
 /// The same, and how serious they are.
-fn judged(totals: &Totals, service: Option<&str>) -> Map<String, Value> {
+fn judged(totals: &Totals, targets: Targets) -> Map<String, Value> {
     let mut map = figures(totals);
-    map.insert("levels".to_owned(), levels(totals, service).json());
+    map.insert("levels".to_owned(), levels(totals, targets).json());
     map
 }
 
@@ -132,15 +133,22 @@ fn reasons(totals: &Totals) -> Value {
         .collect()
 }
 
-pub(super) fn overview(past: &Past, span: Span, seen: Seen, before: Option<&Before>) -> Value {
+pub(super) fn overview(
+    past: &Past,
+    span: Span,
+    seen: Seen,
+    before: Option<&Before>,
+    targets: &ServiceTargets,
+) -> Value {
     let (places, since_ms) = totals(past, span);
     let (all, services) = by_service(&places);
     let services = services.iter().filter(|(service, _)| service.is_some());
     let services: Vec<Value> = services
         .map(|(service, totals)| {
-            let mut map = judged(totals, service.as_deref());
+            let mut map = judged(totals, targets.of(service.as_deref()));
             map.insert("service".to_owned(), json!(service));
-            let before = before.map(|before| before.of(service.as_deref(), None, totals));
+            let place = (service.as_deref(), None);
+            let before = before.map(|before| before.of(place, totals, targets));
             map.insert("before".to_owned(), before.into());
             map.into()
         })
@@ -152,8 +160,8 @@ pub(super) fn overview(past: &Past, span: Span, seen: Seen, before: Option<&Befo
         "until_ms": past.open_ms,
         "behind_s": behind_s(past.open_ms, span.now_ms),
         "seen_s": since_ms.map(|since_ms| seen.seconds(since_ms, past.open_ms)),
-        "totals": judged(&all, None),
-        "before": before.map(|before| before.overall(&all)),
+        "totals": judged(&all, targets.all),
+        "before": before.map(|before| before.overall(&all, targets.all)),
         "reasons": reasons(&all),
         "services": services,
         "series": series(past, span, seen),
@@ -161,16 +169,23 @@ pub(super) fn overview(past: &Past, span: Span, seen: Seen, before: Option<&Befo
 }
 
 /// The Services page: every place with its figures and a small chart of its rate.
-pub(super) fn services(past: &Past, span: Span, seen: Seen, before: Option<&Before>) -> Value {
+pub(super) fn services(
+    past: &Past,
+    span: Span,
+    seen: Seen,
+    before: Option<&Before>,
+    targets: &ServiceTargets,
+) -> Value {
     let (places, since_ms) = totals(past, span);
     let (all, services) = by_service(&places);
     let mut sparks = sparks(past);
     let mut rows = Vec::new();
     let mut add = |place: Place, totals: &Totals| {
-        let mut map = judged(totals, place.0.as_deref());
+        let own = (place.0.as_deref(), place.1.as_deref());
+        let mut map = judged(totals, targets.of(own.0));
         map.insert("service".to_owned(), json!(place.0));
         map.insert("endpoint".to_owned(), json!(place.1));
-        let before = before.map(|before| before.of(place.0.as_deref(), place.1.as_deref(), totals));
+        let before = before.map(|before| before.of(own, totals, targets));
         map.insert("before".to_owned(), before.into());
         map.insert("reasons".to_owned(), reasons(totals));
         map.insert("spark".to_owned(), json!(sparks.remove(&place)));
@@ -194,7 +209,7 @@ pub(super) fn services(past: &Past, span: Span, seen: Seen, before: Option<&Befo
         "behind_s": behind_s(past.open_ms, span.now_ms),
         "seen_s": since_ms.map(|since_ms| seen.seconds(since_ms, past.open_ms)),
         "requests": all.requests,
-        "before": before.map(|before| before.overall(&all)),
+        "before": before.map(|before| before.overall(&all, targets.all)),
         "rows": rows,
     })
 }

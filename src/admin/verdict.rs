@@ -18,10 +18,7 @@ use crate::slo::verdict::{
     LookAt, Minutes, Misses, OutOfRotation, Requests, Selection, ServiceMinutes, Situation, Slice,
     Trust, Verdict, Verdicts, WINDOW_MS, Word, judge, most,
 };
-use crate::slo::{Compared, Level, Targets};
-
-/// What is promised: nothing is configured yet, so the default.
-const TARGETS: &[Targets<'_>] = &[Targets::DEFAULT];
+use crate::slo::{Compared, Level, ServiceTargets, Targets};
 
 /// The counts at the last look of the rollups, with its time.
 #[derive(Debug, Default)]
@@ -39,7 +36,8 @@ pub(super) fn now(
     since: &[(&'static str, u64)],
     last: &LastCount,
 ) -> Verdicts {
-    let counted = sources.rollup.as_ref().map(|rollup| last.counted(&rollup.history, now_ms));
+    let (rollup, targets) = (sources.rollup.as_ref(), &sources.targets);
+    let counted = rollup.map(|rollup| last.counted(&rollup.history, now_ms, targets));
     let requests = match &counted {
         None => Requests::Off,
         Some(counted) if counted.until_ms == 0 => Requests::Soon,
@@ -61,7 +59,7 @@ pub(super) fn now(
         out: &out,
         shortages: &shortages,
         trust,
-        targets: TARGETS,
+        targets,
     })
 }
 
@@ -79,14 +77,19 @@ fn out<'s>(states: &'s [EndpointState], since: &[(&'static str, u64)]) -> Vec<Ou
 }
 
 impl LastCount {
-    fn counted(&self, history: &crate::rollup::History, now_ms: u64) -> Arc<Minutes> {
+    fn counted(
+        &self,
+        history: &crate::rollup::History,
+        now_ms: u64,
+        targets: &ServiceTargets,
+    ) -> Arc<Minutes> {
         let span = Span { length_ms: WINDOW_MS, now_ms };
         let past = history.since(span.since_ms());
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*kept {
             Some((open_ms, counted)) if *open_ms == past.open_ms => Arc::clone(counted),
             _ => {
-                let counted = Arc::new(counted(&past, span));
+                let counted = Arc::new(counted(&past, span, targets));
                 *kept = Some((past.open_ms, Arc::clone(&counted)));
                 counted
             }
@@ -95,7 +98,7 @@ impl LastCount {
 }
 
 /// The last minutes by service.
-fn counted(past: &Past, span: Span) -> Minutes {
+fn counted(past: &Past, span: Span, targets: &ServiceTargets) -> Minutes {
     let (places, since_ms) = summary::totals(past, span);
     let mut slices = slices(past);
     let mut services: BTreeMap<Option<&str>, Vec<(Option<&str>, &Totals)>> = BTreeMap::new();
@@ -104,7 +107,7 @@ fn counted(past: &Past, span: Span) -> Minutes {
     }
     let services = services.into_iter().map(|(name, places)| {
         let slices = name.and_then(|name| slices.remove(name)).unwrap_or_default();
-        service(name, &places, slices)
+        service(name, &places, slices, targets.of(name).fast_us)
     });
     Minutes {
         since_ms: since_ms.unwrap_or(past.open_ms),
@@ -136,8 +139,8 @@ fn service(
     name: Option<&str>,
     places: &[(Option<&str>, &Totals)],
     slices: Vec<Slice>,
+    fast_us: u64,
 ) -> ServiceMinutes {
-    let fast_us = Targets::of(TARGETS, name).fast_us;
     let mut whole = Totals::default();
     for (_, totals) in places {
         whole.merge(totals);
@@ -214,8 +217,7 @@ impl Levels {
 }
 
 /// Of the figures of a service, or of one of its endpoints.
-pub(super) fn levels(totals: &Totals, service: Option<&str>) -> Levels {
-    let targets = Targets::of(TARGETS, service);
+pub(super) fn levels(totals: &Totals, targets: Targets) -> Levels {
     let (failed, slower) = (failed(totals), slower(totals, targets.fast_us));
     Levels {
         success: targets.failing(failed.0, failed.1),
@@ -224,13 +226,13 @@ pub(super) fn levels(totals: &Totals, service: Option<&str>) -> Levels {
 }
 
 /// Of what became worse since the period before.
-pub(super) fn changes(totals: &Totals, before: &Totals, service: Option<&str>) -> Levels {
+pub(super) fn changes(totals: &Totals, before: &Totals, targets: Targets) -> Levels {
     let compared = |totals: &Totals| {
         let (failed, known) = failed(totals);
         let p99_us = totals.duration_us.quantiles([990]).map(|[p99_us]| p99_us);
         Compared { requests: totals.requests, known, failed, p99_us }
     };
-    let (now, before, levels) = (compared(totals), compared(before), levels(totals, service));
+    let (now, before, levels) = (compared(totals), compared(before), levels(totals, targets));
     Levels {
         success: now.failing(&before, levels.success),
         latency: now.slower(&before, levels.latency),

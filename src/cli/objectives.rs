@@ -15,6 +15,15 @@ use crate::metrics::SloMetrics;
 use crate::record::Stream;
 use crate::slo::{self, EvaluatorSettings, GROUPS_MAX, Objective, Recipient};
 
+/// What starts.
+pub(super) struct Evaluating {
+    /// What figures are held against.
+    pub(super) targets: slo::ServiceTargets,
+    /// What pages show.
+    pub(super) slo: Option<admin::Slo>,
+    pub(super) running: Option<consumer::Running>,
+}
+
 /// Starts it, if there are objectives, or alerts of earlier ones that nobody has ended.
 ///
 /// # Errors
@@ -25,10 +34,12 @@ pub(super) fn start(
     journal: &Journal,
     control: &Arc<Control>,
     recipient: Box<dyn Recipient>,
-) -> anyhow::Result<(Option<consumer::Running>, Option<admin::Slo>)> {
+) -> anyhow::Result<Evaluating> {
+    let services = config.proxy.services.iter().map(|service| &*service.name);
+    let targets = slo::file::targets(&objectives, services);
     // Without any, those that fire from before have to end.
     if objectives.is_empty() && recipient.open().is_empty() {
-        return Ok((None, None));
+        return Ok(Evaluating { targets, slo: None, running: None });
     }
     let metrics = Arc::new(SloMetrics::default());
     let statuses = Arc::new(slo::Statuses::default());
@@ -37,7 +48,7 @@ pub(super) fn start(
     let running = consumer::start(slo::Options {
         reader: journal.reader(slo::READER)?,
         identity: journal.identity(),
-        objectives,
+        objectives: objectives.clone(),
         settings: EvaluatorSettings {
             groups_max: GROUPS_MAX,
             heartbeat_every: telemetry.heartbeat_every,
@@ -57,7 +68,8 @@ pub(super) fn start(
         statuses: Arc::clone(&statuses),
     })
     .context("cannot start the evaluation of objectives; raise the limit of threads")?;
-    Ok((Some(running), Some(admin::Slo { metrics, statuses })))
+    let slo = Some(admin::Slo { objectives, metrics, statuses });
+    Ok(Evaluating { targets, slo, running: Some(running) })
 }
 
 /// Tells nobody: there is no channel, and the log and pages are all there is.

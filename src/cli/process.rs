@@ -75,8 +75,7 @@ impl Process {
         let listener = admin::bind(config.admin.listen).await?;
         let admin_address = listener.local_addr().context("cannot read the admin address")?;
         let (journal, mut lanes) = open_journal(config)?;
-        let control = lanes.pop().context("the journal has no control lane")?;
-        let control = Arc::new(Control::new(control));
+        let control = Arc::new(Control::new(lanes.pop().context("no control lane")?));
         let telemetry = &config.telemetry;
         let probe_token = probe_token();
         let product = Arc::default();
@@ -84,7 +83,7 @@ impl Process {
         let (traces, otlp) = start_traces(config, &journal, plane)?;
         let (rollups, rollup) = start_rollups(config, &journal, &control)?;
         let (notices, sink) = start_notices(config)?;
-        let (objectives, slo) = objectives::start(config, objectives, &journal, &control, sink)?;
+        let watch = objectives::start(config, objectives, &journal, &control, sink)?;
         journal.forget_unused()?; // of what is off, and of what only a newer version knows
         let running = proxy::start(proxy::Options {
             config: config.proxy.clone(),
@@ -113,7 +112,8 @@ impl Process {
             journal: journal.figures(),
             control: Arc::clone(&control),
             rollup,
-            slo,
+            slo: watch.slo,
+            targets: watch.targets,
             ship,
             vitals: vitals.metrics(),
             otlp,
@@ -131,7 +131,7 @@ impl Process {
             vitals,
             running,
             rollups,
-            objectives,
+            objectives: watch.running,
             shipping,
             traces,
             notices,

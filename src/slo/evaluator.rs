@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::absence::Evidence;
 use super::clock::{self, Clock};
-use super::notice::Notice;
+use super::notice::{AlertStatus, Notice};
 use super::objective::{Dimension, Objective};
 use super::tier::EventCount;
 use super::tracked::{Now, Tracked, is_within};
@@ -26,6 +26,8 @@ use crate::record::{DecodeError, Origin, Stream, Value};
 pub const EVALUATE_EVERY: Duration = Duration::from_secs(10);
 /// Most groups of an objective, beside the one of all others.
 pub const GROUPS_MAX: usize = 20;
+/// Most alerts that are over and remembered, the newest.
+pub const ENDED_MAX: usize = 256;
 /// Most notices that wait for somebody to take them; beyond, the oldest are given up and counted.
 pub const NOTICES_MAX: usize = 4_096;
 
@@ -91,6 +93,8 @@ pub struct Evaluator {
     /// The start whose events counters are of; `None`: of all.
     start: Option<Identity>,
     pub(super) notices: VecDeque<Notice>,
+    /// Alerts that are over, oldest first.
+    pub(super) ended: VecDeque<Arc<Notice>>,
     /// The minute up to which there are records.
     pub(super) rows_minute: u32,
     /// Minutes before this one may have records that nobody knows of.
@@ -133,6 +137,7 @@ impl Evaluator {
             evidence: Evidence::new(settings.heartbeat_every),
             start: None,
             notices: VecDeque::new(),
+            ended: VecDeque::new(),
             rows_minute: 0,
             unknown_before: 0,
             next_part: 1,
@@ -310,9 +315,13 @@ impl Evaluator {
         tracked.iter_mut().flat_map(|tracked| tracked.firing(now, false)).collect()
     }
 
-    /// Counts notices beyond so many, and gives up the oldest of too many.
+    /// Counts notices beyond so many, remembers ends of alerts, and gives up the oldest of too many.
     fn noted(&mut self, before: usize) {
         self.counts.notices += (self.notices.len() - before) as u64;
+        let is_end = |notice: &&Notice| matches!(notice.status, AlertStatus::Resolved { .. });
+        let ends = self.notices.iter().skip(before).filter(is_end);
+        self.ended.extend(ends.cloned().map(Arc::new));
+        self.ended.drain(..self.ended.len().saturating_sub(ENDED_MAX));
         while self.notices.len() > NOTICES_MAX {
             self.notices.pop_front();
             self.counts.notices_lost += 1;

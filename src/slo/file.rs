@@ -13,6 +13,7 @@ mod indicator;
 mod load;
 mod period;
 mod print;
+mod targets;
 mod thin;
 mod value;
 mod windows;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 pub use load::{load, load_files, load_files_for};
 pub use print::print;
+pub use targets::targets;
 pub use thin::{Thin, thin};
 
 use super::Objective;

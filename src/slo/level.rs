@@ -4,7 +4,7 @@
 //! What may fail is the budget: 0.1 % where 99.9 % is promised. More than the budget is amber: the
 //! objective will be missed if it goes on. 14.4 times as much is red: users are hurt now, as a page
 //! of the workbook's fastest window would say. Not here: objectives as they are configured (`objective`),
-//! sentences (`verdict`).
+//! which of them are targets (`file::targets`), sentences (`verdict`).
 
 use super::TargetShare;
 
@@ -63,11 +63,9 @@ impl Level {
     }
 }
 
-/// What the figures of a service are held against.
+/// What figures are held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Targets<'t> {
-    /// The service; `None` for each that has none of its own.
-    pub service: Option<&'t str>,
+pub struct Targets {
     /// Requests that are served, of those whose outcome is known.
     pub served: TargetShare,
     /// What is fast enough, in microseconds.
@@ -76,21 +74,10 @@ pub struct Targets<'t> {
     pub fast: TargetShare,
 }
 
-impl Targets<'_> {
+impl Targets {
     /// What is promised where nothing is configured: 99.9 % served, 99 % within 300 ms.
-    pub const DEFAULT: Self = Self {
-        service: None,
-        served: TargetShare::SERVED,
-        fast_us: 300_000,
-        fast: TargetShare::FAST,
-    };
-
-    /// Those of a service: its own, else those of all, else [`Targets::DEFAULT`].
-    pub fn of(all: &[Self], service: Option<&str>) -> Self {
-        let own = all.iter().find(|one| one.service.is_some() && one.service == service);
-        let any = || all.iter().find(|one| one.service.is_none());
-        own.or_else(any).copied().unwrap_or(Self::DEFAULT)
-    }
+    pub const DEFAULT: Self =
+        Self { served: TargetShare::SERVED, fast_us: 300_000, fast: TargetShare::FAST };
 
     /// How serious it is that `bad` of `all` requests failed.
     pub fn failing(&self, bad: u64, all: u64) -> Level {
@@ -100,6 +87,26 @@ impl Targets<'_> {
     /// How serious it is that `bad` of `all` requests took longer than is fast enough.
     pub fn slow(&self, bad: u64, all: u64) -> Level {
         self.fast.level(bad, all)
+    }
+}
+
+/// What the figures of each service are held against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceTargets {
+    /// Of all requests together, and of each service that has none of its own.
+    pub all: Targets,
+    /// Of services that have their own.
+    pub own: Vec<(String, Targets)>,
+}
+
+impl ServiceTargets {
+    /// [`Targets::DEFAULT`] for all.
+    pub const DEFAULT: Self = Self { all: Targets::DEFAULT, own: Vec::new() };
+
+    /// Those of a service; `None` for all requests together.
+    pub fn of(&self, service: Option<&str>) -> Targets {
+        let own = self.own.iter().find(|(name, _)| Some(name.as_str()) == service);
+        own.map_or(self.all, |(_, targets)| *targets)
     }
 }
 
@@ -182,16 +189,20 @@ mod tests {
 
     #[test]
     fn a_service_has_its_own_targets_or_those_of_all() {
-        let own = Targets { service: Some("shop"), served: share(990_000), ..Targets::DEFAULT };
-        let any = Targets { served: share(950_000), ..Targets::DEFAULT };
-        for (name, all, service, want) in [
-            ("nothing configured", &[][..], Some("shop"), 999_000),
-            ("its own", &[any, own], Some("shop"), 990_000),
-            ("that of all", &[own, any], Some("api"), 950_000),
-            ("no service", &[own, any], None, 950_000),
-            ("only another's", &[own], Some("api"), 999_000),
+        let served = |ppm| Targets { served: share(ppm), ..Targets::DEFAULT };
+        let own = || vec![("shop".to_owned(), served(990_000))];
+        for (name, targets, service, want) in [
+            ("nothing configured", ServiceTargets::DEFAULT, Some("shop"), 999_000),
+            ("its own", ServiceTargets { all: served(950_000), own: own() }, Some("shop"), 990_000),
+            (
+                "that of all",
+                ServiceTargets { all: served(950_000), own: own() },
+                Some("api"),
+                950_000,
+            ),
+            ("no service", ServiceTargets { all: served(950_000), own: own() }, None, 950_000),
         ] {
-            assert_eq!(Targets::of(all, service).served.ppm(), want, "{name}");
+            assert_eq!(targets.of(service).served.ppm(), want, "{name}");
         }
     }
 

@@ -27,9 +27,11 @@ mod level;
 mod log;
 mod notice;
 mod objective;
+mod past;
 mod reader;
 mod rows;
 mod series;
+mod shown;
 mod spenders;
 mod state;
 mod status;
@@ -51,17 +53,20 @@ pub use burn::{CLEAN_SHARE, burn_rate};
 pub use change::Compared;
 pub use clock::JUMP_MS;
 pub use evaluator::{
-    EVALUATE_EVERY, Evaluator, EvaluatorCounts, EvaluatorSettings, GROUPS_MAX, NOTICES_MAX,
+    ENDED_MAX, EVALUATE_EVERY, Evaluator, EvaluatorCounts, EvaluatorSettings, GROUPS_MAX,
+    NOTICES_MAX,
 };
 pub use expose::expose;
 pub use group::{ABSENT, OTHER};
-pub use level::{Level, Targets};
+pub use level::{Level, ServiceTargets, Targets};
 pub use notice::{Absence, AlertStatus, Notice, OpenAlert, Top, Trigger};
 pub use objective::{
     BurnWindow, Dimension, Indicator, Maintenance, NoData, Objective, Period, Severity, Silence,
     TargetShare,
 };
-pub use reader::{Options, READER, Recipient, Statuses};
+pub use past::BudgetPoint;
+pub use reader::{Options, READER, Recipient};
+pub use shown::{Evaluated, QUESTIONS_MAX, Statuses};
 pub use spenders::{Spenders, VALUES_MAX};
 pub use status::{BURN_SPANS, BurnStatus, SeriesStatus};
 pub use tier::EventCount;

@@ -15,14 +15,14 @@
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::evaluator::{EVALUATE_EVERY, Evaluator, EvaluatorCounts, EvaluatorSettings};
 use super::log::log;
 use super::notice::{Notice, OpenAlert};
 use super::objective::Objective;
-use super::status::SeriesStatus;
+use super::shown::{Evaluated, Statuses};
 use crate::base::clock::{micros, millis, wall_ms};
 use crate::base::trouble::Trouble;
 use crate::consumer::{
@@ -63,21 +63,6 @@ pub trait Recipient: Send {
 
 /// Time since some moment, by a clock that never jumps.
 pub(super) type Steady = Box<dyn Fn() -> Duration + Send>;
-
-/// Where every series stood at the last evaluation, for whoever shows it.
-#[derive(Debug, Default)]
-pub struct Statuses(Mutex<Arc<Vec<SeriesStatus>>>);
-
-impl Statuses {
-    /// Those of the last evaluation.
-    pub fn last(&self) -> Arc<Vec<SeriesStatus>> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn publish(&self, statuses: Vec<SeriesStatus>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(statuses);
-    }
-}
 
 /// What the evaluation needs; no defaults.
 pub struct Options {
@@ -257,7 +242,7 @@ impl Watching<'_> {
         if !self.is_urgent {
             self.repeat();
         }
-        self.statuses.publish(self.kept.evaluator.statuses());
+        self.statuses.publish(Evaluated::by(&mut self.kept.evaluator));
         self.metrics.evaluations_total.add(1);
         self.metrics.evaluation_us_total.add(micros(start.elapsed()));
     }
@@ -301,6 +286,7 @@ impl Aggregate for Watching<'_> {
         if is_due || closing == Closing::All {
             self.evaluate();
         }
+        self.statuses.answer(&mut self.kept.evaluator);
         if closing != Closing::Nothing && self.kept.evaluator.has_minutes() {
             let Kept { pending, evaluator, .. } = &mut self.kept;
             evaluator.close_minutes(|row| pending.push(row));
@@ -364,6 +350,6 @@ impl Aggregate for Watching<'_> {
         metrics.rows_lost_total.add(lost - std::mem::replace(&mut self.shown_lost, lost));
         metrics.rows_pending.set(self.kept.pending.count() as u64);
         metrics.notices_pending.set(self.kept.evaluator.notices().len() as u64);
-        metrics.series.set(self.statuses.last().len() as u64);
+        metrics.series.set(self.statuses.last().series.len() as u64);
     }
 }

@@ -112,6 +112,35 @@ impl Series {
         }
     }
 
+    /// The first minute of the window that [`Series::sum`] adds up.
+    pub(super) fn first(&self, now: u32, minutes: u32) -> u32 {
+        if minutes <= self.fine.reach() {
+            self.fine.first(now, minutes)
+        } else if minutes <= self.middle.reach() {
+            self.middle.first(now, minutes)
+        } else if minutes <= self.coarse.reach() {
+            self.coarse.first(now, minutes)
+        } else {
+            self.long.first(now, minutes)
+        }
+    }
+
+    /// The events from a minute on, oldest first, in cells as fine as they are kept: the minute after each, and
+    /// its events. Settled before. Where the minute is within the cell of half a day, the whole cell.
+    pub(super) fn cells(&self, first: u32, now: u32) -> Vec<(u32, EventCount)> {
+        let (mut cells, mut at) = (Vec::new(), first);
+        while at <= now {
+            let finest = self.fine.cell(at, now).or_else(|| self.middle.cell(at, now));
+            let finer = finest.or_else(|| self.coarse.cell(at, now));
+            let start = at / LONG_MINUTES * LONG_MINUTES;
+            let cell = finer.or_else(|| self.long.cell(start, now));
+            let cell = cell.unwrap_or((start + LONG_MINUTES, EventCount::default()));
+            at = cell.0;
+            cells.push(cell);
+        }
+        cells
+    }
+
     /// The events since a minute, exact within the last hour, else in whole cells of the tier that
     /// reaches so far.
     fn since(&self, minute: u32) -> EventCount {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! wall time | next part | minute | objectives (fingerprint, card, silence, alert, groups (key, series, alerts)*)*
-//!   | notices that nobody has yet (card, the rest)*
+//!   | notices that nobody has yet (card, the rest)* | those of alerts that are over, likewise
 //! ```
 //! Numbers as LEB128 (`bytes`). A *card* is an objective as far as notices need it, for one that is gone
 //! from the files while its alert fires. An objective goes on from its state as long as it counts the same
@@ -33,6 +33,8 @@ impl Evaluator {
         self.tracked.iter().for_each(|tracked| encode_tracked(tracked, &mut out));
         out.length(self.notices.len());
         self.notices.iter().for_each(|notice| encode_notice(notice, &mut out));
+        out.length(self.ended.len());
+        self.ended.iter().for_each(|notice| encode_notice(notice, &mut out));
         *bytes = out.0;
     }
 
@@ -69,6 +71,9 @@ impl Evaluator {
         for _ in 0..input.length()? {
             let notice = decode_notice(objectives, &mut input)?;
             evaluator.notices.push_back(notice);
+        }
+        for _ in 0..input.length()? {
+            evaluator.ended.push_back(Arc::new(decode_notice(objectives, &mut input)?));
         }
         evaluator.end(&mut gone);
         Ok(evaluator)

@@ -11,6 +11,7 @@ use super::burn::{BurnRow, burn_rate};
 use super::clock::minute;
 use super::evaluator::Evaluator;
 use super::group::GroupSeries;
+use super::level::Level;
 use super::objective::{BurnWindow, Dimension, Objective, Severity};
 use super::tier::EventCount;
 use super::tracked::{Tracked, period_count, place};
@@ -68,6 +69,25 @@ impl SeriesStatus {
     /// The alert of one severity.
     pub const fn alert(&self, severity: Severity) -> AlertState {
         self.alerts[place(severity)]
+    }
+
+    /// How serious it is: a page is for users who are hurt, a ticket and a spent budget for what will hurt them.
+    pub fn level(&self) -> Level {
+        let silence = self.objective.no_data.after.map(|(_, severity)| severity);
+        let alerts = Severity::ALL.map(|(severity, _)| (self.alert(severity), Some(severity)));
+        let alerts = alerts.into_iter().chain([(self.absent, silence)]);
+        let of_alert = |(state, severity)| match (state, severity) {
+            (AlertState::Firing { .. }, Some(Severity::Page)) => Level::Hurt,
+            (AlertState::Firing { .. }, _) => Level::Warn,
+            (AlertState::Pending { .. }, _) => Level::Note,
+            (AlertState::Inactive, _) => Level::Ok,
+        };
+        let of_budget = match self.budget.count.valid {
+            0 => Level::Unknown,
+            _ if self.budget.left <= 0.0 => Level::Warn,
+            _ => Level::Ok,
+        };
+        alerts.map(of_alert).fold(of_budget, Level::max)
     }
 
     /// The worst that is the case, and the name of that alert: firing before pending, pages before

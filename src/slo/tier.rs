@@ -99,6 +99,26 @@ impl<C: Cell> Tier<C> {
         (newest / self.width).saturating_sub(minute / self.width) < self.length()
     }
 
+    /// The cell that begins with a minute, as long as it is kept while the newest is that of `now`: the minute
+    /// after it, and its events.
+    pub(super) fn cell(&self, minute: u32, now: u32) -> Option<(u32, EventCount)> {
+        let number = minute / self.width;
+        if !minute.is_multiple_of(self.width) || !self.spans(now, minute) {
+            return None;
+        }
+        // Later than the newest: nobody has counted anything since.
+        let age = self.newest.checked_sub(number).map(|age| age as usize);
+        let count = age
+            .filter(|age| *age < self.cells.len())
+            .map(|age| self.cells[(self.at + self.cells.len() - age) % self.cells.len()].count());
+        Some((minute + self.width, count.unwrap_or_default()))
+    }
+
+    /// The first minute of the cells that [`Tier::sum`] adds up.
+    pub(super) fn first(&self, now: u32, minutes: u32) -> u32 {
+        (now / self.width + 1).saturating_sub(minutes.div_ceil(self.width)) * self.width
+    }
+
     fn length(&self) -> u32 {
         u32::try_from(self.cells.len()).unwrap_or(u32::MAX)
     }

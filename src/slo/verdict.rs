@@ -170,7 +170,7 @@ fn services(situation: &Situation<'_>) -> Vec<Verdict> {
     let Requests::Counted(minutes) = situation.requests else { return Vec::new() };
     let mut missed = Vec::new();
     for service in &minutes.services {
-        let targets = Targets::of(situation.targets, service.name.as_deref());
+        let targets = situation.targets.of(service.name.as_deref());
         missed.extend(failing(service, minutes, targets));
         missed.extend(slow(service, minutes, targets));
     }
@@ -179,7 +179,7 @@ fn services(situation: &Situation<'_>) -> Vec<Verdict> {
     missed
 }
 
-fn failing(service: &ServiceMinutes, minutes: &Minutes, targets: Targets<'_>) -> Option<Verdict> {
+fn failing(service: &ServiceMinutes, minutes: &Minutes, targets: Targets) -> Option<Verdict> {
     let (misses, budget_ppm) = (&service.failing, targets.served.budget_ppm());
     let is_bad = |slice: &Slice| is_over(slice.bad, slice.all, budget_ppm);
     let spell = spell::last(&service.slices, minutes.until_ms, is_bad);
@@ -195,7 +195,7 @@ fn failing(service: &ServiceMinutes, minutes: &Minutes, targets: Targets<'_>) ->
     })
 }
 
-fn slow(service: &ServiceMinutes, minutes: &Minutes, targets: Targets<'_>) -> Option<Verdict> {
+fn slow(service: &ServiceMinutes, minutes: &Minutes, targets: Targets) -> Option<Verdict> {
     let (misses, fast_us) = (&service.slow, targets.fast_us);
     let is_bad = |slice: &Slice| slice.p99_us.is_some_and(|p99_us| p99_us > fast_us);
     missed(Missed {

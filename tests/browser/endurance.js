@@ -74,7 +74,7 @@ test('a page that stays open does not grow', async () => {
   const devtools = await page.context().newCDPSession(page);
   await devtools.send('Performance.enable');
   const lines = [];
-  for (const [name, hash] of [['overview', '#/overview'], ['services', '#/services?open=quick'], ['requests', '#/requests'], ['process', '#/process'], ['shipping', '#/shipping']]) {
+  for (const [name, hash] of [['overview', '#/overview'], ['services', '#/services?open=quick'], ['requests', '#/requests'], ['slo', '#/slo?objective=availability'], ['process', '#/process'], ['shipping', '#/shipping']]) {
     await page.goto(`${base}/${hash}`);
     await page.reload();
     await page.locator(READY[name]).first().waitFor();

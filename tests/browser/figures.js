@@ -94,7 +94,7 @@ test('every figure leads to exactly the requests that it counts', async () => {
   for (const [where, what, link, want] of [
     ['overview', 'the success', () => page.locator(`${tile(1)} strong a`), served],
     ['overview', 'the failures', () => page.locator(`${tile(1)} .detail a`), truth.s503 + truth.broken],
-    ['overview', 'the rate', () => page.locator(`${tile(3)} strong a`), all()],
+    ['overview', 'the rate', () => page.locator(`${tile(4)} strong a`), all()],
     ['overview', 'all of them', () => page.locator('.top .since a'), all()],
     ['overview', 'the sentence', () => page.locator('.top .status a'), truth.broken],
     ['overview', 'a sentence below it', () => page.locator('.also a', { hasText: 'quick' }), truth.s503],
@@ -188,12 +188,12 @@ test('figures stand beside those of the period before', async () => {
     await page.goto(`${base}/#/services`);
     await page.goto(`${base}/#/overview`);
     await shows(page, '.overview .top .since', since);
-    for (const [n, want] of [[1, failures], [2, latency], [3, rate], [4, bandwidth]]) {
+    for (const [n, want] of [[1, failures], [2, latency], [4, rate], [5, bandwidth]]) {
       if (want) await shows(page, tile(n), want);
       else check(await page.locator(tile(n)).innerText(), '', `${name}: nothing beside figure ${n}`);
     }
     const colour = async (n) => page.locator(tile(n)).getAttribute('class');
-    check([await colour(1), await colour(2), await colour(3)], name === 'worse' ? ['before warn', 'before bad', 'before'] : [await colour(1), await colour(2), 'before'], `${name}: only what hurts has a colour`);
+    check([await colour(1), await colour(2), await colour(4)], name === 'worse' ? ['before warn', 'before bad', 'before'] : [await colour(1), await colour(2), 'before'], `${name}: only what hurts has a colour`);
     if (name === 'worse') {
       for (const width of [1280, 390]) {
         await page.setViewportSize({ width, height: 860 });

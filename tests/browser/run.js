@@ -10,7 +10,7 @@ let failed = 1;
 try {
   const { browser } = await import('./world.js');
   try {
-    for (const subject of ['figures', 'requests', 'endurance', 'use']) await import(`./${subject}.js`);
+    for (const subject of ['figures', 'requests', 'slo', 'endurance', 'use']) await import(`./${subject}.js`);
     failed = await runAll();
   } finally {
     await browser.close();

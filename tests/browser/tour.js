@@ -49,6 +49,11 @@ try {
   await requests.locator('.record .waterfall').waitFor();
   await picture(requests, 'requests', { clip: { x: 0, y: 0, width: 1180, height: 560 } });
 
+  const slo = await open('#/slo?objective=availability');
+  await slo.locator('.objective .u-over').waitFor();
+  await slo.locator('.alerts tbody tr').first().waitFor();
+  await picture(slo, 'slo');
+
   const dark = await open('#/overview', { theme: 'dark' });
   await dark.locator('.u-over').nth(2).waitFor();
   await dark.locator('.overview table tbody tr').first().waitFor();

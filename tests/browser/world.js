@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { axe, check, chromium, folder, port, proxy, send, until, upstream } from './lib.js';
 
-export const PAGES = ['overview', 'services', 'requests', 'process', 'shipping'];
+export const PAGES = ['overview', 'services', 'requests', 'slo', 'process', 'shipping'];
 export const RTL = '\u202e';
 // What a hostile client sends: bytes as they are on the wire.
 const HOSTILE = '<img/src=x/onerror=window.harmed=1>';
@@ -150,4 +150,4 @@ export async function ready(page, name) {
 }
 
 /// What a page shows once figures are there.
-export const READY = { overview: '.overview table tbody tr', services: '.services tr.head', requests: 'table.requests tbody tr', process: '.process .facts div', shipping: '.way li' };
+export const READY = { overview: '.overview table tbody tr', services: '.services tr.head', requests: 'table.requests tbody tr', slo: '.slo table tbody tr', process: '.process .facts div', shipping: '.way li' };

@@ -51,6 +51,7 @@ mod slo;
 mod slo_backtest;
 mod slo_backtest_real;
 mod slo_compile;
+mod slo_page;
 mod slo_run;
 mod support;
 mod terminations;

@@ -9,6 +9,7 @@ const PAGES = [
   ['overview', 'Overview'],
   ['services', 'Services'],
   ['requests', 'Requests'],
+  ['slo', 'SLO'],
   ['process', 'Process'],
   ['shipping', 'Shipping'],
 ];
@@ -167,7 +168,7 @@ document.getElementById('theme').addEventListener('click', turn);
 // ---- keys
 
 const KEYS = [
-  ['1 – 5', 'Overview, Services, Requests, Process, Shipping'],
+  ['1 – 6', 'Overview, Services, Requests, SLO, Process, Shipping'],
   ['[ ]', 'shorter, longer time range'],
   ['/', 'filter'],
   ['p', 'pause or go on (Requests)'],

@@ -3,7 +3,7 @@
 // the arrow keys.
 
 import { h, svg, set } from './dom.js';
-import { clock, zone } from './format.js';
+import { clock, day, zone } from './format.js';
 import { between, requests } from './filter.js';
 
 const HEIGHT = 190;
@@ -33,14 +33,22 @@ function zoom(min, max) {
   document.dispatchEvent(new Event('zoom'));
 }
 
+const DAY_S = 86_400;
+/// A time on the axis, as fine as its steps.
+function tick(ms, step) {
+  if (step < 60) return clock(ms);
+  const time = clock(ms).slice(0, 5);
+  return step >= DAY_S || (step >= 3600 && time === '00:00') ? day(ms) : time;
+}
+
 /// A colour of the style sheet.
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /// A chart. `series` have `label`, `colour` (a property of the style sheet), `width`; the first is drawn
-/// lowest. `stacked` adds them up. `format` makes a text of a value; `floor` is the least height of the
+/// lowest. `stacked` adds them up. `signed` values may be below 0. `format` makes a text of a value; `floor` is the least height of the
 /// axis; `steps` are `binary`, `whole` or absent; `wait` says when the first point comes; `leads` is set
 /// when it shows requests, and a series' `filter` says which of them it is.
-export function chart({ title, hint, series, format, stacked = false, floor = 0, steps, wait = 'a point comes every five seconds', leads = false }) {
+export function chart({ title, hint, series, format, stacked = false, floor = 0, signed = false, steps, wait = 'a point comes every five seconds', leads = false }) {
   const values = series.map(() => h('b', {}, '–'));
   const labels = series.map((one) => h(one.filter ? 'a' : 'span', { title: one.filter ? 'These requests' : null }, one.label));
   const legend = h('div', { class: 'legend', 'aria-hidden': series.some((one) => one.filter) ? null : 'true' }, series.map((one, i) =>
@@ -111,7 +119,7 @@ export function chart({ title, hint, series, format, stacked = false, floor = 0,
     const found = chosen === null ? last : raw[0].indexOf(chosen);
     const at = found < 0 ? last : found;
     const parts = series.map((one, i) => `${one.label} ${format(raw[i + 1][at])}`);
-    const all = { role: 'slider', tabindex: 0, 'aria-label': title, 'aria-valuemin': 0, 'aria-valuemax': last, 'aria-valuenow': at, 'aria-valuetext': `${clock(raw[0][at] * 1000)}: ${parts.join(', ')}` };
+    const all = { role: 'slider', tabindex: 0, 'aria-label': title, 'aria-valuemin': 0, 'aria-valuemax': last, 'aria-valuenow': at, 'aria-valuetext': `${told(raw[0][at])}: ${parts.join(', ')}` };
     for (const [name, value] of Object.entries(all)) plot.setAttribute(name, value);
   }
 
@@ -152,10 +160,10 @@ export function chart({ title, hint, series, format, stacked = false, floor = 0,
       height: HEIGHT,
       legend: { show: false },
       cursor: { sync: { key: SYNC, scales: ['x', null] }, points: { show: !stacked, size: 5 }, drag: { x: true, y: false, setScale: false } },
-      scales: { x: { time: true, auto: false }, y: { range: (_, min, max) => [0, Math.max(max ?? 0, floor) * 1.08 || 1] } },
+      scales: { x: { time: true, auto: false }, y: { range: (_, min, max) => [signed ? Math.min(0, min ?? 0) * 1.08 : 0, Math.max(max ?? 0, floor) * 1.08 || 1] } },
       series: [{}, ...lines],
       axes: [
-        { ...axis, size: 28, gap: 3, space: 70, values: (_, splits, __, ___, step) => splits.map((s) => (step < 60 ? clock(s * 1000) : clock(s * 1000).slice(0, 5))) },
+        { ...axis, size: 28, gap: 3, space: 70, values: (_, splits, __, ___, step) => splits.map((s) => tick(s * 1000, step)) },
         { ...axis, size: 64, gap: 4, incrs: { binary: BINARY, whole: WHOLE }[steps], values: (_, splits) => splits.map((value) => format(value).replace(/\.0+(?!\d)/, '')) },
       ],
       hooks: {
@@ -173,12 +181,15 @@ export function chart({ title, hint, series, format, stacked = false, floor = 0,
     self.place();
   }
 
+  /// A time as it is told: with its day, where days are shown.
+  const told = (s) => `${span && span[1] - span[0] > DAY_S ? `${day(s * 1000)} ` : ''}${clock(s * 1000)}`;
+
   /// Values under the crosshair, or the last ones.
   function show(index) {
     const last = raw[0].length - 1;
     const at = index ?? last;
     series.forEach((_, i) => set(values[i], at < 0 || at > last ? '–' : format(raw[i + 1][at])));
-    set(when, index === null || index === undefined || at > last ? '' : `${clock(raw[0][at] * 1000)} ${zone}`);
+    set(when, index === null || index === undefined || at > last ? '' : `${told(raw[0][at])} ${zone}`);
   }
 
   const self = {

@@ -72,7 +72,7 @@ export function span(seconds) {
   if (minutes < 60) return `${minutes}${THIN}min`;
   const hours = Math.floor(minutes / 60);
   if (hours < 48) return minutes % 60 ? `${hours}${THIN}h ${minutes % 60}${THIN}min` : `${hours}${THIN}h`;
-  return `${Math.floor(hours / 24)}${THIN}d ${hours % 24}${THIN}h`;
+  return `${Math.floor(hours / 24)}${THIN}d${hours % 24 ? ` ${hours % 24}${THIN}h` : ''}`;
 }
 
 const CLOCK = new Intl.DateTimeFormat(undefined, {
@@ -81,6 +81,11 @@ const CLOCK = new Intl.DateTimeFormat(undefined, {
 
 /// Local time: 12:03:04
 export const clock = (ms) => CLOCK.format(ms);
+
+const DAY = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+
+/// A day: 30 Nov
+export const day = (ms) => DAY.format(ms);
 
 /// Local time with milliseconds.
 export const instant = (ms) => `${CLOCK.format(ms)}.${String(Math.floor(ms) % 1000).padStart(3, '0')}`;

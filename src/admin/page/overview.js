@@ -8,6 +8,7 @@ import { atLeast, between, is, requests, statuses } from './filter.js';
 import { amount, failures, latency as slower, line as compared, named, which } from './before.js';
 import { tell } from './empty.js';
 import { table } from './table.js';
+import { burn, condition, left, part, place as budgetOf } from './budget.js';
 import { kind, mark, place, sentence, weight, wrong } from './verdict.js';
 
 // What stands before the figures of shipping while records wait.
@@ -65,6 +66,7 @@ export function make({ state, listen, go }) {
   const since = h('p', { class: 'since' }, counted, until);
   const success = tile('Success', 'Requests served, of those whose outcome is known. A client that left counts for neither.');
   const latency = tile('Latency p99', 'From the first byte of the request to the last byte of the response; within 0.4 %.');
+  const budget = tile('Error budget', 'What is left of the budget of the objective that is worst; SLO has all of them.');
   const rates = tile('Rate', 'Requests ended per second, over the last five seconds; compared is the mean of the whole window.');
   const traffic = tile('Bandwidth', 'Bytes on downstream sockets per second, over the last five seconds.');
   const process = tile('CPU', 'CPU time of this process per second, over the last five seconds; 100 % is one core.');
@@ -151,7 +153,7 @@ export function make({ state, listen, go }) {
   const node = h('div', { class: 'overview' },
     h('h1', { class: 'hidden' }, 'Overview'),
     h('div', { class: 'top' }, status, aloud, since), also, notice, lacking,
-    h('div', { class: 'tiles' }, [success, latency, rates, traffic, process].map((one) => one.node)),
+    h('div', { class: 'tiles' }, [success, latency, budget, rates, traffic, process].map((one) => one.node)),
     h('div', { class: 'charts' }, times.node, classes.node),
     list,
     h('div', { class: 'charts' }, net.node, why),
@@ -184,12 +186,26 @@ export function make({ state, listen, go }) {
     set(process.detail, `of one core; ${bytes(now.resident_bytes)} resident`);
     set(rates.detail, `${count(now.in_flight)} in flight on ${count(now.connections)} connections`);
     proof(now.trust);
+    promise(now.slo);
     say();
     if (overview) rows();
     if (now.slot_ms !== slot) {
       slot = now.slot_ms;
       refresh();
     }
+  }
+
+  /// The budget of the objective that is worst.
+  function promise(slo) {
+    const worst = slo?.worst;
+    lead(budget.value, worst ? budgetOf(worst) : '#/slo', worst?.valid ? left(worst.budget_left) : '–');
+    const name = worst && [visible(worst.title), part(worst.group)].filter(Boolean).join(' · ');
+    const firing = slo?.hurt + slo?.warn > 1 ? `; ${count(slo.hurt + slo.warn)} in trouble` : '';
+    const words = !slo ? 'no objective is configured' : worst?.valid ? `${name}${firing}` : worst ? 'no events yet' : 'first evaluation within ten seconds';
+    set(budget.detail, words);
+    attr(budget.detail, 'title', words);
+    set(budget.before.node, worst?.valid ? `burns ${burn(worst.burn['1h'])} in 1 h, ${condition(worst, state.live.time_ms)}` : '');
+    attr(budget.node, 'class', `tile ${wrong(worst?.level)}`);
   }
 
   function proof(now) {

@@ -7,6 +7,8 @@ use crate::rollup::{Core, Rules, Slot, SlotRow};
 /// The clock, within a minute.
 const NOW_MS: u64 = 100 * 60_000 + 30_000;
 
+static DEFAULTS: ServiceTargets = ServiceTargets::DEFAULT;
+
 /// So many requests: service, endpoint, status, reason, duration.
 type Requested<'t> = (u64, Option<&'t str>, &'t str, u16, Reason, u64);
 
@@ -96,7 +98,7 @@ fn failures_and_slow_requests_are_counted_with_what_most_have_in_common() {
             (0, 10, None),
         ),
     ] {
-        let minutes = counted(&past(requests, &[]), span());
+        let minutes = counted(&past(requests, &[]), span(), &DEFAULTS);
         let [service] = &*minutes.services else { panic!("{name}: {minutes:?}") };
         assert_eq!(service.name.as_deref(), shop, "{name}");
         let text = |text: Option<&str>| text.map(str::to_owned);
@@ -116,7 +118,7 @@ fn failures_and_slow_requests_are_counted_with_what_most_have_in_common() {
 fn counts_are_those_of_the_last_minutes_with_slices_of_each_service() {
     let requests =
         [(3, Some("shop"), "a", 200, Reason::Complete, 1), (4, None, "", 404, Reason::NoRoute, 1)];
-    let minutes = counted(&past(&requests, &[(5, 0), (2, 3)]), span());
+    let minutes = counted(&past(&requests, &[(5, 0), (2, 3)]), span(), &DEFAULTS);
     assert_eq!((minutes.requests, minutes.until_ms), (7, NOW_MS - 1_000));
     assert_eq!(minutes.since_ms, 100 * 60_000, "where the window begins");
     let names: Vec<_> = minutes.services.iter().map(|one| one.name.as_deref()).collect();
@@ -135,7 +137,7 @@ fn counts_are_those_of_the_last_minutes_with_slices_of_each_service() {
 #[test]
 fn programs_get_the_sentence_whole_and_in_pieces_and_where_to_look() {
     let requests = [(8, Some("shop"), "a:1", 503, Reason::Complete, 900_000)];
-    let minutes = counted(&past(&requests, &[(0, 8)]), span());
+    let minutes = counted(&past(&requests, &[(0, 8)]), span(), &DEFAULTS);
     let list = judge(&Situation {
         now_ms: NOW_MS,
         is_draining: true,
@@ -143,7 +145,7 @@ fn programs_get_the_sentence_whole_and_in_pieces_and_where_to_look() {
         out: &[],
         shortages: &[],
         trust: Trust { lost: 1, ..Trust::default() },
-        targets: TARGETS,
+        targets: &DEFAULTS,
     });
     let all = json(&list);
     assert_eq!((&all["level"], &all["more"]), (&json!("hurt"), &json!(0)));

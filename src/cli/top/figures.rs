@@ -4,7 +4,7 @@
 //! `about` has to look like lbproxy's. Every text comes from outside and is a [`Shown`]: nothing in
 //! here can act on a terminal. Not here: how it was fetched (`fetch`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde::Deserialize;
@@ -155,6 +155,35 @@ pub(super) struct Live {
     pub(super) queues: Vec<Queue>,
     pub(super) trust: Trust,
     pub(super) verdict: Verdicts,
+    /// `None` where there is none.
+    pub(super) slo: Option<Objectives>,
+}
+
+/// Whether what is promised is kept.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Objectives {
+    /// The one that is worst; `None` before the first evaluation.
+    pub(super) worst: Option<Promised>,
+}
+
+/// One series of an objective.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Promised {
+    /// Its name for people.
+    pub(super) title: Shown,
+    /// Which part of it, by what it is grouped.
+    pub(super) group: BTreeMap<String, Shown>,
+    pub(super) level: Told,
+    /// `inactive`, `pending` or `firing`.
+    pub(super) state: Shown,
+    /// Which alert that is.
+    pub(super) alert: Option<Shown>,
+    /// Events of its period.
+    pub(super) valid: u64,
+    /// Share of its budget; below 0 when it is overspent.
+    pub(super) budget_left: f64,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

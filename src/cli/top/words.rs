@@ -3,7 +3,7 @@
 use ratatui::text::Line;
 
 use super::super::number::{count, latency, percent, rate, share};
-use super::figures::{Figures, Reason, Shown, Times, Told, Trust, Verdict, Verdicts};
+use super::figures::{Figures, Objectives, Reason, Shown, Times, Told, Trust, Verdict, Verdicts};
 use super::paint::{Palette, Piece, Tone, cut, span_of};
 use super::rows::{Column, Row, tone};
 use super::state::{Mode, State};
@@ -102,6 +102,7 @@ pub(super) fn tiles(figures: &Figures) -> Vec<Piece> {
             tiles.push(Piece::labelled("p99", strong(levels.latency), slowest));
         }
     }
+    tiles.extend(live.slo.as_ref().map(budget));
     let per_second = |value: f64| format!("{}/s", units::format_bytes(whole(value)));
     tiles.push(Piece::labelled("rate", Tone::Strong, format!("{}/s", rate(live.requests_rate))));
     tiles.push(Piece::labelled("in", Tone::Normal, per_second(live.received_rate)));
@@ -116,6 +117,25 @@ pub(super) fn tiles(figures: &Figures) -> Vec<Piece> {
         tiles.push(Piece::labelled("refused", Tone::Warn, count(live.connections_refused)));
     }
     tiles
+}
+
+/// What is left of the budget of the objective that is worst.
+fn budget(objectives: &Objectives) -> Piece {
+    let Some(worst) = objectives.worst.as_ref().filter(|worst| worst.valid > 0) else {
+        return Piece::labelled("budget", Tone::Normal, percent(None));
+    };
+    let left = match worst.budget_left {
+        left if left > 0.0 => percent(Some(left)),
+        left if left >= -1.0 => format!("{:.1} %", left * 100.0),
+        left => format!("spent {}x", rate(1.0 - left)),
+    };
+    let parts = std::iter::once(&worst.title).chain(worst.group.values()).map(Shown::as_str);
+    let mut whose = parts.collect::<Vec<_>>().join(" ");
+    if let Some(alert) = worst.alert.as_ref().filter(|_| worst.state.as_str() == "firing") {
+        whose = format!("{whose}, {alert} fires");
+    }
+    let tone = tone(worst.level).max(Tone::Strong);
+    Piece::labelled("budget", tone, left).and(Tone::Quiet, format!(" ({whose})"))
 }
 
 /// CPU time per time; above one core it is more than 100 %.

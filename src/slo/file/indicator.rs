@@ -14,11 +14,11 @@ use crate::query::Filter;
 use crate::slo::Indicator;
 
 /// Requests that count for availability: answered, or not and not by the client's doing.
-const ANSWERABLE: &str = "stream = access and outcome != unknown";
+pub(super) const ANSWERABLE: &str = "stream = access and outcome != unknown";
 /// Those that were.
-const ANSWERED: &str = "outcome = success";
+pub(super) const ANSWERED: &str = "outcome = success";
 /// Requests that count for latency: a failure is no fast answer, and no slow one.
-const SERVED: &str = "stream = access and outcome = success";
+pub(super) const SERVED: &str = "stream = access and outcome = success";
 /// Of these, whose body has no end that says anything about speed: tunnels and streams of events.
 const ENDLESS: &str = "status = 101 or response_mime = text/event-stream*";
 /// Limits of a bound.

@@ -4,6 +4,7 @@ mod backtest;
 mod counting;
 mod incidents;
 mod load;
+mod past;
 mod reader;
 mod series;
 mod table;

@@ -1,7 +1,7 @@
 //! What a verdict is made of.
 
 use super::Slice;
-use crate::slo::Targets;
+use crate::slo::ServiceTargets;
 
 /// Everything that is known now.
 #[derive(Debug, Clone, Copy)]
@@ -18,8 +18,8 @@ pub struct Situation<'s> {
     pub shortages: &'s [&'s str],
     /// What became of the records.
     pub trust: Trust<'s>,
-    /// What is promised; [`Targets::DEFAULT`] where nothing is said.
-    pub targets: &'s [Targets<'s>],
+    /// What is promised.
+    pub targets: &'s ServiceTargets,
 }
 
 /// What is known of requests.

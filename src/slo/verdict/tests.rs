@@ -4,12 +4,14 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::slo::TargetShare;
+use crate::slo::{ServiceTargets, TargetShare};
 
 /// The clock of all situations: 12:03:04 UTC.
 const NOW_MS: u64 = 1_795_521_784_000;
 /// Where the counts begin: 11:58:04.
 const SINCE_MS: u64 = NOW_MS - WINDOW_MS;
+
+static DEFAULTS: ServiceTargets = ServiceTargets::DEFAULT;
 
 /// A service of so many requests, failures and slow requests.
 fn service(name: &str, all: u64, failed: u64, slow: u64) -> ServiceMinutes {
@@ -58,7 +60,7 @@ fn calm(requests: Requests<'_>) -> Situation<'_> {
         out: &[],
         shortages: &[],
         trust: Trust { shipping: ShippingState::Working, ..Trust::default() },
-        targets: &[],
+        targets: &DEFAULTS,
     }
 }
 
@@ -293,8 +295,9 @@ fn users_come_before_records_and_records_hurt_nobody() {
 fn targets_of_a_service_are_what_it_is_held_against() {
     let minutes = minutes(vec![service("shop", 1_000, 20, 0), service("api", 1_000, 20, 0)]);
     let half = TargetShare::from_ppm(950_000).unwrap();
-    let own = Targets { service: Some("shop"), served: half, ..Targets::DEFAULT };
-    let situation = Situation { targets: &[own], ..calm(Requests::Counted(&minutes)) };
+    let own = vec![("shop".to_owned(), Targets { served: half, ..Targets::DEFAULT })];
+    let targets = ServiceTargets { own, ..ServiceTargets::DEFAULT };
+    let situation = Situation { targets: &targets, ..calm(Requests::Counted(&minutes)) };
     assert_eq!(told(&situation), ["■ api: 2.0 % of requests failed in the last 5 minutes."]);
 }
 

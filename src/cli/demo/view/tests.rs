@@ -6,7 +6,10 @@ use std::path::Path;
 use super::super::tally::tests::{places, request};
 use super::*;
 use crate::record::Stream;
+use crate::slo::ServiceTargets;
 use crate::slo::verdict::{Minutes, Misses, Requests, ServiceMinutes, Situation, Trust, judge};
+
+static DEFAULTS: ServiceTargets = ServiceTargets::DEFAULT;
 
 fn facts(elasticsearch: Option<&str>) -> Facts {
     Facts {
@@ -62,7 +65,7 @@ fn verdicts() -> Verdicts {
         out: &[],
         shortages: &[],
         trust: Trust::default(),
-        targets: &[],
+        targets: &DEFAULTS,
     })
 }
 

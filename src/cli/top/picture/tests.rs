@@ -46,6 +46,14 @@ fn verdict(level: &str, before: &str, after: &str) -> Value {
     json!({ "level": level, "words": [before, { "time_ms": NOW_MS - 12_000 }, after] })
 }
 
+/// Objectives as the API tells them: the worst has this group and budget.
+fn budget(group: &Value, left: f64) -> Value {
+    json!({ "objectives": 2, "worst": {
+        "title": "Availability", "group": group, "level": "ok", "state": "inactive", "alert": null,
+        "valid": 30_900, "budget_left": left,
+    } })
+}
+
 /// A proxy of two services, `shop` with this share of failures.
 fn answers(failure: u64, second: &str) -> Raw {
     let places = json!([
@@ -127,7 +135,8 @@ fn refused() -> Problem {
 type Situation = (&'static str, State, Vec<&'static str>);
 
 fn situations() -> Vec<Situation> {
-    [with_figures(), with_records_late(), without_figures()].into_iter().flatten().collect()
+    let all = [with_figures(), with_budgets(), with_records_late(), without_figures()];
+    all.into_iter().flatten().collect()
 }
 
 /// All well but for this.
@@ -135,6 +144,46 @@ fn with(change: impl Fn(&mut Raw)) -> State {
     let mut raw = answers(0, "up");
     change(&mut raw);
     state(&raw)
+}
+
+/// A proxy with objectives.
+fn with_budgets() -> Vec<Situation> {
+    vec![
+        (
+            "a budget",
+            with(|raw| raw.live["slo"] = budget(&json!({}), 0.8731)),
+            vec!["p99 12.4 ms   budget 87.3 % (Availability)   rate 103/s"],
+        ),
+        (
+            "a budget of a group, overspent while its page fires",
+            with(|raw| {
+                raw.live["slo"] = budget(&json!({ "service": "shop", "endpoint": "h:1" }), -0.35);
+                let worst = &mut raw.live["slo"]["worst"];
+                worst["level"] = "hurt".into();
+                worst["state"] = "firing".into();
+                worst["alert"] = "page".into();
+            }),
+            vec!["budget -35.0 % (Availability h:1 shop, page fires)"],
+        ),
+        (
+            "a budget spent many times over",
+            with(|raw| raw.live["slo"] = budget(&json!({}), -131.35)),
+            vec!["budget spent 132x (Availability)"],
+        ),
+        (
+            "a budget before the first event",
+            with(|raw| {
+                raw.live["slo"] = budget(&json!({}), 1.0);
+                raw.live["slo"]["worst"]["valid"] = 0.into();
+            }),
+            vec!["p99 12.4 ms   budget -   rate 103/s"],
+        ),
+        (
+            "a budget before the first evaluation",
+            with(|raw| raw.live["slo"] = json!({ "worst": null })),
+            vec!["budget -   rate 103/s"],
+        ),
+    ]
 }
 
 /// A proxy that answers and has traffic.

@@ -41,7 +41,7 @@ pub const BOARDS: &[Board] = &[
 ];
 
 /// What figures are held against until objectives are configured: as on the live page.
-const TARGETS: Targets<'_> = Targets::DEFAULT;
+const TARGETS: Targets = Targets::DEFAULT;
 /// What is promised to users.
 pub(super) const SERVED: Objective =
     Objective { label: "objective 99.9 %", level: share(TARGETS.served.ppm()) };
