@@ -35,10 +35,22 @@ fn count(product: Product) -> usize {
 
 /// Runs `lbproxy setup` for the boards at `place`, of the documents on `store`; code and words.
 fn setup(store: &Running, place: &str, arguments: &[&str]) -> (i32, String) {
+    setup_with(store, place, &[], arguments)
+}
+
+/// The same with objectives of these documents.
+fn setup_with(
+    store: &Running,
+    place: &str,
+    objectives: &[String],
+    arguments: &[&str],
+) -> (i32, String) {
     let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("slo.yaml"), objectives.join("---\n")).unwrap();
+    let slo = if objectives.is_empty() { "" } else { "slo: {files: [slo.yaml]}\n" };
     let file = dir.path().join("proxy.yaml");
     let text = format!(
-        "proxy:\n{}\ntelemetry:\n  elasticsearch: {{urls: [\"{}\"], username: admin, password: \
+        "proxy:\n{}\n{slo}telemetry:\n  elasticsearch: {{urls: [\"{}\"], username: admin, password: \
          Sesame-5601{place}}}\n",
         one_service(&[nobody()], ""),
         store.url()
@@ -57,6 +69,15 @@ fn boards(server: &Running, arguments: &[&str]) -> (i32, String) {
     let url = server.url();
     let all = [&["--only", "dashboards", "--dashboards-url", &url], arguments].concat();
     setup(server, "", &all)
+}
+
+/// An objective of all requests with this target.
+fn objective(name: &str, target: &str, indicator: &str) -> String {
+    format!(
+        "apiVersion: openslo/v1\nkind: SLO\nmetadata: {{name: {name}}}\nspec:\n  service: s\n  \
+         timeWindow: [{{duration: 30d, isRolling: true}}]\n  budgetingMethod: Occurrences\n  \
+         objectives: [{{target: {target}}}]\nx-lbproxy:\n  indicator: {{{indicator}}}\n"
+    )
 }
 
 /// Checks exit code and words.
@@ -125,6 +146,43 @@ fn boards_are_installed_once_and_go_when_they_are_to_go() {
         let left: Vec<_> = server.saved_objects("default").into_keys().collect();
         assert_eq!(left, ["dashboard/mine"], "{name}");
         expect(name, &boards(&server, &["--remove"]), 0, &[&format!("{count} not there")]);
+    }
+}
+
+/// Goal: boards are held against the configured objectives: lines, levels and words. Method: objectives of all
+/// requests, then others, then none; what stands in the saved objects.
+#[test]
+fn boards_are_held_against_the_configured_objectives() {
+    let half = [
+        objective("a", "0.95", "availability: {}"),
+        objective("b", "0.9", "latency: {bound: 750ms}"),
+    ];
+    for product in [ELASTIC, OPEN] {
+        let (name, server) = (&format!("{product:?}"), server(product));
+        let url = server.url();
+        let put = |objectives: &[String]| {
+            let arguments = ["--only", "dashboards", "--dashboards-url", &url];
+            let said = setup_with(&server, "", objectives, &arguments);
+            let all = server.saved_objects("default").into_values();
+            (said, all.map(|object| object.to_string()).collect::<String>())
+        };
+        let usual = ["objective 99.9 %", "objective 300 ms", "Below 99.9 %, go to Errors."];
+        let configured = ["objective 95 %", "objective 750 ms", "Below 95 %, go to Errors."];
+        let (said, first) = put(&[]);
+        expect(name, &said, 0, &["put in place"]);
+        assert!(usual.iter().all(|text| first.contains(text)), "{name}: the usual ones");
+        let (said, second) = put(&half);
+        expect(name, &said, 0, &["put in place"]);
+        for (old, new) in usual.iter().zip(configured) {
+            assert!(second.contains(new) && !second.contains(old), "{name}: {new}, not {old}");
+        }
+        let (said, again) = put(&half);
+        expect(name, &said, 0, &["nothing to do"]);
+        assert_eq!(again, second, "{name}");
+        let (_, last) = put(&[]);
+        assert_eq!(last, first, "{name}: back to the usual ones");
+        let (said, _) = put(&["kind: SLO\n".to_owned()]);
+        expect(name, &said, 0, &["slo.yaml:1", "the boards are put without this objective"]);
     }
 }
 

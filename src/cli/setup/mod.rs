@@ -26,6 +26,7 @@ use crate::elk::plan::Mode;
 use crate::elk::problem::{Fault, Problem};
 use crate::elk::{Product, findings, saved_objects};
 use crate::record::Dataset;
+use crate::slo::{self, Targets};
 use report::{Boards, Report};
 use secret::Keeper;
 
@@ -164,11 +165,20 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .build()
         .context("cannot start a runtime")?;
     let boards = kinds.contains(&Kind::Dashboards).then_some(match &dashboards {
-        Some((client, place)) => Wanted::At(client, place),
+        Some((client, place)) => Wanted::At(client, place, promised(&config)),
         None if args.only == [KindName::Dashboards] => return Err(UsageError(NO_URL.into()).into()),
         None => Wanted::Nowhere,
     });
     runtime.block_on(set_up(args, &client, options, boards))
+}
+
+/// What the configured objectives promise of all requests.
+fn promised(config: &Config) -> Targets {
+    let objectives = slo::file::load(config);
+    for finding in &objectives.findings {
+        tracing::warn!("{finding}; the boards are put without this objective");
+    }
+    slo::file::targets(&objectives.objectives, []).all
 }
 
 /// Keys that flags take the place of. They are not read: `password_file` may name what is to be made.
@@ -319,8 +329,8 @@ const DATA_IS_OF_TEMPLATES: &str = "--data deletes streams, which are of the kin
 
 #[derive(Debug, Clone, Copy)]
 enum Wanted<'a> {
-    /// There, in its space or workspace.
-    At(&'a Client, &'a Dashboards),
+    /// There, in its space or workspace, held against what is promised.
+    At(&'a Client, &'a Dashboards, Targets),
     /// Nobody has said where.
     Nowhere,
 }
@@ -328,9 +338,9 @@ enum Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// The server, if there is one.
     fn target(self, product: Product) -> Option<saved_objects::Target<'a>> {
-        let Self::At(client, place) = self else { return None };
+        let Self::At(client, place, targets) = self else { return None };
         let (space, workspace) = (place.space.as_deref(), place.workspace.as_deref());
-        Some(saved_objects::Target { client, space, workspace, product })
+        Some(saved_objects::Target { client, space, workspace, product, targets })
     }
 }
 

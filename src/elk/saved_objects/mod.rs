@@ -23,6 +23,7 @@ use super::plan::{Action, Mode};
 use super::problem::{Fault, Problem};
 use super::server::Version;
 use super::{Product, boards};
+use crate::slo::Targets;
 use answer::Imported;
 pub(crate) use object::Object;
 
@@ -49,6 +50,8 @@ pub(crate) struct Target<'a> {
     pub(crate) workspace: Option<&'a str>,
     /// What stores the documents, and thereby which dashboards are wanted.
     pub(crate) product: Product,
+    /// What the boards are held against.
+    pub(crate) targets: Targets,
 }
 
 /// One object and what is to be done about it.
@@ -161,7 +164,7 @@ async fn look(target: Target<'_>, mode: Mode, plan: &mut Plan) -> Result<(), Fin
 /// Compares each object with what is there.
 async fn steps(target: Target<'_>, mode: Mode) -> Result<Vec<Step>, Finding> {
     let url = target.client.url();
-    let objects = object::all(target.product);
+    let objects = object::all(target.product, &target.targets);
     let fields = object::asked(target.product);
     let asked =
         objects.iter().map(|own| json!({ "type": own.kind, "id": own.id, "fields": fields }));

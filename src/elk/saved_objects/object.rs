@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::super::plan::{Action, Change, Mode};
 use super::super::{MANAGED_BY, Product, boards};
+use crate::slo::Targets;
 
 /// Start of the mark in a description; a checksum, a revision and a bracket follow.
 const MARK: &str = " [managed by lbproxy: ";
@@ -50,14 +51,15 @@ struct Mark {
 }
 
 impl Object {
-    /// An object from its line.
-    fn new(product: Product, line: &str) -> Option<Self> {
+    /// An object from its line, and from that of the file which is imported by hand.
+    fn new(product: Product, line: &str, by_hand: &str) -> Option<Self> {
         let mut body: Value = serde_json::from_str(line).ok()?;
         let text = |key: &str| body[key].as_str().map(str::to_owned);
         let (kind, id) = (text("type")?, text("id")?);
         let checksum = format!("{:08x}", crc32c::crc32c(line.as_bytes()));
+        let by_hand: Value = serde_json::from_str(by_hand).ok()?;
+        let named = named(&kind, &by_hand["attributes"]);
         let attributes = &mut body["attributes"];
-        let named = named(&kind, attributes);
         let mark = format!("{MARK}{checksum}{REVISION}{}]", boards::revision());
         if kind == VIEW && product == Product::OpenSearch {
             attributes[VIEW_MARK] = format!("A view of lbproxy's.{mark}").into();
@@ -167,10 +169,12 @@ pub(super) fn asked(product: Product) -> Vec<&'static str> {
     asked
 }
 
-/// All of a product, views first.
-pub(super) fn all(product: Product) -> Vec<Object> {
-    let lines = boards::saved_objects(product).lines();
-    let mut all: Vec<_> = lines.filter_map(|line| Object::new(product, line)).collect();
+/// All of a product, held against these targets, views first.
+pub(super) fn all(product: Product, targets: &Targets) -> Vec<Object> {
+    let held = boards::held_against(product, targets);
+    let lines = held.lines().zip(boards::saved_objects(product).lines());
+    let mut all: Vec<_> =
+        lines.filter_map(|(line, by_hand)| Object::new(product, line, by_hand)).collect();
     all.sort_by_key(Object::rank);
     all
 }
@@ -226,7 +230,7 @@ mod tests {
     fn every_committed_object_is_marked_and_known_again() {
         for product in Product::ALL {
             let lines = boards::saved_objects(product).lines().count();
-            let all = all(product);
+            let all = all(product, &Targets::DEFAULT);
             assert_eq!(all.len(), lines, "{product:?}");
             for object in all {
                 let (kind, name) = (&object.kind, format!("{product:?} {}", object.id));
@@ -239,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_is_found_decides_what_is_done() {
-        let all = all(Product::Elasticsearch);
+        let all = all(Product::Elasticsearch, &Targets::DEFAULT);
         let board = all.iter().find(|object| object.kind == "dashboard").unwrap();
         let view = all.iter().find(|object| object.kind == VIEW).unwrap();
         let described = |description: &str| json!({"attributes": {"description": description}});
@@ -301,9 +305,36 @@ mod tests {
         }
     }
 
+    /// Goal: boards of other objectives take the place of the usual ones, whoever has put those, and are changed no
+    /// more then. Method: what each would find.
+    #[test]
+    fn boards_of_other_objectives_take_the_place_of_the_usual_ones() {
+        let others = Targets { fast_us: 50_000, ..Targets::DEFAULT };
+        for product in Product::ALL {
+            let (usual, held) = (all(product, &Targets::DEFAULT), all(product, &others));
+            let mut changed = 0;
+            for (before, after) in usual.iter().zip(&held) {
+                let name = format!("{product:?} {}", after.id);
+                assert_eq!((&before.kind, &before.id), (&after.kind, &after.id));
+                assert_eq!(after.action(&after.body, Mode::Setup), Action::Unchanged, "{name}");
+                if before.body == after.body {
+                    continue;
+                }
+                changed += 1;
+                let [title, description] = before.named.clone();
+                let by_hand = json!({"attributes": {"title": title, "description": description}});
+                for found in [&before.body, &by_hand] {
+                    let action = after.action(found, Mode::Setup);
+                    assert!(matches!(action, Action::Update(_)), "{name}: {action:?}");
+                }
+            }
+            assert!(changed > 2 && changed < usual.len(), "{product:?}: {changed} differ");
+        }
+    }
+
     #[test]
     fn a_view_is_known_again_after_its_product_has_rewritten_it() {
-        let all = all(Product::OpenSearch);
+        let all = all(Product::OpenSearch, &Targets::DEFAULT);
         let mut views = all.iter().filter(|object| object.kind == VIEW).peekable();
         assert!(views.peek().is_some());
         for view in views {
@@ -340,7 +371,7 @@ mod tests {
 
     #[test]
     fn only_what_an_older_lbproxy_has_put_is_left_over() {
-        let all = all(Product::OpenSearch);
+        let all = all(Product::OpenSearch, &Targets::DEFAULT);
         let found = |kind: &str, id: &str, description: &str| json!({"type": kind, "id": id, "attributes": {"description": description}});
         let ours = "Old. [managed by lbproxy: 00000001]";
         for (name, found, want) in [
@@ -369,7 +400,7 @@ mod tests {
 
     #[test]
     fn a_type_and_an_id_stay_one_part_of_a_path_each() {
-        let mut object = all(Product::OpenSearch).remove(0);
+        let mut object = all(Product::OpenSearch, &Targets::DEFAULT).remove(0);
         for (kind, id, want) in [
             ("dashboard", "lbproxy-overview", "dashboard/lbproxy-overview"),
             (VIEW, "logs-lbproxy.access-*", "index-pattern/logs-lbproxy.access-*"),

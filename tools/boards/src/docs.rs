@@ -48,9 +48,14 @@ endpoint or instance.
 - A title is the field's term. The question that the panel answers is its description, and stands beside it below.
 - A figure has a colour only where something is wrong, and a word with it: red where users are hurt now, amber for
   what will hurt. From where on stands in the tables below; of success and latency it is as on the live page.
-- Dashed lines, with their words, are the objectives: 99.9 % served, and 300 ms for the 99th percentile.
+- Dashed lines, with their words, are the objectives: 99.9 % served, and 300 ms for the 99th percentile. Where
+  `slo.files` has objectives of all requests, `lbproxy setup` puts these into lines, levels and words of all boards
+  ([slo.md](slo.md#boards)); files that are imported by hand have the usual ones.
+- The dashed lines of burn rates are where the windows fire that an objective has where it names none.
 - Upright lines in charts of errors and latency are where lbproxy was started and where an endpoint was ejected, from
-  the health records; on OpenSearch Dashboards in those drawn with Vega. No list narrows them.
+  the health records, and where a page or a ticket fired, one for each minute of it; on OpenSearch Dashboards in those
+  drawn with Vega, and one of an alert for each step of the chart. No list narrows them.
+- Budgets and burn rates are those of the instance and group that is worst: each instance counts its own traffic.
 - What is *now* (CPU, memory, requests in flight) is the newest sample of each instance within the last 5 minutes of the
   range, joined as the table says: an instance that is gone does not count for longer.
 - *A day before* is the same span 24 hours earlier: each point stands where it is held against.

@@ -3,6 +3,7 @@
 //! ```text
 //! source/*.rs ─► kibana: input of kb-dashboard ─► kb-dashboard ─► finish ─► dashboards/kibana
 //!          ├──► osd: visualizations, agg-based or Vega             ─► dashboards/opensearch
+//!          ├──► held: where they say what is promised  ─► dashboards/*/targets.ndjson
 //!          └──► docs: docs/boards.md           check: what is wrong with a board or its objects
 //! ```
 //! `make dashboards` writes what is committed; tests compare, and run every panel's search against
@@ -11,6 +12,7 @@
 
 pub mod check;
 pub mod docs;
+pub mod held;
 pub mod kibana;
 pub mod kql;
 pub mod model;

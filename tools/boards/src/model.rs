@@ -82,6 +82,8 @@ pub enum Control {
     Endpoint,
     /// The listener.
     Listener,
+    /// The objective; only where every panel is made of records of objectives.
+    Objective,
     /// The class of the status to the downstream; only where every panel is made of single requests.
     StatusClass,
     /// The status to the downstream; likewise.
@@ -97,6 +99,7 @@ impl Control {
             Self::Route => "lbproxy.route",
             Self::Endpoint => "lbproxy.endpoint",
             Self::Listener => "lbproxy.listener",
+            Self::Objective => "lbproxy.slo.name",
             Self::StatusClass => "lbproxy.status_class",
             Self::Status => "http.response.status_code",
         }
@@ -110,6 +113,7 @@ impl Control {
             Self::Route => "lbproxy-route",
             Self::Endpoint => "lbproxy-endpoint",
             Self::Listener => "lbproxy-listener",
+            Self::Objective => "lbproxy-objective",
             Self::StatusClass => "lbproxy-status-class",
             Self::Status => "lbproxy-status",
         }
@@ -123,6 +127,7 @@ impl Control {
             Self::Route => "Route",
             Self::Endpoint => "Endpoint",
             Self::Listener => "Listener",
+            Self::Objective => "Objective",
             Self::StatusClass => "Status class",
             Self::Status => "Status",
         }
@@ -167,8 +172,12 @@ pub struct Panel {
 pub struct Event {
     /// What people read.
     pub label: &'static str,
-    /// Which health records tell of it, in KQL.
+    /// Which documents tell of it: health records, or those of objectives.
+    pub dataset: Dataset,
+    /// Which of them, in KQL.
     pub filter: &'static str,
+    /// What of them a person who points at it reads.
+    pub fields: &'static [&'static str],
     /// Its colour.
     pub color: &'static str,
     /// Its sign, by Kibana's name.
@@ -334,8 +343,7 @@ impl Unit {
     /// A number in it, as people write it.
     pub fn text(self, number: f64) -> String {
         match self {
-            // Parts of 1 that are meant to be exact are not, in binary.
-            Self::Share => format!("{} %", (number * 1e8).round() / 1e6),
+            Self::Share => lbproxy::elk::boards::percent(number),
             Self::Ms | Self::Seconds | Self::Bytes => format!("{number} {}", self.as_str()),
             _ => number.to_string(),
         }

@@ -97,7 +97,7 @@ fn unit(field: &FieldSpec, part: &str) -> FieldUnit {
         "ns" => FieldUnit::Ns,
         "µs" => FieldUnit::Us,
         "bytes" => FieldUnit::Bytes,
-        _ if ends(".pct") => FieldUnit::Share,
+        _ if ends(".pct") || ends(".budget_left") || ends(".budget_spent") => FieldUnit::Share,
         _ if ends("_ms") || ends(".ms") || ends(".period") => FieldUnit::Ms,
         _ if ends(".uptime") => FieldUnit::Age,
         _ if ends("_seconds") => FieldUnit::Seconds,

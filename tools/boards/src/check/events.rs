@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use super::super::kql;
+use super::super::source::event_layers;
 use super::super::views::ViewField;
 use super::Findings;
 
@@ -49,10 +50,12 @@ pub(super) fn lens(layer: &Value, known: Option<&[ViewField]>, findings: &mut Fi
 
 /// Checks that a specification of Vega's has them.
 pub(super) fn vega(spec: &Value, findings: &mut Findings) {
-    let mut layers = spec["layer"].as_array().into_iter().flatten();
-    findings.require(
-        layers.any(|own| own["data"]["name"] == "events" && own["mark"]["type"] == "rule"),
-        "no events",
-        "add their layer",
-    );
+    for (name, ..) in event_layers() {
+        let mut layers = spec["layer"].as_array().into_iter().flatten();
+        findings.require(
+            layers.any(|own| own["data"]["name"] == name && own["mark"]["type"] == "rule"),
+            format!("no {name}"),
+            "add their layer",
+        );
+    }
 }

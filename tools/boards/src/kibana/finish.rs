@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use super::color::palette;
 use super::{DAY, HEAD, axis, is_vega};
 use crate::model::{
-    Board, Form, INSTANCE, INSTANCES, Join, NOW_MINUTES, Panel, Term, Value as Worked,
+    Board, Event, Form, INSTANCE, INSTANCES, Join, NOW_MINUTES, Panel, Term, Value as Worked,
 };
-use crate::source::EVENTS;
+use crate::source::event_layers;
 use crate::views::view_id;
 use crate::{CORE_VERSION, Product, lines, note, places, tag, tagged, version, views_and_searches};
 
@@ -45,6 +45,7 @@ pub fn finish(boards: &'static [Board], compiled: &str) -> Result<String, String
 }
 
 fn finished(board: &'static Board, compiled: &Value) -> Option<Value> {
+    let compiled = &with_own_layers(compiled)?;
     let mut attributes = compiled["attributes"].clone();
     let mut panels: Vec<Value> = serde_json::from_str(attributes["panelsJSON"].as_str()?).ok()?;
     let mut references = compiled["references"].as_array()?.clone();
@@ -54,10 +55,12 @@ fn finished(board: &'static Board, compiled: &Value) -> Option<Value> {
         complete(panel, own)?;
         if panel.has_events && !is_vega(panel) {
             let attributes = &mut own["embeddableConfig"]["attributes"];
-            let mut reference = events(attributes)?;
-            attributes["references"].as_array_mut()?.push(reference.clone());
-            reference["name"] = format!("{}:{}", panel.id, reference["name"].as_str()?).into();
-            references.push(reference);
+            for (name, dataset, own) in event_layers() {
+                let mut reference = events(attributes, name, dataset, &own)?;
+                attributes["references"].as_array_mut()?.push(reference.clone());
+                reference["name"] = format!("{}:{}", panel.id, reference["name"].as_str()?).into();
+                references.push(reference);
+            }
         }
     }
     attributes["panelsJSON"] = Value::from(panels).to_string().into();
@@ -71,26 +74,48 @@ fn finished(board: &'static Board, compiled: &Value) -> Option<Value> {
     }))
 }
 
-/// Adds the layer of what happened to a chart; the reference to what it is read from. No list above the panels
-/// narrows it: health records have few of their fields.
-fn events(attributes: &mut Value) -> Option<Value> {
-    let each = EVENTS.iter().enumerate().map(|(at, event)| {
+/// With layers that are named by their panel: kb-dashboard makes their names of all that stands in them, so that
+/// a level would change them.
+fn with_own_layers(compiled: &Value) -> Option<Value> {
+    let panels: Vec<Value> =
+        serde_json::from_str(compiled["attributes"]["panelsJSON"].as_str()?).ok()?;
+    let mut text = compiled.to_string();
+    for panel in &panels {
+        let drawn = &panel["embeddableConfig"]["attributes"]["state"]["visualization"];
+        let layers = drawn["layers"].as_array().into_iter().flatten().chain([drawn]);
+        let names = layers.filter_map(|layer| layer["layerId"].as_str());
+        for (at, name) in names.enumerate() {
+            text = text.replace(name, &format!("{}-{at}", panel["panelIndex"].as_str()?));
+        }
+    }
+    serde_json::from_str(&text).ok()
+}
+
+/// Adds a layer of what happened to a chart; the reference to what it is read from. No list above the panels
+/// narrows it: health records and those of objectives have few of their fields.
+fn events(
+    attributes: &mut Value,
+    name: &str,
+    dataset: Dataset,
+    events: &[&Event],
+) -> Option<Value> {
+    let each = events.iter().enumerate().map(|(at, event)| {
         json!({
-            "id": format!("event-{at}"), "type": "query", "label": event.label,
+            "id": format!("{}-{at}", name.trim_end_matches('s')), "type": "query", "label": event.label,
             "key": { "type": "point_in_time" }, "timeField": "@timestamp",
             "filter": { "type": "kibana_query", "language": "kuery", "query": event.filter },
-            "extraFields": ["monitor.name", "service.node.name", "error.message"],
+            "extraFields": event.fields,
             "color": event.color, "icon": event.icon, "lineWidth": 1, "lineStyle": "solid",
             "isHidden": false,
         })
     });
     attributes["state"]["visualization"]["layers"].as_array_mut()?.push(json!({
-        "layerId": "events", "layerType": "annotations", "persistanceType": "byValue",
+        "layerId": name, "layerType": "annotations", "persistanceType": "byValue",
         "ignoreGlobalFilters": true, "annotations": each.collect::<Vec<_>>(),
     }));
     Some(json!({
-        "name": "xy-visualization-layer-events", "type": "index-pattern",
-        "id": view_id(Dataset::Health),
+        "name": format!("xy-visualization-layer-{name}"), "type": "index-pattern",
+        "id": view_id(dataset),
     }))
 }
 
@@ -307,7 +332,7 @@ mod tests {
             ("lbproxy-overview/requests", true),
             ("lbproxy-overview/failed", true),
             ("lbproxy-overview/dead", true),
-            ("lbproxy-slo/bad", true),
+            ("lbproxy-slo/pages", false),
         ] {
             assert_eq!(found.get(name), Some(&Some(is_nothing)), "{name}");
         }

@@ -3,9 +3,10 @@
 //! A figure has a colour only where it says that something is wrong, and then a word beside it. Not
 //! here: what is asked.
 
+use lbproxy::record::Dataset;
 use serde_json::{Value, json};
 
-use super::super::model::{Alarm, Form, Metric, Panel, Side, Unit};
+use super::super::model::{Alarm, Event, Form, Metric, Panel, Side, Unit};
 use super::super::source::{self, color};
 use super::vega::{self, Span, data};
 
@@ -240,18 +241,18 @@ fn chart(panel: &Panel) -> Value {
         }));
     }
     if panel.has_events {
-        layers.push(events());
+        layers.extend(source::event_layers().iter().map(events));
     }
     json!({ "layer": layers })
 }
 
-/// A line at each event.
-fn events() -> Value {
-    let colors: Vec<_> = source::EVENTS
+/// A line at each event of a layer.
+fn events((name, dataset, own): &(&str, Dataset, Vec<&Event>)) -> Value {
+    let colors: Vec<_> = own
         .iter()
         .map(|own| json!({ "test": format!("datum.event == '{}'", own.label), "value": own.color }))
         .collect();
-    let mut layer = vega::events();
+    let mut layer = vega::events(name, *dataset, own);
     layer["mark"] = json!({ "type": "rule", "tooltip": true });
     layer["encoding"] = json!({
         "x": { "field": "time", "type": "temporal" },

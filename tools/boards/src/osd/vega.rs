@@ -15,7 +15,6 @@ use super::super::model::{
     Event, Form, INSTANCE, INSTANCES, Join, Metric, NOW_MINUTES, Panel, Split, Term,
     Value as Worked, split,
 };
-use super::super::source::EVENTS;
 use super::super::views::{scale, view_id};
 use super::draw;
 
@@ -174,29 +173,35 @@ fn body(panel: &Panel, span: Span) -> Value {
     json!({ "size": 0, "query": { "bool": query }, "aggs": aggregations(panel, span) })
 }
 
-/// What happened, a row for each time; the lists above the panels do not narrow it, as health records have
-/// few of their fields.
-pub(super) fn events() -> Value {
-    let of = |event: &Event| kql::parse(event.filter).map(|own| own.query()).unwrap_or_default();
-    let any: Vec<_> = EVENTS.iter().map(of).collect();
+/// What happened, a row for each time; the lists above the panels do not narrow it, as health records and those of
+/// objectives have few of their fields. What goes on for minutes has a row for each bucket of time.
+pub(super) fn events(name: &str, dataset: Dataset, events: &[&Event]) -> Value {
+    let of = |event: &&Event| kql::parse(event.filter).map(|own| own.query()).unwrap_or_default();
+    let any: Vec<_> = events.iter().map(of).collect();
     let filters = json!([
         Span::Now.range(), { "bool": { "should": any, "minimum_should_match": 1 } },
     ]);
-    let all = || EVENTS.iter().enumerate();
+    let all = || events.iter().enumerate();
+    let times = if dataset == Dataset::Slo {
+        json!({ "date_histogram": {
+            "field": "@timestamp", "interval": { "%autointerval%": 60 }, "min_doc_count": 1,
+        } })
+    } else {
+        json!({ "terms": { "field": "@timestamp", "size": 100, "order": { "_key": "desc" } } })
+    };
     let each: Map<_, _> =
         all().map(|(at, event)| (format!("e{at}"), json!({ "filter": of(event) }))).collect();
     let names =
         all().map(|(at, event)| format!("datum.e{at}.doc_count > 0 ? '{}' : ", event.label));
     let names = names.collect::<Vec<_>>().concat();
+    let mut times = times;
+    times["aggs"] = each.into();
     json!({
         "data": {
-            "name": "events",
-            "url": { "index": view_id(Dataset::Health), "body": {
+            "name": name,
+            "url": { "index": view_id(dataset), "body": {
                 "size": 0, "query": { "bool": { "filter": filters } },
-                "aggs": { "times": {
-                    "terms": { "field": "@timestamp", "size": 100, "order": { "_key": "desc" } },
-                    "aggs": each,
-                } },
+                "aggs": { "times": times },
             } },
             "format": { "property": "aggregations.times.buckets" },
         },

@@ -29,7 +29,7 @@ pub(super) const BOARD: Board = Board {
             &[
                 panel(
                     "cpu",
-                    "CPU usage",
+                    "Saturation: CPU usage",
                     "Are there cores left? \
                      Of the busiest instance, of its whole host: 100 % is every core.",
                     Dataset::Process,
@@ -45,7 +45,7 @@ pub(super) const BOARD: Board = Board {
                 .wide(12),
                 panel(
                     "memory",
-                    "Memory usage",
+                    "Saturation: memory usage",
                     "Is there memory left? \
                      Resident, as a share of the host's, of the instance that has most.",
                     Dataset::Process,
@@ -61,7 +61,7 @@ pub(super) const BOARD: Board = Board {
                 .wide(12),
                 panel(
                     "in-flight",
-                    "Requests in flight",
+                    "Saturation: requests in flight",
                     "How much is under way? \
                      Exchanges that have begun and not ended, on all instances together.",
                     Dataset::Process,

@@ -7,7 +7,7 @@
 use lbproxy::record::Dataset;
 
 use super::super::model::{Board, Control, Form, Unit, Value, metric, panel, row, split};
-use super::{FAILING, LATENCY, P99, PROCESS, REQUESTS, color};
+use super::{FAILING, LATENCY, MAY_FAIL, P99, PROCESS, REQUESTS, color};
 
 /// See the head of this file.
 pub(super) const BOARD: Board = Board {
@@ -99,16 +99,17 @@ pub(super) const BOARD: Board = Board {
                     "failing-time",
                     "Error rate",
                     "Do requests fail? \
-                     Share of valid requests that failed under that load.",
+                     Share of valid requests that failed under that load, against what may.",
                     Dataset::Rollup,
                     Form::Lines,
                     &[FAILING],
                 )
+                .against(MAY_FAIL.label, MAY_FAIL.level)
                 .with_events()
                 .wide(24),
                 panel(
                     "cpu-time",
-                    "CPU usage",
+                    "Saturation: CPU usage",
                     "Do cores give way? \
                      Share of all cores.",
                     Dataset::Process,
@@ -144,7 +145,7 @@ pub(super) const BOARD: Board = Board {
                 .wide(24),
                 panel(
                     "queue-time",
-                    "Requests in flight",
+                    "Saturation: requests in flight",
                     "Do exchanges pile up? \
                      Exchanges under way on the busiest instance, highest of each bucket.",
                     Dataset::Process,

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use lbproxy::elk::{self, Product};
+use lbproxy::slo::{TargetShare, Targets};
 use lbproxy_boards as boards;
+use serde_json::Value;
 
 /// The file of a product's saved objects.
 const fn path(product: Product) -> &'static str {
@@ -21,11 +23,25 @@ pub(super) fn text(product: Product) -> String {
 /// What is committed: path and content.
 fn artefacts() -> Vec<(&'static str, String)> {
     let all = boards::source::BOARDS;
-    vec![
-        ("docs/boards.md", boards::docs::markdown(all)),
-        (path(Product::OpenSearch), boards::osd::saved_objects(all)),
-        (path(Product::Elasticsearch), boards::kibana::finish(all, &compiled()).unwrap()),
-    ]
+    let others = boards::held::boards(all, &boards::held::others());
+    let mut artefacts = vec![("docs/boards.md", boards::docs::markdown(all))];
+    for (product, places) in [
+        (Product::OpenSearch, "dashboards/opensearch/targets.ndjson"),
+        (Product::Elasticsearch, "dashboards/kibana/targets.ndjson"),
+    ] {
+        let usual = made(product, all);
+        artefacts.push((places, boards::held::places(&usual, &made(product, others)).unwrap()));
+        artefacts.push((path(product), usual));
+    }
+    artefacts
+}
+
+/// The saved objects that a product gets of boards.
+fn made(product: Product, all: &'static [boards::model::Board]) -> String {
+    match product {
+        Product::OpenSearch => boards::osd::saved_objects(all),
+        Product::Elasticsearch => boards::kibana::finish(all, &compiled(all)).unwrap(),
+    }
 }
 
 /// The number that rises whenever the objects change, and the checksum of those it is for.
@@ -60,16 +76,16 @@ fn run(command: &mut Command) {
 }
 
 /// The input of kb-dashboard as a file.
-fn source() -> tempfile::NamedTempFile {
+fn source(all: &'static [boards::model::Board]) -> tempfile::NamedTempFile {
     let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
-    let source = boards::kibana::source(boards::source::BOARDS);
+    let source = boards::kibana::source(all);
     std::fs::write(file.path(), serde_json::to_string_pretty(&source).unwrap()).unwrap();
     file
 }
 
 /// What kb-dashboard makes of the source.
-fn compiled() -> String {
-    let (source, out) = (source(), tempfile::tempdir().unwrap());
+fn compiled(all: &'static [boards::model::Board]) -> String {
+    let (source, out) = (source(all), tempfile::tempdir().unwrap());
     run(kb_dashboard("kb-dashboard")
         .args(["compile", "--output-file", "all.ndjson", "--input-file"])
         .arg(source.path())
@@ -109,9 +125,51 @@ fn boards_are_what_the_source_says() {
     }
 }
 
+/// Goal: boards of configured objectives are what their source would make of them. Method: targets that the
+/// places were not found with; saved objects as `setup` puts them, and as the source makes them.
+#[test]
+fn boards_take_other_objectives_as_the_source_does() {
+    let share = |ppm| TargetShare::from_ppm(ppm).unwrap();
+    let all = boards::source::BOARDS;
+    for (name, targets) in [
+        ("strict", Targets { served: share(999_950), fast_us: 50_000, fast: share(999_000) }),
+        ("lenient", Targets { served: share(900_000), fast_us: 2_500_000, fast: share(500_000) }),
+    ] {
+        let own = boards::held::boards(all, &targets);
+        for product in Product::ALL {
+            let put = elk::boards::held_against(product, &targets);
+            let (put, made) = (rounded(&put), rounded(&made(product, own)));
+            assert_eq!(put.len(), made.len());
+            for (put, made) in put.iter().zip(&made) {
+                assert_eq!(put, made, "{name} {product:?}");
+            }
+            assert!(
+                put != rounded(&text(product)),
+                "{name} {product:?}: nothing is held against it"
+            );
+        }
+    }
+    for product in Product::ALL {
+        assert_eq!(elk::boards::held_against(product, &Targets::DEFAULT), text(product));
+    }
+}
+
+/// Objects with their inner JSON taken out and numbers of as many digits as a level has.
+fn rounded(text: &str) -> Vec<Value> {
+    fn round(value: Value) -> Value {
+        match value {
+            Value::Object(map) => map.into_iter().map(|(key, own)| (key, round(own))).collect(),
+            Value::Array(list) => list.into_iter().map(round).collect(),
+            Value::Number(number) => format!("{:.6e}", number.as_f64().unwrap()).into(),
+            other => other,
+        }
+    }
+    text.lines().map(|line| round(super::unpack(serde_json::from_str(line).unwrap()))).collect()
+}
+
 #[test]
 fn the_linter_of_kb_dashboard_has_no_complaint() {
-    let source = source();
+    let source = source(boards::source::BOARDS);
     run(kb_dashboard("kb-dashboard-lint")
         .args(["check", "--severity-threshold", "info", "--config"])
         .arg(rooted("dashboards/kibana/lint.yaml"))

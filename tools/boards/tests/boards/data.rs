@@ -10,7 +10,7 @@ use lbproxy::elk::templates::{self, Types};
 use lbproxy::record::{
     AccessRecord, Bytes, ConnectionRecord, Constants, Count, Dataset, EcsNanos, Flag, GapRecord,
     HeartbeatRecord, IdForm, Ip, Micros, Origin, Outcome, Phase, ProcessRecord, Ratio, Reason,
-    State, Status, Stream, Text, TimestampMs, write_document, write_id,
+    SloRecord, State, Status, Stream, Text, TimestampMs, write_document, write_id,
 };
 use lbproxy::rollup::{Core, Rules};
 use serde_json::{Value, json};
@@ -22,10 +22,20 @@ use crate::server::RealServer;
 const START_MS: u64 = 1_795_521_600_000;
 /// The first heartbeat after the start.
 pub(super) const STARTED_MS: u64 = START_MS;
+/// Times of alerts, and which.
+pub(super) fn alerts_ms() -> Vec<(u64, &'static str)> {
+    let pages = PAGED.map(|minute| (minute, "page fires"));
+    let all = pages.into_iter().chain([(TICKETED, "ticket fires")]);
+    all.map(|(minute, label)| (START_MS + minute * 60_000, label)).collect()
+}
+
 /// The endpoint is seen to be down.
 pub(super) const EJECTED_MS: u64 = START_MS + 10 * 15_000;
 /// Minutes with records.
 const MINUTES: u64 = 8;
+/// Minutes of the range in which a page fires, and one in which a ticket does.
+const PAGED: [u64; 3] = [3, 4, 5];
+const TICKETED: u64 = 6;
 const REQUESTS: u64 = 1_600;
 /// Requests of the same minutes a day before.
 const REQUESTS_BEFORE: u64 = 700;
@@ -77,6 +87,9 @@ impl Planned {
             ("process/cpu", "of the host", 0.9),
             ("heartbeat/listeners", "of checks", 31.0 / 32.0),
             ("heartbeat/endpoints", "of looks", 92.0 / 96.0),
+            ("slo/pages", "minutes", 3.0),
+            ("slo/budget", "lowest", 0.9 - 7.0 * 0.1),
+            ("slo/burn", "highest, 1 h", 15.5),
             ("heartbeat/changes", "changes", 2.0),
             ("clients/bad", "connections", 24.0),
         ];
@@ -305,12 +318,61 @@ impl<'s> Maker<'s> {
             let bytes = record.encode(&mut slot).unwrap();
             self.add(Stream::Gap, &slot[..bytes]);
         }
+        for number in 0..minutes {
+            self.objectives(number, &mut slot);
+        }
         for number in 0..4 * minutes {
             if self.keeps {
                 self.other_instances(number, &mut slot);
             }
             self.samples(number, &mut slot);
             self.checks(number, &mut slot);
+        }
+    }
+
+    /// A minute of two objectives of two instances: on one a page fires and later a ticket.
+    fn objectives(&mut self, n: u64, slot: &mut [u8]) {
+        for (instance, name) in [(7, "edge-1"), (8, "edge-2")] {
+            for (objective, target, bad) in
+                [("availability", 999_000, n % 3), ("latency", 990_000, n % 5)]
+            {
+                let is_own = instance == 7 && objective == "availability";
+                let (state, alert): (&str, Option<&str>) = match n {
+                    2 if is_own => ("pending", Some("page")),
+                    n if is_own && PAGED.contains(&n) => ("firing", Some("page")),
+                    TICKETED if is_own => ("firing", Some("ticket")),
+                    _ => ("inactive", None),
+                };
+                let part = u64::from(is_own);
+                let record = SloRecord {
+                    timestamp: Some(TimestampMs(START_MS + n * 60_000)),
+                    slo_part: Some(Count(0)),
+                    slo_name: Some(Text(objective.as_bytes())),
+                    slo_valid: Some(Count(100 + n)),
+                    slo_good: Some(Count(100 + n - bad)),
+                    slo_bad: Some(Count(bad)),
+                    slo_target: Some(Count(target)),
+                    slo_period: Some(Count(30 * 86_400)),
+                    slo_period_valid: Some(Count(100 * (n + 1))),
+                    slo_period_bad: Some(Count(n)),
+                    slo_budget_left: Some(Ratio(9_000 - n % 8 * 1_000 * part)),
+                    slo_budget_spent: Some(Ratio(1_000 + n % 8 * 1_000 * part)),
+                    slo_burn_5m: Some(Ratio(20_000 + n % 8 * 10_000)),
+                    slo_burn_30m: Some(Ratio(15_000)),
+                    slo_burn_1h: Some(Ratio(15_000 + n % 8 * 20_000 * part)),
+                    slo_burn_2h: Some(Ratio(12_000)),
+                    slo_burn_6h: Some(Ratio(11_000 + n % 8 * 3_000)),
+                    slo_burn_1d: Some(Ratio(9_000)),
+                    slo_burn_3d: Some(Ratio(8_000 + n % 8 * 500)),
+                    slo_state: Some(Text(state.as_bytes())),
+                    slo_alert: alert.map(|alert| Text(alert.as_bytes())),
+                    ..SloRecord::default()
+                };
+                let first = std::mem::replace(&mut self.instance, (instance, name));
+                let bytes = record.encode(slot).unwrap();
+                self.add(Stream::Slo, &slot[..bytes]);
+                self.instance = first;
+            }
         }
     }
 

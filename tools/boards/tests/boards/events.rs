@@ -1,4 +1,5 @@
-//! Goal: charts have a line at each start of lbproxy and each ejection of an endpoint, and none elsewhere.
+//! Goal: charts have a line at each start of lbproxy, each ejection of an endpoint and each minute of an alert, and
+//! none elsewhere.
 //! Method: what the layers of every chart with events find on the real servers, against what the data was made
 //! with.
 
@@ -6,12 +7,12 @@ use lbproxy::elk::Product;
 use lbproxy_boards::source::BOARDS;
 use serde_json::{Value, json};
 
-use super::data::{EJECTED_MS, Loaded, STARTED_MS};
+use super::data::{EJECTED_MS, Loaded, STARTED_MS, alerts_ms};
 use super::{Asked, Objects, referenced, vega};
 use crate::server::{RealServer, on_both};
 
 #[test]
-fn charts_have_a_line_at_each_event() {
+fn charts_have_a_line_at_each_event_and_alert() {
     on_both(|product| {
         let server = RealServer::shared(product);
         let (loaded, objects) = (Loaded::into(server, "events"), Objects::of(product));
@@ -31,8 +32,12 @@ fn charts_have_a_line_at_each_event() {
                         vega::events(&asked, &state["params"]["spec"])
                     }
                 };
-                let want = [(STARTED_MS, "lbproxy started"), (EJECTED_MS, "endpoint ejected")];
-                let want = want.map(|(time_ms, label)| (time_ms, label.to_owned()));
+                let mut want =
+                    vec![(STARTED_MS, "lbproxy started"), (EJECTED_MS, "endpoint ejected")];
+                want.extend(alerts_ms());
+                want.sort_unstable();
+                let want: Vec<_> =
+                    want.into_iter().map(|(time_ms, label)| (time_ms, label.to_owned())).collect();
                 assert_eq!(found, want, "{product:?} {}/{}", board.id, panel.id);
                 count += 1;
             }
@@ -47,19 +52,22 @@ fn of_lens(asked: &Asked<'_>, dashboard: &str, id: &str) -> Vec<(u64, String)> {
     let panels = dashboard["attributes"]["panelsJSON"].as_array().unwrap();
     let panel = panels.iter().find(|panel| panel["panelIndex"] == id).unwrap();
     let layers = &panel["embeddableConfig"]["attributes"]["state"]["visualization"]["layers"];
-    let mut layers = layers.as_array().unwrap().iter();
-    let layer = layers.find(|layer| layer["layerType"] == "annotations").unwrap();
-    let name = format!("{id}:xy-visualization-layer-{}", layer["layerId"].as_str().unwrap());
-    let view = referenced(dashboard, &name);
+    let layers = layers.as_array().unwrap().iter();
     let mut found = Vec::new();
-    for own in layer["annotations"].as_array().unwrap() {
-        let time = own["timeField"].as_str().unwrap();
-        let query = asked.query(&[own["filter"].clone()]);
-        let body = json!({ "size": 100, "query": query, "sort": [{ time: "asc" }] });
-        let answer = asked.search(view, body);
-        let times = answer["hits"]["hits"].as_array().unwrap().iter();
-        let label = own["label"].as_str().unwrap();
-        found.extend(times.map(|hit: &Value| (hit["sort"][0].as_u64().unwrap(), label.to_owned())));
+    for layer in layers.filter(|layer| layer["layerType"] == "annotations") {
+        let name = format!("{id}:xy-visualization-layer-{}", layer["layerId"].as_str().unwrap());
+        let view = referenced(dashboard, &name);
+        for own in layer["annotations"].as_array().unwrap() {
+            let time = own["timeField"].as_str().unwrap();
+            let query = asked.query(&[own["filter"].clone()]);
+            let body = json!({ "size": 100, "query": query, "sort": [{ time: "asc" }] });
+            let answer = asked.search(view, body);
+            let times = answer["hits"]["hits"].as_array().unwrap().iter();
+            let label = own["label"].as_str().unwrap();
+            found.extend(
+                times.map(|hit: &Value| (hit["sort"][0].as_u64().unwrap(), label.to_owned())),
+            );
+        }
     }
     found.sort();
     found

@@ -31,8 +31,15 @@ pub(super) fn ask(asked: &Asked<'_>, spec: &Value) -> Answer {
 
 /// Times and labels of the events that a specification draws.
 pub(super) fn events(asked: &Asked<'_>, spec: &Value) -> Vec<(u64, String)> {
-    let mut layers = spec["layer"].as_array().unwrap().iter();
-    let layer = layers.find(|layer| layer["data"]["name"] == "events").unwrap();
+    let layers = spec["layer"].as_array().unwrap().iter();
+    let layers = layers.filter(|layer| layer["encoding"]["tooltip"][0]["field"] == "event");
+    let mut found: Vec<_> = layers.flat_map(|layer| of_layer(asked, layer)).collect();
+    found.sort();
+    found
+}
+
+/// Those of a layer.
+fn of_layer(asked: &Asked<'_>, layer: &Value) -> Vec<(u64, String)> {
     let url = &layer["data"]["url"];
     let answer = asked.search(url["index"].as_str().unwrap(), filled(asked, url["body"].clone()));
     let rows = at(&answer, layer["data"]["format"]["property"].as_str().unwrap());
@@ -42,10 +49,7 @@ pub(super) fn events(asked: &Asked<'_>, spec: &Value) -> Vec<(u64, String)> {
         calculated(row, own["calculate"].as_str().unwrap())
     };
     let rows = rows.as_array().unwrap().iter();
-    let mut found: Vec<_> =
-        rows.map(|row| (of(row, "time").as_u64().unwrap(), text(&of(row, "event")))).collect();
-    found.sort();
-    found
+    rows.map(|row| (of(row, "time").as_u64().unwrap(), text(&of(row, "event")))).collect()
 }
 
 /// Runs one search and adds its figures; the answer.
