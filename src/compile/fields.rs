@@ -27,6 +27,9 @@ pub const BURNING: &str = "lbproxy.slo.burning";
 /// `inactive`, `pending` or `firing`.
 pub const STATE: &str = "lbproxy.slo.state";
 
+/// In documents of heartbeats alone: `up` or `down`.
+pub const HEARTBEAT: &str = "monitor.status";
+
 /// The data stream, of one namespace.
 pub fn stream(site: &Site) -> String {
     Dataset::Slo.data_stream(&site.namespace)
@@ -39,4 +42,9 @@ pub const fn dimension(dimension: Dimension) -> &'static str {
         Dimension::Route => "lbproxy.route",
         Dimension::Endpoint => "lbproxy.endpoint",
     }
+}
+
+/// The data stream of heartbeats.
+pub fn heartbeats(site: &Site) -> String {
+    Dataset::Health.data_stream(&site.namespace)
 }

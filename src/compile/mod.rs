@@ -9,14 +9,20 @@
 //! lbproxy says which events are good, in records (`fields`) and on `/metrics`, and tools add up. Not here:
 //! reading objectives (`slo::file`), writing files (`cli`), sending to servers (`elk`).
 
+pub mod alert_object;
 mod docs;
 mod elastalert2;
 mod feature;
 pub mod fields;
 mod header;
+pub mod kibana_query;
+mod kibana_rule;
+pub mod kibana_slo;
+pub mod opensearch;
 mod prometheus;
 mod prometheus_terms;
 mod subject;
+mod told;
 mod yaml;
 
 use std::sync::Arc;
@@ -44,7 +50,13 @@ pub struct Tool {
 }
 
 /// Every tool, in the order of the documentation. One more: its file, `mod` above, and its line here.
-pub static TOOLS: [&Tool; 2] = [&prometheus::TOOL, &elastalert2::TOOL];
+pub static TOOLS: [&Tool; 5] = [
+    &prometheus::TOOL,
+    &elastalert2::TOOL,
+    &kibana_query::TOOL,
+    &kibana_slo::TOOL,
+    &opensearch::TOOL,
+];
 
 /// Where compiled files are used.
 #[derive(Debug, Clone)]
@@ -111,5 +123,7 @@ impl Tool {
     }
 }
 
+#[cfg(test)]
+mod server_tests;
 #[cfg(test)]
 mod tests;

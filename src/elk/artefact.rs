@@ -25,11 +25,14 @@ pub enum Kind {
     Access,
     /// Boards: saved objects of Kibana or OpenSearch Dashboards (`saved_objects`).
     Dashboards,
+    /// Rules of objectives: in Kibana, or monitors of OpenSearch (`alerts`).
+    Alerts,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Templates, Self::Retention, Self::Access, Self::Dashboards];
+    pub const ALL: [Self; 5] =
+        [Self::Templates, Self::Retention, Self::Access, Self::Dashboards, Self::Alerts];
 
     /// Its word on the command line.
     pub const fn as_str(self) -> &'static str {
@@ -38,6 +41,7 @@ impl Kind {
             Self::Retention => "retention",
             Self::Access => "access",
             Self::Dashboards => "dashboards",
+            Self::Alerts => "alerts",
         }
     }
 }

@@ -4,12 +4,14 @@
 //! record's tables, configuration ─► artefact::wanted ─┐
 //!                          server ─► installer: read ──┴─► plan ─► installer: apply, verify
 //! boards ─► saved_objects: the same for Kibana and OpenSearch Dashboards
+//! objectives ─► alerts: the same for rules of Kibana and monitors of OpenSearch
 //! ```
 //! What is installed is also committed below `elk/`; a test compares. Invariants: nothing of somebody
 //! else's is changed; a second run changes nothing. Not here: sending documents (`ship`), what a
 //! record is (`record`).
 
 pub mod access;
+pub(crate) mod alerts;
 pub mod artefact;
 pub mod boards;
 pub mod client;

@@ -9,6 +9,7 @@
 #![expect(clippy::too_many_lines, reason = "a table of named rows is read row by row")]
 
 mod admin;
+mod alerts_real;
 mod audit;
 mod audit_failures;
 mod audit_real;
@@ -42,6 +43,7 @@ mod resend;
 mod rollup;
 mod server;
 mod setup;
+mod setup_alerts;
 mod setup_dashboards;
 mod setup_real;
 mod setup_secret;

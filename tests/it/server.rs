@@ -96,6 +96,13 @@ impl RealServer {
         Self::alone_with(product, &[])
     }
 
+    /// The same with the language that rules of objectives are in: ES|QL or Painless.
+    pub(crate) fn alone_with_languages(product: Product) -> Self {
+        let mut server = Self::alone(product);
+        server.place.extend(["--build", "languages"].map(str::to_owned));
+        server
+    }
+
     /// The same with a user who has the rights of `role` and nothing more, where it has users. They
     /// stand in its files before it starts: a running server reads users and roles at two moments, and
     /// whoever asks in between can leave it believing for good that there is no such role.

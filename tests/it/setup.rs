@@ -59,8 +59,8 @@ pub(crate) fn configuration(server: &Running, keys: &str, folder: &Path) -> Path
     let file = folder.join("proxy.yaml");
     let proxy = one_service(&[nobody()], "");
     let text = format!(
-        "proxy:\n{proxy}\ntelemetry:\n  elasticsearch: {{urls: [\"{}\"], username: admin, password: \
-         secret{keys}}}\n",
+        "proxy:\n{proxy}\nslo: {{files: []}}\ntelemetry:\n  elasticsearch: {{urls: [\"{}\"], username: admin, \
+         password: secret{keys}}}\n",
         server.url()
     );
     schema::assert_valid("the test's configuration", &text);

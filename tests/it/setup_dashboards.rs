@@ -47,7 +47,8 @@ fn setup_with(
 ) -> (i32, String) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("slo.yaml"), objectives.join("---\n")).unwrap();
-    let slo = if objectives.is_empty() { "" } else { "slo: {files: [slo.yaml]}\n" };
+    let slo =
+        if objectives.is_empty() { "slo: {files: []}\n" } else { "slo: {files: [slo.yaml]}\n" };
     let file = dir.path().join("proxy.yaml");
     let text = format!(
         "proxy:\n{}\n{slo}telemetry:\n  elasticsearch: {{urls: [\"{}\"], username: admin, password: \

@@ -1,9 +1,10 @@
-//! `lbproxy setup`: puts on Elasticsearch or OpenSearch what lbproxy needs there, and boards on their
-//! dashboards, or takes it away.
+//! `lbproxy setup`: puts on Elasticsearch or OpenSearch what lbproxy needs there, boards on their dashboards,
+//! and the rules of objectives on whoever watches them; or takes it away.
 //!
 //! Everything is read before anything is changed; a second run changes nothing. Not here: what is
 //! installed and how (`elk`), what is printed (`report`).
 
+mod beside;
 mod report;
 mod secret;
 
@@ -21,13 +22,15 @@ use crate::config::{self, Auth, Compression, Config, Dashboards, Elasticsearch, 
 use crate::elk::access::{Credentials, Rights};
 use crate::elk::artefact::Kind;
 use crate::elk::client::Client;
+use crate::elk::findings;
 use crate::elk::installer::{self, Options, Outcome, Plan};
 use crate::elk::plan::Mode;
 use crate::elk::problem::{Fault, Problem};
-use crate::elk::{Product, findings, saved_objects};
 use crate::record::Dataset;
-use crate::slo::{self, Targets};
-use report::{Boards, Report};
+use crate::slo::Targets;
+use crate::slo::file::{self, Objectives};
+use beside::{Requested, Wanted, channel};
+use report::Report;
 use secret::Keeper;
 
 /// Arguments of `lbproxy setup`.
@@ -74,6 +77,9 @@ pub(super) struct Args {
     /// Id of OpenSearch Dashboards' workspace for the boards.
     #[arg(long, value_name = "ID")]
     workspace: Option<String>,
+    /// Who is told by the rules of objectives: a route of `notify` and the id of a connector or channel.
+    #[arg(long = "channel", value_name = "ROUTE=ID", value_parser = channel)]
+    channels: Vec<(String, String)>,
     /// Administrator, instead of the credentials in the configuration.
     #[arg(long, value_name = "NAME", requires = "password_file")]
     username: Option<String>,
@@ -91,7 +97,8 @@ Examples:
   lbproxy setup --username elastic --password-file admin   with the rights of an administrator
   lbproxy setup --only templates,retention                 no user for shipping
   lbproxy setup --credentials-file /run/secrets/shipping   the new password goes there
-  lbproxy setup --dashboards-url http://localhost:5601     boards too
+  lbproxy setup --dashboards-url http://localhost:5601     boards too, and Kibana's alert rules
+  lbproxy setup --only alerts --channel on-call=3f2c       the rules of objectives, and who is told
   lbproxy setup --remove                                   what is marked as lbproxy's goes
 Exit code 0: all is as it should be. 1: it is not, and the lines say why. 2: usage or configuration.";
 
@@ -106,6 +113,8 @@ enum KindName {
     Access,
     /// Boards for Kibana or OpenSearch Dashboards.
     Dashboards,
+    /// Rules of objectives: in Kibana, or monitors of OpenSearch.
+    Alerts,
 }
 
 impl KindName {
@@ -115,6 +124,7 @@ impl KindName {
             Self::Retention => Kind::Retention,
             Self::Access => Kind::Access,
             Self::Dashboards => Kind::Dashboards,
+            Self::Alerts => Kind::Alerts,
         }
     }
 }
@@ -164,21 +174,28 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start a runtime")?;
-    let boards = kinds.contains(&Kind::Dashboards).then_some(match &dashboards {
-        Some((client, place)) => Wanted::At(client, place, promised(&config)),
+    let objectives = file::load(&config);
+    let place = match &dashboards {
+        Some((client, place)) => Wanted::At(client, place, promised(&objectives)),
         None if args.only == [KindName::Dashboards] => return Err(UsageError(NO_URL.into()).into()),
         None => Wanted::Nowhere,
-    });
-    runtime.block_on(set_up(args, &client, options, boards))
+    };
+    let wanted = |kind| kinds.contains(&kind).then_some(place);
+    let requested = Requested {
+        boards: wanted(Kind::Dashboards),
+        alerts: wanted(Kind::Alerts),
+        objectives,
+        channels: &args.channels,
+    };
+    runtime.block_on(set_up(args, &client, options, &requested))
 }
 
-/// What the configured objectives promise of all requests.
-fn promised(config: &Config) -> Targets {
-    let objectives = slo::file::load(config);
+/// What objectives promise of all requests.
+fn promised(objectives: &Objectives) -> Targets {
     for finding in &objectives.findings {
-        tracing::warn!("{finding}; the boards are put without this objective");
+        tracing::warn!("{finding}; boards and rules are put without this objective");
     }
-    slo::file::targets(&objectives.objectives, []).all
+    file::targets(&objectives.objectives, []).all
 }
 
 /// Keys that flags take the place of. They are not read: `password_file` may name what is to be made.
@@ -213,7 +230,7 @@ async fn set_up(
     args: &Args,
     client: &Client,
     options: Options<'_>,
-    wanted: Option<Wanted<'_>>,
+    requested: &Requested<'_>,
 ) -> anyhow::Result<ExitCode> {
     let problem = |problem: Problem| {
         let (url, cure, reason) =
@@ -221,11 +238,7 @@ async fn set_up(
         anyhow::anyhow!("{url}: {reason}; {cure}; nothing was changed")
     };
     let mut plan = installer::survey(client, options).await.map_err(problem)?;
-    let place = wanted.and_then(|wanted| wanted.target(plan.server.product));
-    let mut boards = match place {
-        Some(place) => Some(Boards::new(place, saved_objects::survey(place, options.mode).await)),
-        None => None,
-    };
+    let mut beside = requested.survey(client, &plan.server, options).await;
     let is_blocked = plan.findings.iter().any(|finding| finding.blocks);
     let is_tried = !args.dry_run && !is_blocked;
     let file = args.credentials_file.as_deref().filter(|_| options.mode == Mode::Setup);
@@ -248,11 +261,7 @@ async fn set_up(
                 warn_of_unseen(&stream, &problem);
             }
         }
-        if let (Some(boards), Some(place)) = (&mut boards, place) {
-            let (outcomes, findings) = saved_objects::apply(place, &boards.plan).await;
-            boards.outcomes = outcomes;
-            boards.plan.findings.extend(findings);
-        }
+        beside.apply().await;
     }
     let has_printed = keeper.has_printed();
     let saved = keeper.end(&mut outcomes);
@@ -264,8 +273,10 @@ async fn set_up(
         url: client.url(),
         plan: &plan,
         outcomes: &outcomes,
-        boards: boards.as_ref(),
-        lacks_boards: matches!(wanted, Some(Wanted::Nowhere)),
+        boards: beside.boards.as_ref(),
+        lacks_boards: requested.boards.is_some() && beside.boards.is_none(),
+        alerts: beside.alerts.as_ref(),
+        lacks_alerts: requested.alerts.is_some() && beside.alerts.is_none(),
         is_dry_run: args.dry_run,
         is_removal: args.remove,
         secret,
@@ -326,23 +337,6 @@ const NO_URL: &str = "boards need Kibana or OpenSearch Dashboards: set \
 /// What is said when streams are to go and what makes them is to stay.
 const DATA_IS_OF_TEMPLATES: &str = "--data deletes streams, which are of the kind templates; add \
                                     templates to --only, or leave out --data";
-
-#[derive(Debug, Clone, Copy)]
-enum Wanted<'a> {
-    /// There, in its space or workspace, held against what is promised.
-    At(&'a Client, &'a Dashboards, Targets),
-    /// Nobody has said where.
-    Nowhere,
-}
-
-impl<'a> Wanted<'a> {
-    /// The server, if there is one.
-    fn target(self, product: Product) -> Option<saved_objects::Target<'a>> {
-        let Self::At(client, place, targets) = self else { return None };
-        let (space, workspace) = (place.space.as_deref(), place.workspace.as_deref());
-        Some(saved_objects::Target { client, space, workspace, product, targets })
-    }
-}
 
 /// The way to the dashboards, and the place there. `target` has an administrator's credentials if some
 /// were given; they go before those of the configuration.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::secret;
 use crate::base::visible::visible;
+use crate::elk::alerts::AlertPlan;
 use crate::elk::artefact::Kind;
 use crate::elk::installer::{Finding, Outcome, Plan};
 use crate::elk::plan::{Action, Change};
@@ -54,6 +55,29 @@ impl Boards {
     }
 }
 
+/// What there is to tell of the rules of objectives.
+#[derive(Debug)]
+pub(super) struct Alerts {
+    /// Who watches.
+    pub(super) url: String,
+    /// What it is given.
+    pub(super) title: &'static str,
+    pub(super) plan: AlertPlan,
+    /// What came of it, step by step; nothing when it was not tried.
+    pub(super) outcomes: Vec<Outcome>,
+}
+
+impl Alerts {
+    /// What it is about, on one line.
+    fn about(&self) -> String {
+        let Self { url, title, plan, .. } = self;
+        if plan.is_unsupported {
+            return format!("not installed: {url} has no alerting; install opensearch-alerting");
+        }
+        format!("{title} at {url}")
+    }
+}
+
 /// What there is to tell.
 #[derive(Debug)]
 pub(super) struct Report<'a> {
@@ -65,6 +89,10 @@ pub(super) struct Report<'a> {
     pub(super) boards: Option<&'a Boards>,
     /// Whether boards are wanted, and there is no place for them.
     pub(super) lacks_boards: bool,
+    /// The rules of objectives, where somebody watches them.
+    pub(super) alerts: Option<&'a Alerts>,
+    /// Whether they are wanted, and there is no place for them.
+    pub(super) lacks_alerts: bool,
     /// Whether it was only to be shown.
     pub(super) is_dry_run: bool,
     /// Whether things were to go.
@@ -108,10 +136,11 @@ impl Report<'_> {
     /// What a person has to know or mend.
     fn findings(&self) -> impl Iterator<Item = &Finding> {
         let of_boards = self.boards.into_iter().flat_map(|boards| &boards.plan.findings);
-        self.plan.findings.iter().chain(of_boards)
+        let of_alerts = self.alerts.into_iter().flat_map(|alerts| &alerts.plan.findings);
+        self.plan.findings.iter().chain(of_boards).chain(of_alerts)
     }
 
-    /// Steps of the server with what came of them, then those of the boards.
+    /// Steps of the server with what came of them, then those of the boards, then those of the rules.
     fn rows(&self) -> Vec<Row<'_>> {
         let mut rows = Vec::new();
         for (place, step) in self.plan.steps.iter().enumerate() {
@@ -124,16 +153,29 @@ impl Report<'_> {
                 outcome: self.outcomes.get(place),
             });
         }
-        let Some(Boards { plan, outcomes, .. }) = self.boards else { return rows };
-        for (place, step) in plan.steps.iter().enumerate() {
-            rows.push(Row {
-                kind: Kind::Dashboards,
-                title: step.object.type_title(self.plan.server.product),
-                name: &step.object.id,
-                body: &step.object.body,
-                action: &step.action,
-                outcome: outcomes.get(place),
-            });
+        if let Some(Boards { plan, outcomes, .. }) = self.boards {
+            for (place, step) in plan.steps.iter().enumerate() {
+                rows.push(Row {
+                    kind: Kind::Dashboards,
+                    title: step.object.type_title(self.plan.server.product),
+                    name: &step.object.id,
+                    body: &step.object.body,
+                    action: &step.action,
+                    outcome: outcomes.get(place),
+                });
+            }
+        }
+        if let Some(Alerts { plan, outcomes, .. }) = self.alerts {
+            for (place, step) in plan.steps.iter().enumerate() {
+                rows.push(Row {
+                    kind: Kind::Alerts,
+                    title: step.object.api.title(),
+                    name: &step.object.id,
+                    body: &step.object.body,
+                    action: &step.action,
+                    outcome: outcomes.get(place),
+                });
+            }
         }
         rows
     }
@@ -141,15 +183,25 @@ impl Report<'_> {
     pub(super) fn text(&self, has_colours: bool) -> String {
         let mut text = format!("server   {}\n", shown(&server(&self.plan.server, self.url)));
         let rows = self.rows();
-        let (of_server, of_boards) = rows.split_at(self.plan.steps.len());
+        let (of_server, rest) = rows.split_at(self.plan.steps.len());
+        let boards = self.boards.map_or(0, |boards| boards.plan.steps.len());
+        let (of_boards, of_alerts) = rest.split_at(boards);
+        let left = |is_removal| if is_removal { "left where they are" } else { "not installed" };
         text.push_str(&listed(of_server, has_colours));
         if let Some(boards) = self.boards {
             let _ = writeln!(text, "boards   {}", shown(&boards.about()));
             text.push_str(&listed(of_boards, has_colours));
         } else if self.lacks_boards {
             let how = "set telemetry.elasticsearch.dashboards.url or --dashboards-url";
-            let what = if self.is_removal { "left where they are" } else { "not installed" };
-            let _ = writeln!(text, "boards   {what}: {how}");
+            let _ = writeln!(text, "boards   {}: {how}", left(self.is_removal));
+        }
+        if let Some(alerts) = self.alerts {
+            let _ = writeln!(text, "alerts   {}", shown(&alerts.about()));
+            text.push_str(&listed(of_alerts, has_colours));
+        } else if self.lacks_alerts {
+            let how = "Kibana alone has rules: set telemetry.elasticsearch.dashboards.url or \
+                       --dashboards-url";
+            let _ = writeln!(text, "alerts   {}: {how}", left(self.is_removal));
         }
         for finding in self.findings() {
             let mark = painted("finding", "33", has_colours);
@@ -259,6 +311,9 @@ impl Report<'_> {
                 "workspace": boards.workspace,
                 "product": boards.plan.product.map(saved_objects::title),
                 "version": boards.plan.version.map(|version| version.to_string()),
+            })),
+            "alerts": self.alerts.map(|alerts| json!({
+                "url": alerts.url, "what": alerts.title, "supported": !alerts.plan.is_unsupported,
             })),
         });
         match self.secret.filter(|_| self.saved.is_none()) {

@@ -83,7 +83,7 @@ pub(crate) const fn title(product: Product) -> &'static str {
 
 impl Target<'_> {
     /// Where a part of the API is: Kibana has a space in the path, OpenSearch Dashboards a workspace.
-    fn path(&self, rest: &str) -> String {
+    pub(super) fn path(&self, rest: &str) -> String {
         match (self.product, self.space, self.workspace) {
             (Product::Elasticsearch, Some(space), _) => format!("/s/{space}/api/{rest}"),
             (Product::OpenSearch, _, Some(workspace)) => format!("/w/{workspace}/api/{rest}"),
@@ -92,7 +92,12 @@ impl Target<'_> {
     }
 
     /// Sends a request; its answer as JSON, or null for what is none.
-    async fn ask(&self, method: Method, path: &str, body: Body) -> Result<(Reply, Value), Problem> {
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Body,
+    ) -> Result<(Reply, Value), Problem> {
         let (content, body) = match body {
             Body::None => (String::new(), String::new()),
             Body::Json(body) => (String::new(), body.to_string()),
@@ -113,7 +118,7 @@ impl Target<'_> {
 }
 
 /// The body of a request.
-enum Body {
+pub(super) enum Body {
     None,
     Json(Value),
     /// A form, whole.
@@ -131,6 +136,15 @@ pub(crate) async fn survey(target: Target<'_>, mode: Mode) -> Plan {
 
 /// Reads what is there into a plan.
 async fn look(target: Target<'_>, mode: Mode, plan: &mut Plan) -> Result<(), Finding> {
+    identify(target, plan).await?;
+    workspace::check(target, mode).await?;
+    plan.steps = steps(target, mode).await?;
+    plan.findings.extend(of_steps(&plan.steps, target.product));
+    Ok(())
+}
+
+/// Asks which dashboards answer, into a plan; those that cannot be used are a finding.
+pub(super) async fn identify(target: Target<'_>, plan: &mut Plan) -> Result<(), Finding> {
     let url = target.client.url();
     let (_, status) = match target.ask(Method::Get, "/api/status", Body::None).await {
         Err(problem) if problem.is_no_such_api() => return Err(not_dashboards(url)),
@@ -155,9 +169,6 @@ async fn look(target: Target<'_>, mode: Mode, plan: &mut Plan) -> Result<(), Fin
         let problem = format!("{is} {version} is too old for the boards");
         return Err(Finding::new(problem, format!("upgrade it to {oldest} or newer")));
     }
-    workspace::check(target, mode).await?;
-    plan.steps = steps(target, mode).await?;
-    plan.findings.extend(of_steps(&plan.steps, product));
     Ok(())
 }
 

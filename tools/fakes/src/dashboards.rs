@@ -1,5 +1,5 @@
 //! Kibana or OpenSearch Dashboards as far as saved objects go: status, look, find, import, delete, by
-//! space.
+//! space; Kibana's rules and SLOs are `alerting`'s.
 //!
 //! Written from the products' documentation and sources, as no such server can be had here. Kept from
 //! them: the field against forged requests; `errors` of an import beside status 200; nothing is created
@@ -80,6 +80,12 @@ pub(super) fn answer(
     }
     if let (Some(known), ["workspaces", id]) = (&store.workspaces, rest) {
         return workspaces(known, id);
+    }
+    if !is_open && let Some(answer) = state.alerting.kibana(method, rest, space, body) {
+        return match answer {
+            Ok(answer) => fine(&answer),
+            Err((status, message)) => refusal(status, &message),
+        };
     }
     let objects = store.spaces.entry(space.to_owned()).or_default();
     match (method, rest) {

@@ -25,7 +25,8 @@
 //! - OpenSearch 2.19.4 ends with a `NoSuchMethodError` when a request claims to be packed with zstd;
 //!   the mock takes such a body as it is, as Elasticsearch does.
 //!
-//! On request it plays its product's dashboards too, at the same address (`dashboards`).
+//! On request it plays its product's dashboards too, at the same address (`dashboards`), and what of both looks
+//! after objectives (`alerting`).
 //!
 //! One thread, one runtime. Memory is bounded by [`Options`]: what is stored, what is running, the
 //! longest body, the requests recorded. Not here: TLS; updates, deletes, indexing over a document;
@@ -34,6 +35,7 @@
 
 mod action;
 mod aggregate;
+mod alerting;
 mod answer;
 mod body;
 mod bulk;
@@ -47,6 +49,7 @@ mod running;
 mod script;
 mod search;
 mod setup;
+pub mod shape;
 mod state;
 mod store;
 #[cfg(test)]

@@ -242,6 +242,28 @@ impl Running {
         let objects = state.dashboards.spaces.entry(space.to_owned()).or_default();
         edit(objects.entry(name.to_owned()).or_default());
     }
+
+    /// Gives Elasticsearch another licence than `basic`.
+    pub fn set_licence(&self, licence: &str) {
+        self.shared.lock().alerting.licence = Some(licence.to_owned());
+    }
+
+    /// Gives OpenSearch the plugin of monitors.
+    pub fn set_alerting(&self) {
+        self.shared.lock().alerting.has_plugin = true;
+    }
+
+    /// Rules, SLOs and monitors by path; those of Kibana begin with their space.
+    pub fn alert_objects(&self) -> std::collections::BTreeMap<String, Value> {
+        let state = self.shared.lock();
+        let kept = state.alerting.kept.iter();
+        kept.map(|(path, (body, _))| (path.clone(), body.clone())).collect()
+    }
+
+    /// Changes one of them, as somebody would; one that is not there is made.
+    pub fn edit_alert_object(&self, path: &str, edit: impl FnOnce(&mut Value)) {
+        edit(&mut self.shared.lock().alerting.kept.entry(path.to_owned()).or_default().0);
+    }
 }
 
 /// What is stored.

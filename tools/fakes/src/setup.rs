@@ -121,7 +121,8 @@ pub(super) fn answer(
         ("GET", ["_cat", "plugins"]) => Some(Ok(json!([]))),
         ("GET", ["_cat", "shards", name]) => Some(shards(state, name)),
         ("GET", ["_license"]) if !is_open => {
-            Some(Ok(json!({ "license": { "status": "active", "type": "basic" } })))
+            let licence = state.alerting.licence();
+            Some(Ok(json!({ "license": { "status": "active", "type": licence } })))
         }
         ("GET", ["_nodes", "_local"]) => {
             let version = state.setup.version.as_deref().unwrap_or("8.19.21");
@@ -142,6 +143,10 @@ pub(super) fn answer(
         ("PUT", [name, "_settings"]) => Some(block(state, name, &body)),
         (_, ["_plugins", "_ism", rest @ ..]) if is_open => {
             Some(ism(state, method, rest, target, &body, uri))
+        }
+        (_, ["_plugins", "_alerting", "monitors", rest @ ..]) if state.alerting.has_plugin => {
+            let id = state.next_id();
+            Some(state.alerting.monitors(method, rest, target, body, || id))
         }
         (_, ["_plugins", "_security", rest @ ..]) if is_open && state.credentials.is_some() => {
             Some(open_security(state, method, rest, uri, body))

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use super::alerting::Alerting;
 use super::dashboards::Dashboards;
 use super::setup::Setup;
 use super::store::Store;
@@ -40,6 +41,8 @@ pub(super) struct State {
     pub(super) setup: Setup,
     /// Kibana or OpenSearch Dashboards, and what it has.
     pub(super) dashboards: Dashboards,
+    /// Rules, SLOs, monitors.
+    pub(super) alerting: Alerting,
     /// Most bytes of bulk requests still running.
     running_bytes_max: usize,
     /// Bulk requests still running, by number.
@@ -72,6 +75,7 @@ impl State {
             store: Store::new(options.product, options.stored_bytes_max, options.keeps_sources),
             setup: Setup::default(),
             dashboards: Dashboards::default(),
+            alerting: Alerting::default(),
             running_bytes_max: options.stored_bytes_max,
             tasks: BTreeMap::new(),
             last_task: 0,
