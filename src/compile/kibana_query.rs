@@ -50,9 +50,8 @@ pub(super) const DELIVERY_INSTEAD: &str =
 fn support(feature: Feature) -> Support {
     match feature {
         Feature::Windows => Support::Whole("sums of events, a minute or two after lbproxy"),
-        Feature::LeastEvents => Support::Whole(""),
+        Feature::LeastEvents | Feature::Instances => Support::Whole(""),
         Feature::Groups => Support::Whole("an alert of each group; `_other` is one"),
-        Feature::Instances => Support::Whole(""),
         Feature::NoData => Support::Whole("says whether heartbeats come"),
         Feature::OneAlert => Support::Partly {
             why: "each row of windows is a rule with alerts of its own",
@@ -119,7 +118,7 @@ fn burn_rule(subject: &Subject, row: &BurnRule, site: &Site) -> AlertObject {
     let [long, _] = told::minutes(row);
     let is_grouped = !subject.objective.group_by.is_empty();
     rule(
-        Draft {
+        &Draft {
             id: &row.id,
             name: subject.burns(row),
             rule_type: RULE_TYPE,
@@ -150,7 +149,7 @@ pub(super) fn silence(subject: &Subject, site: &Site) -> Option<AlertObject> {
         looks: 1,
         found: "{{context.message}}",
     };
-    Some(rule(draft, subject, site))
+    Some(rule(&draft, subject, site))
 }
 
 /// Parameters of an ES|QL rule: it fires on each row that the query leaves.
@@ -181,11 +180,8 @@ pub(super) fn burn_query(subject: &Subject, row: &BurnRule, site: &Site) -> Stri
     let objective = &subject.objective;
     let (min_total, min_bad) = (objective.min_total.max(1), objective.min_bad);
     let (allowed, factor) = (objective.target.allowed(), row.factor);
-    let groups: String = objective
-        .group_by
-        .iter()
-        .map(|&by: &Dimension| format!(", {}", fields::dimension(by)))
-        .collect();
+    let by = |by: &Dimension| [", ", fields::dimension(*by)];
+    let groups: String = objective.group_by.iter().flat_map(by).collect();
     format!(
         "FROM {stream}\n\
          | WHERE {name} == \"{objective}\" AND {time} > NOW() - {long} minutes\n\

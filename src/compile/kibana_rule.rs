@@ -35,7 +35,7 @@ pub(super) struct Draft<'a> {
 }
 
 /// The rule, with its actions.
-pub(super) fn rule(draft: Draft<'_>, subject: &Subject, site: &Site) -> AlertObject {
+pub(super) fn rule(draft: &Draft<'_>, subject: &Subject, site: &Site) -> AlertObject {
     let (channels, _) = told::channels(subject, site);
     let links = told::links(subject, site);
     let fires = format!("{}. {}{links}", draft.name, draft.found);

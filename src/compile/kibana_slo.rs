@@ -50,13 +50,12 @@ fn support(feature: Feature) -> Support {
             instead: "where traffic is thin, write longer windows or use kibana-query",
         },
         Feature::Groups => Support::Whole("an instance of each group; `_other` is one"),
-        Feature::Instances => Support::Whole(""),
+        Feature::Instances | Feature::Resolve => Support::Whole(""),
         Feature::NoData => Support::Whole("by an Elasticsearch query rule"),
         Feature::OneAlert => {
             Support::Whole("pages and tickets too: the first row that burns counts")
         }
         Feature::Calendar => Support::Whole("UTC"),
-        Feature::Resolve => Support::Whole(""),
         Feature::Routes => Support::Whole("ids of connectors"),
         shared => of_both(shared),
     }
@@ -205,12 +204,12 @@ fn burn_rule(subject: &Subject, site: &Site) -> AlertObject {
         looks: 2,
         found: "{{context.reason}}",
     };
-    rule(draft, subject, site)
+    rule(&draft, subject, site)
 }
 
 /// A span in hours where it is whole ones, which is what Kibana's form shows, else in minutes.
 fn span(minutes: u64) -> Value {
-    if minutes % 60 == 0 {
+    if minutes.is_multiple_of(60) {
         json!({ "value": minutes / 60, "unit": "h" })
     } else {
         json!({ "value": minutes, "unit": "m" })

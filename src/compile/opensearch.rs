@@ -104,7 +104,7 @@ fn compile(subjects: &[Subject], site: &Site) -> Compiled {
 }
 
 /// A monitor that looks each minute.
-fn monitor(id: &str, kind: &str, input: &Value, triggers: Vec<Value>, site: &Site) -> AlertObject {
+fn monitor(id: &str, kind: &str, input: &Value, triggers: &[Value], site: &Site) -> AlertObject {
     let body = json!({
         "type": "monitor",
         "name": key(AlertApi::Monitor, id, site),
@@ -161,7 +161,7 @@ fn burn_monitor(subject: &Subject, site: &Site) -> AlertObject {
         },
     });
     let triggers = subject.rules.iter().map(|row| burn_trigger(subject, row, site)).collect();
-    monitor(&subject.id, "bucket_level_monitor", &input, triggers, site)
+    monitor(&subject.id, "bucket_level_monitor", &input, &triggers, site)
 }
 
 /// The trigger of a row of windows.
@@ -273,5 +273,5 @@ fn silence(subject: &Subject, absence: &AbsenceRule, site: &Site) -> AlertObject
         "condition": { "script": { "source": source, "lang": "painless" } },
         "actions": actions(subject, site, &absence.id, &text, &message, &extra),
     }});
-    monitor(&absence.id, "query_level_monitor", &input, vec![trigger], site)
+    monitor(&absence.id, "query_level_monitor", &input, &[trigger], site)
 }

@@ -315,11 +315,8 @@ fn left_over(
     // A copy that somebody has made has another id, and its maker's.
     let is_wanted =
         steps.iter().any(|step| step.object.api == api && step.object.key == object.key);
-    (is_at(&object, api, &there) && !is_wanted).then(|| AlertStep {
-        object,
-        action: Action::Remove,
-        there: Some(there),
-    })
+    let is_ours = is_at(&object, api, &there) && !is_wanted;
+    is_ours.then_some(AlertStep { object, action: Action::Remove, there: Some(there) })
 }
 
 /// Whether a rule makes an alert of each row.
@@ -414,7 +411,7 @@ async fn carry_out(watcher: Watcher<'_>, step: &AlertStep) -> Result<(), Problem
         }
         _ => return Ok(()),
     };
-    let is_done = answer.as_ref().is_some_and(|answer| answer.is_object());
+    let is_done = answer.as_ref().is_some_and(Value::is_object);
     if is_done { Ok(()) } else { Err(installer::unacknowledged()) }
 }
 

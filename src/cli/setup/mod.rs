@@ -269,14 +269,18 @@ async fn set_up(
         Outcome::Done(secret) => secret.as_ref().filter(|_| !has_printed),
         _ => None,
     });
+    let mut lacks = Vec::new();
+    lacks.extend(
+        (requested.boards.is_some() && beside.boards.is_none()).then_some(Kind::Dashboards),
+    );
+    lacks.extend((requested.alerts.is_some() && beside.alerts.is_none()).then_some(Kind::Alerts));
     let report = Report {
         url: client.url(),
         plan: &plan,
         outcomes: &outcomes,
         boards: beside.boards.as_ref(),
-        lacks_boards: requested.boards.is_some() && beside.boards.is_none(),
         alerts: beside.alerts.as_ref(),
-        lacks_alerts: requested.alerts.is_some() && beside.alerts.is_none(),
+        lacks: &lacks,
         is_dry_run: args.dry_run,
         is_removal: args.remove,
         secret,

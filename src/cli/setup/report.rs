@@ -87,12 +87,10 @@ pub(super) struct Report<'a> {
     pub(super) outcomes: &'a [Outcome],
     /// The boards, where there is a place for them.
     pub(super) boards: Option<&'a Boards>,
-    /// Whether boards are wanted, and there is no place for them.
-    pub(super) lacks_boards: bool,
     /// The rules of objectives, where somebody watches them.
     pub(super) alerts: Option<&'a Alerts>,
-    /// Whether they are wanted, and there is no place for them.
-    pub(super) lacks_alerts: bool,
+    /// Kinds that are wanted, and that there is no place for.
+    pub(super) lacks: &'a [Kind],
     /// Whether it was only to be shown.
     pub(super) is_dry_run: bool,
     /// Whether things were to go.
@@ -191,14 +189,14 @@ impl Report<'_> {
         if let Some(boards) = self.boards {
             let _ = writeln!(text, "boards   {}", shown(&boards.about()));
             text.push_str(&listed(of_boards, has_colours));
-        } else if self.lacks_boards {
+        } else if self.lacks.contains(&Kind::Dashboards) {
             let how = "set telemetry.elasticsearch.dashboards.url or --dashboards-url";
             let _ = writeln!(text, "boards   {}: {how}", left(self.is_removal));
         }
         if let Some(alerts) = self.alerts {
             let _ = writeln!(text, "alerts   {}", shown(&alerts.about()));
             text.push_str(&listed(of_alerts, has_colours));
-        } else if self.lacks_alerts {
+        } else if self.lacks.contains(&Kind::Alerts) {
             let how = "Kibana alone has rules: set telemetry.elasticsearch.dashboards.url or \
                        --dashboards-url";
             let _ = writeln!(text, "alerts   {}: {how}", left(self.is_removal));

@@ -90,7 +90,7 @@ impl Alerting {
                 );
                 Some(Ok(json!({ "id": id })))
             }
-            (_, ["observability", "slos", id]) => Some(self.slo(method, id, &path, body)),
+            (_, ["observability", "slos", id]) => Some(self.slo(method, id, &path, &body)),
             _ => None,
         }
     }
@@ -126,14 +126,14 @@ impl Alerting {
         }
     }
 
-    fn slo(&mut self, method: &str, id: &str, path: &str, body: Value) -> Result<Value, Refused> {
+    fn slo(&mut self, method: &str, id: &str, path: &str, body: &Value) -> Result<Value, Refused> {
         let Some((known, _)) = self.kept.get(path).cloned() else {
             return Err((404, format!("SLO [{id}] not found")));
         };
         match method {
             "PUT" => {
-                shape::check_slo_update(&body).map_err(|mistake| (400, mistake))?;
-                self.put(path, with(known.clone(), &body));
+                shape::check_slo_update(body).map_err(|mistake| (400, mistake))?;
+                self.put(path, with(known.clone(), body));
                 Ok(known)
             }
             "DELETE" => {
