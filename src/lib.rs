@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! L4   cli
-//! L3   admin  ship  otlp  vitals  elk  mock  notify  compile
+//! L3   admin  ship  otlp  vitals  elk  mock  notify  compile  watch
 //! L2   proxy  control  consumer  rollup  query  slo
 //! L1   record  journal  config  metrics  web
 //! L0   base
@@ -38,6 +38,7 @@ pub mod notify;
 pub mod otlp;
 pub mod ship;
 pub mod vitals;
+pub mod watch;
 
 pub mod cli;
 

@@ -15,11 +15,14 @@ use axum::response::{IntoResponse as _, Response};
 
 use http_body::Body as _;
 
-use super::Sources;
 use super::host::{self, Authority};
+use crate::config::Secret;
 
 /// Largest body that is let through; none is read.
 const BODY_BYTES_MAX: u64 = 64 * 1024;
+
+/// The token to ask for, if there is one.
+pub(super) type Token = Arc<Option<Secret>>;
 
 /// How a browser says whose page sent a request.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -49,35 +52,27 @@ pub(super) async fn request(mut request: Request, next: Next) -> Response {
 }
 
 /// Lets through what has the token, if there is one, and comes from no other site.
-pub(super) async fn data(
-    State(sources): State<Arc<Sources>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if let Some(refusal) = foreign(&request, sources.token.is_some()) {
+pub(super) async fn data(State(token): State<Token>, request: Request, next: Next) -> Response {
+    if let Some(refusal) = foreign(&request, token.is_some()) {
         return refusal;
     }
-    match refuse_token(&sources, request.headers()) {
+    match refuse_token(token.as_ref().as_ref(), request.headers()) {
         Some(refusal) => refusal,
         None => next.run(request).await,
     }
 }
 
 /// Lets through the page itself, which holds no figures: with a token it is what asks for it.
-pub(super) async fn shell(
-    State(sources): State<Arc<Sources>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match foreign(&request, sources.token.is_some()) {
+pub(super) async fn shell(State(token): State<Token>, request: Request, next: Next) -> Response {
+    match foreign(&request, token.is_some()) {
         Some(refusal) => refusal,
         None => next.run(request).await,
     }
 }
 
 /// Refuses what lacks the token.
-fn refuse_token(sources: &Sources, headers: &HeaderMap) -> Option<Response> {
-    let token = sources.token.as_ref()?;
+fn refuse_token(token: Option<&Secret>, headers: &HeaderMap) -> Option<Response> {
+    let token = token?;
     let given = text(headers, &header::AUTHORIZATION).and_then(bearer);
     match (token.reveal(), given) {
         (Ok(want), Some(given)) if is_same(want.as_bytes(), given.as_bytes()) => None,

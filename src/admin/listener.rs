@@ -27,7 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::Sleep;
 
-use super::Sources;
+use crate::metrics::AdminMetrics;
 
 /// Most connections at a time: every event stream there may be, and more than as many again.
 const CONNECTIONS_MAX: usize = 256;
@@ -75,7 +75,11 @@ fn since(start: Instant) -> u64 {
 }
 
 /// Serves until dropped.
-pub(super) async fn serve(listener: TcpListener, router: Router, sources: Arc<Sources>) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    metrics: Arc<impl AsRef<AdminMetrics>>,
+) {
     let start = Instant::now();
     let mut tasks = JoinSet::new();
     let mut open: HashMap<Id, Open> = HashMap::new();
@@ -87,7 +91,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, sources: Arc<So
                     Ok((id, ())) => id,
                     Err(error) => error.id(),
                 });
-                sources.admin.connections.set(open.len() as u64);
+                (*metrics).as_ref().connections.set(open.len() as u64);
                 continue;
             }
             accepted = listener.accept() => accepted,
@@ -104,7 +108,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, sources: Arc<So
         };
         is_short = false;
         if open.len() >= CONNECTIONS_MAX {
-            sources.admin.connections_refused_total.add(1);
+            (*metrics).as_ref().connections_refused_total.add(1);
             // The oldest gives way, or else the new one does.
             let Some(oldest) = longest_waiting(&open) else { continue };
             if let Some(given_up) = open.remove(&oldest) {
@@ -114,7 +118,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, sources: Arc<So
         let state = Arc::new(State(AtomicU64::new(since(start))));
         let task = tasks.spawn(connection(stream, router.clone(), Arc::clone(&state), start));
         open.insert(task.id(), Open { task, state });
-        sources.admin.connections.set(open.len() as u64);
+        (*metrics).as_ref().connections.set(open.len() as u64);
     }
 }
 

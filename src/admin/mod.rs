@@ -25,6 +25,7 @@ mod seen;
 mod summary;
 mod tail;
 mod verdict;
+mod watcher;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ use tokio::sync::watch;
 pub use discover::Discover;
 pub use picture::shipping_state;
 pub use verdict::verdict;
+pub use watcher::{WatchSources, serve_watch};
 
 /// What must hold for any input.
 #[cfg(any(test, fuzzing))]
@@ -94,6 +96,12 @@ pub struct Sources {
     pub drain: watch::Sender<bool>,
     /// Token to ask for.
     pub token: Option<config::Secret>,
+}
+
+impl AsRef<AdminMetrics> for Sources {
+    fn as_ref(&self) -> &AdminMetrics {
+        &self.admin
+    }
 }
 
 impl Sources {
@@ -181,13 +189,14 @@ pub async fn serve(listener: TcpListener, sources: Arc<Sources>) {
     let live = Arc::new(live::Live::new());
     let sampler = Arc::clone(&live).run(Arc::clone(&sources));
     let with = || Arc::clone(&sources);
+    let token: guard::Token = Arc::new(sources.token.clone());
     let data = Router::new()
         .route("/metrics", get(metrics))
         .with_state(with())
         .nest("/api/v1", api::routes(with(), live))
         .route("/api/v1/", get(async || unknown(api::PATHS)))
-        .layer(middleware::from_fn_with_state(with(), guard::data));
-    let shell = page::routes().layer(middleware::from_fn_with_state(with(), guard::shell));
+        .layer(middleware::from_fn_with_state(Arc::clone(&token), guard::data));
+    let shell = page::routes().layer(middleware::from_fn_with_state(token, guard::shell));
     let open = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))

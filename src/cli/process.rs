@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::objectives;
 use crate::admin;
-use crate::config::{self, Config};
+use crate::config::{self, Config, NotifiedBy};
 use crate::consumer;
 use crate::control::{self, Control};
 use crate::elk::Product;
@@ -338,7 +338,7 @@ fn start_notices(
     config: &Config,
 ) -> anyhow::Result<(Option<notify::Running>, Box<dyn slo::Recipient>)> {
     let channels_of = &config.slo.notify;
-    if channels_of.channels.is_empty() {
+    if channels_of.channels.is_empty() || channels_of.by == NotifiedBy::Watch {
         return Ok((None, Box::new(objectives::Nobody)));
     }
     let folder = config.telemetry.journal.path.clone();

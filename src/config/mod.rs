@@ -28,7 +28,7 @@ mod types;
 use std::path::{Path, PathBuf};
 
 pub use finding::{Finding, Places, Report};
-pub use notify::{Channel, ChannelKind, Hours, MailTls, Notify, NotifyRoute, Target};
+pub use notify::{Channel, ChannelKind, Hours, MailTls, NotifiedBy, Notify, NotifyRoute, Target};
 pub use reference::reference_markdown;
 pub use schema::json_schema;
 pub(crate) use schema::of_keys as schema_of_keys;

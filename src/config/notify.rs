@@ -15,7 +15,7 @@ use super::tree::Item;
 use super::types::{Auth, Docs, Secret};
 use crate::base::nearest::nearest;
 use types::RATE_CAP;
-pub use types::{Channel, ChannelKind, Hours, MailTls, Notify, NotifyRoute, Target};
+pub use types::{Channel, ChannelKind, Hours, MailTls, NotifiedBy, Notify, NotifyRoute, Target};
 
 /// Most channels, and most routes.
 const COUNT_MAX: usize = 50;
@@ -30,6 +30,11 @@ const LABELS: [&str; 5] = ["service", "objective", "owner", "route", "endpoint"]
 const DOCS: Docs = &[
     ("channels", "Channels by their names: letters, digits, `-` and `_`."),
     ("routes", "Which notice goes to which channels; without any, each goes to all."),
+    (
+        "by",
+        "Who notifies: `instance`, each lbproxy for what it saw; `watch`, `lbproxy slo watch` for all instances \
+         ([slo-watch.md](slo-watch.md)), and no instance.",
+    ),
     (
         "rate_cap",
         "Most alerts that one channel is told of one by one within five minutes; more become one \
@@ -111,8 +116,9 @@ pub(super) fn section(map: Map<'_, '_>) -> Notify {
         map.note("has too many channels", &format!("keep {COUNT_MAX}"));
     }
     let rate_cap = map.number("rate_cap", RATE_CAP, 1, 1_000);
+    let by = map.choice("by", NotifiedBy::default(), &NotifiedBy::ALL);
     map.end();
-    Notify { channels, routes, rate_cap }
+    Notify { channels, routes, rate_cap, by }
 }
 
 /// A value of `channels`.

@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 
 use super::server::Features;
-use super::{MANAGED_BY, Product};
+use super::{MANAGED_BY, Product, templates};
 use crate::record::Dataset;
 
 /// Name of the role.
@@ -17,6 +17,9 @@ pub const ROLE: &str = "lbproxy_shipping";
 pub const USER: &str = "lbproxy";
 /// Name of the API key.
 pub const API_KEY: &str = "lbproxy_shipping";
+
+/// Name of the role for `lbproxy slo watch`; `setup` makes no user that has it.
+pub const WATCH_ROLE: &str = "lbproxy_watch";
 
 /// Which credentials are made for shipping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +85,34 @@ pub fn role(product: Product, rights: Rights, features: Features) -> Value {
                 }],
             })
         }
+    }
+}
+
+/// The role of a watcher: it reads what objectives and instances said, and keeps its lease.
+pub fn watch_role(product: Product) -> Value {
+    let pattern = |dataset: Dataset| format!("{}-*", dataset.name());
+    let read = [Dataset::Slo, Dataset::Health, Dataset::Process].map(pattern);
+    let lease = [format!("{}-*", templates::WATCH)];
+    match product {
+        Product::Elasticsearch => json!({
+            "cluster": [],
+            "indices": [
+                { "names": read, "privileges": ["read"] },
+                { "names": lease, "privileges": ["create_index", "index", "read"] },
+            ],
+            "metadata": { "managed_by": MANAGED_BY },
+        }),
+        Product::OpenSearch => json!({
+            "description": format!("managed by {MANAGED_BY}: evaluation over all instances"),
+            "cluster_permissions": ["indices:data/write/bulk"],
+            "index_permissions": [
+                { "index_patterns": read, "allowed_actions": ["indices:data/read/search"] },
+                { "index_patterns": lease, "allowed_actions": [
+                    "indices:admin/create", "indices:data/read/get", "indices:data/write/bulk*",
+                    "indices:data/write/index",
+                ] },
+            ],
+        }),
     }
 }
 

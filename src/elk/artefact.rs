@@ -392,6 +392,7 @@ fn credentials(server: &Server, kind: Credentials, rights: Rights) -> Vec<Artefa
         Credentials::User => vec![
             new(role, access::ROLE, access::role(product, rights, features)),
             new(user, access::USER, access::user(product)),
+            new(role, access::WATCH_ROLE, access::watch_role(product)),
         ],
     }
 }

@@ -23,6 +23,7 @@ pub mod plan;
 pub mod problem;
 pub mod retention;
 pub(crate) mod saved_objects;
+pub(crate) mod search;
 pub(crate) mod secret;
 pub mod server;
 mod streams;

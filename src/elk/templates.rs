@@ -43,6 +43,31 @@ pub fn template_version(dataset: Dataset) -> usize {
     REVISION * 1_000 + dataset.document_fields().count()
 }
 
+/// First part of the name of the index in which watchers keep their lease; the namespace follows.
+pub const WATCH: &str = "lbproxy.watch";
+
+/// Name of the index in which the watchers of a namespace keep their lease.
+pub fn watch_index(namespace: &str) -> String {
+    format!("{WATCH}-{namespace}")
+}
+
+/// The body of `PUT` of that index. Its one document is read by `_id` alone; what is mapped is for people.
+pub fn watch_index_body() -> Value {
+    let keyword = json!({ "type": "keyword", "ignore_above": 512 });
+    let watch = json!({ "properties": { "holder": keyword, "firing": { "type": "long" } } });
+    json!({
+        "settings": { "index.number_of_shards": 1, "index.auto_expand_replicas": "0-1" },
+        "mappings": {
+            "_meta": meta("Lease of `lbproxy slo watch`, and its alerts"),
+            "dynamic": false,
+            "properties": {
+                "@timestamp": { "type": "date" },
+                "lbproxy": { "properties": { "watch": watch } },
+            },
+        },
+    })
+}
+
 /// Which mapping types a server has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Types {

@@ -6,7 +6,7 @@ use super::{
     AdminMetrics, ChannelMetrics, ControlMetrics, Durations, EndpointMetrics, Family,
     JournalMetrics, MonitorMetrics, NotifyMetrics, OutlierMetrics, ProcessMetrics, RollupMetrics,
     ServiceMetrics, ShipMetrics, ShortageMetrics, SloMetrics, SloSeriesMetrics, ThreadMetrics,
-    WorkerMetrics,
+    WatchMetrics, WorkerMetrics,
 };
 
 /// The head of the page.
@@ -26,7 +26,7 @@ values; `docs/original.md` maps their names. `lbproxy_otlp_*`, with `telemetry.o
 ";
 
 /// The tables: title, labels beside constant ones, rows.
-const TABLES: [(&str, &str, &[Family]); 18] = [
+const TABLES: [(&str, &str, &[Family]); 19] = [
     ("Each worker", "`worker`", WorkerMetrics::FAMILIES),
     ("Shortages of the process", "", ShortageMetrics::FAMILIES),
     ("Each service", "`worker`, `service`", ServiceMetrics::FAMILIES),
@@ -41,6 +41,7 @@ const TABLES: [(&str, &str, &[Family]); 18] = [
         "`objective`, and `service`, `route`, `endpoint` as it is grouped",
         SloSeriesMetrics::FAMILIES,
     ),
+    ("`lbproxy slo watch`, with those of objectives", "", WatchMetrics::FAMILIES),
     ("Journal", "", JournalMetrics::FAMILIES),
     ("Shipping", "", ShipMetrics::FAMILIES),
     ("Samples of the process, with `telemetry.process`", "", ProcessMetrics::FAMILIES),

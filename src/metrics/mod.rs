@@ -18,7 +18,8 @@ pub use ledger::{Ledger, Shipped};
 pub use table::{
     AdminMetrics, ChannelMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, MonitorMetrics,
     NotifyMetrics, OtlpMetrics, OutlierMetrics, ProcessMetrics, RollupMetrics, ServiceMetrics,
-    ShipMetrics, ShortageMetrics, SloMetrics, SloSeriesMetrics, ThreadMetrics, WorkerMetrics,
+    ShipMetrics, ShortageMetrics, SloMetrics, SloSeriesMetrics, ThreadMetrics, WatchMetrics,
+    WorkerMetrics,
 };
 pub use text::Exposition;
 

@@ -252,6 +252,28 @@ metrics! {
         state_errors_total: Counter "lbproxy_slo_state_errors_total" "" "Times the state could not be written: a crash would cost what it does not have.";
         restarts_total: Counter "lbproxy_slo_restarts_total" "" "Times the evaluation was started again after a fault.";
     }
+    /// `lbproxy slo watch`.
+    WatchMetrics {
+        up: Gauge "lbproxy_watch_up" "" "1 while it watches, or sees that another does; 0 when the last look failed.";
+        holder: Gauge "lbproxy_watch_holder" "" "1 while it holds the lease and may notify.";
+        turns_total: Counter "lbproxy_watch_turns_total" "" "Looks at the lease; of the holder, also at records.";
+        failures_total: Counter "lbproxy_watch_failures_total" "" "Of these, those that failed: the server is away, refuses, or lacks something.";
+        taken_total: Counter "lbproxy_watch_lease_total" "change=\"taken\"" "Changes of the lease.";
+        lost_total: Counter "lbproxy_watch_lease_total" "change=\"lost\"" "Changes of the lease.";
+        conflicts_total: Counter "lbproxy_watch_conflicts_total" "" "Writes of the lease that were refused: another came before.";
+        fenced_total: Counter "lbproxy_watch_fenced_total" "" "Times that nobody was told anything, since the lease was about to end.";
+        state_errors_total: Counter "lbproxy_watch_state_errors_total" "" "States of alerts that could not be read: these begin anew.";
+        buckets_total: Counter "lbproxy_watch_buckets_total" "" "Sums read, one a series and minute, or a longer time.";
+        series: Gauge "lbproxy_watch_series" "" "Series that were read.";
+        late_total: Counter "lbproxy_watch_late_total" "" "Events whose records came more than 15 minutes late; counted.";
+        shrunk_total: Counter "lbproxy_watch_shrunk_total" "" "Sums of which the server had less than before: documents were deleted; what was counted stays.";
+        folded_total: Counter "lbproxy_watch_folded_total" "" "Sums read of a group beyond the 1000 of an objective: counted under _other.";
+        cut_total: Counter "lbproxy_watch_cut_total" "" "Readings with more than a million sums; the rest is not evaluated.";
+        signs_failures_total: Counter "lbproxy_watch_signs_failures_total" "" "Times that heartbeats and samples could not be read.";
+        newest_age_seconds: Gauge "lbproxy_watch_newest_age_seconds" "" "Age of the newest minute that has a record, by our clock.";
+        instances: Gauge "lbproxy_watch_instances" "" "Instances with a heartbeat in the last 15 minutes.";
+        instances_silent: Gauge "lbproxy_watch_instances_silent" "" "Of these, those whose last heartbeat is three intervals older than the newest.";
+    }
     /// One series of an objective, at the last evaluation.
     SloSeriesMetrics {
         valid_total: Counter "lbproxy_slo_valid_total" "" "Events that count, of this start: what was journaled before is not in it. For rules of `lbproxy slo compile`.";

@@ -32,6 +32,8 @@ const EXPIRED_FAILURES: u32 = 10;
 const CAP_SPAN: Duration = Duration::from_mins(5);
 /// Least time between two summaries.
 const SUMMARY_EVERY: Duration = Duration::from_mins(1);
+/// How often to look at a fence that is closed.
+const FENCED: Duration = Duration::from_secs(1);
 /// How often a channel in trouble is told of in the log.
 const TELL_EVERY: Duration = Duration::from_mins(5);
 
@@ -92,6 +94,9 @@ impl Dispatcher {
 
     /// Delivers; gives the wait before the next try when it failed.
     async fn deliver(&mut self, delivery: Delivery) -> Option<Duration> {
+        if !self.shared.fence.is_open() {
+            return Some(FENCED);
+        }
         let answer = self.sender.deliver(&delivery.messages).await;
         let Delivery { seqs, messages, is_summary, at_ms } = delivery;
         let count = seqs.len() as u64;
@@ -165,6 +170,7 @@ impl Dispatcher {
         }
         self.repeated = Some(Instant::now());
         let known = self.shared.lock().again(&self.channel.name);
+        let known = if self.shared.fence.is_open() { known } else { Vec::new() };
         for some in known.chunks(TOGETHER_MAX) {
             self.metrics.repeats_total.add(1);
             if let Answer::Later { reason, .. } | Answer::Refused(reason) =

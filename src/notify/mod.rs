@@ -12,6 +12,7 @@
 mod answer;
 mod channel;
 mod dispatcher;
+mod fence;
 #[cfg(test)]
 mod fixture;
 mod message;
@@ -36,6 +37,7 @@ use crate::metrics::{Cell64, ChannelMetrics, Exposition, NotifyMetrics};
 use crate::slo::{Notice, OpenAlert, Recipient};
 use answer::Answer;
 use dispatcher::{Cap, Dispatcher};
+pub use fence::Fence;
 use message::Message;
 use outbox::Outbox;
 use send::Sender;
@@ -80,6 +82,8 @@ pub enum StartError {
 #[derive(Debug)]
 struct Shared {
     outbox: Mutex<Outbox>,
+    /// While it is closed nobody is told anything.
+    fence: Fence,
     wake: watch::Sender<()>,
 }
 
@@ -106,6 +110,22 @@ impl Recipient for Sink {
 
     fn open(&self) -> Vec<OpenAlert> {
         self.0.lock().firing().filter_map(Message::as_open).collect()
+    }
+}
+
+/// For one of several that notify in turn.
+impl Sink {
+    /// Takes alerts that fire and of which everybody was told, by whoever notified before: those whom the
+    /// routes name at `at_ms` are told of their ends, and of nothing else.
+    pub fn adopt(&self, firing: &[Notice], at_ms: u64) {
+        let messages = firing.iter().map(Message::of).collect();
+        self.0.lock().adopt(messages, at_ms);
+        self.0.wake.send_replace(());
+    }
+
+    /// Whether a channel is still to be told of the alert with this key.
+    pub fn waits_for(&self, key: &str) -> bool {
+        self.0.lock().waits_for(key)
     }
 }
 
@@ -160,6 +180,14 @@ impl Running {
 /// # Errors
 /// [`StartError`].
 pub fn start(options: Options) -> Result<Running, StartError> {
+    start_within(options, Fence::open())
+}
+
+/// The same, telling nobody anything while the fence is closed.
+///
+/// # Errors
+/// [`StartError`].
+pub fn start_within(options: Options, fence: Fence) -> Result<Running, StartError> {
     let Options { config, folder } = options;
     let config = Arc::new(config);
     let metrics = Arc::new(Metrics {
@@ -171,7 +199,8 @@ pub fn start(options: Options) -> Result<Running, StartError> {
         sender(channel)?;
     }
     let outbox = Outbox::open(&folder, Arc::clone(&config), Arc::clone(&metrics.outbox));
-    let shared = Arc::new(Shared { outbox: Mutex::new(outbox), wake: watch::Sender::new(()) });
+    let (outbox, wake) = (Mutex::new(outbox), watch::Sender::new(()));
+    let shared = Arc::new(Shared { outbox, fence, wake });
     let (stop, stopping) = watch::channel(false);
     let (all, figures) = (Arc::clone(&shared), Arc::clone(&metrics));
     let thread =

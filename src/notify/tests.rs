@@ -7,4 +7,5 @@ mod deliver;
 mod payload;
 mod receiver;
 mod summary;
+mod turns;
 mod words;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::batch::Batch;
 use crate::elk::client::{Call, Client};
 use crate::elk::problem::{Fault, Problem};
+use crate::elk::search::complete;
 use crate::record::Stream;
 
 /// Ids asked for at once; below `index.max_result_window`.
@@ -99,29 +100,6 @@ fn may<T>(result: Result<T, Problem>) -> Result<Option<T>, Problem> {
         Err(problem) if problem.fault == Fault::Forbidden => Ok(None),
         Err(problem) => Err(problem),
     }
-}
-
-/// A request whose answer counts only when every shard took part.
-///
-/// # Errors
-/// What the server says, or that a shard did not answer.
-pub(super) async fn complete(
-    client: &Client,
-    method: Method,
-    path: &str,
-    body: Option<&Value>,
-) -> Result<Value, Problem> {
-    let body = body.map(|body| body.to_string().into()).unwrap_or_default();
-    let reply = client.call(method, path, Call { body, ..Call::default() }).await?;
-    if reply.status == 404 {
-        return Ok(Value::Null); // nothing of the kind: nothing is stored there
-    }
-    let answer: Value = serde_json::from_slice(&reply.body)
-        .map_err(|error| Problem::new(Fault::Unknown, format!("unreadable answer: {error}")))?;
-    if answer["timed_out"] == true || answer["_shards"]["failed"].as_u64().is_some_and(|n| n > 0) {
-        return Err(Problem::new(Fault::Overloaded, "not every shard answers"));
-    }
-    Ok(answer)
 }
 
 /// Whether an earlier sending of this batch, or anything of an earlier run, is still executed.

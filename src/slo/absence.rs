@@ -65,6 +65,15 @@ impl Evidence {
         Ok(())
     }
 
+    /// Notes what somebody else has seen: whether there was a heartbeat since the last time, and whether
+    /// records wait.
+    pub(super) fn hear(&mut self, is_alive: bool, is_waiting: bool) {
+        if is_alive {
+            self.heartbeat_silent_ms = 0;
+        }
+        self.is_waiting = is_waiting;
+    }
+
     /// So much time was watched.
     pub(super) fn pass(&mut self, watched_ms: u64) {
         self.heartbeat_silent_ms = self.heartbeat_silent_ms.saturating_add(watched_ms);

@@ -19,6 +19,7 @@ use super::objective::{Dimension, Objective};
 use super::tier::EventCount;
 use super::tracked::{Now, Tracked, is_within};
 use crate::journal::Identity;
+use crate::metrics::SloMetrics;
 use crate::query::{Field, Filter, Row};
 use crate::record::{DecodeError, Origin, Stream, Value};
 
@@ -65,6 +66,25 @@ pub struct EvaluatorCounts {
     pub notices_lost: u64,
 }
 
+impl EvaluatorCounts {
+    /// Adds what has come since `before` to the metrics.
+    pub fn show(self, before: Self, metrics: &SloMetrics) {
+        for (cell, now, before) in [
+            (&metrics.records_total, self.records, before.records),
+            (&metrics.events_total, self.events, before.events),
+            (&metrics.other_total, self.other, before.other),
+            (&metrics.late_total, self.late, before.late),
+            (&metrics.ahead_total, self.ahead, before.ahead),
+            (&metrics.maintenance_total, self.maintained, before.maintained),
+            (&metrics.clock_jumps_total, self.jumps, before.jumps),
+            (&metrics.notices_total, self.notices, before.notices),
+            (&metrics.notices_lost_total, self.notices_lost, before.notices_lost),
+        ] {
+            cell.add(now.saturating_sub(before));
+        }
+    }
+}
+
 /// The fields that a record's group and whereabouts are in.
 #[derive(Debug, Clone, Copy)]
 struct Names {
@@ -89,7 +109,7 @@ pub struct Evaluator {
     wanted: [u128; Stream::ALL.len()],
     names: Names,
     pub(super) clock: Clock,
-    evidence: Evidence,
+    pub(super) evidence: Evidence,
     /// The start whose events counters are of; `None`: of all.
     start: Option<Identity>,
     pub(super) notices: VecDeque<Notice>,
@@ -101,7 +121,7 @@ pub struct Evaluator {
     pub(super) unknown_before: u32,
     /// Number of the next part of a minute that has a record.
     pub(super) next_part: u64,
-    counts: EvaluatorCounts,
+    pub(super) counts: EvaluatorCounts,
 }
 
 impl Evaluator {
@@ -239,36 +259,6 @@ impl Evaluator {
                 });
             }
         }
-    }
-
-    /// Counts events that somebody else told apart: of the objective with this name, at a time, in the
-    /// group with these values in the order of its `group_by`. Says whether they count.
-    pub fn add(
-        &mut self,
-        objective: &str,
-        group: &[&[u8]],
-        time_ms: u64,
-        events: EventCount,
-    ) -> bool {
-        let now = self.clock.minute();
-        let known = self.tracked.iter_mut().find(|tracked| tracked.objective.name == objective);
-        let Some(tracked) = known.filter(|known| !is_within(&known.objective.maintenance, time_ms))
-        else {
-            return false;
-        };
-        let dimensions = tracked.objective.group_by.clone();
-        let (series, is_other) = tracked.table.group(now, |dimension| {
-            let place = dimensions.iter().position(|each| *each == dimension)?;
-            group.get(place).copied()
-        });
-        let is_counted = series.series.count(clock::minute(time_ms), events);
-        if is_counted {
-            series.total.add(events);
-        }
-        tracked.has_events |= is_counted && events.valid > 0;
-        self.counts.events += if is_counted { events.valid } else { 0 };
-        self.counts.other += if is_other { events.valid } else { 0 };
-        is_counted
     }
 
     /// Looks at every objective; notices of what changed wait from here on.

@@ -106,6 +106,19 @@ impl GroupTable {
         (&mut self.groups[place], place == 0 && !self.dimensions.is_empty())
     }
 
+    /// The group of these values, in the order of `group_by`, of whoever tells events apart with groups of
+    /// the same kind: its [`OTHER`] is ours.
+    pub(super) fn named(&mut self, minute: u32, values: &[&[u8]]) -> (&mut GroupSeries, bool) {
+        if !values.is_empty() && values.iter().all(|value| *value == OTHER.as_bytes()) {
+            return (&mut self.groups[0], true);
+        }
+        let dimensions = self.dimensions.clone();
+        self.group(minute, |dimension| {
+            let place = dimensions.iter().position(|each| *each == dimension)?;
+            values.get(place).copied()
+        })
+    }
+
     fn place<'v>(&mut self, minute: u32, value: impl Fn(Dimension) -> Option<&'v [u8]>) -> usize {
         let mut key = std::mem::take(&mut self.key);
         key.clear();

@@ -3,7 +3,7 @@
 use super::notice::{AlertStatus, Notice};
 
 /// Tells the log of a notice.
-pub(super) fn log(notice: &Notice) {
+pub fn log(notice: &Notice) {
     let group: Vec<_> = notice.group.iter().map(|(_, value)| value.as_str()).collect();
     let (objective, group) = (notice.objective.name.as_str(), group.join(" "));
     let (severity, key) = (notice.severity.as_str(), notice.key.as_str());

@@ -29,6 +29,7 @@ mod notice;
 mod objective;
 mod past;
 mod reader;
+mod remote;
 mod rows;
 mod series;
 mod shown;
@@ -59,6 +60,7 @@ pub use evaluator::{
 pub use expose::expose;
 pub use group::{ABSENT, OTHER};
 pub use level::{Level, ServiceTargets, Targets};
+pub use log::log;
 pub use notice::{Absence, AlertStatus, Notice, OpenAlert, Top, Trigger};
 pub use objective::{
     BurnWindow, Dimension, Indicator, Maintenance, NoData, Objective, Period, Severity, Silence,
@@ -68,6 +70,7 @@ pub use past::BudgetPoint;
 pub use reader::{Options, READER, Recipient};
 pub use shown::{Evaluated, QUESTIONS_MAX, Statuses};
 pub use spenders::{Spenders, VALUES_MAX};
+pub use state::STATE_VERSION;
 pub use status::{BURN_SPANS, BurnStatus, SeriesStatus};
 pub use tier::EventCount;
 

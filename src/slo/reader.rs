@@ -23,6 +23,7 @@ use super::log::log;
 use super::notice::{Notice, OpenAlert};
 use super::objective::Objective;
 use super::shown::{Evaluated, Statuses};
+use super::state::STATE_VERSION;
 use crate::base::clock::{micros, millis, wall_ms};
 use crate::base::trouble::Trouble;
 use crate::consumer::{
@@ -39,7 +40,7 @@ pub const READER: &str = "slo";
 const FORM: Form = Form {
     file_name: "slo-state",
     magic: *b"lbpslo01",
-    version: 1,
+    version: STATE_VERSION,
     loss: "error budgets begin anew; alerts that are not over go on from what the outbox remembers",
 };
 /// Longest sleep.
@@ -332,20 +333,7 @@ impl Aggregate for Watching<'_> {
 
     fn show(&mut self) {
         let (metrics, now) = (self.metrics, self.kept.evaluator.counts());
-        let before = std::mem::replace(&mut self.shown, now);
-        for (cell, now, before) in [
-            (&metrics.records_total, now.records, before.records),
-            (&metrics.events_total, now.events, before.events),
-            (&metrics.other_total, now.other, before.other),
-            (&metrics.late_total, now.late, before.late),
-            (&metrics.ahead_total, now.ahead, before.ahead),
-            (&metrics.maintenance_total, now.maintained, before.maintained),
-            (&metrics.clock_jumps_total, now.jumps, before.jumps),
-            (&metrics.notices_total, now.notices, before.notices),
-            (&metrics.notices_lost_total, now.notices_lost, before.notices_lost),
-        ] {
-            cell.add(now - before);
-        }
+        now.show(std::mem::replace(&mut self.shown, now), metrics);
         let lost = self.kept.pending.lost();
         metrics.rows_lost_total.add(lost - std::mem::replace(&mut self.shown_lost, lost));
         metrics.rows_pending.set(self.kept.pending.count() as u64);

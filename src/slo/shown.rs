@@ -73,7 +73,8 @@ impl Statuses {
         Some(answered)
     }
 
-    pub(super) fn publish(&self, evaluated: Evaluated) {
+    /// Shows this from now on.
+    pub fn publish(&self, evaluated: Evaluated) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(evaluated);
     }
 

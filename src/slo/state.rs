@@ -17,20 +17,42 @@ use super::alert::{Alert, decode_trigger, encode_trigger};
 use super::bytes::{Input, Output};
 use super::clock::Clock;
 use super::evaluator::{Evaluator, EvaluatorSettings};
+use super::group::GroupSeries;
 use super::notice::{AlertStatus, Notice, Top};
 use super::objective::{Dimension, Indicator, Objective, Period, Severity, TargetShare};
+use super::series::Series;
 use super::tracked::Tracked;
 use crate::consumer::StateError;
+
+/// Version of the state: raised when its bytes mean something else.
+pub const STATE_VERSION: u16 = 1;
+
+/// What of a group is in a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    All,
+    /// Its alerts, if they are or were any.
+    Alerts,
+}
 
 impl Evaluator {
     /// All of it but the figures and [`Notice::top`]'s counts.
     pub fn encode(&self, bytes: &mut Vec<u8>) {
+        self.encode_kept(bytes, Kept::All);
+    }
+
+    /// The same without counts of events: for whoever can read these again.
+    pub fn encode_alerts(&self, bytes: &mut Vec<u8>) {
+        self.encode_kept(bytes, Kept::Alerts);
+    }
+
+    fn encode_kept(&self, bytes: &mut Vec<u8>, kept: Kept) {
         let mut out = Output(std::mem::take(bytes));
         out.number(self.clock.wall_ms());
         out.number(self.next_part);
         out.number(u64::from(self.unknown_before));
         out.length(self.tracked.len());
-        self.tracked.iter().for_each(|tracked| encode_tracked(tracked, &mut out));
+        self.tracked.iter().for_each(|tracked| encode_tracked(tracked, kept, &mut out));
         out.length(self.notices.len());
         self.notices.iter().for_each(|notice| encode_notice(notice, &mut out));
         out.length(self.ended.len());
@@ -89,16 +111,21 @@ pub(super) fn fingerprint(objective: &Objective) -> u64 {
     })
 }
 
-fn encode_tracked(tracked: &Tracked, out: &mut Output) {
+fn encode_tracked(tracked: &Tracked, kept: Kept, out: &mut Output) {
     out.0.extend_from_slice(&fingerprint(&tracked.objective).to_le_bytes());
     encode_card(&tracked.objective, out);
     out.number(tracked.silent_ms);
     out.number(u64::from(tracked.has_events));
     tracked.absent.encode(out);
-    out.length(tracked.table.all().len());
-    for group in tracked.table.all() {
+    let is_kept = |group: &&GroupSeries| kept == Kept::All || group.alerts != [Alert::default(); 2];
+    let groups: Vec<_> = tracked.table.all().iter().filter(is_kept).collect();
+    out.length(groups.len());
+    for group in groups {
         out.text(&group.key);
-        group.series.encode(out);
+        match kept {
+            Kept::All => group.series.encode(out),
+            Kept::Alerts => Series::new(1).encode(out),
+        }
         group.alerts.iter().for_each(|alert| alert.encode(out));
     }
 }

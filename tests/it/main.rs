@@ -55,6 +55,7 @@ mod slo_backtest_real;
 mod slo_compile;
 mod slo_page;
 mod slo_run;
+mod slo_watch;
 mod support;
 mod terminations;
 mod top;

@@ -107,8 +107,13 @@ fn everything(product: Product) -> Vec<String> {
         Product::OpenSearch => [
             "/_plugins/_security/api/roles/lbproxy_shipping".to_owned(),
             "/_plugins/_security/api/internalusers/lbproxy".to_owned(),
+            "/_plugins/_security/api/roles/lbproxy_watch".to_owned(),
         ],
-        _ => ["/_security/role/lbproxy_shipping".to_owned(), "/_security/user/lbproxy".to_owned()],
+        _ => [
+            "/_security/role/lbproxy_shipping".to_owned(),
+            "/_security/user/lbproxy".to_owned(),
+            "/_security/role/lbproxy_watch".to_owned(),
+        ],
     });
     all.sort();
     all
@@ -578,11 +583,13 @@ fn an_administrator_makes_the_file_that_the_configuration_names() {
 #[test]
 fn shipping_gets_the_least_and_only_what_it_is_asked_for_is_installed() {
     let server = self::server(Product::Elasticsearch);
-    setup(&server, &["--only", "access", "--write-only"]).expect("access", 0, &["done: 2 put"]);
+    setup(&server, &["--only", "access", "--write-only"]).expect("access", 0, &["done: 3 put"]);
     let role = server.kept("/_security/role/lbproxy_shipping").unwrap();
     assert_eq!(role["indices"][0]["privileges"], json!(["auto_configure", "create_doc"]));
     assert_eq!(role["cluster"], json!(["monitor"]));
-    assert_eq!(server.installed().len(), 2);
+    let watcher = server.kept("/_security/role/lbproxy_watch").unwrap();
+    assert_eq!(watcher["indices"][0]["privileges"], json!(["read"]));
+    assert_eq!(server.installed().len(), 3);
     let run = setup(&server, &["--only", "access"]);
     run.expect(
         "more rights",

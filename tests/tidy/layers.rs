@@ -8,7 +8,7 @@ const LAYERS: [&[&str]; 5] = [
     &["base"],
     &["record", "journal", "config", "metrics", "web"],
     &["proxy", "control", "consumer", "rollup", "query", "slo"],
-    &["admin", "ship", "otlp", "vitals", "elk", "mock", "notify", "compile"],
+    &["admin", "ship", "otlp", "vitals", "elk", "mock", "notify", "compile", "watch"],
     &["cli"],
 ];
 
@@ -16,7 +16,10 @@ const LAYERS: [&[&str]; 5] = [
 const CRATES: [(&str, &[&str]); 14] = [
     (
         "tokio",
-        &["proxy", "consumer", "admin", "ship", "otlp", "vitals", "elk", "mock", "notify", "cli"],
+        &[
+            "proxy", "consumer", "admin", "ship", "otlp", "vitals", "elk", "mock", "notify",
+            "watch", "cli",
+        ],
     ),
     ("hyper", &["proxy", "mock", "admin"]),
     ("http", &["proxy", "mock", "admin", "ship", "otlp"]),
@@ -24,8 +27,11 @@ const CRATES: [(&str, &[&str]); 14] = [
     ("opentelemetry_proto", &["otlp"]),
     ("opentelemetry_sdk", &["otlp"]),
     ("tonic", &["otlp"]),
-    ("elasticsearch", &["ship", "elk"]),
-    ("serde_json", &["ship", "elk", "mock", "admin", "notify", "compile", "cli", "config"]),
+    ("elasticsearch", &["ship", "elk", "watch"]),
+    (
+        "serde_json",
+        &["ship", "elk", "mock", "admin", "notify", "compile", "watch", "cli", "config"],
+    ),
     ("reqwest", &["web", "elk", "otlp", "notify", "cli"]),
     ("lettre", &["notify"]),
     ("clap", &["cli"]),

@@ -24,6 +24,7 @@ mod svg;
 mod test_alert;
 mod text;
 mod traffic;
+mod watch;
 mod words;
 
 /// Arguments of `lbproxy slo`.
@@ -46,6 +47,7 @@ Examples:
   lbproxy slo test-alert --to oncall         does somebody's phone ring?
   lbproxy slo backtest                       what would have fired on the traffic of the journal
   lbproxy slo report > review.md             the last 30 days: budgets, incidents, who spent them
+  lbproxy slo watch                          notify for all instances together
 How to write one: docs/slo.md; for editors: lbproxy schema slo.";
 
 /// What can be done with objectives.
@@ -63,6 +65,8 @@ enum Command {
     Backtest(backtest::Args),
     /// Report on budgets, incidents and who spent them, with plots.
     Report(report::Args),
+    /// Evaluate over all instances, from what they shipped, and notify: one watcher at a time.
+    Watch(watch::Args),
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -73,6 +77,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Compile(args) => compile::run(args),
         Command::Backtest(args) => backtest::run(args),
         Command::Report(args) => report::run(args),
+        Command::Watch(args) => watch::run(args),
     }
 }
 

@@ -17,12 +17,35 @@ pub struct Notify {
     pub routes: Vec<NotifyRoute>,
     /// Most alerts that one channel is told of one by one within five minutes.
     pub rate_cap: u32,
+    /// Who notifies.
+    pub by: NotifiedBy,
 }
 
 impl Default for Notify {
     fn default() -> Self {
-        Self { channels: Vec::new(), routes: Vec::new(), rate_cap: RATE_CAP }
+        Self {
+            channels: Vec::new(),
+            routes: Vec::new(),
+            rate_cap: RATE_CAP,
+            by: NotifiedBy::default(),
+        }
     }
+}
+
+/// Who notifies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NotifiedBy {
+    /// Each `lbproxy run`, for what it saw itself.
+    #[default]
+    Instance,
+    /// `lbproxy slo watch`, for all instances; none of these.
+    Watch,
+}
+
+impl NotifiedBy {
+    /// All of them, with the names that the file has for them.
+    pub(super) const ALL: [(&'static str, Self); 2] =
+        [("instance", Self::Instance), ("watch", Self::Watch)];
 }
 
 /// One way to tell somebody.

@@ -371,6 +371,28 @@ impl Outbox {
         messages.filter(|message| message.is_firing())
     }
 
+    /// Takes alerts that fire and of which everybody whom the routes name at `at_ms` knows already.
+    pub(super) fn adopt(&mut self, firing: Vec<Message>, at_ms: u64) {
+        let mut lines = Vec::new();
+        for message in firing {
+            if self.state.alerts.len() >= ALERTS_MAX {
+                self.metrics.refused_total.add(1);
+                continue;
+            }
+            let told = self.wanted(&message, at_ms).into_iter().collect();
+            let line = Line::Alert { told, message };
+            self.state.apply(line.clone());
+            lines.push(line);
+        }
+        let _ = self.keep(&lines); // known all the same, and kept with the next
+    }
+
+    /// Whether a message with this key waits for a channel.
+    pub(super) fn waits_for(&self, key: &str) -> bool {
+        let mut waiting = self.channels.iter().flat_map(|channel| self.state.waiting(channel));
+        waiting.any(|one| one.message.key == key)
+    }
+
     /// How many wait for a channel, and since when in milliseconds since 1970.
     pub(super) fn waiting(&self, channel: &str) -> (usize, Option<u64>) {
         let oldest = self.state.waiting(channel).next().map(|one| one.at_ms);

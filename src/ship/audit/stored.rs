@@ -17,9 +17,9 @@ use super::numbers::Runs;
 use super::{AuditError, Lane, Window};
 use crate::elk::client::Client;
 use crate::elk::problem::{Fault, Problem};
+use crate::elk::search::complete;
 use crate::record::{Dataset, Stream};
 use crate::ship::gate::Backoff;
-use crate::ship::lookup::complete;
 
 /// Tries of one request before it is given up.
 const TRIES_MAX: usize = 6;

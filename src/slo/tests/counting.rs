@@ -15,7 +15,7 @@ static CONSTANTS: Constants = Constants {
 };
 
 /// An exchange: when, which endpoint, how long, how it ended.
-fn take(
+pub(super) fn take(
     evaluator: &mut Evaluator,
     time_ms: u64,
     endpoint: &str,

@@ -6,6 +6,7 @@ mod incidents;
 mod load;
 mod past;
 mod reader;
+mod remote;
 mod series;
 mod table;
 mod traffic;

@@ -1,0 +1,3 @@
+//! Watchers against a simulated server.
+
+mod lease;
