@@ -320,8 +320,11 @@ fn facts(notice: &Notice, group: &[(String, String)]) -> Vec<(String, String)> {
     if notice.trigger != Trigger::Test {
         let length = window(objective.period.length());
         let spent = 1.0 - notice.budget_left;
-        add("Budget spent", format!("{} of what {length} allow", percent(spent)));
-        add("Budget is gone by", notice.exhausted_ms.map(instant).unwrap_or_default());
+        // With little traffic an outage spends it a thousand times over.
+        let told = if spent < 10.0 { percent(spent) + " of" } else { times(spent) + " times" };
+        add("Budget spent", format!("{told} what {length} allow"));
+        let gone_ms = notice.exhausted_ms.filter(|_| spent < 1.0);
+        add("Budget is gone by", gone_ms.map(instant).unwrap_or_default());
     }
     let top = &notice.top;
     for (by, value) in [("endpoint", &top.endpoint), ("route", &top.route), ("reason", &top.reason)]

@@ -61,6 +61,22 @@ fn headlines_fit_what_happened() {
 }
 
 #[test]
+fn a_budget_that_is_gone_is_not_told_to_be_gone_soon() {
+    for (name, budget_left, want) in [
+        (
+            "nearly all is left",
+            0.9995,
+            "Budget spent: 0.05 % of what 30d allow\nBudget is gone by: ",
+        ),
+        ("just gone", 0.0, "Budget spent: 100 % of what 30d allow\nTop endpoint: "),
+        ("an outage with little traffic", -999.0, "Budget spent: 1000 times what 30d allow\nTop "),
+    ] {
+        let body = Message::of(&Notice { budget_left, ..notice('0') }).body();
+        assert!(body.contains(want), "{name}: {body}");
+    }
+}
+
+#[test]
 fn texts_from_outside_are_lines_with_a_bound() {
     let mut notice = notice('0');
     let objective = Arc::make_mut(&mut notice.objective);
