@@ -160,7 +160,8 @@ fn burn_monitor(subject: &Subject, site: &Site) -> AlertObject {
             }},
         },
     });
-    let triggers = subject.rules.iter().map(|row| burn_trigger(subject, row, site)).collect();
+    let triggers: Vec<_> =
+        subject.rules.iter().map(|row| burn_trigger(subject, row, site)).collect();
     monitor(&subject.id, "bucket_level_monitor", &input, &triggers, site)
 }
 
