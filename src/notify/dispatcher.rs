@@ -152,7 +152,8 @@ impl Dispatcher {
                     );
                     self.told = Some(Instant::now());
                 }
-                let wait = after.unwrap_or_else(|| backoff(self.failures));
+                // One that asks for no wait is not asked more often than one that says nothing.
+                let wait = backoff(self.failures).max(after.unwrap_or_default());
                 self.failures = self.failures.saturating_add(1);
                 Some(wait)
             }

@@ -100,6 +100,25 @@ fn a_wait_that_is_asked_for_is_kept() {
 }
 
 #[test]
+fn a_channel_that_asks_for_no_wait_is_waited_for_all_the_same() {
+    for (name, wait) in [("nothing", "0"), ("a time that is over", "Thu, 01 Jan 1970 00:00:00 GMT")] {
+        let dir = tempfile::tempdir().unwrap();
+        let fields = format!("retry-after: {wait}\r\n");
+        let busy = Receiver::start(move |number| match number {
+            0 => Some(answer(429, &fields, "")),
+            _ => Some(status(200)),
+        });
+        let running = running(dir.path(), &webhook("a", &busy));
+        running.sink().accept(&[notice('1')]).unwrap();
+        busy.await_count(1);
+        let began = Instant::now();
+        busy.await_count(2);
+        assert!(began.elapsed() >= Duration::from_millis(400), "{name}: {:?}", began.elapsed());
+        assert!(running.stop(Duration::from_secs(5)), "{name}");
+    }
+}
+
+#[test]
 fn what_is_refused_for_good_is_counted_and_never_sent_again() {
     let dir = tempfile::tempdir().unwrap();
     let strict = Receiver::start(|number| Some(status(if number == 0 { 400 } else { 200 })));
