@@ -197,7 +197,9 @@ mod tests {
         })
         .unwrap();
         for (lane, times) in lanes.iter_mut().zip(times) {
-            times.iter().for_each(|&time| append(lane, time));
+            for &time in times {
+                append(lane, time);
+            }
         }
         drop(lanes);
         journal.close();

@@ -7,6 +7,7 @@
 //! of `period_end`, the selection of buckets by a trigger's condition) is added as their sources have it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -153,7 +154,10 @@ fn prepared(product: Product) -> (RealServer, Vec<Subject>, Burning, u64) {
     assert_eq!(code, 0, "{said}");
     let stream = Dataset::Slo.data_stream(NAMESPACE);
     let action = json!({"create": {"_index": stream}});
-    let body: String = documents.iter().map(|one| format!("{action}\n{one}\n")).collect();
+    let mut body = String::new();
+    for document in &documents {
+        writeln!(body, "{action}\n{document}").unwrap();
+    }
     let answer = server.bulk(&body);
     assert_eq!(answer["errors"], false, "{}", answer["items"][0]);
     // The stream of heartbeats is there and empty.

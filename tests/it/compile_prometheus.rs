@@ -311,9 +311,13 @@ fn unit_test(incident: &Incident, native: &Native) -> String {
             times
         };
         let begins = of(|notice| notice.status == AlertStatus::Firing);
-        let ends = of(|notice| notice.status != AlertStatus::Firing);
-        assert!(begins.len() == 1 && ends.len() <= 1, "{}: {begins:?} {ends:?}", incident.name);
-        let last = ends.first().map_or(end_s, |end| end - STEP_S);
+        let resolves = of(|notice| notice.status != AlertStatus::Firing);
+        assert!(
+            begins.len() == 1 && resolves.len() <= 1,
+            "{}: {begins:?} {resolves:?}",
+            incident.name
+        );
+        let last = resolves.first().map_or(end_s, |end| end - STEP_S);
         let one = format!("{{labels: \"{{severity=\\\"{severity}\\\"}}\", value: 1}}");
         expect(&near(&format!("min_over_time({times}{span})"), begins[0], *begin_by), &one);
         expect(&near(&format!("max_over_time({times}{span})"), last, *end_by), &one);
@@ -322,7 +326,6 @@ fn unit_test(incident: &Incident, native: &Native) -> String {
         let length =
             format!("max_over_time({times}{span}) - min_over_time({times}{span}) + {STEP_S}");
         expect(&format!("group by (severity) ({steps} == {length})"), &one);
-        println!("| {} | {severity} | {} | {last} |", incident.name, begins[0]);
     }
     out
 }

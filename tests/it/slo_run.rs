@@ -69,7 +69,7 @@ fn an_outage_pages_once_over_a_kill_and_its_minutes_are_stored() {
     let log = proxy.terminate();
     assert!(!log.contains("alert fires"), "told once: {log}");
     assert!(!log.contains("DOES NOT HOLD"), "{log}");
-    assert_eq!(pages(&receiver), [fires.clone()]);
+    assert_eq!(pages(&receiver), std::slice::from_ref(&fires));
 
     // Whoever takes the objective away is told that its alert is over.
     let proxy = Proxy::start_in(Arc::clone(&dir), &service, &with("files: [], "));

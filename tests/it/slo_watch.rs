@@ -3,6 +3,7 @@
 //! records of objectives as two instances would ship them, written by the test, so that it need not wait for
 //! minutes; a receiver of webhooks.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -140,7 +141,7 @@ fn ship(server: &RealServer, namespace: &str, minute: u64, valid: u64, bad: u64)
             "lbproxy.slo.good": valid - bad,
             "lbproxy.slo.bad": bad,
         });
-        body += &format!("{create}\n{document}\n");
+        writeln!(body, "{create}\n{document}").unwrap();
     }
     let answer = server.bulk(&body);
     assert_eq!(answer["errors"], false, "{answer}");

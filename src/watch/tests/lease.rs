@@ -197,7 +197,7 @@ impl World {
                 }
                 Waits::Poll { at_ms: now_ms + POLL_MS }
             }
-            waits => waits,
+            waits @ Waits::Asked { .. } => waits,
         }
     }
 
