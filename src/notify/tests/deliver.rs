@@ -101,7 +101,8 @@ fn a_wait_that_is_asked_for_is_kept() {
 
 #[test]
 fn a_channel_that_asks_for_no_wait_is_waited_for_all_the_same() {
-    for (name, wait) in [("nothing", "0"), ("a time that is over", "Thu, 01 Jan 1970 00:00:00 GMT")] {
+    for (name, wait) in [("nothing", "0"), ("a time that is over", "Thu, 01 Jan 1970 00:00:00 GMT")]
+    {
         let dir = tempfile::tempdir().unwrap();
         let fields = format!("retry-after: {wait}\r\n");
         let busy = Receiver::start(move |number| match number {
