@@ -59,8 +59,8 @@ pub(crate) fn configuration(server: &Running, keys: &str, folder: &Path) -> Path
     let file = folder.join("proxy.yaml");
     let proxy = one_service(&[nobody()], "");
     let text = format!(
-        "proxy:\n{proxy}\nslo: {{files: []}}\ntelemetry:\n  elasticsearch: {{urls: [\"{}\"], username: admin, \
-         password: secret{keys}}}\n",
+        "proxy:\n{proxy}\ntelemetry:\n  elasticsearch: {{urls: [\"{}\"], username: admin, password: \
+         secret{keys}}}\n",
         server.url()
     );
     schema::assert_valid("the test's configuration", &text);
@@ -315,7 +315,7 @@ fn what_stands_in_the_way_is_told_with_its_cure() {
             &[
                 "x index template logs-lbproxy.access: the server answers 403 security_exception",
                 "x index template logs-lbproxy.health: not tried after the failure above",
-                "NOT COMPLETE: 6 of",
+                "NOT COMPLETE: 7 of",
             ],
             Left::Part,
         ),
