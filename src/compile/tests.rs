@@ -148,8 +148,9 @@ fn what_is_asked_for_is_known_by_every_tool() {
     .replace("[{duration: 30d, isRolling: true}]", month);
     let full = parse(&full);
     assert_eq!(asked(&full), Feature::ALL);
+    let site = Site { channels: vec![("on-call".to_owned(), "1".to_owned())], ..site() };
     for tool in TOOLS {
-        let losses = tool.run(&full, &site()).losses;
+        let losses = tool.run(&full, &site).losses;
         for feature in Feature::ALL {
             let is_whole = matches!((tool.support)(feature), Support::Whole(_));
             let is_told = losses.iter().any(|loss| loss.what == feature.title());
