@@ -35,20 +35,19 @@ fn count(product: Product) -> usize {
 
 /// Runs `lbproxy setup` for the boards at `place`, of the documents on `store`; code and words.
 fn setup(store: &Running, place: &str, arguments: &[&str]) -> (i32, String) {
-    setup_with(store, place, &[], arguments)
+    setup_with(store, place, "slo: {files: []}\n", &[], arguments)
 }
 
-/// The same with objectives of these documents.
+/// The same with this section of objectives, whose file `slo.yaml` has these documents.
 fn setup_with(
     store: &Running,
     place: &str,
+    slo: &str,
     objectives: &[String],
     arguments: &[&str],
 ) -> (i32, String) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("slo.yaml"), objectives.join("---\n")).unwrap();
-    let slo =
-        if objectives.is_empty() { "slo: {files: []}\n" } else { "slo: {files: [slo.yaml]}\n" };
     let file = dir.path().join("proxy.yaml");
     let text = format!(
         "proxy:\n{}\n{slo}telemetry:\n  elasticsearch: {{urls: [\"{}\"], username: admin, password: \
@@ -163,7 +162,8 @@ fn boards_are_held_against_the_configured_objectives() {
         let url = server.url();
         let put = |objectives: &[String]| {
             let arguments = ["--only", "dashboards", "--dashboards-url", &url];
-            let said = setup_with(&server, "", objectives, &arguments);
+            let slo = if objectives.is_empty() { "" } else { "slo: {files: [slo.yaml]}\n" };
+            let said = setup_with(&server, "", slo, objectives, &arguments);
             let all = server.saved_objects("default").into_values();
             (said, all.map(|object| object.to_string()).collect::<String>())
         };
@@ -171,7 +171,9 @@ fn boards_are_held_against_the_configured_objectives() {
         let configured = ["objective 95 %", "objective 750 ms", "Below 95 %, go to Errors."];
         let (said, first) = put(&[]);
         expect(name, &said, 0, &["put in place"]);
-        assert!(usual.iter().all(|text| first.contains(text)), "{name}: the usual ones");
+        for text in usual {
+            assert!(first.contains(text), "{name}: {text}");
+        }
         let (said, second) = put(&half);
         expect(name, &said, 0, &["put in place"]);
         for (old, new) in usual.iter().zip(configured) {
@@ -183,7 +185,7 @@ fn boards_are_held_against_the_configured_objectives() {
         let (_, last) = put(&[]);
         assert_eq!(last, first, "{name}: back to the usual ones");
         let (said, _) = put(&["kind: SLO\n".to_owned()]);
-        expect(name, &said, 0, &["slo.yaml:1", "the boards are put without this objective"]);
+        expect(name, &said, 0, &["slo.yaml:1", "boards and rules are put without this objective"]);
     }
 }
 
