@@ -201,10 +201,10 @@ export function make({ state, listen, go }) {
     lead(budget.value, worst ? budgetOf(worst) : '#/slo', worst?.valid ? left(worst.budget_left) : '–');
     const name = worst && [visible(worst.title), part(worst.group)].filter(Boolean).join(' · ');
     const firing = slo?.hurt + slo?.warn > 1 ? `; ${count(slo.hurt + slo.warn)} in trouble` : '';
-    const words = !slo ? 'no objective is configured' : worst?.valid ? `${name}${firing}` : worst ? 'no events yet' : 'first evaluation within ten seconds';
+    const words = !slo ? 'no objective is configured' : worst?.valid ? `${name}: ${condition(worst, state.live.time_ms)}${firing}` : worst ? 'no events yet' : 'first evaluation within ten seconds';
     set(budget.detail, words);
     attr(budget.detail, 'title', words);
-    set(budget.before.node, worst?.valid ? `burns ${burn(worst.burn['1h'])} in 1 h, ${condition(worst, state.live.time_ms)}` : '');
+    set(budget.before.node, worst?.valid ? `burns ${burn(worst.burn['1h'])} in 1 h` : '');
     attr(budget.node, 'class', `tile ${wrong(worst?.level)}`);
   }
 
