@@ -80,7 +80,7 @@ export function objective({ close }) {
     if (!found) return;
     const time = found.time_ms.map((ms) => ms / 1000);
     const end = now / 1000;
-    spent.update(time, [found.left], [Math.min(time[0] ?? end, end - 600), end]);
+    spent.update(time, [found.left], [Math.min(time[0] ?? end, end - 600), Math.max(end, time.at(-1) ?? end)]);
   }
 
   return {

@@ -67,6 +67,7 @@ export function make({ state, listen, go }) {
   const success = tile('Success', 'Requests served, of those whose outcome is known. A client that left counts for neither.');
   const latency = tile('Latency p99', 'From the first byte of the request to the last byte of the response; within 0.4 %.');
   const budget = tile('Error budget', 'What is left of the budget of the objective that is worst; SLO has all of them.');
+  budget.line.node.remove(); // it hardly moves while somebody looks
   const rates = tile('Rate', 'Requests ended per second, over the last five seconds; compared is the mean of the whole window.');
   const traffic = tile('Bandwidth', 'Bytes on downstream sockets per second, over the last five seconds.');
   const process = tile('CPU', 'CPU time of this process per second, over the last five seconds; 100 % is one core.');
