@@ -127,9 +127,13 @@ fn send(proxy: &Proxy, count: usize) {
 
 /// The one line that says that records wait.
 fn told(name: &str, proxy: &Proxy) -> String {
-    let log = proxy.log();
-    let mut lines = log.lines().filter(|line| line.contains("records wait in the journal"));
-    let line = lines.next().unwrap_or_else(|| panic!("{name}: {log}"));
+    const WAITS: &str = "records wait in the journal";
+    // The gauge is there a moment before the line.
+    let log = wait_for(&format!("{name}: {WAITS}"), || {
+        Some(proxy.log()).filter(|log| log.contains(WAITS))
+    });
+    let mut lines = log.lines().filter(|line| line.contains(WAITS));
+    let line = lines.next().unwrap();
     assert_eq!(lines.next(), None, "{name}: told twice\n{log}");
     line.to_owned()
 }

@@ -161,6 +161,10 @@ fn rounded(text: &str) -> Vec<Value> {
             Value::Object(map) => map.into_iter().map(|(key, own)| (key, round(own))).collect(),
             Value::Array(list) => list.into_iter().map(round).collect(),
             Value::Number(number) => format!("{:.6e}", number.as_f64().unwrap()).into(),
+            // `5e-05` of the compiler, in Python, is `5e-5` in Rust.
+            Value::String(text) if text.parse::<f64>().is_ok() => {
+                format!("text {:.6e}", text.parse::<f64>().unwrap()).into()
+            }
             other => other,
         }
     }
