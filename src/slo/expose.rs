@@ -1,7 +1,7 @@
 //! Where each series stands as metrics: bounded by the objectives and their groups.
 
 use super::alert::AlertState;
-use super::objective::{Dimension, Severity};
+use super::objective::Severity;
 use super::rows::ratio;
 use super::status::SeriesStatus;
 use crate::metrics::{Exposition, SloSeriesMetrics};
@@ -33,10 +33,8 @@ pub fn expose(statuses: &[SeriesStatus], page: &mut Exposition) {
         cells.firing_ticket.set(fires(status.alert(Severity::Ticket)));
         cells.firing_no_data.set(fires(status.absent));
         let mut labels = vec![("objective", status.objective.name.as_str())];
-        labels.extend(status.group.iter().map(|(dimension, value)| {
-            let name = Dimension::ALL.iter().find(|(each, _)| each == dimension);
-            (name.map_or("", |(_, name)| *name), value.as_str())
-        }));
+        let group = status.group.iter();
+        labels.extend(group.map(|(dimension, value)| (dimension.as_str(), value.as_str())));
         cells.expose(&labels, page);
     }
 }

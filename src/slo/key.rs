@@ -21,9 +21,7 @@ pub(super) fn alert_key(objective: &str, kind: AlertKind, group: &[(Dimension, S
     };
     let mut text = format!("{objective}\0{kind}");
     for (dimension, value) in group {
-        let names = Dimension::ALL.iter().find(|(each, _)| each == dimension);
-        let name = names.map_or("", |(_, name)| *name);
-        text = format!("{text}\0{name}={value}");
+        text = format!("{text}\0{}={value}", dimension.as_str());
     }
     let hash = digest(&SHA256, text.as_bytes());
     hash.as_ref()[..16].iter().fold("lbproxy/".to_owned(), |key, byte| key + &format!("{byte:02x}"))
