@@ -8,10 +8,10 @@
 //! Every tier has every event that it reaches, so a window is read at the finest tier that covers it,
 //! and no event moves from one to the next. About 3 KB for 30 days. A window of so many minutes is the
 //! minute of now and those before; events of later minutes (a clock went back a little) count as now.
-//! Not here: which events are counted (`tally`), what is made of sums (`burn`, `budget`).
+//! Not here: which events are counted (`evaluator`), what is made of sums (`burn`, `budget`).
 
 use super::bytes::{Input, Output};
-use super::tier::{EventCount, Tier};
+use super::tier::{EventCount, Ring, Tier};
 use crate::consumer::StateError;
 
 /// Minutes of a cell of the longest tier.
@@ -99,30 +99,21 @@ impl Series {
         }
     }
 
-    /// The events of a window that ends now.
+    /// The finest tier that reaches so many minutes back, the longest if none does.
+    fn finest(&self, minutes: u32) -> &dyn Ring {
+        let finer: [&dyn Ring; 3] = [&self.fine, &self.middle, &self.coarse];
+        finer.into_iter().find(|tier| minutes <= tier.reach()).unwrap_or(&self.long)
+    }
+
+    /// The events of a window that ends now, and of whatever is later; in whole cells.
     pub(super) fn sum(&self, now: u32, minutes: u32) -> EventCount {
-        if minutes <= self.fine.reach() {
-            self.fine.sum(now, minutes)
-        } else if minutes <= self.middle.reach() {
-            self.middle.sum(now, minutes)
-        } else if minutes <= self.coarse.reach() {
-            self.coarse.sum(now, minutes)
-        } else {
-            self.long.sum(now, minutes)
-        }
+        let tier = self.finest(minutes);
+        tier.since(tier.first(now, minutes))
     }
 
     /// The first minute of the window that [`Series::sum`] adds up.
     pub(super) fn first(&self, now: u32, minutes: u32) -> u32 {
-        if minutes <= self.fine.reach() {
-            self.fine.first(now, minutes)
-        } else if minutes <= self.middle.reach() {
-            self.middle.first(now, minutes)
-        } else if minutes <= self.coarse.reach() {
-            self.coarse.first(now, minutes)
-        } else {
-            self.long.first(now, minutes)
-        }
+        self.finest(minutes).first(now, minutes)
     }
 
     /// The events from a minute on, oldest first, in cells as fine as they are kept: the minute after each, and
@@ -145,15 +136,7 @@ impl Series {
     /// reaches so far.
     fn since(&self, minute: u32) -> EventCount {
         let age = self.last.saturating_sub(minute);
-        if age < self.fine.reach() {
-            self.fine.since(minute)
-        } else if age < self.middle.reach() {
-            self.middle.since(minute)
-        } else if age < self.coarse.reach() {
-            self.coarse.since(minute)
-        } else {
-            self.long.since(minute)
-        }
+        self.finest(age.saturating_add(1)).since(minute)
     }
 
     /// The events of the calendar period that started then.

@@ -71,6 +71,18 @@ impl Cell for [u64; 2] {
     }
 }
 
+/// A tier, whatever its cells hold.
+pub(super) trait Ring {
+    /// How many minutes it covers.
+    fn reach(&self) -> u32;
+
+    /// The first minute of the cells that a window of `minutes` minutes up to and with `now` has.
+    fn first(&self, now: u32, minutes: u32) -> u32;
+
+    /// The events of a minute and all later ones; in whole cells.
+    fn since(&self, minute: u32) -> EventCount;
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tier<C> {
     /// Minutes of a cell.
@@ -89,11 +101,6 @@ impl<C: Cell> Tier<C> {
         Self { width, newest: 0, at: 0, cells }
     }
 
-    /// How many minutes it covers.
-    pub(super) fn reach(&self) -> u32 {
-        self.width.saturating_mul(self.length())
-    }
-
     /// Whether a minute has a cell when the newest one is another.
     pub(super) fn spans(&self, newest: u32, minute: u32) -> bool {
         (newest / self.width).saturating_sub(minute / self.width) < self.length()
@@ -110,17 +117,17 @@ impl<C: Cell> Tier<C> {
         let age = self.newest.checked_sub(number).map(|age| age as usize);
         let count = age
             .filter(|age| *age < self.cells.len())
-            .map(|age| self.cells[(self.at + self.cells.len() - age) % self.cells.len()].count());
+            .map(|age| self.cells[self.place(age)].count());
         Some((minute + self.width, count.unwrap_or_default()))
-    }
-
-    /// The first minute of the cells that [`Tier::sum`] adds up.
-    pub(super) fn first(&self, now: u32, minutes: u32) -> u32 {
-        (now / self.width + 1).saturating_sub(minutes.div_ceil(self.width)) * self.width
     }
 
     fn length(&self) -> u32 {
         u32::try_from(self.cells.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Where the cell stands that is so many cells older than the newest; fewer than there are.
+    fn place(&self, age: usize) -> usize {
+        if age <= self.at { self.at - age } else { self.at + self.cells.len() - age }
     }
 
     /// Adds events of a minute; `false` when its cell is gone.
@@ -138,35 +145,9 @@ impl<C: Cell> Tier<C> {
         if age >= self.cells.len() {
             return false;
         }
-        let place = if age <= self.at { self.at - age } else { self.at + self.cells.len() - age };
+        let place = self.place(age);
         self.cells[place].add(more);
         true
-    }
-
-    /// The events of `minutes` minutes up to and with `now`, and of whatever is later; in whole cells.
-    pub(super) fn sum(&self, now: u32, minutes: u32) -> EventCount {
-        self.sum_from((now / self.width + 1).saturating_sub(minutes.div_ceil(self.width)))
-    }
-
-    /// The events of a minute and all later ones; in whole cells.
-    pub(super) fn since(&self, minute: u32) -> EventCount {
-        self.sum_from(minute / self.width)
-    }
-
-    /// The events of the cell with this number and all later ones.
-    fn sum_from(&self, number: u32) -> EventCount {
-        let mut sum = EventCount::default();
-        let Some(age) = self.newest.checked_sub(number) else { return sum };
-        let count = (age as usize).saturating_add(1).min(self.cells.len());
-        let until = self.at + 1;
-        let (near, far) = (count.min(until), count.saturating_sub(until));
-        for cell in &self.cells[until - near..until] {
-            sum.add(cell.count());
-        }
-        for cell in &self.cells[self.cells.len() - far..] {
-            sum.add(cell.count());
-        }
-        sum
     }
 
     /// Moves all of it in time, by whole cells.
@@ -180,8 +161,7 @@ impl<C: Cell> Tier<C> {
     /// Adds the events of another one of the same cells.
     pub(super) fn merge(&mut self, other: &Self) {
         for age in (0..other.length()).rev() {
-            let place = (other.at + other.cells.len() - age as usize) % other.cells.len();
-            let count = other.cells[place].count();
+            let count = other.cells[other.place(age as usize)].count();
             if count.valid > 0
                 && let Some(number) = other.newest.checked_sub(age)
             {
@@ -195,8 +175,7 @@ impl<C: Cell> Tier<C> {
         out.number(u64::from(self.newest));
         out.number(u64::from(self.length()));
         for age in 0..self.cells.len() {
-            let place = (self.at + self.cells.len() - age) % self.cells.len();
-            let count = self.cells[place].count();
+            let count = self.cells[self.place(age)].count();
             out.number(count.valid);
             if count.valid > 0 {
                 out.number(count.bad);
@@ -223,5 +202,30 @@ impl<C: Cell> Tier<C> {
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
         size_of_val(&*self.cells)
+    }
+}
+
+impl<C: Cell> Ring for Tier<C> {
+    fn reach(&self) -> u32 {
+        self.width.saturating_mul(self.length())
+    }
+
+    fn first(&self, now: u32, minutes: u32) -> u32 {
+        (now / self.width + 1).saturating_sub(minutes.div_ceil(self.width)) * self.width
+    }
+
+    fn since(&self, minute: u32) -> EventCount {
+        let mut sum = EventCount::default();
+        let Some(age) = self.newest.checked_sub(minute / self.width) else { return sum };
+        let count = (age as usize).saturating_add(1).min(self.cells.len());
+        let until = self.at + 1;
+        let (near, far) = (count.min(until), count.saturating_sub(until));
+        for cell in &self.cells[until - near..until] {
+            sum.add(cell.count());
+        }
+        for cell in &self.cells[self.cells.len() - far..] {
+            sum.add(cell.count());
+        }
+        sum
     }
 }
