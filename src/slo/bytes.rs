@@ -78,6 +78,14 @@ impl<'a> Input<'a> {
         if length <= self.0.len() { Ok(length) } else { Err(StateError::Damaged) }
     }
 
+    /// As many things as it says, each read by `read`.
+    pub(super) fn list<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Result<T, StateError>,
+    ) -> Result<Vec<T>, StateError> {
+        (0..self.length()?).map(|_| read(self)).collect()
+    }
+
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], StateError> {
         let length = self.length()?;
         let (bytes, rest) = self.0.split_at_checked(length).ok_or(StateError::Damaged)?;

@@ -229,15 +229,13 @@ impl Series {
 
     /// Fills an empty one from a state.
     pub(super) fn decode(mut self, input: &mut Input<'_>) -> Result<Self, StateError> {
-        let pair = |input: &mut Input<'_>| {
+        let pair = |input: &mut Input<'_>| -> Result<_, StateError> {
             let minute = input.small()?;
             Ok((minute, EventCount { valid: input.number()?, bad: input.number()? }))
         };
         self.open = pair(input)?;
         self.calendar = pair(input)?;
-        for _ in 0..input.length()? {
-            self.unwritten.push(pair(input)?);
-        }
+        self.unwritten = input.list(pair)?;
         self.written = input.small()?;
         self.last = input.small()?;
         self.fine.decode(input)?;

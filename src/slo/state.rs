@@ -90,13 +90,9 @@ impl Evaluator {
                 gone.push(tracked);
             }
         }
-        for _ in 0..input.length()? {
-            let notice = decode_notice(objectives, &mut input)?;
-            evaluator.notices.push_back(notice);
-        }
-        for _ in 0..input.length()? {
-            evaluator.ended.push_back(Arc::new(decode_notice(objectives, &mut input)?));
-        }
+        evaluator.notices = input.list(|input| decode_notice(objectives, input))?.into();
+        let ended = input.list(|input| decode_notice(objectives, input).map(Arc::new))?;
+        evaluator.ended = ended.into();
         evaluator.end(&mut gone);
         Ok(evaluator)
     }
@@ -166,7 +162,8 @@ fn encode_card(objective: &Objective, out: &mut Output) {
     out.maybe(objective.indicator.bound, |out, bound| {
         out.number(crate::base::clock::micros(bound));
     });
-    encode_dimensions(objective.group_by.iter().copied(), out);
+    out.length(objective.group_by.len());
+    objective.group_by.iter().for_each(|&dimension| encode_dimension(dimension, out));
     out.length(objective.notify.len());
     objective.notify.iter().for_each(|name| out.text(name.as_bytes()));
 }
@@ -186,14 +183,8 @@ fn decode_card(input: &mut Input<'_>) -> Result<Objective, StateError> {
         _ => return Err(StateError::Damaged),
     };
     let bound = input.maybe(Input::number)?.map(Duration::from_micros);
-    let mut group_by = Vec::new();
-    for _ in 0..input.length()? {
-        group_by.push(decode_dimension(input)?);
-    }
-    let mut notify = Vec::new();
-    for _ in 0..input.length()? {
-        notify.push(input.text()?);
-    }
+    let group_by = input.list(decode_dimension)?;
+    let notify = input.list(Input::text)?;
     let mut card = gone(name, service);
     card.indicator.bound = bound;
     Ok(Objective {
@@ -210,12 +201,7 @@ fn decode_card(input: &mut Input<'_>) -> Result<Objective, StateError> {
     })
 }
 
-/// Appends dimensions by their places in [`Dimension::ALL`].
-fn encode_dimensions(dimensions: impl ExactSizeIterator<Item = Dimension>, out: &mut Output) {
-    out.length(dimensions.len());
-    dimensions.for_each(|dimension| encode_dimension(dimension, out));
-}
-
+/// Appends a dimension by its place in [`Dimension::ALL`].
 fn encode_dimension(dimension: Dimension, out: &mut Output) {
     let place = Dimension::ALL.iter().position(|(each, _)| *each == dimension);
     out.length(place.unwrap_or(0));
@@ -264,10 +250,7 @@ fn decode_notice(
         Some(at_ms) => AlertStatus::Resolved { at_ms },
     };
     let severity = if input.number()? == 1 { Severity::Page } else { Severity::Ticket };
-    let mut group = Vec::new();
-    for _ in 0..input.length()? {
-        group.push((decode_dimension(input)?, input.text()?));
-    }
+    let group = input.list(|input| Ok((decode_dimension(input)?, input.text()?)))?;
     let trigger = decode_trigger(input)?;
     let (since_ms, budget_left) = (input.number()?, input.float()?);
     let exhausted_ms = input.maybe(Input::number)?;
