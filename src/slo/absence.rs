@@ -1,7 +1,7 @@
 //! Three kinds of nothing: nobody asks, records do not arrive, there is no heartbeat.
 //!
 //! Time is what was watched: it stands still while nobody evaluates, and no jump of the clock makes it
-//! longer. Not here: whether silence is told (`evaluate`).
+//! longer. Not here: whether silence is told (`tracked`).
 
 use std::time::Duration;
 

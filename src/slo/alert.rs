@@ -58,6 +58,11 @@ impl AlertState {
         }
     }
 
+    /// Whether it fires.
+    pub(super) const fn is_firing(&self) -> bool {
+        matches!(self, Self::Firing { .. })
+    }
+
     /// Where it stands without its figures: its place in the picture, and the evaluations counted there.
     const fn place(&self) -> (u8, u32) {
         match self {
@@ -115,7 +120,7 @@ impl Default for Alert {
 impl Alert {
     /// Whether it fires.
     pub(super) const fn is_firing(&self) -> bool {
-        matches!(self.state, AlertState::Firing { .. })
+        self.state.is_firing()
     }
 
     /// The state after an evaluation.

@@ -3,6 +3,7 @@
 //! Counted in events: the budget is the share of the period's valid events so far that may be bad. Not
 //! here: over which windows it burns (`burn`).
 
+use super::burn::burn_rate;
 use super::objective::{Objective, Period};
 use super::tier::EventCount;
 use crate::base::clock::millis;
@@ -23,7 +24,7 @@ pub struct Budget {
 impl Budget {
     /// Of the events of a period.
     pub fn of(count: EventCount, objective: &Objective) -> Self {
-        let spent = count.bad_share().map_or(0.0, |share| share / objective.target.allowed());
+        let spent = burn_rate(count, objective.target.allowed()).unwrap_or(0.0);
         Self { count, left: 1.0 - spent }
     }
 

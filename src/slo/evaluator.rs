@@ -371,15 +371,10 @@ impl Names {
 
     /// Endpoint, route and reason of a record; of one that ended whole, its status for the reason.
     fn with_whereabouts(self, row: &Row<'_>, visit: impl FnOnce([Option<&[u8]>; 3])) {
-        let mut status = [0; 3];
+        let mut digits = itoa::Buffer::new();
         let reason = match (text(row, self.reason), row.get(self.status)) {
-            (Some(b"complete") | None, Some(Value::Number(number @ 100..=999))) => {
-                let mut rest = number;
-                for digit in status.iter_mut().rev() {
-                    *digit = b'0' + (rest % 10).to_le_bytes()[0];
-                    rest /= 10;
-                }
-                Some(status.as_slice())
+            (Some(b"complete") | None, Some(Value::Number(status @ 100..=999))) => {
+                Some(digits.format(status).as_bytes())
             }
             (reason, _) => reason,
         };

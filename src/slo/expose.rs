@@ -28,7 +28,7 @@ pub fn expose(statuses: &[SeriesStatus], page: &mut Exposition) {
         for (cell, rate) in burns.into_iter().zip(status.rates) {
             cell.set_known(rate.map(|rate| ratio(rate).0));
         }
-        let fires = |state| u64::from(matches!(state, AlertState::Firing { .. }));
+        let fires = |state: AlertState| u64::from(state.is_firing());
         cells.firing_page.set(fires(status.alert(Severity::Page)));
         cells.firing_ticket.set(fires(status.alert(Severity::Ticket)));
         cells.firing_no_data.set(fires(status.absent));

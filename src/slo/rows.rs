@@ -91,8 +91,8 @@ fn encode(
 ) -> Option<usize> {
     let objective = &status.objective;
     let name = |wanted: Dimension| {
-        let names = status.group.iter();
-        names.clone().find(|(each, _)| *each == wanted).map(|(_, name)| Text(name.as_bytes()))
+        let found = status.group.iter().find(|(each, _)| *each == wanted);
+        found.map(|(_, name)| Text(name.as_bytes()))
     };
     let rate = |place: usize| status.rates[place].map(ratio);
     let (state, alert) = status.worst();

@@ -95,7 +95,7 @@ impl SeriesStatus {
     pub fn worst(&self) -> (AlertState, Option<&'static str>) {
         let [ticket, page] = self.alerts;
         let all = [(page, "page"), (ticket, "ticket"), (self.absent, "no_data")];
-        let firing = all.iter().find(|(state, _)| matches!(state, AlertState::Firing { .. }));
+        let firing = all.iter().find(|(state, _)| state.is_firing());
         let pending = || all.iter().find(|(state, _)| matches!(state, AlertState::Pending { .. }));
         let worst = firing.or_else(pending).copied();
         worst.map_or((AlertState::Inactive, None), |(state, name)| (state, Some(name)))

@@ -95,15 +95,12 @@ impl Tracked {
             _ => Look::Clean,
         };
         let change = self.absent.step(look, now.ms)?;
-        let severity =
-            self.objective.no_data.after.map_or(Severity::Ticket, |(_, severity)| severity);
         let mut count = EventCount::default();
         for group in self.table.all_mut() {
             count.add(period_count(&self.objective, &mut group.series, now.ms));
         }
         let budget = Budget::of(count, &self.objective);
-        let about = About { kind: AlertKind::Absent, severity, group: &[], top: Top::default() };
-        Some(notice(&self.objective, &about, change, budget, now))
+        Some(notice(&self.objective, &About::silence(&self.objective), change, budget, now))
     }
 
     /// The notices of all alerts that fire: that they still do, or, of an objective that is no longer what it
@@ -130,9 +127,7 @@ impl Tracked {
                 add(about, &group.alerts[place(severity)], count);
             }
         }
-        let severity = objective.no_data.after.map_or(Severity::Ticket, |(_, severity)| severity);
-        let about = About { kind: AlertKind::Absent, severity, group: &[], top: Top::default() };
-        add(about, &self.absent, all);
+        add(About::silence(objective), &self.absent, all);
         notices
     }
 
@@ -255,6 +250,14 @@ struct About<'a> {
     severity: Severity,
     group: &'a [(super::objective::Dimension, String)],
     top: Top,
+}
+
+impl About<'_> {
+    /// The one of no events at all; a ticket where nobody is to be told of silence any more.
+    fn silence(objective: &Objective) -> Self {
+        let severity = objective.no_data.after.map_or(Severity::Ticket, |(_, severity)| severity);
+        Self { kind: AlertKind::Absent, severity, group: &[], top: Top::default() }
+    }
 }
 
 /// The notice of a change.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::points::PlotPoints;
 use super::results::{Firing, Tested, TestedSeries};
+use crate::slo::burn::minutes;
 use crate::slo::clock::minute;
 use crate::slo::notice::{Notice, Trigger};
 use crate::slo::objective::{Dimension, Objective};
@@ -35,7 +36,7 @@ pub(super) struct Under {
 
 impl Under {
     pub(super) fn new(objective: &Arc<Objective>) -> Self {
-        let short = objective.windows.iter().map(|window| window.short.as_secs() / 60).max();
+        let short = objective.windows.iter().map(|window| minutes(window.short)).max();
         Self {
             result: Tested {
                 objective: Arc::clone(objective),
@@ -46,7 +47,7 @@ impl Under {
             },
             places: HashMap::new(),
             recent: Vec::new(),
-            recent_minutes: short.and_then(|short| u32::try_from(short).ok()).unwrap_or(0),
+            recent_minutes: short.unwrap_or(0),
             open: Vec::new(),
         }
     }
@@ -59,7 +60,7 @@ impl Under {
             return None;
         }
         let short = match notice.trigger {
-            Trigger::Burn { short, .. } => u32::try_from(short.as_secs() / 60).unwrap_or(u32::MAX),
+            Trigger::Burn { short, .. } => minutes(short),
             _ => 0,
         };
         let first_minute = minute(notice.since_ms).saturating_sub(short);
