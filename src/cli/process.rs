@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::objectives;
 use crate::admin;
+use crate::base::hex::hex;
 use crate::config::{self, Config, NotifiedBy};
 use crate::consumer;
 use crate::control::{self, Control};
@@ -243,7 +244,7 @@ fn probe_token() -> String {
     if read.is_err() {
         bytes.fill_with(|| fastrand::u8(..));
     }
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    hex(&bytes)
 }
 
 /// What is constant for this run.

@@ -17,6 +17,7 @@
 
 use super::document::{Origin, Stream, timestamp_ms};
 use super::{DecodeError, RollupRecord, SloRecord};
+use crate::base::fnv::{EMPTY, fnv1a};
 
 /// How the `_id`s of a run are made. Its number stands in the journal and never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,23 +87,15 @@ pub fn write_id(
     Ok(())
 }
 
-/// A number made of numbers and of texts that may be absent. FNV-1a.
+/// A number made of numbers and of texts that may be absent.
 pub(super) fn fingerprint(numbers: &[u64], texts: &[Option<&[u8]>]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut add = |bytes: &[u8]| {
-        for &byte in bytes {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
-    for number in numbers {
-        add(&number.to_le_bytes());
-    }
-    for text in texts {
+    let add = |hash, number: u64| fnv1a(hash, &number.to_le_bytes());
+    let hash = numbers.iter().fold(EMPTY, |hash, number| add(hash, *number));
+    texts.iter().fold(hash, |hash, text| {
         // Which text ends where is part of it, and absent is not empty.
-        add(&text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
-        add(text.unwrap_or_default());
-    }
-    hash
+        let hash = add(hash, text.map_or(u64::MAX, |text| text.len() as u64));
+        fnv1a(hash, text.unwrap_or_default())
+    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! Not here: which records belong together (`table`, `core`).
 
 use crate::base::histogram::Histogram;
+use crate::base::names::{push_name, take_name};
 use crate::record::{
     AccessRecord, Blame, Bytes, ClassCounts, Count, DecodeError, MethodCounts, Micros,
     OutcomeCounts, Reason, ReasonCounts, RollupRecord, StatusCounts, Text, Times, TimestampMs,
@@ -285,8 +286,6 @@ pub struct Key(pub(super) Box<[u8]>);
 
 /// Stands for everything beyond the limit.
 pub const OTHER: &[u8] = b"_other";
-/// Length of a name that is absent.
-const ABSENT: u8 = u8::MAX;
 
 impl Key {
     /// Writes the key of these names into `out`; names longer than 254 bytes are cut.
@@ -298,13 +297,7 @@ impl Key {
     ) {
         out.clear();
         for name in [service, route, endpoint] {
-            let Some(name) = name else {
-                out.push(ABSENT);
-                continue;
-            };
-            let kept = &name[..name.len().min(usize::from(ABSENT) - 1)];
-            out.push(u8::try_from(kept.len()).unwrap_or(0));
-            out.extend_from_slice(kept);
+            push_name(name, out);
         }
     }
 
@@ -324,16 +317,7 @@ impl Key {
     /// Service, route and endpoint.
     pub fn names(&self) -> [Option<&[u8]>; 3] {
         let mut rest: &[u8] = &self.0;
-        [(); 3].map(|()| {
-            let (&length, more) = rest.split_first()?;
-            rest = more;
-            if length == ABSENT {
-                return None;
-            }
-            let (name, more) = rest.split_at_checked(usize::from(length))?;
-            rest = more;
-            Some(name)
-        })
+        [(); 3].map(|()| take_name(&mut rest))
     }
 
     /// The service.

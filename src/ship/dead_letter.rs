@@ -10,7 +10,6 @@
 pub(crate) mod fuzzed;
 mod read;
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -21,6 +20,7 @@ use serde_json::value::RawValue;
 
 use super::answer::Refusal;
 use super::batch::Broken;
+use crate::base::hex::hex;
 use read::regular;
 pub(super) use read::{Fresh, Letter as Known, Turn, each, place};
 
@@ -76,13 +76,10 @@ impl Letters {
     /// A record without a document.
     pub(super) fn broken(&mut self, broken: &Broken) {
         let (instance, epoch, lane, seq) = broken.place;
-        let hex = broken.payload.iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}"); // a String takes everything
-            hex
-        });
         let document = serde_json::value::to_raw_value(&serde_json::json!({
             "lbproxy.instance": format!("{instance:010x}"), "lbproxy.epoch": epoch,
-            "lbproxy.worker": lane, "lbproxy.seq": seq, "stream": broken.stream, "bytes_hex": hex,
+            "lbproxy.worker": lane, "lbproxy.seq": seq, "stream": broken.stream,
+            "bytes_hex": hex(&broken.payload),
         }));
         self.add("", "", (0, "unreadable_record", &broken.reason), document);
     }

@@ -13,13 +13,12 @@ use super::objective::Dimension;
 use super::series::Series;
 use super::tier::EventCount;
 use super::top::TopCounts;
+use crate::base::names::{push_name, take_name};
 
 /// Stands for the groups beyond the bound, in each dimension.
 pub const OTHER: &str = "_other";
 /// Stands for a value that a record does not have.
 pub const ABSENT: &str = "-";
-/// Length of a name that is absent, in a key.
-const NO_NAME: u8 = u8::MAX;
 
 /// One group.
 #[derive(Debug)]
@@ -123,13 +122,7 @@ impl GroupTable {
         let mut key = std::mem::take(&mut self.key);
         key.clear();
         for &dimension in &self.dimensions {
-            let Some(value) = value(dimension) else {
-                key.push(NO_NAME);
-                continue;
-            };
-            let kept = &value[..value.len().min(usize::from(NO_NAME) - 1)];
-            key.push(u8::try_from(kept.len()).unwrap_or(0));
-            key.extend_from_slice(kept);
+            push_name(value(dimension), &mut key);
         }
         let place = match self.places.get(key.as_slice()) {
             Some(&place) => place,
@@ -171,16 +164,12 @@ impl GroupTable {
 
     /// The names in a key.
     fn names(&self, mut key: &[u8]) -> Vec<(Dimension, String)> {
-        let mut name = || {
-            let (&length, rest) = key.split_first()?;
-            key = rest;
-            let (name, rest) =
-                (length != NO_NAME).then(|| key.split_at_checked(length.into()))??;
-            key = rest;
-            Some(String::from_utf8_lossy(name).into_owned())
-        };
-        let names = self.dimensions.iter();
-        names.map(|&dimension| (dimension, name().unwrap_or_else(|| ABSENT.to_owned()))).collect()
+        let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        let dimensions = self.dimensions.iter();
+        let named = dimensions.map(|&dimension| {
+            (dimension, take_name(&mut key).map_or_else(|| ABSENT.to_owned(), name))
+        });
+        named.collect()
     }
 
     /// Puts a group back, from a state: beyond the bound it becomes a part of [`OTHER`], without its

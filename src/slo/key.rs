@@ -3,6 +3,7 @@
 use ring::digest::{SHA256, digest};
 
 use super::objective::{Dimension, Severity};
+use crate::base::hex::hex;
 
 /// Which alert of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +24,7 @@ pub(super) fn alert_key(objective: &str, kind: AlertKind, group: &[(Dimension, S
     for (dimension, value) in group {
         text = format!("{text}\0{}={value}", dimension.as_str());
     }
-    let hash = digest(&SHA256, text.as_bytes());
-    hash.as_ref()[..16].iter().fold("lbproxy/".to_owned(), |key, byte| key + &format!("{byte:02x}"))
+    format!("lbproxy/{}", hex(&digest(&SHA256, text.as_bytes()).as_ref()[..16]))
 }
 
 #[cfg(test)]

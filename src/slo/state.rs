@@ -22,6 +22,7 @@ use super::notice::{AlertStatus, Notice, Top};
 use super::objective::{Dimension, Indicator, Objective, Period, Severity, TargetShare};
 use super::series::Series;
 use super::tracked::Tracked;
+use crate::base::fnv;
 use crate::consumer::StateError;
 
 /// Version of the state: raised when its bytes mean something else.
@@ -98,13 +99,11 @@ impl Evaluator {
     }
 }
 
-/// A number made of which events an objective counts, and in which groups. FNV-1a.
+/// A number made of which events an objective counts, and in which groups.
 pub(super) fn fingerprint(objective: &Objective) -> u64 {
     let Indicator { valid, good, bound: _ } = &objective.indicator;
     let text = format!("{valid}\0{good}\0{:?}", objective.group_by);
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    fnv::fnv1a(fnv::EMPTY, text.as_bytes())
 }
 
 fn encode_tracked(tracked: &Tracked, kept: Kept, out: &mut Output) {
