@@ -36,7 +36,9 @@ impl Filter {
     /// The fields that it asks for; one that is asked for twice comes twice.
     pub fn fields(&self) -> Vec<&'static Field> {
         let mut fields = Vec::new();
-        self.0.as_ref().inspect(|expr| expr.push_fields(&mut fields));
+        if let Some(expr) = &self.0 {
+            expr.push_fields(&mut fields);
+        }
         fields
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::records::Runs;
 use crate::journal::{self, Entry, ReadError, Reader};
-use crate::record::{Origin, Stream, timestamp_ms};
+use crate::record::{DecodeError, Origin, Stream, timestamp_ms};
 
 /// What is done with each record: its time, kind, bytes and place; an error ends it.
 pub type VisitRaw<'v, E> = dyn FnMut(u64, Stream, &[u8], Origin<'_>) -> Result<(), E> + 'v;
@@ -113,13 +113,7 @@ impl InOrder {
         record: &HeldRecord,
         visit: &mut VisitRaw<'_, E>,
     ) -> Result<(), E> {
-        let constants = match self.runs.constants(&record.preamble) {
-            Ok(constants) => constants,
-            Err(error) => {
-                self.runs.count(error);
-                return Ok(());
-            }
-        };
+        let Some(constants) = self.runs.constants(&record.preamble) else { return Ok(()) };
         let &HeldRecord { instance, epoch, lane: worker, seq, .. } = record;
         let origin = Origin { instance, epoch, worker, seq, constants: &constants };
         let payload = &self.lanes[lane].bytes[record.at.0..record.at.1];
@@ -146,8 +140,7 @@ impl Held {
     /// Keeps a record; counts it when it is none.
     fn push(&mut self, entry: &Entry<'_>, runs: &mut Runs) {
         let Some(stream) = Stream::from_u8(entry.stream) else {
-            runs.newer += 1;
-            return;
+            return runs.count(DecodeError::Newer);
         };
         let time_ms = match timestamp_ms(entry.payload) {
             Ok(time_ms) => time_ms,

@@ -51,9 +51,9 @@ pub struct Records {
 pub(super) struct Runs {
     /// Preambles with what they mean.
     known: Vec<(Arc<[u8]>, Arc<Constants>)>,
-    pub(super) damaged: u64,
+    damaged: u64,
     /// Records of a later version.
-    pub(super) newer: u64,
+    newer: u64,
 }
 
 impl Records {
@@ -129,13 +129,7 @@ impl Runs {
             self.newer += 1;
             return Ok(());
         };
-        let constants = match self.constants(entry.preamble) {
-            Ok(constants) => constants,
-            Err(error) => {
-                self.count(error);
-                return Ok(());
-            }
-        };
+        let Some(constants) = self.constants(entry.preamble) else { return Ok(()) };
         match Row::read(stream, entry.payload, Origin::of(entry, &constants)) {
             Ok(row) => visit(&row, &constants),
             Err(error) => {
@@ -145,19 +139,18 @@ impl Runs {
         }
     }
 
-    pub(super) fn constants(
-        &mut self,
-        preamble: &Arc<[u8]>,
-    ) -> Result<Arc<Constants>, DecodeError> {
+    /// What a preamble means; a record of one that says nothing is counted.
+    pub(super) fn constants(&mut self, preamble: &Arc<[u8]>) -> Option<Arc<Constants>> {
         if let Some((_, constants)) = self.known.iter().find(|(known, _)| known == preamble) {
-            return Ok(Arc::clone(constants));
+            return Some(Arc::clone(constants));
         }
-        let constants = Arc::new(Constants::decode(preamble)?);
+        let read = Constants::decode(preamble).inspect_err(|error| self.count(*error));
+        let constants = Arc::new(read.ok()?);
         if self.known.len() >= RUNS_MAX {
             self.known.clear();
         }
         self.known.push((Arc::clone(preamble), Arc::clone(&constants)));
-        Ok(constants)
+        Some(constants)
     }
 
     /// Counts what could not be read.

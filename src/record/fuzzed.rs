@@ -127,13 +127,7 @@ pub(crate) fn record(data: &[u8]) {
     assert_eq!(has_id, timestamp_ms(payload).is_ok());
     assert_eq!(has_id, keys.iter().any(|key| key == "@timestamp"));
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
-    assert!(
-        id.len()
-            == if has_id {
-                27 - usize::from(matches!(stream, Stream::Rollup | Stream::Slo))
-            } else {
-                0
-            }
-    );
+    let characters = 27 - usize::from(matches!(stream, Stream::Rollup | Stream::Slo));
+    assert!(id.len() == if has_id { characters } else { 0 });
     assert!(id.iter().all(is_plain));
 }
