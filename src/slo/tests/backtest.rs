@@ -3,19 +3,8 @@
 
 use super::traffic::World;
 use super::*;
-use crate::record::{
-    AccessRecord, Constants, Origin, Outcome, Reason, Status, Stream, Text, TimestampMs,
-};
+use crate::record::{AccessRecord, Outcome, Reason, Status, Stream, Text, TimestampMs};
 
-static CONSTANTS: Constants = Constants {
-    node_name: String::new(),
-    version: String::new(),
-    config_hash: String::new(),
-    ids: crate::record::IdForm::Bytes,
-};
-
-const ORIGIN: Origin<'_> =
-    Origin { instance: 1, epoch: 1, worker: 0, seq: 1, constants: &CONSTANTS };
 const MINUTE: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE;
 

@@ -3,16 +3,7 @@
 
 use super::*;
 use crate::consumer::StateError;
-use crate::record::{
-    AccessRecord, Constants, EcsNanos, IdForm, Origin, Outcome, Stream, Text, TimestampMs,
-};
-
-static CONSTANTS: Constants = Constants {
-    node_name: String::new(),
-    version: String::new(),
-    config_hash: String::new(),
-    ids: IdForm::Bytes,
-};
+use crate::record::{AccessRecord, EcsNanos, Outcome, Stream, Text, TimestampMs};
 
 /// An exchange: when, which endpoint, how long, how it ended.
 pub(super) fn take(
@@ -32,8 +23,7 @@ pub(super) fn take(
     };
     let mut slot = [0; 512];
     let used = record.encode(&mut slot).unwrap();
-    let origin = Origin { instance: 1, epoch: 1, worker: 0, seq: 1, constants: &CONSTANTS };
-    evaluator.take(Stream::Access, &slot[..used], origin).unwrap();
+    evaluator.take(Stream::Access, &slot[..used], ORIGIN).unwrap();
 }
 
 /// The budget's events of each series: values of the group, valid, bad.

@@ -12,8 +12,7 @@ use super::table::{HOUR, INCIDENTS, Incident, Told, both};
 use super::traffic::{BAD_ENDPOINT, ENDPOINTS, HEALTHY, STEP_MS, World};
 use super::*;
 use crate::record::{
-    AccessRecord, Constants, Count, HeartbeatRecord, Origin, ProcessRecord, Stream, Text,
-    TimestampMs,
+    AccessRecord, Count, HeartbeatRecord, ProcessRecord, Stream, Text, TimestampMs,
 };
 
 /// A simulation under way.
@@ -74,15 +73,9 @@ impl Simulation {
 
     /// A record of lbproxy itself.
     fn take(&mut self, stream: Stream, encode: impl FnOnce(&mut [u8]) -> Option<usize>) {
-        static CONSTANTS: Constants = Constants {
-            node_name: String::new(),
-            version: String::new(),
-            config_hash: String::new(),
-            ids: crate::record::IdForm::Bytes,
-        };
         let mut slot = [0; 1_024];
         let used = encode(&mut slot).unwrap();
-        let origin = Origin { instance: 1, epoch: 1, worker: 255, seq: 1, constants: &CONSTANTS };
+        let origin = Origin { worker: 255, ..ORIGIN };
         self.evaluator.take(stream, &slot[..used], origin).unwrap();
     }
 

@@ -16,9 +16,21 @@ use std::time::Duration;
 
 use super::*;
 use crate::query::Filter;
+use crate::record::{Constants, IdForm, Origin};
 
 /// A start of all simulations: 2027-01-15 08:00:00 UTC, a Friday.
 pub(super) const T0: u64 = 1_800_000_000_000;
+
+static CONSTANTS: Constants = Constants {
+    node_name: String::new(),
+    version: String::new(),
+    config_hash: String::new(),
+    ids: IdForm::Bytes,
+};
+
+/// Where all records come from.
+const ORIGIN: Origin<'_> =
+    Origin { instance: 1, epoch: 1, worker: 0, seq: 1, constants: &CONSTANTS };
 
 /// Numbers that are the same each time (xorshift64*).
 #[derive(Debug, Clone)]
