@@ -101,8 +101,11 @@ impl GroupTable {
         minute: u32,
         value: impl Fn(Dimension) -> Option<&'v [u8]>,
     ) -> (&mut GroupSeries, bool) {
-        let place = if self.dimensions.is_empty() { 0 } else { self.place(minute, value) };
-        (&mut self.groups[place], place == 0 && !self.dimensions.is_empty())
+        let mut key = self.empty_key();
+        for &dimension in &self.dimensions {
+            push_name(value(dimension), &mut key);
+        }
+        self.with_key(key, minute)
     }
 
     /// The group of these values, in the order of `group_by`, of whoever tells events apart with groups of
@@ -111,25 +114,32 @@ impl GroupTable {
         if !values.is_empty() && values.iter().all(|value| *value == OTHER.as_bytes()) {
             return (&mut self.groups[0], true);
         }
-        let dimensions = self.dimensions.clone();
-        self.group(minute, |dimension| {
-            let place = dimensions.iter().position(|each| *each == dimension)?;
-            values.get(place).copied()
-        })
+        let mut key = self.empty_key();
+        for place in 0..self.dimensions.len() {
+            push_name(values.get(place).copied(), &mut key);
+        }
+        self.with_key(key, minute)
     }
 
-    fn place<'v>(&mut self, minute: u32, value: impl Fn(Dimension) -> Option<&'v [u8]>) -> usize {
+    /// The memory for a key, to be given to [`GroupTable::with_key`].
+    fn empty_key(&mut self) -> Vec<u8> {
         let mut key = std::mem::take(&mut self.key);
         key.clear();
-        for &dimension in &self.dimensions {
-            push_name(value(dimension), &mut key);
-        }
-        let place = match self.places.get(key.as_slice()) {
-            Some(&place) => place,
-            None => self.insert(&key, minute),
+        key
+    }
+
+    /// The group with a key, which may be new, and whether that is [`OTHER`].
+    fn with_key(&mut self, key: Vec<u8>, minute: u32) -> (&mut GroupSeries, bool) {
+        let is_one = self.dimensions.is_empty();
+        let place = if is_one {
+            0
+        } else if let Some(&place) = self.places.get(key.as_slice()) {
+            place
+        } else {
+            self.insert(&key, minute)
         };
         self.key = key;
-        place
+        (&mut self.groups[place], place == 0 && !is_one)
     }
 
     /// A place for a new group: 0 when there is none.
