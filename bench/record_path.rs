@@ -206,7 +206,6 @@ fn settings() -> EvaluatorSettings {
     EvaluatorSettings { groups_max: GROUPS_MAX, heartbeat_every: None, source }
 }
 
-/// Of nothing yet.
 fn evaluator(objectives: &[Arc<Objective>]) -> Evaluator {
     Evaluator::new(objectives, settings())
 }

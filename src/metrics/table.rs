@@ -252,7 +252,7 @@ metrics! {
         state_errors_total: Counter "lbproxy_slo_state_errors_total" "" "Times the state could not be written: a crash would cost what it does not have.";
         restarts_total: Counter "lbproxy_slo_restarts_total" "" "Times the evaluation was started again after a fault.";
     }
-    /// `lbproxy slo watch`.
+    /// What `lbproxy slo watch` sees and does.
     WatchMetrics {
         up: Gauge "lbproxy_watch_up" "" "1 while it watches, or sees that another does; 0 when the last look failed.";
         holder: Gauge "lbproxy_watch_holder" "" "1 while it holds the lease and may notify.";
@@ -323,7 +323,7 @@ metrics! {
         write_failures_total: Counter "lbproxy_notify_outbox_write_failures_total" "" "Times that the outbox could not be written; alerts are told all the same.";
         restarts_total: Counter "lbproxy_notify_restarts_total" "" "Times that deliveries were started again after a fault of their own.";
     }
-    /// One channel.
+    /// Deliveries to one channel of `slo.notify`.
     ChannelMetrics {
         sent_total: Counter "lbproxy_notify_notices_total" "result=\"sent\"" "Notices by what became of them at the channel.";
         summed_total: Counter "lbproxy_notify_notices_total" "result=\"summed\"" "Notices by what became of them at the channel.";

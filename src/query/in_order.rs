@@ -86,7 +86,7 @@ impl InOrder {
         Ok(())
     }
 
-    /// Visits every record.
+    /// Visits every record once, the earliest first.
     ///
     /// # Errors
     /// When the journal cannot be read, or what `visit` says, which is then not called again.

@@ -80,13 +80,11 @@ pub(super) enum Look {
     Active(Trigger),
     /// Nothing that would fire, and not clean either.
     Between,
-    /// Clean.
     Clean,
     /// Nobody knows.
     Unknown,
 }
 
-/// What changed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Change {
     /// It fires from now on, and why.

@@ -40,7 +40,7 @@ const MINUTE_MS: u64 = 60_000;
 /// What is asked; no defaults.
 #[derive(Debug, Clone)]
 pub struct BacktestSettings {
-    /// How to evaluate.
+    /// As for an evaluation that is live.
     pub evaluator: EvaluatorSettings,
     /// First millisecond that is asked about; `None`: the first record.
     pub from_ms: Option<u64>,
@@ -73,7 +73,7 @@ pub struct Backtest {
 }
 
 impl Backtest {
-    /// Nothing taken yet.
+    /// Nothing taken yet, for these objectives in their order.
     pub fn new(objectives: &[Arc<Objective>], settings: BacktestSettings) -> Self {
         let long = |objective: &Arc<Objective>| {
             objective.windows.iter().map(|window| millis(window.long)).max()
@@ -176,7 +176,6 @@ impl Backtest {
         self.next_ms = Some(next_ms);
     }
 
-    /// One evaluation.
     fn step(&mut self, at_ms: u64) {
         self.evaluator.look(at_ms, at_ms);
         let from_ms = self.settings.from_ms.unwrap_or(0);

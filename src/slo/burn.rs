@@ -36,7 +36,7 @@ pub(super) struct Burn {
     pub(super) is_active: bool,
     /// Whether the short window is clean; `None` without events.
     pub(super) is_clean: Option<bool>,
-    /// The figures.
+    /// What a notice says of it, whether it fires or not.
     pub(super) trigger: Trigger,
     /// The rate over the long window.
     pub(super) long_rate: Option<f64>,

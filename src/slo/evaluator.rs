@@ -46,7 +46,7 @@ pub struct EvaluatorSettings {
 /// Figures of the evaluator; each only rises.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct EvaluatorCounts {
-    /// Records looked at.
+    /// Records looked at, also those that are no event of any objective.
     pub records: u64,
     /// Times that a record counted for an objective.
     pub events: u64,
@@ -60,7 +60,7 @@ pub struct EvaluatorCounts {
     pub maintained: u64,
     /// Jumps of the clock.
     pub jumps: u64,
-    /// Notices made.
+    /// Notices made, also those that nobody has yet.
     pub notices: u64,
     /// Notices given up: nobody took them for too long.
     pub notices_lost: u64,
@@ -125,7 +125,7 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
-    /// Nothing counted yet.
+    /// Nothing counted yet, for these objectives in their order.
     pub fn new(objectives: &[Arc<Objective>], settings: EvaluatorSettings) -> Self {
         let tracked =
             |objective: &Arc<Objective>| Tracked::new(Arc::clone(objective), settings.groups_max);
@@ -181,7 +181,7 @@ impl Evaluator {
         }
     }
 
-    /// Takes a record.
+    /// Counts a record for each objective that it is an event of.
     ///
     /// # Errors
     /// When the payload is no record of this kind; nothing was counted then.
@@ -328,7 +328,7 @@ impl Evaluator {
         self.notices.drain(..count.min(self.notices.len()));
     }
 
-    /// Its figures.
+    /// Its figures since it was made: no part of a state.
     pub fn counts(&self) -> EvaluatorCounts {
         self.counts
     }

@@ -20,7 +20,6 @@ pub const OTHER: &str = "_other";
 /// Stands for a value that a record does not have.
 pub const ABSENT: &str = "-";
 
-/// One group.
 #[derive(Debug)]
 pub(super) struct GroupSeries {
     /// The values, each with its length before it; empty for [`OTHER`], and where there is one for all.

@@ -36,7 +36,6 @@ use crate::record::{Constants, Origin, SloRecord, Stream};
 
 /// Name of the durable reader in the journal.
 pub const READER: &str = "slo";
-/// The state.
 const FORM: Form = Form {
     file_name: "slo-state",
     magic: *b"lbpslo01",
@@ -69,11 +68,11 @@ pub(super) type Steady = Box<dyn Fn() -> Duration + Send>;
 pub struct Options {
     /// The journal's durable reader [`READER`].
     pub reader: Reader,
-    /// This start.
+    /// This start: counters have the events of its records alone.
     pub identity: Identity,
-    /// What is promised.
+    /// The objectives that are evaluated, and no others.
     pub objectives: Vec<Arc<Objective>>,
-    /// How to evaluate.
+    /// Bounds, heartbeats and name of the evaluator.
     pub settings: EvaluatorSettings,
     /// After so long an appended row is on the disk.
     pub settle: Duration,
@@ -81,11 +80,11 @@ pub struct Options {
     pub held_bytes_max: u64,
     /// Folder of the journal.
     pub folder: PathBuf,
-    /// Where records go.
+    /// Where records of objectives go: a lane of the journal.
     pub append: Append,
-    /// Where notices go.
+    /// Where notices go once the state has them.
     pub recipient: Box<dyn Recipient>,
-    /// Counters.
+    /// Figures that outlive a fault of the evaluation.
     pub metrics: Arc<SloMetrics>,
     /// Where each series stands.
     pub statuses: Arc<Statuses>,
@@ -115,7 +114,6 @@ impl Consumer for Options {
     }
 }
 
-/// One run.
 pub(super) type Service<'o> = ExactlyOnce<'o, Watching<'o>>;
 
 impl<'o> Service<'o> {

@@ -13,7 +13,7 @@ pub const VALUES_MAX: usize = 10_000;
 pub struct Spenders {
     /// Endpoints, routes, reasons.
     kinds: [HashMap<Box<[u8]>, u64>; 3],
-    /// Bad events.
+    /// Bad events, also those whose values have no place.
     pub bad: u64,
     /// Values that had no place, counted each time.
     pub beyond: u64,

@@ -30,13 +30,13 @@ pub const BURN_SPANS: [(u32, &str); 7] = [
 /// One series of an objective.
 #[derive(Debug, Clone)]
 pub struct SeriesStatus {
-    /// What was promised.
+    /// The objective that it is a series of.
     pub objective: Arc<Objective>,
     /// Which part of it; empty when there is one for all.
     pub group: Vec<(Dimension, String)>,
     /// Events of this start: what counters have.
     pub total: EventCount,
-    /// Its budget.
+    /// Its budget, with the events of the period so far.
     pub budget: Budget,
     /// When nothing is left at the pace of the last hour: see [`Budget::exhausted_ms`].
     pub exhausted_ms: Option<u64>,
@@ -53,7 +53,7 @@ pub struct SeriesStatus {
 /// One row of windows of a series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BurnStatus {
-    /// The row.
+    /// The row, as the objective has it.
     pub window: BurnWindow,
     /// From which rate on it fires.
     pub factor: f64,

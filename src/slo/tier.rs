@@ -191,7 +191,6 @@ impl<C: Cell> Tier<C> {
             let valid = input.number()?;
             let bad = if valid > 0 { input.number()? } else { 0 };
             if let Some(place) = self.at.checked_sub(age) {
-                self.cells[place] = C::default();
                 self.cells[place].add(EventCount { valid, bad });
             }
         }

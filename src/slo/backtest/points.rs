@@ -3,7 +3,7 @@
 //! Minutes at first; when there are [`POINTS_MAX`], two become one. Of several minutes a point has the worst:
 //! least budget, highest rates. Not here: how they are drawn (`cli`).
 
-/// Most points.
+/// Most points of a series; beyond, the worst of two becomes one.
 pub const POINTS_MAX: usize = 720;
 
 /// Figures of a minute, or the worst of several.

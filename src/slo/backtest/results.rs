@@ -10,7 +10,7 @@ use crate::slo::spenders::Spenders;
 use crate::slo::status::SeriesStatus;
 use crate::slo::tier::EventCount;
 
-/// What was found.
+/// What a back-test found, over the time that is asked about.
 #[derive(Debug, Clone)]
 pub struct Backtested {
     /// First millisecond of the time.
@@ -34,7 +34,7 @@ pub struct Backtested {
 /// What was found of one objective.
 #[derive(Debug, Clone)]
 pub struct Tested {
-    /// What was promised.
+    /// The objective, as it was tested.
     pub objective: Arc<Objective>,
     /// Each group; one for all without groups.
     pub series: Vec<TestedSeries>,
@@ -64,7 +64,7 @@ pub struct TestedSeries {
 pub struct Firing {
     /// Who would have been told.
     pub severity: Severity,
-    /// Why.
+    /// Why it fired, with the figures of that moment.
     pub trigger: Trigger,
     /// Milliseconds since 1970 when it began; maybe before the time that is asked about.
     pub since_ms: u64,
@@ -78,7 +78,7 @@ pub struct Firing {
     pub bad: u64,
     /// The first minute of these.
     pub(super) first_minute: u32,
-    /// Which group.
+    /// Which group; empty when there is one for all.
     pub group: Vec<(Dimension, String)>,
 }
 
@@ -194,11 +194,11 @@ pub struct FiringTotals {
 /// An objective by two sets of files.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// Its name.
+    /// Name of the objective, by which the two are told to be the same.
     pub name: String,
     /// By the first; `None`: not there.
     pub before: Option<FiringTotals>,
-    /// By the second.
+    /// By the second; `None`: not there.
     pub after: Option<FiringTotals>,
 }
 
