@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 
 use super::header::hex;
-use super::{Header, OutputFile, Site};
+use super::{Compiled, Header, Loss, OutputFile, Site, Subject, Tool, told};
 
 /// Tag of all that is ours in Kibana, and what stands for it in a monitor.
 pub const MARK: &str = "lbproxy";
@@ -139,7 +139,7 @@ impl AlertObject {
     }
 
     /// As a file: where it comes from, the request that makes it, its body.
-    pub(super) fn file(&self, header: &Header) -> OutputFile {
+    fn file(&self, header: &Header) -> OutputFile {
         let made = match self.api {
             AlertApi::Rule => format!("POST {}/{}", self.api.path(), self.key),
             AlertApi::Slo | AlertApi::Monitor => format!("POST {}", self.api.path()),
@@ -149,6 +149,25 @@ impl AlertObject {
         let text = format!("{file:#}\n");
         OutputFile { path: format!("{}.json", self.id), text }
     }
+}
+
+/// Objectives as files of a tool, one for each object of theirs; they lose what `more` says, and of their channels.
+pub(super) fn compiled(
+    tool: &Tool,
+    subjects: &[Subject],
+    site: &Site,
+    objects: fn(&[Subject], &Site) -> Vec<AlertObject>,
+    more: fn(&Subject) -> Option<Loss>,
+) -> Compiled {
+    let mut compiled = Compiled::default();
+    for subject in subjects {
+        let one = std::slice::from_ref(subject);
+        let header = Header::new(tool, one);
+        compiled.files.extend(objects(one, site).iter().map(|object| object.file(&header)));
+        compiled.losses.extend(more(subject));
+        compiled.losses.extend(told::channels(subject, site).1);
+    }
+    compiled
 }
 
 /// What a server is to call an object.

@@ -6,10 +6,10 @@
 
 use serde_json::{Value, json};
 
-use super::alert_object::AlertObject;
+use super::alert_object::{AlertObject, compiled};
 use super::kibana_rule::{Draft, rule};
 use super::{
-    AbsenceRule, BurnRule, Compiled, Feature, Header, Site, Subject, Support, Tool, fields, told,
+    AbsenceRule, BurnRule, Compiled, Feature, Site, Subject, Support, Tool, fields, told,
 };
 use crate::slo::Dimension;
 
@@ -103,14 +103,7 @@ pub fn rules(subjects: &[Subject], site: &Site) -> Vec<AlertObject> {
 }
 
 fn compile(subjects: &[Subject], site: &Site) -> Compiled {
-    let mut compiled = Compiled::default();
-    for subject in subjects {
-        let one = std::slice::from_ref(subject);
-        let header = Header::new(&TOOL, one);
-        compiled.files.extend(rules(one, site).iter().map(|rule| rule.file(&header)));
-        compiled.losses.extend(told::channels(subject, site).1);
-    }
-    compiled
+    compiled(&TOOL, subjects, site, rules, |_| None)
 }
 
 /// The rule of a row of windows.

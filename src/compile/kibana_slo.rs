@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::alert_object::{AlertApi, AlertObject, key};
+use super::alert_object::{AlertApi, AlertObject, compiled, key};
 use super::kibana_query::{of_both, silence};
 use super::kibana_rule::{Draft, rule};
-use super::{Compiled, Feature, Header, Loss, Site, Subject, Support, Tool, fields, told};
+use super::{Compiled, Feature, Loss, Site, Subject, Support, Tool, fields, told};
 use crate::base::clock::micros;
 use crate::base::units::write_duration;
 use crate::slo::{Period, Severity};
@@ -73,18 +73,9 @@ pub fn objects(subjects: &[Subject], site: &Site) -> Vec<AlertObject> {
 }
 
 fn compile(subjects: &[Subject], site: &Site) -> Compiled {
-    let mut compiled = Compiled::default();
-    for subject in subjects {
-        let one = std::slice::from_ref(subject);
-        let header = Header::new(&TOOL, one);
-        compiled.files.extend(objects(one, site).iter().map(|object| object.file(&header)));
-        compiled.losses.extend(period_losses(subject));
-        compiled.losses.extend(told::channels(subject, site).1);
-    }
-    compiled
+    compiled(&TOOL, subjects, site, objects, period_loss)
 }
 
-/// The SLO.
 fn slo(subject: &Subject, site: &Site) -> AlertObject {
     let objective = &subject.objective;
     let sum = |field: &str| {
@@ -140,7 +131,7 @@ fn nearest_days(length: Duration) -> u64 {
 }
 
 /// What is lost of the period.
-fn period_losses(subject: &Subject) -> Option<Loss> {
+fn period_loss(subject: &Subject) -> Option<Loss> {
     let objective = &subject.objective;
     let (why, instead) = match objective.period {
         Period::Rolling(length) => {

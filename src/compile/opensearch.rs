@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::alert_object::{AlertApi, AlertObject, key};
+use super::alert_object::{AlertApi, AlertObject, compiled, key};
 use super::kibana_query::decimal;
 use super::{
-    AbsenceRule, BurnRule, Compiled, Feature, Header, Site, Subject, Support, Tool, fields, told,
+    AbsenceRule, BurnRule, Compiled, Feature, Site, Subject, Support, Tool, fields, told,
 };
 use crate::slo::Severity;
 
@@ -93,14 +93,7 @@ pub fn monitors(subjects: &[Subject], site: &Site) -> Vec<AlertObject> {
 }
 
 fn compile(subjects: &[Subject], site: &Site) -> Compiled {
-    let mut compiled = Compiled::default();
-    for subject in subjects {
-        let one = std::slice::from_ref(subject);
-        let header = Header::new(&TOOL, one);
-        compiled.files.extend(monitors(one, site).iter().map(|monitor| monitor.file(&header)));
-        compiled.losses.extend(told::channels(subject, site).1);
-    }
-    compiled
+    compiled(&TOOL, subjects, site, monitors, |_| None)
 }
 
 /// A monitor that looks each minute.
