@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 
 use super::alert_object::{AlertObject, compiled};
 use super::kibana_rule::{Draft, rule};
-use super::{
-    AbsenceRule, BurnRule, Compiled, Feature, Site, Subject, Support, Tool, fields, told,
-};
+use super::{BurnRule, Compiled, Feature, Site, Subject, Support, Tool, fields, told};
 use crate::slo::Dimension;
 
 pub(super) static TOOL: Tool = Tool {
@@ -130,13 +128,13 @@ fn burn_rule(subject: &Subject, row: &BurnRule, site: &Site) -> AlertObject {
 /// The rule of silence, if there is to be one.
 pub(super) fn silence(subject: &Subject, site: &Site) -> Option<AlertObject> {
     let absence = subject.absence.as_ref()?;
-    let minutes = (absence.after.as_secs() / 60).max(1);
+    let minutes = told::whole_minutes(absence.after);
     let draft = Draft {
         id: &absence.id,
         name: subject.is_silent(absence),
         rule_type: RULE_TYPE,
         consumer: CONSUMER,
-        params: params(&silence_query(subject, absence, site), minutes, false),
+        params: params(&silence_query(subject, minutes, site), minutes, false),
         severity: Some(absence.severity),
         groups: &[GROUP],
         looks: 1,
@@ -200,8 +198,7 @@ pub(super) fn decimal(value: f64) -> String {
 }
 
 /// The query of silence: one row while no event counts, with what else is missing; none otherwise.
-fn silence_query(subject: &Subject, absence: &AbsenceRule, site: &Site) -> String {
-    let minutes = (absence.after.as_secs() / 60).max(1);
+fn silence_query(subject: &Subject, minutes: u64, site: &Site) -> String {
     let (valid, name, time) = (fields::VALID, fields::NAME, fields::TIME);
     format!(
         "FROM {stream}, {heartbeats}\n\

@@ -10,9 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::alert_object::{AlertApi, AlertObject, compiled, key};
 use super::kibana_query::decimal;
-use super::{
-    AbsenceRule, BurnRule, Compiled, Feature, Site, Subject, Support, Tool, fields, told,
-};
+use super::{AbsenceRule, BurnRule, Compiled, Feature, Site, Subject, Support, Tool, fields, told};
 use crate::slo::Severity;
 
 pub(super) static TOOL: Tool = Tool {
@@ -237,7 +235,7 @@ fn actions(
 
 /// The monitor of silence. Where there is no document there is no bucket, so it is one of query level.
 fn silence(subject: &Subject, absence: &AbsenceRule, site: &Site) -> AlertObject {
-    let minutes = (absence.after.as_secs() / 60).max(1);
+    let minutes = told::whole_minutes(absence.after);
     let input = json!({
         "indices": [fields::stream(site), fields::heartbeats(site)],
         "query": {

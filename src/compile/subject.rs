@@ -46,8 +46,6 @@ pub struct BurnRule {
     pub short: String,
     /// Fires from this burn rate on.
     pub factor: f64,
-    /// The same as a share of bad events among valid ones.
-    pub bad_share: f64,
 }
 
 /// Silence as a rule.
@@ -90,7 +88,6 @@ fn subject(objective: &Arc<Objective>) -> Subject {
             long: text(window.long),
             short: text(window.short),
             factor,
-            bad_share: factor * objective.target.allowed(),
         }
     };
     let absence = objective.no_data.after.map(|(after, severity)| AbsenceRule {

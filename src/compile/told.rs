@@ -1,5 +1,7 @@
 //! Who is told by Kibana and OpenSearch, and in which words: their channels by the routes of an objective.
 
+use std::time::Duration;
+
 use super::{BurnRule, Loss, Site, Subject};
 use crate::slo::Severity;
 
@@ -72,5 +74,10 @@ pub(super) fn tags(subject: &Subject, severity: Option<Severity>) -> Vec<String>
 
 /// Minutes of the windows of a row: the long one, the short one.
 pub(super) fn minutes(rule: &BurnRule) -> [u64; 2] {
-    [rule.window.long, rule.window.short].map(|span| (span.as_secs() / 60).max(1))
+    [rule.window.long, rule.window.short].map(whole_minutes)
+}
+
+/// Minutes of a span as queries have it: whole ones, at least one.
+pub(super) fn whole_minutes(span: Duration) -> u64 {
+    (span.as_secs() / 60).max(1)
 }
