@@ -51,6 +51,13 @@ pub(super) fn url(text: &str) -> Result<url::Url, String> {
     url::Url::parse(text).map_err(no_url)
 }
 
+/// For clap: what stands before and behind the first `=`, neither of them empty; else `cure` is said.
+pub(super) fn pair(text: &str, cure: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, value)| !name.is_empty() && !value.is_empty());
+    let (name, value) = pair.ok_or(cure)?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 /// Writes one line to standard output at once.
 pub(super) fn line(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();

@@ -1,6 +1,7 @@
 //! What `setup` puts beside the store: boards on its dashboards, and the rules of objectives on whoever watches
 //! them. Not here: what is installed and how (`elk`).
 
+use crate::cli::output::pair;
 use crate::compile::Site;
 use crate::config::Dashboards;
 use crate::elk::alerts::{self, Watcher};
@@ -114,7 +115,5 @@ impl<'a> Wanted<'a> {
 
 /// A route and what stands for it.
 pub(super) fn channel(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').filter(|(route, id)| !route.is_empty() && !id.is_empty());
-    let (route, id) = pair.ok_or("write ROUTE=ID, such as on-call=3f2c")?;
-    Ok((route.to_owned(), id.to_owned()))
+    pair(text, "write ROUTE=ID, such as on-call=3f2c")
 }

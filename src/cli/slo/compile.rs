@@ -10,7 +10,7 @@ use url::Url;
 
 use super::Which;
 use super::folder::{self, FileState};
-use crate::cli::output::{UsageError, url};
+use crate::cli::output::{UsageError, pair, url};
 use crate::compile::{Compiled, Loss, Site, TOOLS, Tool, source_hash};
 use crate::config::{Config, Report};
 use crate::slo::file::Objectives;
@@ -73,11 +73,9 @@ fn tool() -> impl clap::builder::TypedValueParser<Value = &'static Tool> {
     names.try_map(|name| Tool::find(&name).ok_or("is no tool"))
 }
 
-/// Reads `NAME=ID`.
+/// Reads a route and what stands for it.
 fn channel(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').filter(|(name, id)| !name.is_empty() && !id.is_empty());
-    let (name, id) = pair.ok_or("write the route and its id, such as on-call=my-connector")?;
-    Ok((name.to_owned(), id.to_owned()))
+    pair(text, "write the route and its id, such as on-call=my-connector")
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
