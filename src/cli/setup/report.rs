@@ -184,14 +184,14 @@ impl Report<'_> {
         let (of_server, rest) = rows.split_at(self.plan.steps.len());
         let boards = self.boards.map_or(0, |boards| boards.plan.steps.len());
         let (of_boards, of_alerts) = rest.split_at(boards);
-        let left = |is_removal| if is_removal { "left where they are" } else { "not installed" };
+        let left = if self.is_removal { "left where they are" } else { "not installed" };
         text.push_str(&listed(of_server, has_colours));
         if let Some(boards) = self.boards {
             let _ = writeln!(text, "boards   {}", shown(&boards.about()));
             text.push_str(&listed(of_boards, has_colours));
         } else if self.lacks.contains(&Kind::Dashboards) {
             let how = "set telemetry.elasticsearch.dashboards.url or --dashboards-url";
-            let _ = writeln!(text, "boards   {}: {how}", left(self.is_removal));
+            let _ = writeln!(text, "boards   {left}: {how}");
         }
         if let Some(alerts) = self.alerts {
             let _ = writeln!(text, "alerts   {}", shown(&alerts.about()));
@@ -199,7 +199,7 @@ impl Report<'_> {
         } else if self.lacks.contains(&Kind::Alerts) {
             let how = "Kibana alone has rules: set telemetry.elasticsearch.dashboards.url or \
                        --dashboards-url";
-            let _ = writeln!(text, "alerts   {}: {how}", left(self.is_removal));
+            let _ = writeln!(text, "alerts   {left}: {how}");
         }
         for finding in self.findings() {
             let mark = painted("finding", "33", has_colours);
