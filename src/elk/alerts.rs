@@ -9,13 +9,12 @@
 //! wanted is left as it is, with what somebody has changed in it; an objective that is gone takes its objects
 //! along. Not here: what they are (`compile`), printing (`cli::setup`).
 
-use elasticsearch::http::Method;
 use serde_json::{Value, json};
 
 use super::Product;
 use super::artefact::Request;
 use super::client::Client;
-use super::findings::Finding;
+use super::findings::{ASK_AN_ADMINISTRATOR, Finding, and_more};
 use super::installer::{self, Outcome};
 use super::plan::{Action, Change, Mode, leaves};
 use super::problem::{Fault, Problem};
@@ -121,13 +120,8 @@ impl<'a> Watcher<'a> {
             }
             Self::Kibana { target, .. } => {
                 let path = target.path(path.trim_start_matches("/api/"));
-                let method = match method {
-                    "POST" => Method::Post,
-                    "PUT" => Method::Put,
-                    "DELETE" => Method::Delete,
-                    _ => Method::Get,
-                };
-                target.ask(method, &path, body.map_or(Body::None, Body::Json)).await?
+                let body = body.map_or(Body::None, Body::Json);
+                target.ask(installer::method(method), &path, body).await?
             }
         };
         Ok((reply.status != 404).then_some(answer))
@@ -335,8 +329,7 @@ fn of_steps(steps: &[AlertStep], version: Option<Version>) -> Vec<Finding> {
     let first = |wanted: Action| {
         let mut all = steps.iter().filter(|step| step.action == wanted);
         let first = all.next()?;
-        let more = all.count();
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let more = and_more(all.count());
         Some(format!("{} {}{more}", first.object.api.title(), first.object.id))
     };
     let foreign = first(Action::Foreign).map(|names| {
@@ -356,7 +349,7 @@ fn of_steps(steps: &[AlertStep], version: Option<Version>) -> Vec<Finding> {
 fn unasked(watcher: Watcher<'_>, problem: &Problem) -> Finding {
     let cure = match problem.fault {
         Fault::Unauthorized => "correct the credentials, or give --username and --password-file",
-        Fault::Forbidden => super::findings::ASK_AN_ADMINISTRATOR,
+        Fault::Forbidden => ASK_AN_ADMINISTRATOR,
         Fault::NotSent => "start it, or correct its address",
         Fault::Overloaded => "wait until it is ready, and run this again",
         _ => "see its log, and run this again",
@@ -369,16 +362,11 @@ fn unasked(watcher: Watcher<'_>, problem: &Problem) -> Finding {
 /// Carries out a plan up to its first failure; one outcome for each step.
 pub(crate) async fn apply(watcher: Watcher<'_>, plan: &AlertPlan) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
-    let mut has_failed = false;
     for step in &plan.steps {
-        let outcome = if !step.action.is_change() {
-            Outcome::Nothing
-        } else if has_failed {
-            Outcome::NotTried
-        } else {
-            carry_out(watcher, step).await.map_or_else(Outcome::Failed, |()| Outcome::Done(None))
+        let outcome = match Outcome::without_trying(&step.action, &outcomes) {
+            Some(outcome) => outcome,
+            None => Outcome::of(carry_out(watcher, step).await.map(|()| None)),
         };
-        has_failed |= matches!(outcome, Outcome::Failed(_));
         outcomes.push(outcome);
     }
     outcomes

@@ -211,10 +211,14 @@ pub(super) fn hidden<'a>(
         _ => None,
     });
     let (artefact, reason) = hidden.next()?;
-    let (title, name, more) = (artefact.api.title(), &artefact.name, hidden.count());
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let (title, name, more) = (artefact.api.title(), &artefact.name, and_more(hidden.count()));
     let problem = format!("the credentials may not see {title} {name}{more}: {reason}");
     Some(Finding::blocking(problem, ASK_AN_ADMINISTRATOR))
+}
+
+/// What follows the first of several: how many are behind it, if there are any.
+pub(super) fn and_more(count: usize) -> String {
+    if count == 0 { String::new() } else { format!(" and {count} more") }
 }
 
 /// Retention that is wanted and that this server lacks the parts for.

@@ -69,14 +69,37 @@ pub(crate) enum Outcome {
     NotTried,
 }
 
-/// Asks for something; JSON, or null for what is none.
-pub(super) async fn ask(client: &Client, request: &Request) -> Result<(Reply, Value), Problem> {
-    let method = match request.method {
+impl Outcome {
+    /// Of a step that is not to be tried: it changes nothing, or an earlier one has failed; else `None`.
+    pub(super) fn without_trying(action: &Action, earlier: &[Self]) -> Option<Self> {
+        if !action.is_change() {
+            Some(Self::Nothing)
+        } else if earlier.iter().any(|outcome| matches!(outcome, Self::Failed(_))) {
+            Some(Self::NotTried)
+        } else {
+            None
+        }
+    }
+
+    /// Of a step that was tried.
+    pub(super) fn of(tried: Result<Option<NewSecret>, Problem>) -> Self {
+        tried.map_or_else(Self::Failed, Self::Done)
+    }
+}
+
+/// The method that a [`Request`] names.
+pub(super) fn method(name: &str) -> Method {
+    match name {
         "PUT" => Method::Put,
         "POST" => Method::Post,
         "DELETE" => Method::Delete,
         _ => Method::Get,
-    };
+    }
+}
+
+/// Asks for something; JSON, or null for what is none.
+pub(super) async fn ask(client: &Client, request: &Request) -> Result<(Reply, Value), Problem> {
+    let method = method(request.method);
     let body = request.body.as_ref().map(|body| body.to_string().into()).unwrap_or_default();
     let reply = client.call(method, &request.path, Call { body, ..Call::default() }).await?;
     let answer = serde_json::from_slice(&reply.body).unwrap_or_default();
@@ -340,19 +363,14 @@ async fn look(client: &Client, artefact: &Artefact) -> Result<Found, Problem> {
 /// Carries out a plan up to its first failure; one outcome for each step.
 pub(crate) async fn apply(client: &Client, plan: &Plan, keep: &mut Keep<'_>) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
-    let mut has_failed = false;
     for step in &plan.steps {
-        let outcome = if !step.action.is_change() {
-            Outcome::Nothing
-        } else if has_failed {
-            Outcome::NotTried
-        } else if step.action == Action::Create && step.artefact.is_secret() {
-            let made = secret::create(client, &step.artefact, keep).await;
-            made.map_or_else(Outcome::Failed, |secret| Outcome::Done(Some(secret)))
-        } else {
-            carry_out(client, step).await.map_or_else(Outcome::Failed, |()| Outcome::Done(None))
+        let outcome = match Outcome::without_trying(&step.action, &outcomes) {
+            Some(outcome) => outcome,
+            None if step.action == Action::Create && step.artefact.is_secret() => {
+                Outcome::of(secret::create(client, &step.artefact, keep).await.map(Some))
+            }
+            None => Outcome::of(carry_out(client, step).await.map(|()| None)),
         };
-        has_failed |= matches!(outcome, Outcome::Failed(_));
         outcomes.push(outcome);
     }
     outcomes

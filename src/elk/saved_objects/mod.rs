@@ -17,7 +17,7 @@ use elasticsearch::http::Method;
 use serde_json::{Value, json};
 
 use super::client::{Call, Client, Reply};
-use super::findings::{ASK_AN_ADMINISTRATOR, Finding};
+use super::findings::{ASK_AN_ADMINISTRATOR, Finding, and_more};
 use super::installer::Outcome;
 use super::plan::{Action, Mode};
 use super::problem::{Fault, Problem};
@@ -297,8 +297,7 @@ fn of_steps(steps: &[Step], product: Product) -> Vec<Finding> {
     let first = |is: fn(&Action) -> bool| {
         let mut all = steps.iter().filter(|step| is(&step.action));
         let first = all.next()?;
-        let more = all.count();
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let more = and_more(all.count());
         let name = format!("{} {}", first.object.type_title(product), first.object.id);
         Some((format!("{name}{more}"), &first.action))
     };
