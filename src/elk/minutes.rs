@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::client::{Call, Client, ClientError};
 use super::problem::{Fault, Problem};
+use super::search;
+use crate::compile::fields;
 use crate::config::Elasticsearch;
 use crate::record::Dataset;
 use crate::slo::{Dimension, EventCount};
@@ -113,7 +115,8 @@ async fn ask(
     let path = format!(
         "/{stream}/_search?ignore_unavailable=true&filter_path=timed_out,_shards.failed,aggregations"
     );
-    let body = body(question, after).to_string();
+    let span_ms = [question.from_ms, question.to_ms];
+    let body = page(question.objectives, span_ms, 1, PAGE, after).to_string();
     let first = client.node();
     loop {
         let (node, url) = (client.node(), client.url().to_owned());
@@ -121,7 +124,7 @@ async fn ask(
         let problem = match client.call(Method::Post, &path, call).await {
             Ok(reply) if reply.status == 404 => return Ok(Value::Null),
             Ok(reply) => match serde_json::from_slice::<Value>(&reply.body) {
-                Ok(answer) if is_whole(&answer) => return Ok(answer),
+                Ok(answer) if search::is_whole(&answer) => return Ok(answer),
                 Ok(_) => Problem::new(Fault::Overloaded, "not every shard answers; try again"),
                 Err(error) => Problem::new(Fault::Unknown, format!("unreadable answer: {error}")),
             },
@@ -134,25 +137,26 @@ async fn ask(
     }
 }
 
-/// Whether every shard has answered.
-fn is_whole(answer: &Value) -> bool {
-    answer["timed_out"] != true && answer["_shards"]["failed"].as_u64().unwrap_or(0) == 0
-}
-
-/// The question as a search.
-fn body(question: &Question<'_>, after: &Value) -> Value {
-    let group = |field: &str| json!({ "terms": { "field": field, "missing_bucket": true } });
+/// The search for a page of sums over all instances, its aggregation `minutes`: by time in buckets so many minutes
+/// wide, objective and group. `after` is the key of the page before, or null.
+pub(crate) fn page(
+    objectives: &[&str],
+    [from_ms, to_ms]: [u64; 2],
+    width: u32,
+    buckets: usize,
+    after: &Value,
+) -> Value {
     let sum = |field: &str| json!({ "sum": { "field": field } });
-    let mut composite = json!({
-        "size": PAGE,
-        "sources": [
-            { "minute": { "date_histogram": { "field": "@timestamp", "fixed_interval": "1m" } } },
-            { "objective": { "terms": { "field": "lbproxy.slo.name" } } },
-            { "service": group("lbproxy.service") },
-            { "route": group("lbproxy.route") },
-            { "endpoint": group("lbproxy.endpoint") },
-        ],
-    });
+    let time = json!({ "field": fields::TIME, "fixed_interval": format!("{width}m") });
+    let mut sources = vec![
+        json!({ "minute": { "date_histogram": time } }),
+        json!({ "objective": { "terms": { "field": fields::NAME } } }),
+    ];
+    sources.extend(Dimension::ALL.map(|(dimension, name)| {
+        let field = fields::dimension(dimension);
+        json!({ name: { "terms": { "field": field, "missing_bucket": true } } })
+    }));
+    let mut composite = json!({ "size": buckets, "sources": sources });
     if !after.is_null() {
         composite["after"] = after.clone();
     }
@@ -160,14 +164,14 @@ fn body(question: &Question<'_>, after: &Value) -> Value {
         "size": 0,
         "track_total_hits": false,
         "query": { "bool": { "filter": [
-            { "terms": { "lbproxy.slo.name": question.objectives } },
-            { "range": { "@timestamp": {
-                "gte": question.from_ms, "lt": question.to_ms, "format": "epoch_millis",
+            { "terms": { fields::NAME: objectives } },
+            { "range": { fields::TIME: {
+                "gte": from_ms, "lt": to_ms, "format": "epoch_millis",
             } } },
         ] } },
         "aggs": { "minutes": {
             "composite": composite,
-            "aggs": { "valid": sum("lbproxy.slo.valid"), "bad": sum("lbproxy.slo.bad") },
+            "aggs": { "valid": sum(fields::VALID), "bad": sum(fields::BAD) },
         } },
     })
 }

@@ -8,6 +8,11 @@ use serde_json::Value;
 use super::client::{Call, Client};
 use super::problem::{Fault, Problem};
 
+/// Whether every shard took part in an answer.
+pub(super) fn is_whole(answer: &Value) -> bool {
+    answer["timed_out"] != true && answer["_shards"]["failed"].as_u64().unwrap_or(0) == 0
+}
+
 /// A request whose answer counts only when every shard took part.
 ///
 /// # Errors
@@ -25,7 +30,7 @@ pub(crate) async fn complete(
     }
     let answer: Value = serde_json::from_slice(&reply.body)
         .map_err(|error| Problem::new(Fault::Unknown, format!("unreadable answer: {error}")))?;
-    if answer["timed_out"] == true || answer["_shards"]["failed"].as_u64().is_some_and(|n| n > 0) {
+    if !is_whole(&answer) {
         return Err(Problem::new(Fault::Overloaded, "not every shard answers"));
     }
     Ok(answer)

@@ -9,12 +9,12 @@
 use std::sync::Arc;
 
 use elasticsearch::http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::sums::BucketRow;
 use crate::elk::client::Client;
 use crate::elk::problem::Problem;
-use crate::elk::search;
+use crate::elk::{minutes, search};
 use crate::record::Dataset;
 use crate::slo::{ABSENT, Dimension, EventCount, Objective};
 
@@ -85,15 +85,17 @@ pub(super) async fn span(
 ) -> Result<SpanReading, Problem> {
     let stream = Dataset::Slo.data_stream(namespace);
     let path = format!("/{stream}/_search?filter_path=timed_out,_shards.failed,aggregations");
+    let names: Vec<_> = objectives.iter().map(|objective| objective.name.as_str()).collect();
+    let span_ms = [span.from, span.to].map(|minute| u64::from(minute) * 60_000);
     let mut reading = SpanReading::default();
     let mut after = Value::Null;
     for _ in 0..PAGES_MAX {
-        let body = body(objectives, span, &after);
+        let body = minutes::page(&names, span_ms, span.width, PAGE, &after);
         let mut answer = search::complete(client, Method::Post, &path, Some(&body)).await?;
         if answer.is_null() {
             return Ok(SpanReading { is_missing: true, ..reading });
         }
-        let mut page = answer["aggregations"]["series"].take();
+        let mut page = answer["aggregations"]["minutes"].take();
         let buckets = page["buckets"].as_array().map_or(&[][..], Vec::as_slice);
         reading.rows.extend(buckets.iter().filter_map(|bucket| row(objectives, bucket)));
         let is_last = buckets.len() < PAGE;
@@ -106,56 +108,10 @@ pub(super) async fn span(
     Ok(reading)
 }
 
-/// Names of fields.
-const NAME: &str = "lbproxy.slo.name";
-const VALID: &str = "lbproxy.slo.valid";
-const BAD: &str = "lbproxy.slo.bad";
-
-const fn field(dimension: Dimension) -> &'static str {
-    match dimension {
-        Dimension::Service => "lbproxy.service",
-        Dimension::Route => "lbproxy.route",
-        Dimension::Endpoint => "lbproxy.endpoint",
-    }
-}
-
-/// The request for a page.
-fn body(objectives: &[Arc<Objective>], span: BucketSpan, after: &Value) -> Value {
-    let ms = |minute: u32| u64::from(minute) * 60_000;
-    let names: Vec<_> = objectives.iter().map(|objective| objective.name.as_str()).collect();
-    let time = json!({ "date_histogram": {
-        "field": "@timestamp", "fixed_interval": format!("{}m", span.width),
-    } });
-    let mut sources =
-        vec![json!({ "minute": time }), json!({ "name": { "terms": { "field": NAME } } })];
-    sources.extend(Dimension::ALL.map(|(dimension, name)| {
-        json!({ name: { "terms": { "field": field(dimension), "missing_bucket": true } } })
-    }));
-    let mut composite = json!({ "size": PAGE, "sources": sources });
-    if !after.is_null() {
-        composite["after"] = after.clone();
-    }
-    let sum = |field: &str| json!({ "sum": { "field": field } });
-    json!({
-        "size": 0,
-        "track_total_hits": false,
-        "query": { "bool": { "filter": [
-            { "terms": { NAME: names } },
-            { "range": { "@timestamp": {
-                "gte": ms(span.from), "lt": ms(span.to), "format": "epoch_millis",
-            } } },
-        ] } },
-        "aggs": { "series": {
-            "composite": composite,
-            "aggs": { "valid": sum(VALID), "bad": sum(BAD) },
-        } },
-    })
-}
-
 /// What a bucket says; `None` for one of an objective that is not ours.
 fn row(objectives: &[Arc<Objective>], bucket: &Value) -> Option<BucketRow> {
     let key = &bucket["key"];
-    let name = key["name"].as_str()?;
+    let name = key["objective"].as_str()?;
     let place = objectives.iter().position(|objective| objective.name == name)?;
     let value =
         |dimension: &Dimension| key[dimension.as_str()].as_str().unwrap_or(ABSENT).to_owned();
@@ -177,11 +133,14 @@ fn whole_number(value: &Value) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compile::fields;
 
     #[test]
     fn fields_are_those_of_the_records() {
-        let names = Dimension::ALL.map(|(dimension, _)| field(dimension));
-        for name in [NAME, VALID, BAD, "@timestamp"].into_iter().chain(names) {
+        let names = Dimension::ALL.map(|(dimension, _)| fields::dimension(dimension));
+        for name in
+            [fields::NAME, fields::VALID, fields::BAD, fields::TIME].into_iter().chain(names)
+        {
             let is_known = Dataset::Slo.document_fields().any(|field| field.path == name);
             assert!(is_known, "{name}");
         }
