@@ -3,7 +3,7 @@
 //! by the real ElastAlert2 over that time.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use lbproxy::elk::Product;
@@ -137,13 +137,6 @@ fn store(server: &RealServer, rows: &[Vec<u8>]) {
     server.post(&format!("/{STREAM}/_refresh"), &Value::Null);
 }
 
-fn python() -> PathBuf {
-    let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/parts");
-    let output = Command::new(parts).args(["where", "elastalert2"]).output().unwrap();
-    assert!(output.status.success(), "ElastAlert2 is not installed; run scripts/parts test");
-    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim_end())
-}
-
 fn said(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
@@ -178,18 +171,13 @@ print('MATCHES ' + json.dumps(seen))
 
 /// Runs a rule over a time: when it matched, and of which endpoint.
 fn run(folder: &Path, rule: &str, start_ms: u64) -> Vec<(u64, Option<String>)> {
-    let instant = |ms: u64| {
-        let mut text = Vec::new();
-        record::write_timestamp(ms, &mut text);
-        String::from_utf8(text).unwrap().trim_matches('"').to_owned()
-    };
-    let mut command = Command::new(python());
+    let mut command = Command::new(part("elastalert2"));
     command.args(["-c", DRIVER, "--alert", "--stop-error", "--config", "config.yaml"]);
     command.args([
         "--start",
-        &instant(start_ms),
+        &rfc_3339(start_ms),
         "--end",
-        &instant(start_ms + 4 * HOUR_MS + 2 * MINUTE_MS),
+        &rfc_3339(start_ms + 4 * HOUR_MS + 2 * MINUTE_MS),
     ]);
     let output = command.arg(format!("rules/{rule}.yaml")).current_dir(folder).output().unwrap();
     let told = said(&output);
@@ -295,7 +283,7 @@ for path in sorted(glob.glob(sys.argv[1] + '/*.yaml')):
         std::fs::write(folder.path().join(out).join("lbproxy-alert.inc"), "alert: [debug]\n")
             .unwrap();
         let written = std::fs::read_dir(folder.path().join(out)).unwrap().count() - 1;
-        let mut command = Command::new(python());
+        let mut command = Command::new(part("elastalert2"));
         let loaded =
             said(&command.args(["-c", LOAD, out]).current_dir(folder.path()).output().unwrap());
         let loaded = loaded.lines().filter(|line| line.starts_with("lbp-")).count();

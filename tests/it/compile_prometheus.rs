@@ -4,12 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use lbproxy::slo::{
     AlertStatus, EVALUATE_EVERY, Evaluator, EvaluatorSettings, EventCount, GROUPS_MAX, Notice, file,
 };
+
+use crate::support::{part, rfc_3339};
 
 /// A step of the simulation, an evaluation and a scrape.
 const STEP_S: u64 = EVALUATE_EVERY.as_secs();
@@ -156,19 +158,10 @@ fn document(extension: &str, start_s: u64) -> String {
     while let Some(at) = text.find("\"@") {
         let end = at + 1 + text[at + 1..].find('"').unwrap();
         let second: u64 = text[at + 2..end].parse().unwrap();
-        let moment = std::time::UNIX_EPOCH + std::time::Duration::from_secs(start_s + second);
-        let moment = rfc_3339(moment);
+        let moment = rfc_3339((start_s + second) * 1_000);
         text.replace_range(at..=end, &format!("\"{moment}\""));
     }
     text
-}
-
-/// An instant as RFC 3339, in UTC.
-fn rfc_3339(moment: std::time::SystemTime) -> String {
-    let millis = moment.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
-    let mut text = Vec::new();
-    lbproxy::record::write_timestamp(u64::try_from(millis).unwrap(), &mut text);
-    String::from_utf8(text).unwrap().trim_matches('"').to_owned()
 }
 
 /// What the evaluator says of an incident, and its counters at each step: series by labels.
@@ -235,16 +228,9 @@ fn native(incident: &Incident) -> Native {
     native
 }
 
-fn promtool() -> PathBuf {
-    let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/parts");
-    let output = Command::new(parts).args(["where", "promtool"]).output().unwrap();
-    assert!(output.status.success(), "promtool is not installed; run scripts/parts test");
-    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim_end())
-}
-
 /// Runs promtool in a folder, which has to be content; gives what it says.
 fn run_promtool(folder: &Path, args: &[&str]) -> String {
-    let output = Command::new(promtool()).args(args).current_dir(folder).output().unwrap();
+    let output = Command::new(part("promtool")).args(args).current_dir(folder).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "promtool {args:?}: {text}");
     text.into_owned()

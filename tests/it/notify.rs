@@ -85,14 +85,6 @@ fn over(notice: &Notice) -> Notice {
     Notice { status: AlertStatus::Resolved { at_ms: notice.since_ms + 30_000 }, ..notice.clone() }
 }
 
-/// The path of a part.
-fn part(name: &str) -> String {
-    let parts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/parts");
-    let output = Command::new(parts).args(["where", name]).output().unwrap();
-    assert!(output.status.success(), "{name} is not installed; run scripts/parts test");
-    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
-}
-
 /// A program of the tests; ends when dropped.
 pub(crate) struct Running {
     child: Child,
