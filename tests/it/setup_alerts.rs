@@ -3,12 +3,10 @@
 //! against a mock that keeps what it is given and checks bodies as the products' own readers do
 //! (`tools/fakes/src/{alerting,shape}.rs`, written from their sources: no such server can be had here).
 
-use std::path::Path;
-use std::process::Command;
-
-use lbproxy_fakes::{Credentials, Options, Product, Running};
+use lbproxy_fakes::{Options, Product, Running};
 use serde_json::{Value, json};
 
+use crate::setup_dashboards::{expect, run, server_of};
 use crate::support::*;
 
 const ELASTIC: Product = Product::Elasticsearch;
@@ -33,10 +31,7 @@ x-lbproxy:
 
 /// A store with its dashboards, and all that watches objectives.
 fn server(product: Product, version: &str) -> Running {
-    let credentials = Credentials::Basic { user: "admin".into(), password: "Sesame-5601".into() };
-    let options = Options { credentials: Some(credentials), ..Options::local(product) };
-    let server = lbproxy_fakes::start(options).unwrap();
-    server.set_dashboards(version);
+    let server = server_of(product, version);
     if product == OPEN {
         server.set_alerting();
     }
@@ -61,22 +56,6 @@ fn setup(server: &Running, keys: &str, objectives: &[&str], arguments: &[&str]) 
     let file = dir.path().join("proxy.yaml");
     std::fs::write(&file, text).unwrap();
     run(&file, &[&["--only", "alerts", "--dashboards-url", &server.url()], arguments].concat())
-}
-
-fn run(file: &Path, arguments: &[&str]) -> (i32, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
-    let output = command.args(["setup", "--config"]).arg(file).args(arguments).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    let said = text(output.stdout) + &text(output.stderr);
-    (output.status.code().unwrap(), said)
-}
-
-/// Checks exit code and words.
-fn expect(name: &str, (code, said): &(i32, String), want: i32, texts: &[&str]) {
-    assert_eq!(*code, want, "{name}:\n{said}");
-    for text in texts {
-        assert!(said.contains(text), "{name}: no {text:?} in\n{said}");
-    }
 }
 
 /// What is there by the ids that people know.

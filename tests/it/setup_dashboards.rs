@@ -3,6 +3,7 @@
 //! and dashboards; lines of the output, requests and what is there afterwards, row by row. What the
 //! mock does other than real servers stands at the head of `tools/fakes/src/dashboards.rs`.
 
+use std::path::Path;
 use std::process::Command;
 
 use lbproxy_fakes::{Credentials, Options, Outage, Product, Running};
@@ -18,10 +19,15 @@ const OPEN: Product = Product::OpenSearch;
 
 /// A store with its dashboards, which asks for a password.
 fn server(product: Product) -> Running {
+    server_of(product, if product == OPEN { "2.19.4" } else { "8.19.2" })
+}
+
+/// The same with dashboards of this version.
+pub(crate) fn server_of(product: Product, version: &str) -> Running {
     let credentials = Credentials::Basic { user: "admin".into(), password: "Sesame-5601".into() };
     let options = Options { credentials: Some(credentials), ..Options::local(product) };
     let server = lbproxy_fakes::start(options).unwrap();
-    server.set_dashboards(if product == OPEN { "2.19.4" } else { "8.19.2" });
+    server.set_dashboards(version);
     server
 }
 
@@ -57,6 +63,11 @@ fn setup_with(
     );
     schema::assert_valid("the test's configuration", &text);
     std::fs::write(&file, text).unwrap();
+    run(&file, arguments)
+}
+
+/// Runs `lbproxy setup` with a configuration; code and words.
+pub(crate) fn run(file: &Path, arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
     let output = command.args(["setup", "--config"]).arg(file).args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -81,7 +92,7 @@ fn objective(name: &str, target: &str, indicator: &str) -> String {
 }
 
 /// Checks exit code and words.
-fn expect(name: &str, (code, said): &(i32, String), want: i32, texts: &[&str]) {
+pub(crate) fn expect(name: &str, (code, said): &(i32, String), want: i32, texts: &[&str]) {
     assert_eq!(*code, want, "{name}:\n{said}");
     assert!(!said.contains("Sesame-5601"), "{name}: a secret is shown:\n{said}");
     for text in texts {
