@@ -32,10 +32,10 @@ pub enum AlertApi {
     Monitor,
 }
 
-/// One object.
+/// A rule, an SLO or a monitor, ready to be sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertObject {
-    /// Where it lives.
+    /// The part of the API that takes it.
     pub api: AlertApi,
     /// For people: `lbp-NAME-LONG`.
     pub id: String,

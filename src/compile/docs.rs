@@ -35,7 +35,7 @@ What an objective asks for and a tool does not do as lbproxy does is printed at 
 
 ";
 
-/// The page.
+/// The whole of `docs/slo-compile.md`: what each tool does, how its files are loaded.
 pub fn compile_markdown() -> String {
     let mut page = HEAD.to_owned();
     // Writing to a String cannot fail.

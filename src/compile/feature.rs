@@ -49,7 +49,7 @@ pub enum Support {
     },
     /// Not at all.
     Absent {
-        /// Why not.
+        /// What the tool lacks, or does instead.
         why: &'static str,
         /// What to do about it.
         instead: &'static str,

@@ -21,7 +21,7 @@ const HASH_DIGITS: usize = 8;
 /// An objective as tools need it.
 #[derive(Debug, Clone)]
 pub struct Subject {
-    /// The objective.
+    /// What the rules are of, with every default filled in.
     pub objective: Arc<Objective>,
     /// `lbp-NAME`.
     pub id: String,
@@ -38,11 +38,11 @@ pub struct BurnRule {
     pub id: String,
     /// `LONG`, or `LONG-SHORT` where two rows have the same long window: as documents have it.
     pub name: String,
-    /// The row.
+    /// Its windows, its share of the budget and its severity.
     pub window: BurnWindow,
     /// The long window, such as `1h`: in the largest unit of `m`, `h` and `d` that divides it.
     pub long: String,
-    /// The short window.
+    /// The short window, written as [`Self::long`].
     pub short: String,
     /// Fires from this burn rate on.
     pub factor: f64,
@@ -55,7 +55,7 @@ pub struct AbsenceRule {
     pub id: String,
     /// Without an event for so long.
     pub after: Duration,
-    /// Who is told.
+    /// Whether it is a page or a ticket.
     pub severity: Severity,
 }
 

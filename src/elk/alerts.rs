@@ -48,7 +48,7 @@ pub(crate) struct AlertStep {
     pub(crate) object: AlertObject,
     /// What is to be done.
     pub(crate) action: Action,
-    /// What is there.
+    /// What is there now; `None` when it is to be made.
     there: Option<OnServer>,
 }
 
@@ -79,7 +79,7 @@ impl<'a> Watcher<'a> {
         Self::Kibana { target, has_slos }
     }
 
-    /// Where it is.
+    /// Its address, of the node in use.
     pub(crate) fn url(&self) -> &'a str {
         match self {
             Self::Kibana { target, .. } => target.client.url(),

@@ -50,7 +50,7 @@ pub fn view_id(dataset: Dataset) -> String {
 pub struct Marks([(&'static str, f64); 4]);
 
 impl Marks {
-    /// Of these targets.
+    /// What boards say that are held against these targets.
     #[expect(clippy::cast_precision_loss, reason = "an hour at most")]
     pub fn of(targets: &Targets) -> Self {
         let share = |ppm: u32| f64::from(ppm) / 1e6;

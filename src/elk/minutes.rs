@@ -17,16 +17,16 @@ use crate::slo::{Dimension, EventCount};
 /// Groups of one page.
 const PAGE: usize = 2_000;
 
-/// What is asked.
+/// Which minutes are meant, and where they are.
 #[derive(Debug)]
 pub struct Question<'a> {
-    /// The server.
+    /// How the server is reached: a node that gives no answer is followed by the next.
     pub config: &'a Elasticsearch,
     /// Last part of the stream's name.
     pub namespace: &'a str,
-    /// Names of objectives.
+    /// Names of objectives; minutes of others are left out.
     pub objectives: &'a [&'a str],
-    /// First millisecond.
+    /// First millisecond since 1970 that is meant.
     pub from_ms: u64,
     /// First one that is not meant.
     pub to_ms: u64,
@@ -39,7 +39,7 @@ pub struct StoredMinute {
     pub objective: String,
     /// Service, route, endpoint, as far as it is grouped by them.
     values: [Option<String>; 3],
-    /// Its events.
+    /// Its events, of all instances.
     pub events: EventCount,
 }
 
@@ -64,9 +64,9 @@ pub enum MinutesError {
     /// It gives no answer that can be used.
     #[error("{url}: {reason}")]
     Server {
-        /// The node.
+        /// The node that was asked last.
         url: String,
-        /// What it said.
+        /// Its words, or why it had none.
         reason: String,
     },
 }

@@ -58,7 +58,7 @@ impl Boards {
 /// What there is to tell of the rules of objectives.
 #[derive(Debug)]
 pub(super) struct Alerts {
-    /// Who watches.
+    /// Address of the server that watches.
     pub(super) url: String,
     /// What it is given.
     pub(super) title: &'static str,

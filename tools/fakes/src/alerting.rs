@@ -13,7 +13,7 @@ use super::request::Target;
 use super::search::Answer;
 use super::shape;
 
-/// What is there.
+/// What a server has of it, and what it allows.
 #[derive(Debug, Default)]
 pub(super) struct Alerting {
     /// By path, of Kibana with its space; with the number of the last change.
@@ -29,7 +29,7 @@ pub(super) struct Alerting {
 pub(super) type Refused = (u16, String);
 
 impl Alerting {
-    /// The licence.
+    /// The licence that Elasticsearch tells.
     pub(super) fn licence(&self) -> &str {
         self.licence.as_deref().unwrap_or("basic")
     }
