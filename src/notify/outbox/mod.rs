@@ -187,12 +187,13 @@ impl Outbox {
                 return None;
             }
             _ => {
-                if route::way(&self.config, &message, now_ms) == Way::Nowhere {
+                let way = route::way(&self.config, &message, now_ms);
+                if way == Way::Nowhere {
                     untold.unrouted += 1;
                     let (service, objective) = (&message.service, &message.objective);
                     untold.example = format!("{objective} of {service}");
                 }
-                self.wanted(&message, now_ms)
+                self.names(&way)
             }
         };
         let is_end = !message.is_firing();
@@ -205,7 +206,11 @@ impl Outbox {
 
     /// Names of the channels that a message goes to now.
     fn wanted(&self, message: &Message, now_ms: u64) -> BTreeSet<String> {
-        match route::way(&self.config, message, now_ms) {
+        self.names(&route::way(&self.config, message, now_ms))
+    }
+
+    fn names(&self, way: &Way) -> BTreeSet<String> {
+        match way {
             Way::Nowhere => BTreeSet::new(),
             Way::To(places) => {
                 places.iter().filter_map(|&at| self.channels.get(at).cloned()).collect()
@@ -216,7 +221,8 @@ impl Outbox {
     /// Tells alerts that fire to channels whose hours have begun; forgets what is over for long; brings
     /// gauges up to date.
     pub(super) fn tick(&mut self, now_ms: u64) {
-        let firing: Vec<_> = self.firing().cloned().collect();
+        let alerts = self.state.alerts.values().map(|alert| Arc::clone(&alert.message));
+        let firing: Vec<_> = alerts.filter(|message| message.is_firing()).collect();
         let mut lines = Vec::new();
         for message in firing {
             let told = &self.state.alerts[&message.key].told;
@@ -224,6 +230,7 @@ impl Outbox {
             let has_room = |name: &&String| self.state.waiting_count(name) < WAITING_MAX;
             let to: Vec<_> = wanted.difference(told).filter(has_room).cloned().collect();
             if !to.is_empty() {
+                let message = Message::clone(&message);
                 let line = Line::Notice { seq: self.state.next_seq, at_ms: now_ms, to, message };
                 self.state.apply(line.clone());
                 lines.push(line);
@@ -272,20 +279,23 @@ impl Outbox {
     /// What a channel is to do next.
     pub(super) fn next(&self, channel: &str, allowance: Allowance, now_ms: u64) -> Work {
         let Some(head) = self.state.waiting(channel).next() else { return Work::Nothing };
-        let summed = self.state.summed(channel);
-        let is_summed_end = !head.message.is_firing() && summed.contains(&head.message.key);
-        let alone = |message: &Arc<Message>| Delivery {
-            seqs: vec![head.seq],
-            messages: vec![Arc::clone(message)],
-            is_summary: false,
-            at_ms: head.at_ms,
+        let is_end = !head.message.is_firing();
+        let alone = || {
+            Work::Deliver(Delivery {
+                seqs: vec![head.seq],
+                messages: vec![Arc::clone(&head.message)],
+                is_summary: false,
+                at_ms: head.at_ms,
+            })
         };
         match allowance {
-            _ if is_summed_end => self.summary(channel, summed, allowance, now_ms),
+            _ if is_end && self.state.is_summed(channel, &head.message.key) => {
+                self.summary(channel, allowance, now_ms)
+            }
             Allowance::Several => Work::Deliver(self.several(channel)),
-            _ if !head.message.is_firing() => Work::Deliver(alone(&head.message)),
-            Allowance::One => Work::Deliver(alone(&head.message)),
-            Allowance::Summary => self.summary(channel, summed, allowance, now_ms),
+            _ if is_end => alone(),
+            Allowance::One => alone(),
+            Allowance::Summary => self.summary(channel, allowance, now_ms),
             Allowance::NotFor(wait) => Work::Wait(wait),
         }
     }
@@ -305,13 +315,8 @@ impl Outbox {
 
     /// The first that wait as one: those that fire, if they may be told so now, and ends of those that
     /// the channel knows by a summary.
-    fn summary(
-        &self,
-        channel: &str,
-        mut keys: BTreeSet<String>,
-        allowance: Allowance,
-        now_ms: u64,
-    ) -> Work {
+    fn summary(&self, channel: &str, allowance: Allowance, now_ms: u64) -> Work {
+        let mut keys = self.state.summed(channel);
         let mut taken = Vec::new();
         for one in self.state.waiting(channel) {
             let message = &one.message;

@@ -162,6 +162,11 @@ impl State {
         self.queues.get(channel).map_or(0, VecDeque::len)
     }
 
+    /// Whether a channel knows a key by a summary alone.
+    pub(super) fn is_summed(&self, channel: &str, key: &str) -> bool {
+        self.summed.get(channel).is_some_and(|keys| keys.contains(key))
+    }
+
     /// Keys that a channel knows by a summary alone.
     pub(super) fn summed(&self, channel: &str) -> BTreeSet<String> {
         self.summed.get(channel).cloned().unwrap_or_default()
