@@ -20,6 +20,7 @@ use super::send::Sender;
 use crate::base::clock::{millis, wall_ms};
 use crate::config::Channel;
 use crate::metrics::ChannelMetrics;
+use crate::web;
 
 /// Waits after failures in a row: from the first to the longest, which is what a page waits beyond the end of
 /// a channel's trouble.
@@ -153,7 +154,7 @@ impl Dispatcher {
                     self.told = Some(Instant::now());
                 }
                 // One that asks for no wait is not asked more often than one that says nothing.
-                let wait = backoff(self.failures).max(after.unwrap_or_default());
+                let wait = web::backoff(BACKOFF, self.failures).max(after.unwrap_or_default());
                 self.failures = self.failures.saturating_add(1);
                 Some(wait)
             }
@@ -224,12 +225,6 @@ pub(super) fn show(shared: &Shared, channel: &str, metrics: &ChannelMetrics) {
 
 fn keys(messages: &[Arc<Message>]) -> String {
     messages.iter().map(|message| message.key.as_str()).collect::<Vec<_>>().join(" ")
-}
-
-/// The wait after a failure, with jitter, so that several lbproxies do not come back at once.
-fn backoff(failures: u32) -> Duration {
-    let (first, most) = BACKOFF;
-    first.saturating_mul(1 << failures.min(10)).min(most).mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 /// How many alerts a channel was told of lately.

@@ -41,11 +41,8 @@ impl Sender {
     pub(super) fn new(channel: Arc<Channel>) -> io::Result<Self> {
         let mut builder = web::client();
         if let Some(path) = &channel.ca_file {
-            builder = builder.tls_built_in_root_certs(false);
-            for root in certificates::roots(path).map_err(io::Error::other)?.certificates {
-                let root = reqwest::Certificate::from_der(&root).map_err(io::Error::other)?;
-                builder = builder.add_root_certificate(root);
-            }
+            let roots = certificates::roots(path).map_err(io::Error::other)?;
+            builder = web::trusting(builder, &roots.certificates).map_err(io::Error::other)?;
         }
         if let Some(proxy) = &channel.proxy {
             let proxy = reqwest::Proxy::all(proxy.reveal()?);

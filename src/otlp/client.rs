@@ -150,11 +150,7 @@ fn http_client(config: &Otlp) -> Result<reqwest::Client, ClientError> {
     let mut builder = web::client().connect_timeout(config.timeout);
     if let Some(path) = &config.tls.ca_file {
         let roots = certificates::roots(path).map_err(ClientError::unusable("tls.ca_file"))?;
-        builder = builder.tls_built_in_root_certs(false);
-        for root in roots.certificates {
-            let root = reqwest::Certificate::from_der(&root).map_err(wrong("tls.ca_file"))?;
-            builder = builder.add_root_certificate(root);
-        }
+        builder = web::trusting(builder, &roots.certificates).map_err(wrong("tls.ca_file"))?;
     }
     if let Some(pem) = identity(config)? {
         let identity = reqwest::Identity::from_pem(&pem).map_err(wrong("tls.cert_file"))?;

@@ -17,6 +17,7 @@ use crate::consumer::Stopping;
 use crate::journal::{Positions, Reader};
 use crate::metrics::OtlpMetrics;
 use crate::record::Constants;
+use crate::web;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
@@ -117,7 +118,7 @@ impl Exporter<'_> {
                     if after.is_none() {
                         self.client = self.plan.connect(); // the old one may hang
                     }
-                    let wait = after.unwrap_or_else(|| backoff(failures));
+                    let wait = after.unwrap_or_else(|| web::backoff(BACKOFF, failures));
                     failures += 1;
                     if self.wait(wait, stopping).await? {
                         self.skip(&batch);
@@ -242,10 +243,4 @@ fn take_counts(signal: Signal, batch: &mut Batch) -> (u64, u64) {
             (0, std::mem::take(&mut batch.log_count))
         }
     }
-}
-
-/// The wait after a failure, with jitter, so that several lbproxies do not come back at once.
-fn backoff(failures: u32) -> Duration {
-    let (first, most) = BACKOFF;
-    first.saturating_mul(1 << failures.min(10)).min(most).mul_f64(0.5 + fastrand::f64() / 2.0)
 }

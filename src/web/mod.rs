@@ -1,5 +1,5 @@
-//! HTTP clients that are not the data plane's: one way to make them, what a redirect means, and how no
-//! secret comes back in words.
+//! HTTP clients that are not the data plane's: one way to make them, what a redirect means, how long to
+//! wait after a failure, and how no secret comes back in words.
 //!
 //! Invariants: no redirect is followed, so that records, secrets and figures reach the host that the
 //! configuration names and no other; proxies of the environment are not asked. `clippy.toml` forbids
@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::LOCATION;
 use reqwest::redirect::Policy;
-use reqwest::{ClientBuilder, Response};
+use reqwest::{Certificate, ClientBuilder, Response};
 
 pub use secrets::Secrets;
 
@@ -22,6 +22,21 @@ pub const AGENT: &str = concat!("lbproxy/", env!("CARGO_PKG_VERSION"));
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn client() -> ClientBuilder {
     reqwest::Client::builder().redirect(Policy::none()).no_proxy().user_agent(AGENT)
+}
+
+/// Makes a client trust these authorities, in DER, and no others.
+///
+/// # Errors
+/// One of them is no certificate.
+pub fn trusting(
+    builder: ClientBuilder,
+    roots: &[impl AsRef<[u8]>],
+) -> reqwest::Result<ClientBuilder> {
+    let mut builder = builder.tls_built_in_root_certs(false);
+    for root in roots {
+        builder = builder.add_root_certificate(Certificate::from_der(root.as_ref())?);
+    }
+    Ok(builder)
 }
 
 /// What a redirect says, in words; `None` when the answer is none. Names the host alone: path and
@@ -47,6 +62,12 @@ pub fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => httpdate::parse_http_date(text.trim()).ok()?.duration_since(now).ok(),
     }
+}
+
+/// The wait after so many failures in a row: from the first to the longest, doubled by each, with jitter, so
+/// that several lbproxies do not come back at once.
+pub fn backoff((first, most): (Duration, Duration), failures: u32) -> Duration {
+    first.saturating_mul(1 << failures.min(10)).min(most).mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 /// An error with its causes. May hold what a server said.

@@ -47,11 +47,7 @@ impl Wire {
         } else if let Some(path) = &tls.ca_file {
             let roots =
                 certificates::roots(path).map_err(|error| unusable("tls.ca_file", error))?;
-            builder = builder.tls_built_in_root_certs(false);
-            for root in roots.certificates {
-                let root = reqwest::Certificate::from_der(&root);
-                builder = builder.add_root_certificate(root.map_err(|error| unfit(&error))?);
-            }
+            builder = web::trusting(builder, &roots.certificates).map_err(|error| unfit(&error))?;
         }
         if let Some(cert) = &tls.cert_file {
             let pem = certificates::identity_pem(cert, tls.key_file.as_deref())
