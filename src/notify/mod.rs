@@ -194,17 +194,16 @@ pub fn start_within(options: Options, fence: Fence) -> Result<Running, StartErro
         outbox: Arc::default(),
         channels: config.channels.iter().map(|one| (one.name.clone(), figures())).collect(),
     });
-    for channel in &config.channels {
-        // What is wrong is told before anything runs.
-        sender(channel)?;
-    }
+    // What is wrong is told before anything runs.
+    let senders = config.channels.iter().map(sender).collect::<Result<Vec<_>, _>>()?;
     let outbox = Outbox::open(&folder, Arc::clone(&config), Arc::clone(&metrics.outbox));
     let (outbox, wake) = (Mutex::new(outbox), watch::Sender::new(()));
     let shared = Arc::new(Shared { outbox, fence, wake });
     let (stop, stopping) = watch::channel(false);
     let (all, figures) = (Arc::clone(&shared), Arc::clone(&metrics));
-    let thread =
-        Background::start("notify", move || supervise(&all, &config, &figures, &stopping))?;
+    let thread = Background::start("notify", move || {
+        supervise(&all, &config, senders, &figures, &stopping);
+    })?;
     Ok(Running { shared, metrics, stop, thread })
 }
 
@@ -223,7 +222,8 @@ fn sender(channel: &Channel) -> Result<Sender, StartError> {
 /// Runs a task for each channel and one for the time; starts again what has a fault of its own.
 fn supervise(
     shared: &Arc<Shared>,
-    config: &Arc<Notify>,
+    config: &Notify,
+    senders: Vec<Sender>,
     metrics: &Arc<Metrics>,
     stopping: &watch::Receiver<bool>,
 ) {
@@ -240,17 +240,20 @@ fn supervise(
     runtime.block_on(async {
         let ticking = tokio::spawn(tick(Arc::clone(shared), Arc::clone(metrics)));
         let mut channels = tokio::task::JoinSet::new();
-        for (channel, (_, figures)) in config.channels.iter().zip(&metrics.channels) {
+        let all = config.channels.iter().zip(senders).zip(&metrics.channels);
+        for ((channel, checked), (_, figures)) in all {
+            let mut checked = Some(checked);
             let channel = Arc::new(channel.clone());
             let (shared, figures) = (Arc::clone(shared), Arc::clone(figures));
             let (outbox, stopping) = (Arc::clone(&metrics.outbox), stopping.clone());
             let rate_cap = config.rate_cap;
             channels.spawn(async move {
                 loop {
-                    let dispatcher =
-                        dispatcher(&shared, &channel, &figures, stopping.clone(), rate_cap);
-                    match dispatcher {
-                        Ok(mut dispatcher) => {
+                    match checked.take().map_or_else(|| sender(&channel), Ok) {
+                        Ok(sender) => {
+                            let stopping = stopping.clone();
+                            let mut dispatcher =
+                                dispatcher(&shared, &channel, &figures, sender, stopping, rate_cap);
                             let run = tokio::spawn(async move { dispatcher.run().await });
                             if run.await.is_ok() {
                                 return;
@@ -284,21 +287,22 @@ fn dispatcher(
     shared: &Arc<Shared>,
     channel: &Arc<Channel>,
     metrics: &Arc<ChannelMetrics>,
+    sender: Sender,
     stopping: watch::Receiver<bool>,
     rate_cap: u32,
-) -> Result<Dispatcher, StartError> {
-    Ok(Dispatcher {
+) -> Dispatcher {
+    Dispatcher {
         shared: Arc::clone(shared),
         channel: Arc::clone(channel),
         metrics: Arc::clone(metrics),
-        sender: sender(channel)?,
+        sender,
         woken: shared.wake.subscribe(),
         stopping,
         cap: Cap::new(rate_cap),
         repeated: None,
         failures: 0,
         told: None,
-    })
+    }
 }
 
 /// Looks at hours and gauges from time to time.
