@@ -1,9 +1,11 @@
 //! What the tests of this folder share: a configuration of three channels, notices and messages.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::message::Message;
+use super::outbox::Outbox;
 use crate::config::{self, Notify};
 use crate::query::Filter;
 use crate::slo::{
@@ -29,7 +31,12 @@ pub(super) fn config(routes: &str) -> Notify {
     notify(&format!("channels: {{a: {{{one}}}, b: {{{one}}}, c: {{{one}}}}}, routes: {routes}"))
 }
 
-pub(super) fn objective() -> Objective {
+/// An outbox with channels `a`, `b`, `c` and these routes.
+pub(super) fn outbox(folder: &Path, routes: &str) -> Outbox {
+    Outbox::open(folder, Arc::new(config(routes)), Arc::default())
+}
+
+fn objective() -> Objective {
     Objective {
         name: "checkout".to_owned(),
         title: "Checkout answers".to_owned(),
@@ -87,6 +94,11 @@ pub(super) fn notice(digit: char) -> Notice {
 /// The same when it is over, 12 minutes and 30 seconds later.
 pub(super) fn over(digit: char) -> Notice {
     Notice { status: AlertStatus::Resolved { at_ms: NOON + 750_000 }, ..notice(digit) }
+}
+
+/// A page that fires, with the key of a number.
+pub(super) fn numbered(number: usize) -> Notice {
+    Notice { key: format!("lbproxy/{number:032}"), ..notice('0') }
 }
 
 /// A message of an alert of `shop`, route `cart`.

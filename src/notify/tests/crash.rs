@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::fixture::{NOON, config, message, notice, notify};
+use super::super::fixture::{NOON, config, message, notice, notify, numbered, outbox};
 use super::super::message::Message;
 use super::super::outbox::{Allowance, Outbox, Work};
 use super::receiver::{Receiver, status};
@@ -54,7 +54,7 @@ struct World {
 const CHANNELS: [&str; 2] = ["a", "b"];
 
 fn open(folder: &Path) -> Outbox {
-    Outbox::open(folder, Arc::new(config("[{name: r, to: [a, b]}]")), Arc::default())
+    outbox(folder, "[{name: r, to: [a, b]}]")
 }
 
 impl World {
@@ -278,11 +278,6 @@ fn a_killed_process_tells_after_its_restart_once_with_the_same_key() {
     assert_eq!(seen.len(), 1, "once");
     assert_eq!(seen[0].json()["groupKey"], notice('1').key);
     assert_eq!(seen[0].json(), first[0].json(), "word by word what was on its way");
-}
-
-/// The notice of a number.
-fn numbered(number: usize) -> crate::slo::Notice {
-    crate::slo::Notice { key: format!("lbproxy/{number:032}"), ..notice('0') }
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::fixture::{NOON, config, notice, notify, over};
+use super::super::fixture::{NOON, config, notice, notify, numbered, outbox, over};
 use super::super::message::Message;
 use super::super::outbox::{Allowance, Outbox, Work};
-use super::receiver::{Receiver, answer, status, wait_for};
+use super::receiver::{Receiver, answer, status, told, wait_for};
 use crate::metrics::Exposition;
 use crate::notify::{Options, Running, start};
 use crate::slo::{Notice, Recipient as _};
@@ -20,13 +20,6 @@ fn running(folder: &std::path::Path, channels: &str) -> Running {
 fn webhook(name: &str, receiver: &Receiver) -> String {
     let url = format!("http://{}/{name}", receiver.address);
     format!("{name}: {{type: webhook, url: \"{url}\", timeout: 1s}}")
-}
-
-/// Statuses and keys of what a receiver got.
-fn told(receiver: &Receiver) -> Vec<(String, String)> {
-    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-    let seen = receiver.seen().into_iter().map(|request| request.json());
-    seen.map(|body| (text(&body["status"]), text(&body["groupKey"]))).collect()
 }
 
 fn key(digit: char) -> String {
@@ -83,11 +76,12 @@ fn a_channel_in_trouble_delays_no_other_and_loses_nothing() {
     assert_eq!(elsewhere.seen().len(), 0, "no redirect is followed");
 }
 
-#[test]
-fn a_wait_that_is_asked_for_is_kept() {
+/// How long a channel is left alone that has too much to do and says so with this `Retry-After`.
+fn left_alone(retry_after: &str) -> Duration {
     let dir = tempfile::tempdir().unwrap();
-    let busy = Receiver::start(|number| match number {
-        0 => Some(answer(429, "retry-after: 2\r\n", "")),
+    let fields = format!("retry-after: {retry_after}\r\n");
+    let busy = Receiver::start(move |number| match number {
+        0 => Some(answer(429, &fields, "")),
         _ => Some(status(200)),
     });
     let running = running(dir.path(), &webhook("a", &busy));
@@ -95,27 +89,23 @@ fn a_wait_that_is_asked_for_is_kept() {
     busy.await_count(1);
     let began = Instant::now();
     busy.await_count(2);
-    assert!(began.elapsed() >= Duration::from_millis(1_900), "{:?}", began.elapsed());
-    assert!(running.stop(Duration::from_secs(5)));
+    let waited = began.elapsed();
+    assert!(running.stop(Duration::from_secs(5)), "{retry_after}");
+    waited
+}
+
+#[test]
+fn a_wait_that_is_asked_for_is_kept() {
+    let waited = left_alone("2");
+    assert!(waited >= Duration::from_millis(1_900), "{waited:?}");
 }
 
 #[test]
 fn a_channel_that_asks_for_no_wait_is_waited_for_all_the_same() {
     for (name, wait) in [("nothing", "0"), ("a time that is over", "Thu, 01 Jan 1970 00:00:00 GMT")]
     {
-        let dir = tempfile::tempdir().unwrap();
-        let fields = format!("retry-after: {wait}\r\n");
-        let busy = Receiver::start(move |number| match number {
-            0 => Some(answer(429, &fields, "")),
-            _ => Some(status(200)),
-        });
-        let running = running(dir.path(), &webhook("a", &busy));
-        running.sink().accept(&[notice('1')]).unwrap();
-        busy.await_count(1);
-        let began = Instant::now();
-        busy.await_count(2);
-        assert!(began.elapsed() >= Duration::from_millis(400), "{name}: {:?}", began.elapsed());
-        assert!(running.stop(Duration::from_secs(5)), "{name}");
+        let waited = left_alone(wait);
+        assert!(waited >= Duration::from_millis(400), "{name}: {waited:?}");
     }
 }
 
@@ -165,11 +155,6 @@ fn an_alert_is_told_while_the_disk_takes_nothing_and_kept_when_it_does() {
     receiver.await_count(2);
     assert!(running.stop(Duration::from_secs(5)));
     assert_eq!(told(&receiver).len(), 2, "nobody was told twice");
-}
-
-/// An outbox with channels `a`, `b`, `c` and these routes.
-fn outbox(folder: &std::path::Path, routes: &str) -> Outbox {
-    Outbox::open(folder, Arc::new(config(routes)), Arc::default())
 }
 
 /// Delivers what waits for a channel; `true` for what fires.
@@ -273,7 +258,6 @@ fn ten_thousand_at_once_are_a_few_messages_and_one_summary() {
     let receiver = Receiver::taking();
     let config = notify(&format!("channels: {{{}}}, rate_cap: 2", webhook("a", &receiver)));
     let running = start(Options { config, folder: dir.path().to_owned() }).unwrap();
-    let numbered = |number| Notice { key: format!("lbproxy/{number:032}"), ..notice('0') };
     let notices: Vec<_> = (0..10_000).map(numbered).collect();
     running.sink().accept(&notices).unwrap();
     let seen = receiver.await_count(3);
@@ -348,7 +332,6 @@ fn what_is_repeated_comes_in_parts_up_to_the_first_that_fails() {
     let receiver = Receiver::start(|number| Some(status(if number < 2 { 200 } else { 500 })));
     let channel = format!("a: {{type: alertmanager, urls: [\"http://{}\"]}}", receiver.address);
     let first = running(dir.path(), &channel);
-    let numbered = |number| Notice { key: format!("lbproxy/{number:032}"), ..notice('0') };
     first.sink().accept(&(0..100).map(numbered).collect::<Vec<_>>()).unwrap();
     receiver.await_count(2);
     assert!(first.stop(Duration::from_secs(5)));

@@ -111,6 +111,13 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Request>>, script: &Script) {
     }
 }
 
+/// Statuses and keys of the webhook's messages that a receiver got.
+pub(super) fn told(receiver: &Receiver) -> Vec<(String, String)> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let seen = receiver.seen().into_iter().map(|request| request.json());
+    seen.map(|body| (text(&body["status"]), text(&body["groupKey"]))).collect()
+}
+
 /// Waits until `check` gives a value.
 pub(super) fn wait_for<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;

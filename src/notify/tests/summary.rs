@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::fixture::{NOON, config, message};
+use super::super::fixture::{NOON, message, outbox};
 use super::super::outbox::{Allowance, Outbox, Work};
 
 /// What a channel was told: whether it is a summary, whether it fires, its words.
@@ -23,8 +23,7 @@ fn next(outbox: &mut Outbox, allowance: Allowance) -> Option<(bool, bool, String
 #[test]
 fn a_flood_is_one_summary_that_ends_when_all_of_it_has_ended() {
     let dir = tempfile::tempdir().unwrap();
-    let open =
-        || Outbox::open(dir.path(), Arc::new(config("[{name: r, to: [a]}]")), Arc::default());
+    let open = || outbox(dir.path(), "[{name: r, to: [a]}]");
     let mut outbox = open();
     let alert = |number: usize, is_firing| message(&format!("lbproxy/{number}"), is_firing);
     let give = |outbox: &mut Outbox, numbers: std::ops::Range<usize>, is_firing| {
@@ -63,8 +62,7 @@ fn a_flood_is_one_summary_that_ends_when_all_of_it_has_ended() {
 #[test]
 fn a_summary_ends_whatever_fires_behind_it() {
     let dir = tempfile::tempdir().unwrap();
-    let config = Arc::new(config("[{name: r, to: [a]}]"));
-    let mut outbox = Outbox::open(dir.path(), config, Arc::default());
+    let mut outbox = outbox(dir.path(), "[{name: r, to: [a]}]");
     outbox.accept(vec![message("lbproxy/1", true), message("lbproxy/2", true)], NOON).unwrap();
     assert!(next(&mut outbox, Allowance::Summary).unwrap().0, "both are one");
     let (one, two) = (message("lbproxy/1", false), message("lbproxy/2", false));
@@ -76,8 +74,7 @@ fn a_summary_ends_whatever_fires_behind_it() {
 #[test]
 fn what_fires_and_ends_while_nothing_may_be_told_is_told_as_over() {
     let dir = tempfile::tempdir().unwrap();
-    let config = Arc::new(config("[{name: r, to: [a]}]"));
-    let mut outbox = Outbox::open(dir.path(), config, Arc::default());
+    let mut outbox = outbox(dir.path(), "[{name: r, to: [a]}]");
     outbox.accept(vec![message("lbproxy/1", true), message("lbproxy/1", false)], NOON).unwrap();
     let (is_summary, is_firing, _) = next(&mut outbox, Allowance::Summary).unwrap();
     assert_eq!((is_summary, is_firing), (true, false));
@@ -88,8 +85,7 @@ fn what_fires_and_ends_while_nothing_may_be_told_is_told_as_over() {
 #[test]
 fn a_channel_that_takes_several_gets_them_in_order() {
     let dir = tempfile::tempdir().unwrap();
-    let config = Arc::new(config("[{name: r, to: [a]}]"));
-    let mut outbox = Outbox::open(dir.path(), config, Arc::default());
+    let mut outbox = outbox(dir.path(), "[{name: r, to: [a]}]");
     let messages = [(1, true), (2, true), (1, false)];
     let messages = messages.map(|(number, fires)| message(&format!("lbproxy/{number}"), fires));
     outbox.accept(messages.to_vec(), NOON).unwrap();

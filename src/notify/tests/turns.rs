@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::fixture::{notice, notify, over};
-use super::receiver::{Receiver, wait_for};
+use super::receiver::{Receiver, told, wait_for};
 use crate::base::clock::wall_ms;
 use crate::notify::{Fence, Options, Running, start_within};
 use crate::slo::Recipient as _;
@@ -15,13 +15,6 @@ fn running(folder: &Path, receiver: &Receiver, fence: &Fence) -> Running {
     let config = notify(&format!("channels: {{a: {{type: webhook, url: \"{url}\"}}}}"));
     let options = Options { config, folder: folder.to_owned() };
     start_within(options, fence.clone()).unwrap()
-}
-
-/// Statuses and keys of what a receiver got.
-fn told(receiver: &Receiver) -> Vec<(String, String)> {
-    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-    let seen = receiver.seen().into_iter().map(|request| request.json());
-    seen.map(|body| (text(&body["status"]), text(&body["groupKey"]))).collect()
 }
 
 #[test]
