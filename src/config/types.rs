@@ -414,10 +414,10 @@ pub enum Keep {
     Off,
 }
 
-/// Credentials for Elasticsearch.
+/// Credentials of requests: those of Elasticsearch, and of channels that take the same.
 #[derive(Debug, Clone)]
 pub enum Auth {
-    /// None.
+    /// Nothing is sent.
     None,
     /// User name and password.
     Basic {
@@ -535,6 +535,28 @@ documented! {
 }
 
 impl Auth {
+    /// The value of `Authorization`; `None` without credentials. `reveal` reads a secret, and is told the
+    /// key that names its file.
+    ///
+    /// # Errors
+    /// Those of `reveal`.
+    pub fn authorization<E>(
+        &self,
+        reveal: impl Fn(&'static str, &Secret) -> Result<String, E>,
+    ) -> Result<Option<String>, E> {
+        use base64::Engine as _;
+        let value = match self {
+            Self::None => return Ok(None),
+            Self::Basic { username, password } => {
+                let pair = format!("{username}:{}", reveal("password_file", password)?);
+                format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+            }
+            Self::ApiKey(key) => format!("ApiKey {}", reveal("api_key_file", key)?),
+            Self::Bearer(token) => format!("Bearer {}", reveal("bearer_file", token)?),
+        };
+        Ok(Some(value))
+    }
+
     /// Whether a text can be the name of a user (RFC 7617, section 2).
     pub fn is_user(name: &str) -> bool {
         !name.contains(|c: char| c == ':' || c.is_control())

@@ -21,7 +21,7 @@ use flate2::write::GzEncoder;
 use url::Url;
 
 use super::problem::{Fault, Problem, problem};
-use crate::config::{Auth, Compression, Elasticsearch, Secret};
+use crate::config::{Auth, Compression, Elasticsearch};
 use crate::web::{self, Secrets};
 use wire::{Wire, lost, read_body};
 
@@ -196,33 +196,19 @@ impl Client {
 
 /// `Authorization`, from secrets as they are now.
 fn authorization(auth: &Auth) -> Result<Option<HeaderValue>, Problem> {
-    let reveal = |secret: &Secret| {
+    let text = auth.authorization(|_, secret| {
         secret.reveal().map_err(|error| {
             let reason = format!("a secret of telemetry.elasticsearch cannot be read: {error}");
             Problem::new(Fault::Unauthorized, reason)
         })
-    };
-    let text = match auth {
-        Auth::None => return Ok(None),
-        Auth::Basic { username, password } => {
-            let pair = format!("{username}:{}", reveal(password)?);
-            format!("Basic {}", base64(pair.as_bytes()))
-        }
-        Auth::ApiKey(key) => format!("ApiKey {}", reveal(key)?),
-        Auth::Bearer(token) => format!("Bearer {}", reveal(token)?),
-    };
+    })?;
+    let Some(text) = text else { return Ok(None) };
     let mut value = HeaderValue::from_str(&text).map_err(|_| {
         let reason = "a secret of telemetry.elasticsearch holds characters that HTTP cannot carry";
         Problem::new(Fault::Unauthorized, reason)
     })?;
     value.set_sensitive(true);
     Ok(Some(value))
-}
-
-/// Base64 with padding (RFC 4648 §4).
-fn base64(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 /// Whether a node is on this machine, so that compressing costs more than it saves.

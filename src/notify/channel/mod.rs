@@ -12,8 +12,6 @@ mod webhook;
 use std::io;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use super::message::Message;
@@ -90,15 +88,7 @@ fn secret_field(key: &str, value: &str) -> io::Result<HeaderValue> {
 
 /// The fields of credentials.
 fn credentials(auth: &Auth) -> io::Result<HeaderMap> {
-    let value = match auth {
-        Auth::None => return Ok(HeaderMap::new()),
-        Auth::Basic { username, password } => {
-            let pair = format!("{username}:{}", reveal("password_file", password)?);
-            format!("Basic {}", STANDARD.encode(pair))
-        }
-        Auth::ApiKey(key) => format!("ApiKey {}", reveal("api_key_file", key)?),
-        Auth::Bearer(token) => format!("Bearer {}", reveal("bearer_file", token)?),
-    };
+    let Some(value) = auth.authorization(reveal)? else { return Ok(HeaderMap::new()) };
     Ok(HeaderMap::from_iter([(AUTHORIZATION, secret_field("the credentials", &value)?)]))
 }
 
