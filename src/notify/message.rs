@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::micros;
 use crate::base::units;
-use crate::record::write_timestamp;
+pub(super) use crate::record::timestamp_text as instant;
 use crate::slo::{
     Absence, AlertStatus, Dimension, Notice, Objective, OpenAlert, Severity, Trigger,
 };
@@ -183,13 +183,6 @@ impl Message {
             name => self.group.iter().find(|(by, _)| by == name).map(|(_, value)| value.as_str()),
         }
     }
-}
-
-/// An instant as documents have it.
-pub(super) fn instant(ms: u64) -> String {
-    let mut json = Vec::new();
-    write_timestamp(ms, &mut json);
-    String::from_utf8(json).unwrap_or_default().trim_matches('"').to_owned()
 }
 
 fn name(dimension: Dimension) -> &'static str {

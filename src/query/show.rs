@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::field::{Field, Kind};
 use crate::base::units;
 use crate::base::visible::visible;
-use crate::record::{Ratio, Value, write_timestamp};
+use crate::record::{Ratio, Value, timestamp_text};
 
 /// Writes the value of `field`; several texts with commas between them.
 pub fn show(field: &Field, value: Value<'_>) -> String {
@@ -13,11 +13,7 @@ pub fn show(field: &Field, value: Value<'_>) -> String {
         Value::Number(bytes) if field.kind == Kind::Size => units::format_bytes(bytes),
         Value::Number(number) => number.to_string(),
         Value::Micros(micros) => units::format_micros(micros),
-        Value::TimeMs(ms) => {
-            let mut text = Vec::new();
-            write_timestamp(ms, &mut text);
-            String::from_utf8_lossy(&text).trim_matches('"').to_owned()
-        }
+        Value::TimeMs(ms) => timestamp_text(ms),
         Value::TimespanMs(from, to) => {
             format!("{}/{}", show(field, Value::TimeMs(from)), show(field, Value::TimeMs(to)))
         }

@@ -186,6 +186,13 @@ pub fn timestamp(ms: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&text);
 }
 
+/// The same as a text of its own, without the quotes.
+pub fn timestamp_text(ms: u64) -> String {
+    let mut text = Vec::new();
+    timestamp(ms, &mut text);
+    String::from_utf8_lossy(&text).trim_matches('"').to_owned()
+}
+
 /// The last decimal digit of `value`.
 fn digit(value: u64) -> u8 {
     b'0' | (value % 10).to_le_bytes()[0]

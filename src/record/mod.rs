@@ -37,7 +37,7 @@ pub use document::{
 pub use gap::GapRecord;
 pub use heartbeat::HeartbeatRecord;
 pub use id::{IdForm, write_id};
-pub use json::timestamp as write_timestamp;
+pub use json::{timestamp as write_timestamp, timestamp_text};
 pub use process::ProcessRecord;
 pub use rollup::RollupRecord;
 pub use schema::{DecodeError, FieldSpec};

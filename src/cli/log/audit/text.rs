@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::super::table::Table;
 use super::{Total, by_kind};
 use crate::base::equation::Equation;
-use crate::record::write_timestamp;
+use crate::record::timestamp_text;
 use crate::ship::audit::{Finding, Hole, Options, Report};
 
 /// Runs of numbers that are told of one lane.
@@ -104,19 +104,12 @@ fn told(hole: &Hole) -> String {
     let mut text = numbers(*first, *last);
     let times = [("after", after_ms), ("before", before_ms)];
     for (word, time) in times.iter().filter_map(|(word, ms)| Some((word, (**ms)?))) {
-        let _ = write!(text, ", {word} {time}", time = timestamp(time));
+        let _ = write!(text, ", {word} {time}", time = timestamp_text(time));
     }
     if *held > 0 {
         let _ = write!(text, "; the journal still holds {held}");
     }
     text
-}
-
-/// A time as records have it.
-fn timestamp(ms: u64) -> String {
-    let mut text = Vec::new();
-    write_timestamp(ms, &mut text);
-    String::from_utf8_lossy(&text).trim_matches('"').to_owned()
 }
 
 /// The last line that matters, in the manner of a run's last lines.
