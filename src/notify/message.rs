@@ -57,7 +57,6 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// In words.
     pub(super) fn of(notice: &Notice) -> Self {
         let objective = &notice.objective;
         let resolved_ms = match notice.status {
@@ -332,7 +331,6 @@ fn facts(notice: &Notice, group: &[(String, String)]) -> Vec<(String, String)> {
     facts
 }
 
-/// With a capital.
 fn capital(name: &str) -> String {
     let mut chars = name.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())

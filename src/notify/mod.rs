@@ -68,12 +68,12 @@ pub enum StartError {
     /// Certificates or a proxy.
     #[error("cannot use slo.notify.channels.{channel}: {error}; check its ca_file and proxy")]
     Channel {
-        /// Its name.
+        /// Name in `slo.notify.channels`.
         channel: String,
-        /// What is wrong.
+        /// Of the file of certificates or of the proxy, without a secret.
         error: io::Error,
     },
-    /// No thread.
+    /// The system gives no thread.
     #[error("cannot start notices: {0}; raise the limit of threads")]
     Thread(#[from] io::Error),
 }
@@ -129,7 +129,7 @@ impl Sink {
     }
 }
 
-/// Figures of notices.
+/// Figures of the outbox, and of each channel by its name.
 #[derive(Debug)]
 pub struct Metrics {
     outbox: Arc<NotifyMetrics>,
@@ -146,7 +146,7 @@ impl Metrics {
     }
 }
 
-/// Running deliveries.
+/// Deliveries on their thread. When this is dropped they end as by [`Running::stop`], and nobody waits.
 #[derive(Debug)]
 pub struct Running {
     shared: Arc<Shared>,
@@ -157,12 +157,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where notices are given.
+    /// Where notices are given; any number may be in use.
     pub fn sink(&self) -> Sink {
         Sink(Arc::clone(&self.shared))
     }
 
-    /// Its figures.
+    /// Its figures; they go on counting.
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.metrics)
     }
@@ -321,7 +321,7 @@ async fn tick(shared: Arc<Shared>, metrics: Arc<Metrics>) {
 /// it.
 ///
 /// # Errors
-/// In words.
+/// Why not, in words without a secret; also when its certificates or its proxy cannot be used.
 pub async fn tell(channel: &Channel, notice: &Notice) -> Result<String, String> {
     let mut sender = sender(channel).map_err(|error| error.to_string())?;
     match sender.deliver(&[Arc::new(Message::of(notice))]).await {

@@ -59,7 +59,7 @@ pub struct Channel {
     pub timeout: Duration,
     /// Certificates to trust instead of the usual ones, PEM.
     pub ca_file: Option<PathBuf>,
-    /// HTTP proxy.
+    /// HTTP proxy, whose URL may hold a login; never for mail.
     pub proxy: Option<Secret>,
 }
 
@@ -100,50 +100,50 @@ impl ChannelKind {
 /// To whom, and with which credentials.
 #[derive(Debug, Clone)]
 pub enum Target {
-    /// PagerDuty.
+    /// One integration of PagerDuty.
     PagerDuty {
         /// Where events are sent to.
         url: url::Url,
         /// Of an integration "Events API v2".
         routing_key: Secret,
     },
-    /// Alertmanager.
+    /// All replicas of one Alertmanager; one that takes an alert is enough.
     Alertmanager {
         /// Every replica; the part before `/api/v2/alerts`.
         urls: Vec<url::Url>,
-        /// Credentials.
+        /// Sent to each of them.
         auth: Auth,
     },
-    /// Jira Service Management.
+    /// One integration of Jira Service Management or Opsgenie.
     Jsm {
         /// The part before `/v2/alerts`.
         url: url::Url,
         /// Of an integration "API".
         api_key: Secret,
     },
-    /// Slack.
+    /// An incoming webhook of Slack.
     Slack {
         /// A whole URL, a secret itself.
         url: Secret,
     },
-    /// A webhook.
+    /// A receiver of Alertmanager's webhooks.
     Webhook {
         /// A whole URL, which may be a secret.
         url: Secret,
         /// Key of the signature; none: nothing is signed.
         sign: Option<Secret>,
-        /// Credentials.
+        /// Sent besides the signature.
         auth: Auth,
     },
-    /// Mail.
+    /// Mail to all readers at once.
     Email {
         /// Host name of the server.
         server: String,
-        /// Its port.
+        /// TCP port of the server.
         port: u16,
         /// Whether and how it is encrypted.
         tls: MailTls,
-        /// User and password.
+        /// User and password; never with [`MailTls::None`].
         login: Option<(String, Secret)>,
         /// Address of the sender.
         from: String,
@@ -153,7 +153,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// What is spoken.
+    /// What is spoken to it.
     pub const fn kind(&self) -> ChannelKind {
         match self {
             Self::PagerDuty { .. } => ChannelKind::PagerDuty,
@@ -173,7 +173,7 @@ pub enum MailTls {
     StartTls,
     /// From the first byte.
     Tls,
-    /// None.
+    /// No encryption, and no password.
     None,
 }
 
@@ -182,7 +182,7 @@ pub enum MailTls {
 pub struct NotifyRoute {
     /// As `notify` of an objective has it.
     pub name: String,
-    /// Names of channels.
+    /// Names of channels, each of which is configured.
     pub to: Vec<String>,
     /// Only pages, or only tickets.
     pub is_page: Option<bool>,

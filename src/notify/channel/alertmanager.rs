@@ -66,7 +66,7 @@ pub(super) fn labels(message: &Message) -> Map<String, Value> {
     labels
 }
 
-/// Everything else.
+/// What may change while it fires: words, figures, links.
 pub(super) fn annotations(message: &Message) -> Map<String, Value> {
     let mut annotations = Map::new();
     let mut add = |name: &str, value: &str| annotations.insert(name.to_owned(), value.into());

@@ -18,7 +18,6 @@ use super::message::Message;
 use crate::config::{Auth, Channel, Secret, Target};
 use crate::web::Secrets;
 
-/// One request.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) url: url::Url,

@@ -58,7 +58,6 @@ pub(super) struct Outbox {
 pub(super) enum Allowance {
     /// Several in one delivery.
     Several,
-    /// One.
     One,
     /// All that wait, as one summary.
     Summary,
@@ -94,24 +93,20 @@ impl Untold {
 /// What a channel is to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Work {
-    /// Nothing waits.
     Nothing,
     /// To ask again after so long.
     Wait(Duration),
     /// To say that these are done, without a delivery: a summary told of their begin, and others of it
     /// still fire.
     Settle(Vec<u64>),
-    /// To deliver.
     Deliver(Delivery),
 }
 
-/// One delivery.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Delivery {
     /// What it settles.
     pub(super) seqs: Vec<u64>,
     pub(super) messages: Vec<Arc<Message>>,
-    /// It is a summary.
     pub(super) is_summary: bool,
     /// When the oldest was accepted, in milliseconds since 1970.
     pub(super) at_ms: u64,

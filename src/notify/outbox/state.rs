@@ -23,7 +23,6 @@ pub(in super::super) struct State {
     summed: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// An alert.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Alert {
     /// The newest message about it.
