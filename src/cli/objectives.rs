@@ -15,11 +15,11 @@ use crate::metrics::SloMetrics;
 use crate::record::Stream;
 use crate::slo::{self, EvaluatorSettings, GROUPS_MAX, Objective, Recipient};
 
-/// What starts.
+/// What the rest of the process gets of it.
 pub(super) struct Evaluating {
     /// What figures are held against.
     pub(super) targets: slo::ServiceTargets,
-    /// What pages show.
+    /// What pages show; `None` when nothing is evaluated.
     pub(super) slo: Option<admin::Slo>,
     pub(super) running: Option<consumer::Running>,
 }

@@ -42,7 +42,6 @@ pub(super) struct Args {
 /// Longest time that it fires: Alertmanager, which is told once, takes it for over after four minutes.
 const HOLD_MAX: Duration = Duration::from_mins(3);
 
-/// For clap.
 fn hold(text: &str) -> Result<Duration, String> {
     units::parse_duration(text)
         .filter(|hold| *hold <= HOLD_MAX)
@@ -100,8 +99,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn find<'c>(config: &'c Config, name: &str) -> Result<&'c Channel, UsageError> {
     let channels = &config.slo.notify.channels;
     channels.iter().find(|channel| channel.name == name).ok_or_else(|| {
-        let names = channels.iter().map(|channel| channel.name.as_str());
-        let names: Vec<_> = names.collect();
+        let names: Vec<_> = channels.iter().map(|channel| channel.name.as_str()).collect();
         let cure = match nearest(name, names.iter().copied()) {
             Some(known) => format!("did you mean {known}?"),
             None if names.is_empty() => "slo.notify.channels has none; write one".to_owned(),
@@ -110,12 +108,6 @@ fn find<'c>(config: &'c Config, name: &str) -> Result<&'c Channel, UsageError> {
         UsageError(format!("--to: there is no channel {name:?}; {cure}"))
     })
 }
-
-/// Of no meaning.
-const TARGET: TargetShare = match TargetShare::from_ppm(999_000) {
-    Some(target) => target,
-    None => unreachable!(),
-};
 
 /// An alert that is none. Its key has the moment in it, so that no test ends another's.
 fn notice(instance: &str, severity: Severity, now_ms: u64) -> Notice {
@@ -128,7 +120,7 @@ fn notice(instance: &str, severity: Severity, now_ms: u64) -> Notice {
         runbook: None,
         dashboard: None,
         indicator: Indicator { valid: Filter::default(), good: Filter::default(), bound: None },
-        target: TARGET,
+        target: TargetShare::SERVED,
         period: Period::Week { offset_minutes: 0 },
         group_by: Vec::new(),
         windows: Vec::new(),
