@@ -194,8 +194,7 @@ impl Process {
             if rollups.is_some_and(|rollups| !rollups.stop(FLUSH_MIN)) {
                 tracing::warn!("rollups did not end in time; the next start goes on with them");
             }
-            let evaluated = objectives.is_none_or(|objectives| objectives.stop(FLUSH_MIN));
-            if !evaluated {
+            if objectives.is_some_and(|objectives| !objectives.stop(FLUSH_MIN)) {
                 tracing::warn!("objectives were not evaluated to the end; the next start goes on with them");
             }
             control.close();

@@ -91,12 +91,13 @@ async fn start(args: Args, log: LogFormat, mut signals: Signals) -> anyhow::Resu
     for finding in &objectives.findings {
         tracing::warn!("{finding}; lbproxy runs without this objective");
     }
-    serve((&config, objectives.objectives), control, args.drain_timeout, &mut signals).await
+    serve(&config, objectives.objectives, control, args.drain_timeout, &mut signals).await
 }
 
 /// From the start to the last line.
 async fn serve(
-    (config, objectives): (&Config, Vec<Arc<Objective>>),
+    config: &Config,
+    objectives: Vec<Arc<Objective>>,
     control: Option<ControlPlane>,
     drain_timeout: Duration,
     signals: &mut Signals,
