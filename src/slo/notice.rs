@@ -105,6 +105,17 @@ pub enum Absence {
     Heartbeat,
 }
 
+impl Absence {
+    /// As JSON names it: the API, and `lbproxy slo backtest` for programs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Traffic => "traffic",
+            Self::Records => "records",
+            Self::Heartbeat => "heartbeat",
+        }
+    }
+}
+
 /// Where most of the bad events are; what is unknown is absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Top {

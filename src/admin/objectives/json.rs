@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::super::Slo;
 use crate::base::clock::micros;
 use crate::slo::{
-    Absence, AlertState, AlertStatus, BURN_SPANS, BurnStatus, Dimension, ENDED_MAX, Evaluated,
-    Level, Notice, Objective, Period, SeriesStatus, Severity, Trigger,
+    AlertState, AlertStatus, BURN_SPANS, BurnStatus, Dimension, ENDED_MAX, Evaluated, Level,
+    Notice, Objective, Period, SeriesStatus, Severity, Trigger,
 };
 
 /// `slo`: everything but budgets over time.
@@ -195,12 +195,7 @@ fn reason(trigger: Trigger) -> Value {
             "valid": valid, "bad": bad,
         }),
         Trigger::Absent { what, lasted } => {
-            let what = match what {
-                Absence::Traffic => "traffic",
-                Absence::Records => "records",
-                Absence::Heartbeat => "heartbeat",
-            };
-            json!({ "missing": what, "lasted_s": lasted.as_secs() })
+            json!({ "missing": what.as_str(), "lasted_s": lasted.as_secs() })
         }
         Trigger::Test => Value::Null,
     }

@@ -7,8 +7,7 @@ use super::source::{Completeness, Found};
 use super::words;
 use crate::base::visible;
 use crate::slo::{
-    Absence, BURN_SPANS, Backtested, Dimension, EventCount, Firing, Spenders, Tested, TestedSeries,
-    Trigger,
+    BURN_SPANS, Backtested, Dimension, EventCount, Firing, Spenders, Tested, TestedSeries, Trigger,
 };
 
 /// Spenders of each kind.
@@ -163,12 +162,7 @@ fn trigger(trigger: &Trigger) -> Value {
             "valid": valid, "bad": bad,
         }),
         Trigger::Absent { what, lasted } => {
-            let what = match what {
-                Absence::Traffic => "traffic",
-                Absence::Records => "records",
-                Absence::Heartbeat => "heartbeat",
-            };
-            json!({ "absent": what, "seconds": lasted.as_secs() })
+            json!({ "absent": what.as_str(), "seconds": lasted.as_secs() })
         }
         Trigger::Test => Value::Null,
     }
