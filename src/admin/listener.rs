@@ -75,11 +75,7 @@ fn since(start: Instant) -> u64 {
 }
 
 /// Serves until dropped.
-pub(super) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    metrics: Arc<impl AsRef<AdminMetrics>>,
-) {
+pub(super) async fn serve(listener: TcpListener, router: Router, metrics: Arc<AdminMetrics>) {
     let start = Instant::now();
     let mut tasks = JoinSet::new();
     let mut open: HashMap<Id, Open> = HashMap::new();
@@ -91,7 +87,7 @@ pub(super) async fn serve(
                     Ok((id, ())) => id,
                     Err(error) => error.id(),
                 });
-                (*metrics).as_ref().connections.set(open.len() as u64);
+                metrics.connections.set(open.len() as u64);
                 continue;
             }
             accepted = listener.accept() => accepted,
@@ -108,7 +104,7 @@ pub(super) async fn serve(
         };
         is_short = false;
         if open.len() >= CONNECTIONS_MAX {
-            (*metrics).as_ref().connections_refused_total.add(1);
+            metrics.connections_refused_total.add(1);
             // The oldest gives way, or else the new one does.
             let Some(oldest) = longest_waiting(&open) else { continue };
             if let Some(given_up) = open.remove(&oldest) {
@@ -118,7 +114,7 @@ pub(super) async fn serve(
         let state = Arc::new(State(AtomicU64::new(since(start))));
         let task = tasks.spawn(connection(stream, router.clone(), Arc::clone(&state), start));
         open.insert(task.id(), Open { task, state });
-        (*metrics).as_ref().connections.set(open.len() as u64);
+        metrics.connections.set(open.len() as u64);
     }
 }
 

@@ -87,7 +87,7 @@ pub struct Sources {
     /// Notices of objectives; `None` when there is no channel.
     pub notify: Option<Arc<notify::Metrics>>,
     /// This listener.
-    pub admin: AdminMetrics,
+    pub admin: Arc<AdminMetrics>,
     /// What does not change.
     pub about: About,
     /// Start of the process.
@@ -96,12 +96,6 @@ pub struct Sources {
     pub drain: watch::Sender<bool>,
     /// Token to ask for.
     pub token: Option<config::Secret>,
-}
-
-impl AsRef<AdminMetrics> for Sources {
-    fn as_ref(&self) -> &AdminMetrics {
-        &self.admin
-    }
 }
 
 impl Sources {
@@ -212,7 +206,7 @@ pub async fn serve(listener: TcpListener, sources: Arc<Sources>) {
         .layer(middleware::from_fn(guard::request))
         .layer(middleware::from_fn_with_state(with(), count));
     tokio::select! {
-        () = listener::serve(listener, router, sources) => (),
+        () = listener::serve(listener, router, Arc::clone(&sources.admin)) => (),
         () = sampler => (),
     }
 }

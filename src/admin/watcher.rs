@@ -25,17 +25,11 @@ pub struct WatchSources {
     /// The watcher.
     pub shown: Arc<WatchShown>,
     /// This listener.
-    pub admin: AdminMetrics,
+    pub admin: Arc<AdminMetrics>,
     /// Token to ask for.
     pub token: Option<Secret>,
     /// Start of the process.
     pub start: Instant,
-}
-
-impl AsRef<AdminMetrics> for WatchSources {
-    fn as_ref(&self) -> &AdminMetrics {
-        &self.admin
-    }
 }
 
 /// Serves until the task is dropped.
@@ -59,7 +53,7 @@ pub async fn serve_watch(listener: TcpListener, sources: Arc<WatchSources>) {
         .fallback(async || unknown("/metrics /healthz /readyz"))
         .layer(middleware::from_fn(guard::request))
         .layer(middleware::from_fn_with_state(with(), count));
-    listener::serve(listener, router, sources).await;
+    listener::serve(listener, router, Arc::clone(&sources.admin)).await;
 }
 
 async fn ready(State(sources): State<Arc<WatchSources>>) -> Response {

@@ -21,7 +21,7 @@ use crate::consumer;
 use crate::control::{self, Control};
 use crate::elk::Product;
 use crate::journal::{self, Journal, Lane};
-use crate::metrics::{AdminMetrics, JournalMetrics, Ledger, RollupMetrics, ShipMetrics};
+use crate::metrics::{JournalMetrics, Ledger, RollupMetrics, ShipMetrics};
 use crate::notify;
 use crate::otlp;
 use crate::proxy;
@@ -119,7 +119,7 @@ impl Process {
             vitals: vitals.metrics(),
             otlp,
             notify: notices.as_ref().map(notify::Running::metrics),
-            admin: AdminMetrics::default(),
+            admin: Arc::default(),
             about: about(config, running.addresses(), product),
             start,
             drain: watch::channel(false).0,

@@ -15,7 +15,6 @@ use crate::base::units;
 use crate::cli::output::UsageError;
 use crate::cli::signals::{Hangup, Signals};
 use crate::config::{self, Config, NotifiedBy};
-use crate::metrics::AdminMetrics;
 use crate::slo::{NoData, Objective, file};
 use crate::watch::{self, Options, SILENCE_MIN, WatchShown};
 
@@ -67,7 +66,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let listen = args.listen.unwrap_or(config.admin.listen);
     let admin = WatchSources {
         shown,
-        admin: AdminMetrics::default(),
+        admin: Arc::default(),
         token: config.admin.token.clone(),
         start: Instant::now(),
     };
