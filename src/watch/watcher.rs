@@ -141,27 +141,23 @@ impl Watcher {
     async fn try_turn(&mut self) -> Result<(), Problem> {
         let found = self.store.read(&self.client).await?;
         let now = self.steady();
-        let (view, document) = match &found {
-            None => (None, None),
-            Some((sequence, source)) => {
-                let document = self.understand(source)?;
-                (Some(*sequence), Some(document))
-            }
+        let found = match found {
+            Some((sequence, source)) => Some((sequence, self.understand(&source)?)),
+            None => None,
         };
-        let view = view.zip(document.as_ref()).map(|(sequence, document)| document.view(sequence));
+        let view = found.as_ref().map(|(sequence, document)| document.view(*sequence));
         let turn = self.lease.read(view, now);
-        let state = document.map(|document| document.state).unwrap_or_default();
+        let state = found.map(|(_, document)| document.state).unwrap_or_default();
         let over = match turn {
             LeaseTurn::Wait => {
                 self.lose();
                 return Ok(());
             }
-            LeaseTurn::Take(_) if now < self.rests_until => {
-                self.lose();
-                return Ok(());
-            }
             LeaseTurn::Take(over) => {
                 self.lose();
+                if now < self.rests_until {
+                    return Ok(());
+                }
                 let Some(sequence) = self.write(over, state.clone(), 0).await? else {
                     return Ok(()); // another was faster
                 };
@@ -243,12 +239,8 @@ impl Watcher {
         state: Vec<u8>,
         firing: usize,
     ) -> Result<Option<Sequence>, Problem> {
-        let write = self.lease.sending(self.steady());
-        let (holder, length) = (self.lease.own().to_owned(), self.lease.length());
-        let document = LeaseDocument { holder, write, length, state };
-        let document = document.write(wall_ms(), firing);
-        let written = self.store.write(&self.client, over, &document).await?;
-        let LeaseWrite::Done(sequence) = written else {
+        let holder = self.lease.own().to_owned();
+        let LeaseWrite::Done(sequence) = self.send(over, holder, state, firing).await? else {
             self.shown.metrics.conflicts_total.add(1);
             self.lease.forget();
             self.move_fence();
@@ -257,6 +249,20 @@ impl Watcher {
         self.lease.written(sequence);
         self.move_fence();
         Ok(Some(sequence))
+    }
+
+    /// Sends the document; without a holder it releases the lease.
+    async fn send(
+        &mut self,
+        over: Option<Sequence>,
+        holder: String,
+        state: Vec<u8>,
+        firing: usize,
+    ) -> Result<LeaseWrite, Problem> {
+        let write = self.lease.sending(self.steady());
+        let document = LeaseDocument { holder, write, length: self.lease.length(), state };
+        let document = document.write(wall_ms(), firing);
+        self.store.write(&self.client, over, &document).await
     }
 
     fn move_fence(&self) {
@@ -297,11 +303,7 @@ impl Watcher {
         firing: usize,
     ) -> Result<bool, Problem> {
         self.lease.forget();
-        let write = self.lease.sending(self.steady());
-        let (holder, length) = (String::new(), self.lease.length());
-        let document = LeaseDocument { holder, write, length, state };
-        let document = document.write(wall_ms(), firing);
-        let written = self.store.write(&self.client, Some(over), &document).await?;
+        let written = self.send(Some(over), String::new(), state, firing).await?;
         Ok(matches!(written, LeaseWrite::Done(_)))
     }
 
