@@ -60,7 +60,7 @@ impl Clock {
 }
 
 /// The minute of an instant.
-pub(super) fn minute(ms: u64) -> u32 {
+pub(crate) fn minute(ms: u64) -> u32 {
     u32::try_from(ms / 60_000).unwrap_or(u32::MAX)
 }
 

@@ -53,6 +53,7 @@ pub use budget::Budget;
 pub use burn::{CLEAN_SHARE, burn_rate};
 pub use change::Compared;
 pub use clock::JUMP_MS;
+pub(crate) use clock::minute;
 pub use evaluator::{
     ENDED_MAX, EVALUATE_EVERY, Evaluator, EvaluatorCounts, EvaluatorSettings, GROUPS_MAX,
     NOTICES_MAX,

@@ -34,8 +34,6 @@ use crate::metrics::{Exposition, SloMetrics, WatchMetrics};
 use crate::notify;
 use crate::slo::{self, Objective, Statuses};
 
-/// How often to read and evaluate, unless it is asked for otherwise.
-pub const EVERY: Duration = slo::EVALUATE_EVERY;
 /// Least time without events that is told: each minute has one record, which is on its way for seconds.
 pub const SILENCE_MIN: Duration = Duration::from_mins(3);
 

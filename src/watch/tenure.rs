@@ -21,7 +21,7 @@ use crate::elk::problem::{Fault, Problem};
 use crate::notify::{self, Fence, StartError};
 use crate::slo::{
     self, Evaluated, Evaluator, EvaluatorCounts, EvaluatorSettings, Objective, Period,
-    Recipient as _,
+    Recipient as _, minute,
 };
 
 /// How often everything is read, back to the begin of the longest period: what came late by more than
@@ -377,9 +377,4 @@ fn make_empty(folder: &Path) {
         let folder = folder.display();
         tracing::warn!(%folder, %error, "slo watch: the outbox cannot be begun anew; notices are told all the same");
     }
-}
-
-/// The minute of an instant.
-fn minute(ms: u64) -> u32 {
-    u32::try_from(ms / 60_000).unwrap_or(u32::MAX)
 }

@@ -191,6 +191,6 @@ mod tests {
         ] {
             assert_eq!(every(text).ok().map(|every| every.as_secs()), want, "{text}");
         }
-        assert_eq!(every("10s"), Ok(watch::EVERY), "the default");
+        assert_eq!(every("10s"), Ok(crate::slo::EVALUATE_EVERY), "the default");
     }
 }
