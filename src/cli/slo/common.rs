@@ -10,7 +10,7 @@ use super::source::Found;
 use crate::base::clock::{millis, wall_ms};
 use crate::cli::log::Window;
 use crate::cli::output::UsageError;
-use crate::slo::{Backtested, Firing, Tested};
+use crate::slo::{Backtested, Firing, Tested, TestedSeries};
 
 /// There is nothing to look at.
 pub(super) fn no_objectives() -> anyhow::Error {
@@ -48,6 +48,15 @@ pub(super) fn bounds(
 pub(super) fn share_of(firing: &Firing, tested: &Tested) -> Option<f64> {
     let series = tested.series.iter().find(|series| series.group == firing.group)?;
     series.account()?.share(firing.bad)
+}
+
+/// The series of an objective, those with the least budget left first.
+pub(super) fn worst_first(tested: &Tested) -> Vec<&TestedSeries> {
+    let left =
+        |series: &TestedSeries| series.status.as_ref().map_or(1.0, |status| status.budget.left);
+    let mut series: Vec<_> = tested.series.iter().collect();
+    series.sort_by(|one, other| left(one).total_cmp(&left(other)));
+    series
 }
 
 /// Tells what has to be known of what was read, on standard error.

@@ -36,7 +36,7 @@ fn row(difference: &Difference) -> Vec<String> {
         change(|totals| words::lasted(totals.page_ms)),
         change(|totals| totals.tickets.to_string()),
         change(|totals| totals.silences.to_string()),
-        change(|totals| totals.budget_left.map_or_else(|| "-".to_owned(), words::percent)),
+        change(|totals| words::percent_if(totals.budget_left)),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! The pictures of all series that were found, the one with the least budget first.
 
+use super::common::worst_first;
 use super::plot::Plot;
 use super::source::Found;
 use super::svg::Svg;
@@ -10,10 +11,7 @@ const SERIES_SHOWN: usize = 12;
 
 /// The series of an objective that are drawn: those with the least budget left.
 pub(super) fn worst(tested: &Tested) -> Vec<&TestedSeries> {
-    let left =
-        |series: &&TestedSeries| series.status.as_ref().map_or(1.0, |status| status.budget.left);
-    let mut series: Vec<_> = tested.series.iter().collect();
-    series.sort_by(|one, other| left(one).total_cmp(&left(other)));
+    let mut series = worst_first(tested);
     series.truncate(SERIES_SHOWN);
     series
 }

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::common::share_of;
+use super::common::{share_of, worst_first};
 use super::source::Found;
 use super::words;
 use crate::base::units::format_count;
 use crate::cli::log::table::Table;
-use crate::slo::{Backtested, Firing, SeriesStatus, Tested};
+use crate::slo::{Backtested, Firing, Tested};
 
 /// Most series of an objective that are shown; those with the least budget first.
 const SERIES_SHOWN: usize = 10;
@@ -37,10 +37,7 @@ pub(super) fn write(found: &Found) -> anyhow::Result<String> {
 fn objective(text: &mut String, tested: &Tested, result: &Backtested) -> anyhow::Result<()> {
     let name = &tested.objective.name;
     writeln!(text, "\n{name}: {}", words::promise(&tested.objective))?;
-    let mut series: Vec<_> = tested.series.iter().collect();
-    let left =
-        |status: &Option<SeriesStatus>| status.as_ref().map_or(1.0, |status| status.budget.left);
-    series.sort_by(|one, other| left(&one.status).total_cmp(&left(&other.status)));
+    let series = worst_first(tested);
     let rows = series.iter().take(SERIES_SHOWN).map(|series| {
         let status = series.status.as_ref();
         let rate = |place: usize| words::rate(status.and_then(|status| status.rates[place]));
@@ -50,8 +47,8 @@ fn objective(text: &mut String, tested: &Tested, result: &Backtested) -> anyhow:
             format_count(series.count.valid),
             format_count(series.count.bad),
             words::sli(series.count),
-            status.map_or_else(|| "-".to_owned(), |status| words::percent(status.budget.left)),
-            series.points.lowest().map_or_else(|| "-".to_owned(), words::percent),
+            words::percent_if(status.map(|status| status.budget.left)),
+            words::percent_if(series.points.lowest()),
             rate(2),
             rate(4),
             rate(6),
@@ -108,7 +105,7 @@ fn row(firing: &Firing, tested: &Tested, result: &Backtested) -> Vec<String> {
         crate::base::instant::date_and_time(firing.since_ms),
         lasted,
         words::trigger(&firing.trigger),
-        share_of(firing, tested).map_or_else(|| "-".to_owned(), words::percent),
+        words::percent_if(share_of(firing, tested)),
         words::whereabouts(firing),
     ]
 }

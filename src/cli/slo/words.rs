@@ -53,6 +53,11 @@ pub(super) fn percent(share: f64) -> String {
     if text == "-0.0 %" { "0.0 %".to_owned() } else { text }
 }
 
+/// The same of what may be unknown: `-` then.
+pub(super) fn percent_if(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), percent)
+}
+
 /// The share of good events, as exact as targets are: `99.9531 %`; never rounded up to all of them.
 #[expect(clippy::cast_precision_loss, reason = "six digits")]
 pub(super) fn sli(count: EventCount) -> String {

@@ -1,13 +1,13 @@
 //! A report as headings, sentences, tables and pictures, whatever form they get. Not here: the forms.
 
-use super::super::common::share_of;
+use super::super::common::{share_of, worst_first};
 use super::super::plot::Plot;
 use super::super::source::Found;
 use super::super::{pictures, words};
 use super::SPENDERS;
 use crate::base::instant::date_and_time;
 use crate::base::units::format_count;
-use crate::slo::{Backtested, Firing, Objective, Spenders, Tested, TestedSeries};
+use crate::slo::{Backtested, Firing, Objective, Spenders, Tested};
 
 /// Most groups of an objective in a table.
 const SERIES_SHOWN: usize = 50;
@@ -72,7 +72,7 @@ fn summary(tested: &Tested, result: &Backtested) -> Vec<String> {
         words::sli(count),
         format_count(count.bad),
         format_count(count.valid),
-        totals.budget_left.map_or_else(|| "-".to_owned(), words::percent),
+        words::percent_if(totals.budget_left),
         totals.pages.to_string(),
         totals.tickets.to_string(),
     ]
@@ -121,11 +121,7 @@ fn budget(tested: &Tested) -> String {
 
 /// Burn rates and the end of the budget, of each group.
 fn rates<'a>(tested: &Tested) -> ReportPart<'a> {
-    let mut series: Vec<_> = tested.series.iter().collect();
-    let left =
-        |series: &TestedSeries| series.status.as_ref().map_or(1.0, |status| status.budget.left);
-    series.sort_by(|one, other| left(one).total_cmp(&left(other)));
-    let rows = series.into_iter().take(SERIES_SHOWN).map(|series| {
+    let rows = worst_first(tested).into_iter().take(SERIES_SHOWN).map(|series| {
         let status = series.status.as_ref();
         let rate = |place: usize| words::rate(status.and_then(|status| status.rates[place]));
         let exhausted = match status.map(|status| (status.budget.left, status.exhausted_ms)) {
@@ -140,7 +136,7 @@ fn rates<'a>(tested: &Tested) -> ReportPart<'a> {
             words::sli(series.count),
             format_count(series.count.bad),
             format_count(series.count.valid),
-            status.map_or_else(|| "-".to_owned(), |status| words::percent(status.budget.left)),
+            words::percent_if(status.map(|status| status.budget.left)),
             rate(2),
             rate(4),
             rate(5),
@@ -195,7 +191,7 @@ fn incident(firing: &Firing, tested: &Tested, result: &Backtested) -> Vec<String
         firing.until_ms.map_or_else(|| "still fires".to_owned(), date_and_time),
         words::lasted(firing.lasted_ms(0, result.to_ms)),
         words::trigger(&firing.trigger),
-        share_of(firing, tested).map_or_else(|| "-".to_owned(), words::percent),
+        words::percent_if(share_of(firing, tested)),
         words::whereabouts(firing),
     ]
 }
@@ -221,7 +217,7 @@ fn spenders(parts: &mut Vec<ReportPart<'_>>, tested: &Tested) {
                 value.clone(),
                 format_count(*bad),
                 crate::cli::number::percent(crate::cli::number::share(*bad, spenders.bad)),
-                account.share(*bad).map_or_else(|| "-".to_owned(), words::percent),
+                words::percent_if(account.share(*bad)),
             ]
         })
     });
