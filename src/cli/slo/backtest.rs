@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use super::common::{bounds, no_objectives, output, tell};
-use super::source::{Asked, Source};
+use super::source::Source;
 use super::{Which, compare, json, pictures, text};
 use crate::cli::log::Window;
 use crate::config::Report;
@@ -73,9 +73,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if sets.iter().all(Vec::is_empty) {
         return Err(no_objectives());
     }
-    let (from_ms, to_ms) = bounds(args.window, None)?;
-    let asked = Asked { from_ms, to_ms };
-    let found = args.source.test(&sets, asked, (args.which.config.clone(), config.as_ref()))?;
+    let asked = bounds(args.window, None)?;
+    let found = args.source.test(&sets, asked, args.which.config.clone(), config.as_ref())?;
     tell(&found);
     let names = ["", "(against)"];
     let made = match args.format {

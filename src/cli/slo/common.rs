@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::source::Found;
+use super::source::{Asked, Found};
 use crate::base::clock::{millis, wall_ms};
 use crate::cli::log::Window;
 use crate::cli::output::UsageError;
@@ -19,10 +19,7 @@ pub(super) fn no_objectives() -> anyhow::Error {
 }
 
 /// First millisecond that is meant, and first that is not; with a length the time ends now, or then.
-pub(super) fn bounds(
-    window: Window,
-    length: Option<Duration>,
-) -> anyhow::Result<(Option<u64>, Option<u64>)> {
+pub(super) fn bounds(window: Window, length: Option<Duration>) -> anyhow::Result<Asked> {
     let (mut from_ms, mut to_ms) = window.bounds_ms();
     if let Some(length) = length {
         let end_ms = to_ms.unwrap_or_else(wall_ms);
@@ -41,7 +38,7 @@ pub(super) fn bounds(
             "the time has not begun yet; --since is an age such as 6h, or an instant of the past";
         return Err(UsageError(problem.to_owned()).into());
     }
-    Ok((from_ms, to_ms))
+    Ok(Asked { from_ms, to_ms })
 }
 
 /// Which share of the budget of its group the bad events of an alert were.

@@ -22,9 +22,8 @@ pub(super) fn pretty(value: &Value) -> anyhow::Result<String> {
 /// Everything that was found.
 pub(super) fn found(found: &Found) -> Value {
     let mut sets = found.results.iter();
-    let objectives = |result: Option<&Backtested>| -> Value {
-        let tested = result.map_or(&[][..], |result| result.objectives.as_slice());
-        tested.iter().map(|tested| objective(tested, result)).collect()
+    let objectives = |result: &Backtested| -> Value {
+        result.objectives.iter().map(|tested| objective(tested, result.to_ms)).collect()
     };
     let first = sets.next();
     let count = |figure: fn(&Backtested) -> u64| first.map_or(0, figure);
@@ -38,10 +37,10 @@ pub(super) fn found(found: &Found) -> Value {
         "late": count(|result| result.counts.late),
         "completeness": completeness(&found.completeness),
         "notes": found.told,
-        "objectives": objectives(first),
+        "objectives": first.map_or_else(|| json!([]), objectives),
     });
     if let Some(second) = sets.next() {
-        object["against"] = objectives(Some(second));
+        object["against"] = objectives(second);
     }
     object
 }
@@ -57,7 +56,7 @@ fn completeness(of: &Completeness) -> Value {
     })
 }
 
-fn objective(tested: &Tested, result: Option<&Backtested>) -> Value {
+fn objective(tested: &Tested, to_ms: u64) -> Value {
     let objective = &tested.objective;
     let windows = objective.windows.iter().map(|window| {
         json!({
@@ -78,7 +77,7 @@ fn objective(tested: &Tested, result: Option<&Backtested>) -> Value {
         "windows": windows.collect::<Value>(),
         "budget": account(tested),
         "series": tested.series.iter().map(series).collect::<Value>(),
-        "alerts": tested.firings.iter().map(|one| firing(one, tested, result)).collect::<Value>(),
+        "alerts": tested.firings.iter().map(|one| firing(one, tested, to_ms)).collect::<Value>(),
         "alerts_not_kept": tested.firings_lost,
         "spenders": spenders(tested),
     });
@@ -137,8 +136,7 @@ fn series(series: &TestedSeries) -> Value {
     object
 }
 
-fn firing(firing: &Firing, tested: &Tested, result: Option<&Backtested>) -> Value {
-    let to_ms = result.map_or(0, |result| result.to_ms);
+fn firing(firing: &Firing, tested: &Tested, to_ms: u64) -> Value {
     json!({
         "severity": firing.severity.as_str(),
         "group": group(&firing.group),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::common::{bounds, no_objectives, output, tell};
-use super::source::{Asked, Source};
+use super::source::Source;
 use super::{Which, json};
 use crate::base::units::parse_duration;
 use crate::cli::log::Window;
@@ -78,10 +78,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             "--window: write a span such as 7d, one minute at least".to_owned(),
         )
     })?;
-    let (from_ms, to_ms) = bounds(args.times, Some(window))?;
-    let asked = Asked { from_ms, to_ms };
+    let asked = bounds(args.times, Some(window))?;
     let sets = [objectives.objectives];
-    let found = args.source.test(&sets, asked, (args.which.config.clone(), config.as_ref()))?;
+    let found = args.source.test(&sets, asked, args.which.config.clone(), config.as_ref())?;
     tell(&found);
     let made = match args.format {
         Form::Md => markdown::write(&found)?,

@@ -92,14 +92,14 @@ impl Source {
         self.elasticsearch.is_some()
     }
 
-    /// Back-tests each set of objectives.
+    /// Back-tests each set of objectives; `file` is where the configuration was asked for.
     pub(super) fn test(
         &self,
         sets: &[Vec<Arc<Objective>>],
         asked: Asked,
-        config: (Option<PathBuf>, Option<&Config>),
+        file: Option<PathBuf>,
+        config: Option<&Config>,
     ) -> anyhow::Result<Found> {
-        let (file, config) = config;
         let now_ms = wall_ms();
         let settings = BacktestSettings {
             evaluator: EvaluatorSettings {
@@ -123,7 +123,7 @@ impl Source {
                 url.as_ref(),
                 sets,
                 tests,
-                Asked { to_ms: Some(asked.to_ms.unwrap_or(now_ms)), ..asked },
+                (asked.from_ms, asked.to_ms.unwrap_or(now_ms)),
             ),
             (Some(_), None) => {
                 let problem = "--elasticsearch needs the configuration that has its credentials; name it with --config FILE";

@@ -136,10 +136,7 @@ impl Seen {
             there,
             missing,
             dropped,
-            covered_ms: last_ms
-                .max(to_ms.min(last_ms + 60_000))
-                .min(to_ms)
-                .saturating_sub(whole_ms),
+            covered_ms: to_ms.min(last_ms + 60_000).saturating_sub(whole_ms),
             asked_ms: to_ms.saturating_sub(from_ms),
             down_ms: self.down_ms,
         }

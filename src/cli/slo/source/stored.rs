@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Asked, Completeness, Found};
-use crate::base::clock::{millis, wall_ms};
+use super::{Completeness, Found};
+use crate::base::clock::millis;
 use crate::base::instant::date_and_time;
 use crate::cli::log::server::{self, Progress};
 use crate::config::Config;
@@ -17,13 +17,12 @@ pub(super) fn read(
     url: Option<&url::Url>,
     sets: &[Vec<Arc<Objective>>],
     mut tests: Vec<Backtest>,
-    asked: Asked,
+    (from_ms, to_ms): (Option<u64>, u64),
 ) -> anyhow::Result<Found> {
     let elasticsearch = server::elasticsearch(config, url.map_or(&[], std::slice::from_ref))?;
     let objectives = || sets.iter().flatten();
     let reach = objectives().map(|objective| millis(objective.period.length())).max().unwrap_or(0);
-    let to_ms = asked.to_ms.unwrap_or_else(wall_ms);
-    let from_ms = asked.from_ms.unwrap_or_else(|| to_ms.saturating_sub(reach));
+    let from_ms = from_ms.unwrap_or_else(|| to_ms.saturating_sub(reach));
     let names: Vec<_> = objectives().map(|objective| objective.name.as_str()).collect();
     let question = minutes::Question {
         config: &elasticsearch,
