@@ -8,8 +8,11 @@ import { wrong } from './verdict.js';
 export function left(part) {
   if (part === null || part === undefined) return NONE;
   if (part < -1) return `spent ${burn(1 - part)}`;
-  return part > 0 ? share(part, 1) : ratio(part).replace('-', '−');
+  return part > 0 ? share(part, 1) : signed(part);
 }
+
+/// A share that may be below 0: −35.0 %
+export const signed = (part) => ratio(part).replace('-', '−');
 
 /// A burn rate: 14.4×
 export const burn = (n) => (n === null || n === undefined ? NONE : `${rate(n)}×`);
@@ -19,6 +22,12 @@ export const target = (ppm) => `${String(ppm / 10_000)}\u202f%`;
 
 /// Whose budget it is, if an objective has several: shop · 10.0.0.1:80
 export const part = (group) => Object.values(group).map((name) => visible(name)).join(' · ');
+
+/// An objective and whose budget of it: Availability · shop · 10.0.0.1:80
+export const titled = ({ title, group }) => [visible(title), part(group)].filter(Boolean).join(' · ');
+
+/// What tells a series from all others.
+export const key = ({ objective, group }) => JSON.stringify([objective, group]);
 
 /// Over which time a target holds.
 export function period({ period: kind, period_s: seconds, utc_offset_min: offset }) {
@@ -52,10 +61,11 @@ export function condition({ state, alert, since_ms: since, budget_left: rest, va
 /// Where one series is shown.
 export const place = ({ objective, group }) => `#/slo?${new URLSearchParams({ objective, ...group })}`;
 
+const MISSING = { traffic: ': nobody asks', records: ': records wait or were dropped', heartbeat: ', and no heartbeat' };
 /// Why an alert fires.
 export function reason(why) {
   if (!why) return 'a test: nothing is wrong';
-  if (why.missing) return { traffic: `no event for ${span(why.lasted_s)}: nobody asks`, records: `no event for ${span(why.lasted_s)}: records wait or were dropped`, heartbeat: `no event for ${span(why.lasted_s)}, and no heartbeat` }[why.missing] ?? `no event for ${span(why.lasted_s)}`;
+  if (why.missing) return `no event for ${span(why.lasted_s)}${MISSING[why.missing] ?? ''}`;
   return `${burn(why.burn)} over ${span(why.long_s)} (from ${burn(why.factor)} on): ${count(why.bad)} of ${count(why.valid)} events bad`;
 }
 

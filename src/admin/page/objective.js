@@ -2,11 +2,11 @@
 // windows burn.
 
 import { h, keep, set, attr, visible } from './dom.js';
-import { count, micros, ratio, share, span } from './format.js';
+import { count, micros, share, span } from './format.js';
 import { chart } from './chart.js';
 import { asker } from './stream.js';
 import { all, between, is, requests } from './filter.js';
-import { burn, moment, part, period, target } from './budget.js';
+import { burn, key, moment, part, period, signed, target } from './budget.js';
 import { wrong } from './verdict.js';
 
 // Bad requests are looked for so far back.
@@ -28,7 +28,7 @@ export function objective({ close }) {
   const what = h('span', { class: 'hint' });
   const facts = h('dl', { class: 'facts' });
   const spent = chart({
-    title: 'Error budget', hint: 'left of the budget of this period; a step down is what was spent then', format: (part) => ratio(part).replace('-', '−'), floor: 1, signed: true,
+    title: 'Error budget', hint: 'left of the budget of this period; a step down is what was spent then', format: signed, floor: 1, signed: true,
     wait: 'the first event of the period begins it', series: [{ label: 'left', colour: '--p99', width: 1.75 }],
   });
   const notice = h('p', { class: 'notice', role: 'alert', hidden: true });
@@ -86,9 +86,8 @@ export function objective({ close }) {
   return {
     node,
     update(series, own, now) {
-      const key = JSON.stringify([series.objective, series.group]);
       // Facts have links: they stay while nothing of them changes.
-      const said = JSON.stringify([key, series.valid, series.bad, series.exhausted_ms]);
+      const said = JSON.stringify([key(series), series.valid, series.bad, series.exhausted_ms]);
       set(title, visible(own.title));
       set(what, [part(series.group), visible(own.description)].filter(Boolean).join(' · '));
       if (said !== shown) tell(series, own, now);

@@ -8,7 +8,7 @@ import { atLeast, between, is, requests, statuses } from './filter.js';
 import { amount, failures, latency as slower, line as compared, named, which } from './before.js';
 import { tell } from './empty.js';
 import { table } from './table.js';
-import { burn, condition, left, part, place as budgetOf } from './budget.js';
+import { burn, condition, left, place as budgetOf, titled } from './budget.js';
 import { kind, mark, place, sentence, weight, wrong } from './verdict.js';
 
 // What stands before the figures of shipping while records wait.
@@ -200,7 +200,7 @@ export function make({ state, listen, go }) {
   function promise(slo) {
     const worst = slo?.worst;
     lead(budget.value, worst ? budgetOf(worst) : '#/slo', worst?.valid ? left(worst.budget_left) : '–');
-    const name = worst && [visible(worst.title), part(worst.group)].filter(Boolean).join(' · ');
+    const name = worst && titled(worst);
     const firing = slo?.hurt + slo?.warn > 1 ? `; ${count(slo.hurt + slo.warn)} in trouble` : '';
     const words = !slo ? 'no objective is configured' : worst?.valid ? `${name}: ${condition(worst, state.live.time_ms)}${firing}` : worst ? 'no events yet' : 'first evaluation within ten seconds';
     set(budget.detail, words);

@@ -6,12 +6,11 @@ import { count, share, span, zone } from './format.js';
 import { asker } from './stream.js';
 import { table } from './table.js';
 import { objective } from './objective.js';
-import { bar, burn, condition, exhaustion, kind as alertKind, moment, part, period, place, reason, target } from './budget.js';
+import { bar, burn, condition, exhaustion, key, kind as alertKind, moment, part, period, place, reason, target, titled } from './budget.js';
 import { kind, mark, weight, wrong } from './verdict.js';
 
 // Figures older than this are worth a word: there is an evaluation every ten seconds.
 const LATE = 60_000;
-const key = (row) => JSON.stringify([row.objective, row.group]);
 
 export function make({ listen, state }, words) {
   let answer = null;
@@ -61,7 +60,7 @@ export function make({ listen, state }, words) {
     open: (row) => { location.hash = place(row); },
     columns: [
       { name: 'Alert', head: true, text: (row) => alertKind(row.alert) },
-      { name: 'Objective', text: (row) => [visible(row.title), part(row.group)].filter(Boolean).join(' · '), link: place },
+      { name: 'Objective', text: titled, link: place },
       { name: 'State', text: (row) => (row.until_ms ? 'over' : 'fires'), class: (row) => (row.until_ms ? '' : wrong(row.level)) },
       { name: 'Since', number: true, text: (row) => moment(row.since_ms, now()) },
       { name: 'Until', number: true, text: (row) => (row.until_ms ? moment(row.until_ms, now()) : '') },
@@ -106,7 +105,7 @@ export function make({ listen, state }, words) {
     const worst = all[0];
     const firing = all.filter((row) => row.state === 'firing');
     const several = firing.length > 1 ? `, and ${count(firing.length - 1)} more` : '';
-    const named = worst && [visible(worst.title), part(worst.group)].filter(Boolean).join(' · ');
+    const named = worst && titled(worst);
     let words = all.every((row) => !row.valid) ? 'No events yet: nothing was counted for any objective.' : 'All objectives are within their budgets.';
     if (worst?.state === 'firing') words = `${named}: ${alertKind(worst.alert)} fires since ${moment(worst.since_ms, now())}${several}.`;
     else if (worst?.level === 'warn') words = `${named}: its budget is spent.`;
