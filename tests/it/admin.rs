@@ -17,7 +17,7 @@ const ROLLUPS: &str = "  rollup: {every: 1m}\n";
 const EJECTED: &str = ", outlier: {failures: 3, eject: 10m, eject_max: 10m}";
 
 /// An upstream that answers with the status in the path.
-fn by_path() -> Upstream {
+pub(crate) fn by_path() -> Upstream {
     Upstream::start(|head, _| {
         let path = head.split(' ').nth(1).unwrap_or("/");
         let status = path.trim_start_matches('/').split('/').next().unwrap_or("");
@@ -41,7 +41,7 @@ fn ask(address: SocketAddr, method: &str, path: &str, fields: &[(&str, &str)]) -
     read_response(&mut BufReader::new(stream), false).unwrap()
 }
 
-fn json(proxy: &Proxy, path: &str) -> Value {
+pub(crate) fn json(proxy: &Proxy, path: &str) -> Value {
     let response = ask(proxy.admin, "GET", path, &[]);
     let text = String::from_utf8(response.body).unwrap();
     assert_eq!(response.status, 200, "{path}: {text}");

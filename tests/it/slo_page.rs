@@ -6,14 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::admin;
 use crate::support::*;
-
-fn by_path() -> Upstream {
-    Upstream::start(|head, _| {
-        let status = if head.contains("/503") { "503 Bad" } else { "200 OK" };
-        format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nhi").into_bytes()
-    })
-}
 
 /// Two evaluations, and some time to spare on a machine that is busy.
 const EVALUATED: Duration = Duration::from_mins(1);
@@ -43,7 +37,7 @@ fn asked() -> Proxy {
     let dir = Arc::new(tempfile::tempdir().unwrap());
     std::fs::write(dir.path().join("half.yaml"), HALF).unwrap();
     let rest = "  rollup: {every: 1m}\nslo: {files: [half.yaml]}\n";
-    let upstream = by_path();
+    let upstream = admin::by_path();
     let proxy = Proxy::start_in(dir, &one_service(&[upstream.address], ""), rest);
     for (path, count) in [("/200", 30), ("/503", 10)] {
         for _ in 0..count {
@@ -53,18 +47,11 @@ fn asked() -> Proxy {
     proxy
 }
 
-fn read(proxy: &Proxy, path: &str) -> Value {
-    let response = proxy.admin("GET", path);
-    let text = String::from_utf8(response.body).unwrap();
-    assert_eq!(response.status, 200, "{path}: {text}");
-    serde_json::from_str(&text).unwrap()
-}
-
 #[test]
 fn pages_and_programs_are_told_where_an_objective_stands_and_how_its_budget_was_spent() {
     let proxy = asked();
     let all = wait_within(EVALUATED, "the alert to fire", || {
-        let all = read(&proxy, "/api/v1/slo");
+        let all = admin::json(&proxy, "/api/v1/slo");
         (all["series"][0]["state"] == "firing").then_some(all)
     });
     for (name, at, want) in [
@@ -95,17 +82,17 @@ fn pages_and_programs_are_told_where_an_objective_stands_and_how_its_budget_was_
         assert_eq!(all.pointer(at), Some(&want), "{name}: {all}");
     }
     assert_eq!(all["alerts"].as_array().unwrap().len(), 1);
-    let budget = read(&proxy, "/api/v1/slo/budget?objective=half&service=web");
+    let budget = admin::json(&proxy, "/api/v1/slo/budget?objective=half&service=web");
     let left = budget["left"].as_array().unwrap();
     assert_eq!((left.first(), left.last()), (Some(&json!(1.0)), Some(&json!(0.5))), "{budget}");
     assert_eq!(left.len(), budget["time_ms"].as_array().unwrap().len());
     // A quarter fails, which is less than may.
     let levels = wait_for("every request to be counted", || {
-        let totals = read(&proxy, "/api/v1/overview?range=5m")["totals"].take();
+        let totals = admin::json(&proxy, "/api/v1/overview?range=5m")["totals"].take();
         (totals["requests"] == 40).then(|| totals["levels"].clone())
     });
     assert_eq!(levels["success"], "ok");
-    let live = crate::admin::live(&proxy);
+    let live = admin::live(&proxy);
     assert_eq!(live["slo"]["worst"]["budget_left"], json!(0.5), "{}", live["slo"]);
     assert_eq!((&live["slo"]["hurt"], &live["slo"]["series"]), (&json!(1), &json!(1)));
     assert_eq!(live["verdict"]["list"][0]["level"], "ok", "{}", live["verdict"]);
@@ -132,5 +119,5 @@ fn without_objectives_it_is_told_what_to_configure() {
             assert!(text.contains(want), "{path}: {want} is not in {text}");
         }
     }
-    assert!(crate::admin::live(&proxy)["slo"].is_null());
+    assert!(admin::live(&proxy)["slo"].is_null());
 }
