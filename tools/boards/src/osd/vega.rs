@@ -182,7 +182,7 @@ pub(super) fn events(name: &str, dataset: Dataset, events: &[&Event]) -> Value {
         Span::Now.range(), { "bool": { "should": any, "minimum_should_match": 1 } },
     ]);
     let all = || events.iter().enumerate();
-    let times = if dataset == Dataset::Slo {
+    let mut times = if dataset == Dataset::Slo {
         json!({ "date_histogram": {
             "field": "@timestamp", "interval": { "%autointerval%": 60 }, "min_doc_count": 1,
         } })
@@ -194,7 +194,6 @@ pub(super) fn events(name: &str, dataset: Dataset, events: &[&Event]) -> Value {
     let names =
         all().map(|(at, event)| format!("datum.e{at}.doc_count > 0 ? '{}' : ", event.label));
     let names = names.collect::<Vec<_>>().concat();
-    let mut times = times;
     times["aggs"] = each.into();
     json!({
         "data": {
