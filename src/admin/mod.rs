@@ -133,7 +133,7 @@ pub struct Rollup {
 /// Objectives, as the pages show them.
 #[derive(Debug)]
 pub struct Slo {
-    /// They, as configured.
+    /// Those without a mistake in their files: what is evaluated.
     pub objectives: Vec<Arc<slo::Objective>>,
     /// Cells of their evaluation.
     pub metrics: Arc<SloMetrics>,

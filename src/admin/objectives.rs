@@ -35,7 +35,6 @@ fn none() -> Response {
     off("there is no objective", cure)
 }
 
-/// Where objectives stand.
 async fn all(State(sources): State<Arc<Sources>>) -> Response {
     let Some(slo) = &sources.slo else { return none() };
     answer(&json::document(slo, wall_ms()))

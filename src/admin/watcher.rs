@@ -22,9 +22,9 @@ use crate::watch::WatchShown;
 /// What the pages show.
 #[derive(Debug)]
 pub struct WatchSources {
-    /// The watcher.
+    /// Whether it watches, and its figures.
     pub shown: Arc<WatchShown>,
-    /// This listener.
+    /// Figures of this listener alone.
     pub admin: Arc<AdminMetrics>,
     /// Token to ask for.
     pub token: Option<Secret>,

@@ -44,7 +44,6 @@ pub(super) enum UnusableDocument {
 }
 
 impl LeaseDocument {
-    /// Reads one.
     pub(super) fn read(source: &Value) -> Result<Self, UnusableDocument> {
         let watch = &source["lbproxy"]["watch"];
         let damaged = UnusableDocument::Damaged;

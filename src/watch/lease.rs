@@ -36,7 +36,7 @@ pub(super) struct LeaseView<'a> {
     pub(super) length: Duration,
 }
 
-/// What comes next.
+/// What a reading of the document asks of its reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LeaseTurn {
     /// It is another's: look again later.

@@ -44,9 +44,9 @@ pub struct Options {
     pub elasticsearch: Elasticsearch,
     /// Last part of the streams' names.
     pub namespace: String,
-    /// What is promised.
+    /// Those that are evaluated; their records are found by their names.
     pub objectives: Vec<Arc<Objective>>,
-    /// Who is told.
+    /// Who is told while this one holds the lease.
     pub notify: Notify,
     /// How often instances send heartbeats, if they do.
     pub heartbeat_every: Option<Duration>,
@@ -63,7 +63,7 @@ pub struct Options {
 /// What others see of a watcher.
 #[derive(Debug, Default)]
 pub struct WatchShown {
-    /// Its own figures.
+    /// Those of the lease, of turns and of readings.
     pub metrics: WatchMetrics,
     /// Those of the evaluation.
     pub slo: SloMetrics,

@@ -73,7 +73,7 @@ pub(super) struct SpanReading {
     pub(super) is_missing: bool,
 }
 
-/// Reads a span.
+/// Asks for every page of a span.
 ///
 /// # Errors
 /// What the server says, or that a shard did not answer; nothing of the span counts then.

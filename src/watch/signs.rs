@@ -19,7 +19,7 @@ const KNOWN_MS: u64 = 15 * 60_000;
 /// How far back a sample says how things are: several of them, and the way to the server.
 const SAMPLES_MS: u64 = 3 * 60_000;
 
-/// What was seen.
+/// What heartbeats and samples of the last minutes say.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LifeSigns {
     /// Time of the newest heartbeat, in milliseconds since 1970.

@@ -43,7 +43,7 @@ pub(super) struct Grown {
 pub(super) struct BucketSums {
     /// By objective and group: counts by first minute.
     series: HashMap<(usize, Vec<String>), BTreeMap<u32, EventCount>>,
-    /// Groups by objective.
+    /// How many groups of each objective have a place, up to [`GROUPS_MAX`].
     groups: HashMap<usize, usize>,
 }
 

@@ -168,7 +168,6 @@ fn ended(notice: &Notice) -> Value {
     alert_of(&notice.objective, &notice.group, alert, span, notice.trigger)
 }
 
-/// One alert.
 fn alert_of(
     objective: &Objective,
     names: &[(Dimension, String)],

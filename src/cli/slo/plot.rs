@@ -40,7 +40,6 @@ pub(super) struct Plot<'a> {
 }
 
 impl Plot<'_> {
-    /// Draws it.
     pub(super) fn draw(&self) -> Svg {
         let mut svg = Svg::new(WIDTH, HEAD + BUDGET + GAP + RATES + FOOT);
         let (budget, rates) = (HEAD, HEAD + BUDGET + GAP);

@@ -21,7 +21,6 @@ table{border-collapse:collapse;width:100%;min-width:660px;font-size:13px}th,td{p
 border-top:1px solid var(--line);overflow-wrap:normal}thead th{border-top:0;color:var(--quiet);font-weight:500}\
 .n{text-align:right;white-space:nowrap}@media print{.wide{break-inside:avoid}}";
 
-/// All of it.
 pub(super) fn write(found: &Found) -> String {
     let mut body = String::new();
     for part in parts(found) {

@@ -6,7 +6,6 @@ use super::super::source::Found;
 use super::parts::{ReportPart, parts};
 use crate::base::visible::visible;
 
-/// All of it.
 pub(super) fn write(found: &Found) -> anyhow::Result<String> {
     let mut text = String::new();
     for part in parts(found) {

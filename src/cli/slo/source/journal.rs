@@ -15,7 +15,7 @@ use crate::slo::Backtest;
 /// Records between two looks at how far it is.
 const TELL_EVERY: u64 = 50_000;
 
-/// Reads a journal.
+/// Gives each record to every back-test, in the order of time; those after the time that is asked about to none.
 pub(super) fn read(dir: &Path, mut tests: Vec<Backtest>, asked: Asked) -> anyhow::Result<Found> {
     let mut records = InOrder::open::<anyhow::Error>(dir)?;
     let (mut seen, progress) = (Seen::default(), Progress::new());
