@@ -24,6 +24,11 @@ pub(super) fn alert_key(objective: &str, kind: AlertKind, group: &[(Dimension, S
     for (dimension, value) in group {
         text = format!("{text}\0{}={value}", dimension.as_str());
     }
+    key_of(&text)
+}
+
+/// `lbproxy/` and the first 32 hex digits of the SHA-256 of a text: the form that every key has.
+pub fn key_of(text: &str) -> String {
     format!("lbproxy/{}", hex(&digest(&SHA256, text.as_bytes()).as_ref()[..16]))
 }
 

@@ -60,6 +60,7 @@ pub use evaluator::{
 };
 pub use expose::expose;
 pub use group::{ABSENT, OTHER};
+pub use key::key_of;
 pub use level::{Level, ServiceTargets, Targets};
 pub use log::log;
 pub use notice::{Absence, AlertStatus, Notice, OpenAlert, Top, Trigger};

@@ -2,12 +2,11 @@
 //! included, by prior knowledge against the real program; its report is read case by case.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::process::Command;
 
 use lbproxy::mock::upstream;
 
-use crate::support::{Proxy, one_service};
+use crate::support::{Proxy, one_service, part};
 
 /// Cases that fail on purpose: section, case, why.
 const DEVIATIONS: [(&str, &str, &str); 1] = [(
@@ -49,7 +48,7 @@ fn the_conformance_suite_passes_but_for_the_known_deviations() {
 /// Runs the suite once: section and name of each case that failed, and what it printed.
 fn failures(proxy: &Proxy) -> (BTreeSet<(String, String)>, String) {
     let report = proxy.dir.path().join("h2spec.xml");
-    let output = Command::new(h2spec())
+    let output = Command::new(part("h2spec"))
         .args(["--strict", "--timeout", "5", "--host", "127.0.0.1", "--port"])
         .arg(proxy.address.port().to_string())
         .arg("--junit-report")
@@ -82,15 +81,4 @@ fn case(text: &str) -> Case<'_> {
         name: attribute("classname=\"").expect("each case has a name"),
         has_passed,
     }
-}
-
-/// The path of the program.
-fn h2spec() -> String {
-    let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/parts");
-    let output = Command::new(parts).args(["where", "h2spec"]).output().unwrap();
-    assert!(
-        output.status.success(),
-        "h2spec is not installed; run scripts/parts test (it needs a Go toolchain to build it)"
-    );
-    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }

@@ -39,15 +39,7 @@ fn examples() -> Vec<String> {
 
 /// OpenSLO's own reader on some files: what it read, or what it said.
 fn openslo(files: &[PathBuf]) -> Result<String, String> {
-    let parts = repository().join("scripts/parts");
-    let output = Command::new(parts).args(["where", "openslo"]).output().unwrap();
-    assert!(
-        output.status.success(),
-        "OpenSLO's reader is not installed; run scripts/parts test (it needs a Go toolchain to \
-         build it)"
-    );
-    let program = String::from_utf8(output.stdout).unwrap();
-    let output = Command::new(program.trim_end()).args(files).output().unwrap();
+    let output = Command::new(part("openslo")).args(files).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }

@@ -31,15 +31,16 @@ pub(crate) fn wait_for<T>(what: &str, check: impl FnMut() -> Option<T>) -> T {
 pub(crate) fn part(name: &str) -> String {
     let parts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/parts");
     let output = Command::new(parts).args(["where", name]).output().unwrap();
-    assert!(output.status.success(), "{name} is not installed; run scripts/parts test");
+    assert!(
+        output.status.success(),
+        "{name} is not installed; run scripts/parts test (some need a Go toolchain to build them)"
+    );
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 
 /// An instant, in milliseconds since 1970, as RFC 3339 in UTC.
 pub(crate) fn rfc_3339(ms: u64) -> String {
-    let mut text = Vec::new();
-    lbproxy::record::write_timestamp(ms, &mut text);
-    String::from_utf8(text).unwrap().trim_matches('"').to_owned()
+    lbproxy::record::timestamp_text(ms)
 }
 
 /// Runs an asynchronous client on a runtime of its own.

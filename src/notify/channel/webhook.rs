@@ -3,7 +3,6 @@
 //! `x-lbproxy-signature` `sha256=` and the HMAC-SHA256, in hex digits, of that time, a point and the
 //! body. Who checks both refuses what was changed and what is old.
 
-use std::fmt::Write as _;
 use std::io;
 
 use reqwest::header::{HeaderName, HeaderValue};
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 use super::super::message::{Message, instant};
 use super::alertmanager::{annotations, labels};
 use super::{Call, credentials, reveal, secret_url, secrets_of};
+use crate::base::hex::hex;
 use crate::config::{Auth, Secret};
 
 pub(super) fn call(
@@ -42,10 +42,7 @@ fn signature(key: &hmac::Key, time: &str, body: &[u8]) -> String {
     for part in [time.as_bytes(), b".", body] {
         context.update(part);
     }
-    context.sign().as_ref().iter().fold("sha256=".to_owned(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // a String takes everything
-        text
-    })
+    format!("sha256={}", hex(context.sign().as_ref()))
 }
 
 fn body(receiver: &str, message: &Message) -> Value {

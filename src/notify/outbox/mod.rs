@@ -15,8 +15,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ring::digest;
-
 use super::channel::alertmanager;
 use super::message::Message;
 use super::route::{self, Way};
@@ -24,6 +22,7 @@ use crate::base::clock::millis;
 use crate::base::trouble::Trouble;
 use crate::config::{ChannelKind, Notify};
 use crate::metrics::NotifyMetrics;
+use crate::slo::key_of;
 use file::OutboxFile;
 use line::Line;
 use state::State;
@@ -407,7 +406,5 @@ pub(super) const fn takes_several(kind: ChannelKind) -> bool {
 
 /// The key of a channel's summaries.
 fn summary_key(channel: &str) -> String {
-    let hash = digest::digest(&digest::SHA256, format!("summary|{channel}").as_bytes());
-    let hex = hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}"));
-    format!("lbproxy/{}", hex.collect::<String>())
+    key_of(&format!("summary|{channel}"))
 }

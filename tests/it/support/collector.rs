@@ -26,7 +26,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-use super::{reserve, tls::fixture, wait_for};
+use super::{part, reserve, tls::fixture, wait_for};
 
 /// What the receiver does with a request.
 pub(crate) enum Reply {
@@ -226,7 +226,7 @@ impl Collector {
         );
         let file = dir.path().join("otelcol.yaml");
         std::fs::write(&file, config).unwrap();
-        let mut child = Command::new(program())
+        let mut child = Command::new(part("otelcol"))
             .arg("--config")
             .arg(&file)
             .stdin(Stdio::null())
@@ -277,15 +277,4 @@ impl Drop for Collector {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The path of the program.
-fn program() -> String {
-    let parts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/parts");
-    let output = Command::new(parts).args(["where", "otelcol"]).output().unwrap();
-    assert!(
-        output.status.success(),
-        "the collector is not installed; run scripts/parts test (it needs a Go toolchain to build it)"
-    );
-    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
