@@ -5,7 +5,10 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 /// Largest file that is read.
 const FILE_BYTES_MAX: u64 = 8 << 20;
@@ -47,12 +50,29 @@ pub(super) fn utf8(bytes: Vec<u8>) -> Result<String, Fault> {
 /// # Errors
 /// Why there are none.
 pub(super) fn regular(path: &Path) -> Result<Vec<u8>, Fault> {
-    let facts = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
-    if !facts.is_file() {
+    open(path).map_err(|error| unreadable(&error)).and_then(contents)
+}
+
+/// The text of a regular file, while the process runs.
+///
+/// # Errors
+/// What the system says, or why there is no text.
+pub(super) fn text(path: &Path) -> io::Result<String> {
+    let text = contents(open(path)?).and_then(utf8);
+    text.map_err(|(problem, _)| io::Error::other(format!("it {problem}")))
+}
+
+/// Opens it, and waits for nobody who has the other end of a pipe.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+fn contents(file: File) -> Result<Vec<u8>, Fault> {
+    if !file.metadata().map_err(|error| unreadable(&error))?.is_file() {
         let problem = "is not a regular file, and it is read more than once".to_owned();
         return Err((problem, "name a file that stays there"));
     }
-    let file = File::open(path).map_err(|error| unreadable(&error))?;
     bounded(file, "is it the right file?")
 }
 

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::file;
 use super::finding::{Finding, Places};
 use super::slo::Slo;
 use crate::base::trace::Share;
@@ -576,11 +577,11 @@ impl Secret {
     /// The value; trailing newlines of a file are left out.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read, or is no regular one: to read a pipe may take for ever.
     pub fn reveal(&self) -> io::Result<String> {
         match self {
             Self::Inline(value) => Ok(value.clone()),
-            Self::File(path) => Ok(Self::of_file(&std::fs::read_to_string(path)?).to_owned()),
+            Self::File(path) => Ok(Self::of_file(&file::text(path)?).to_owned()),
         }
     }
 
