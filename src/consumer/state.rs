@@ -10,8 +10,11 @@
 //! Not here: when to write it (`exactly_once`).
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 /// Bytes before what the checksum covers.
 const HEAD_BYTES: usize = 12;
@@ -40,6 +43,9 @@ pub enum StateError {
     /// Of a later version.
     #[error("it was written by a newer lbproxy")]
     Newer,
+    /// A folder, a pipe or the like.
+    #[error("it is no regular file")]
+    Irregular,
 }
 
 /// What earlier runs left.
@@ -74,7 +80,8 @@ impl StateFile {
         let path = folder.join(form.file_name);
         let noted = note.strip_prefix(NOTE).and_then(|text| text.parse::<u64>().ok());
         let file = |generation| Self { form, folder: folder.to_owned(), generation };
-        let read = fs::read(&path).map(|bytes| {
+        let read = read(&path).map(|bytes| {
+            let bytes = bytes.ok_or(StateError::Irregular)?;
             let (version, generation, mut body) = form.open(&bytes)?;
             Ok((generation, decode(version, &mut body)?))
         });
@@ -105,7 +112,8 @@ impl StateFile {
         self.generation += 1;
         let bytes = self.form.seal(self.generation, body);
         let new = self.folder.join(format!("{}.new", self.form.file_name));
-        let mut file = File::create(&new)?;
+        let _ = fs::remove_file(&new); // left by a process that was killed, or a pipe, which blocks
+        let mut file = File::create_new(&new)?;
         file.write_all(&bytes)?;
         file.sync_data()?;
         fs::rename(&new, self.folder.join(self.form.file_name))?;
@@ -116,6 +124,18 @@ impl StateFile {
     pub fn note(&self) -> String {
         format!("{NOTE}{}", self.generation)
     }
+}
+
+/// The bytes of a file, `None` of what is none: to read a pipe may take for ever.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let mut file = File::options().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }
 
 impl Form {

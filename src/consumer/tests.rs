@@ -187,6 +187,31 @@ fn a_state_that_cannot_be_read_is_kept_aside_and_its_number_not_used_again() {
     assert!(load(&dir, "state=4").2, "one that is gone");
 }
 
+/// Goal: nothing of that name blocks the start or the next state. Method: a folder and a pipe, as the state
+/// and as the one that is being written.
+#[test]
+fn what_is_no_file_is_kept_aside_too() {
+    let pipe = |path: &std::path::Path| {
+        rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RWXU).unwrap();
+    };
+    for is_pipe in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("some-state");
+        if is_pipe {
+            pipe(&path);
+        } else {
+            std::fs::create_dir(&path).unwrap();
+        }
+        pipe(&dir.path().join("some-state.new"));
+        let (mut file, state, is_lost) = load(&dir, "");
+        assert_eq!((state, is_lost), (None, true), "a pipe: {is_pipe}");
+        let aside = std::fs::metadata(dir.path().join("some-state.unreadable")).unwrap();
+        assert_eq!(aside.is_dir(), !is_pipe);
+        file.replace(|out| push_counted(b"new", out)).unwrap();
+        assert_eq!(load(&dir, "").1, Some(b"new".to_vec()), "a pipe: {is_pipe}");
+    }
+}
+
 #[test]
 fn numbers_are_remembered_of_so_many_lanes() {
     let mut lanes = Lanes::default();
