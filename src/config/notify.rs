@@ -7,6 +7,8 @@ mod types;
 
 use std::path::PathBuf;
 
+use lettre::Address;
+
 use super::certificates;
 use super::map::Map;
 use super::read::seconds;
@@ -273,12 +275,10 @@ fn email(map: &mut Map<'_, '_>, is_known: bool) -> Option<Target> {
 }
 
 /// An address of mail.
-fn address(item: &Item<'_, '_>) -> Option<String> {
+fn address(item: &Item<'_, '_>) -> Option<Address> {
     item.parse("an address of mail", "one, such as oncall@example.com", |text| {
-        let (user, host) = text.rsplit_once('@')?;
         let is_char = |c: char| !c.is_control() && !c.is_whitespace() && !"<>(),;\"".contains(c);
-        let is_one = !user.is_empty() && !host.is_empty() && text.chars().all(is_char);
-        is_one.then(|| text.to_owned())
+        text.parse().ok().filter(|_| text.chars().all(is_char))
     })
 }
 

@@ -19,6 +19,7 @@ mod message;
 mod outbox;
 mod route;
 mod send;
+mod smtp;
 #[cfg(test)]
 mod tests;
 
@@ -279,7 +280,7 @@ fn supervise(
         channels.join_all().await;
         ticking.abort();
     });
-    // A mail that never ends is not waited for.
+    // A secret that is never read is not waited for.
     runtime.shutdown_background();
 }
 

@@ -6,22 +6,23 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use reqwest::Client;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::answer::Answer;
-use super::channel::{self, Call, email};
+use super::channel::email::{self, Letter};
+use super::channel::{self, Call, Outgoing};
 use super::message::Message;
 use crate::base::clock::wall_ms;
-use crate::config::{Channel, Target, certificates};
+use crate::config::{Channel, certificates};
 use crate::web::{self, Secrets, chain};
 
 /// Most bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
-/// Steps of a conversation by SMTP that may each take the channel's limit.
+/// Limit of a whole mail, in limits of the channel: a conversation has many steps.
 const MAIL_STEPS: u32 = 3;
 
 /// Delivers to one channel.
@@ -29,8 +30,8 @@ const MAIL_STEPS: u32 = 3;
 pub(super) struct Sender {
     channel: Arc<Channel>,
     client: Client,
-    /// A mail that did not end in time, on its thread, and what it is about.
-    mail: Option<(Arc<Message>, JoinHandle<Answer>)>,
+    /// What is not ready in time: a file of a secret is on a disk that does not answer.
+    reading: Option<JoinHandle<io::Result<Outgoing>>>,
 }
 
 impl Sender {
@@ -49,19 +50,22 @@ impl Sender {
             builder = builder.proxy(proxy.map_err(|error| io::Error::other(error.without_url()))?);
         }
         let client = builder.build().map_err(io::Error::other)?;
-        Ok(Self { channel, client, mail: None })
+        Ok(Self { channel, client, reading: None })
     }
 
     /// Delivers messages, of which only a channel that takes several gets more than one.
     pub(super) async fn deliver(&mut self, messages: &[Arc<Message>]) -> Answer {
-        let Some(first) = messages.first() else { return Answer::Taken(String::new()) };
-        if matches!(self.channel.target, Target::Email { .. }) {
-            return self.mail(first).await;
+        if messages.is_empty() {
+            return Answer::Taken(String::new());
         }
-        match channel::calls(&self.channel, messages, wall_ms()) {
-            Ok(calls) => self.post(calls).await,
+        let (channel, messages) = (Arc::clone(&self.channel), messages.to_vec());
+        let outgoing = move || channel::outgoing(&channel, &messages, wall_ms());
+        match within(&mut self.reading, self.channel.timeout, outgoing).await {
+            Ok(Ok(Outgoing::Calls(calls))) => self.post(calls).await,
+            Ok(Ok(Outgoing::Mail(letter))) => self.mail(&letter).await,
             // A file that cannot be read now may be there later.
-            Err(error) => Answer::later(error.to_string()),
+            Ok(Err(error)) => Answer::later(error.to_string()),
+            Err(problem) => Answer::later(format!("its secrets: {problem}")),
         }
     }
 
@@ -96,21 +100,30 @@ impl Sender {
         answers.swap_remove(taken.unwrap_or(0)).1
     }
 
-    /// A mail, on a thread of its own: one at a time, even if it never ends.
-    async fn mail(&mut self, message: &Arc<Message>) -> Answer {
-        let (about, mut thread) = self.mail.take().unwrap_or_else(|| {
-            let (channel, message) = (Arc::clone(&self.channel), Arc::clone(message));
-            let about = Arc::clone(&message);
-            (about, tokio::task::spawn_blocking(move || email::send(&channel, &message)))
-        });
-        match tokio::time::timeout(self.channel.timeout * MAIL_STEPS, &mut thread).await {
-            Ok(Ok(answer)) if about == *message => answer,
-            Ok(Ok(_)) => Answer::later("an earlier mail has ended only now"),
-            Ok(Err(_)) => Answer::later("the mail had a fault"),
-            Err(_) => {
-                self.mail = Some((about, thread));
-                Answer::later("no end of the mail in time")
-            }
+    /// A mail; who is dropped hangs up.
+    async fn mail(&self, letter: &Letter) -> Answer {
+        let limit = self.channel.timeout * MAIL_STEPS;
+        let answer = tokio::time::timeout(limit, email::send(&self.channel, letter)).await;
+        answer.unwrap_or_else(|_| Answer::later("no end of the mail in time"))
+    }
+}
+
+/// What `work` gives, on a thread of its own: one at a time, even if it never ends. What ends too late is
+/// of no use, for times stand in it.
+async fn within<T: Send + 'static>(
+    under_way: &mut Option<JoinHandle<T>>,
+    limit: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, &'static str> {
+    let is_late = under_way.is_some();
+    let mut thread = under_way.take().unwrap_or_else(|| tokio::task::spawn_blocking(work));
+    match tokio::time::timeout(limit, &mut thread).await {
+        Ok(Ok(value)) if !is_late => Ok(value),
+        Ok(Ok(_)) => Err("they were read too late"),
+        Ok(Err(_)) => Err("there was a fault"),
+        Err(_) => {
+            *under_way = Some(thread);
+            Err("they are not read in time")
         }
     }
 }
@@ -151,4 +164,32 @@ fn failed(place: &str, error: reqwest::Error, secrets: &Secrets) -> Answer {
 fn place(url: &url::Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Goal: a disk that does not answer costs one thread, and is asked again when it does. Method: work that
+    /// waits for the test.
+    #[test]
+    fn work_that_does_not_end_is_begun_once_and_its_late_end_is_of_no_use() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (free, waits) = mpsc::channel();
+        let mut under_way = None;
+        let short = Duration::from_millis(20);
+        let hung = within(&mut under_way, short, move || waits.recv().is_ok());
+        assert_eq!(runtime.block_on(hung), Err("they are not read in time"));
+        let second = within(&mut under_way, short, || panic!("begun"));
+        assert_eq!(runtime.block_on(second), Err("they are not read in time"));
+        free.send(()).unwrap();
+        let long = Duration::from_secs(20);
+        let late = within(&mut under_way, long, || panic!("begun"));
+        assert_eq!(runtime.block_on(late), Err("they were read too late"));
+        assert_eq!(runtime.block_on(within(&mut under_way, long, || true)), Ok(true));
+        let fault = within(&mut under_way, long, || panic!("a fault"));
+        assert_eq!(runtime.block_on(fault), Err("there was a fault"));
+    }
 }

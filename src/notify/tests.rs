@@ -4,6 +4,7 @@
 
 mod crash;
 mod deliver;
+mod mail;
 mod payload;
 mod receiver;
 mod summary;

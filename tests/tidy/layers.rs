@@ -33,7 +33,7 @@ const CRATES: [(&str, &[&str]); 14] = [
         &["ship", "elk", "mock", "admin", "notify", "compile", "watch", "cli", "config"],
     ),
     ("reqwest", &["web", "elk", "otlp", "notify", "cli"]),
-    ("lettre", &["notify"]),
+    ("lettre", &["config", "notify"]),
     ("clap", &["cli"]),
     ("ratatui", &["cli"]),
     ("anyhow", &["cli"]),

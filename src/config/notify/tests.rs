@@ -75,6 +75,12 @@ fn mistakes_of_channels_and_routes_name_place_key_and_cure() {
         ("no reader", mail("to: []"), &["to: is empty"]),
         ("no address", mail("to: [\"a b@c\"]"), &["to[0]", "is not an address of mail"]),
         (
+            "no user of mail",
+            mail("to: [c@d, \"a..b@example.com\"]"),
+            &["to[1]", "is not an address"],
+        ),
+        ("no host of mail", mail("to: [\"a@.\"]"), &["to[0]", "is not an address of mail"]),
+        (
             "a password in the clear",
             mail("to: [a@b], encryption: none, username: u, password: hunter22"),
             &["encryption: would send the password in the clear"],

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lettre::Address;
+
 use super::super::types::{Auth, Secret};
 
 /// Most alerts that one channel is told of one by one within five minutes.
@@ -146,9 +148,9 @@ pub enum Target {
         /// User and password; never with [`MailTls::None`].
         login: Option<(String, Secret)>,
         /// Address of the sender.
-        from: String,
+        from: Address,
         /// Addresses of who reads it; at least one.
-        to: Vec<String>,
+        to: Vec<Address>,
     },
 }
 

@@ -6,139 +6,142 @@
 //! the mail's content is final, for login, sender and readers can be mended while it waits.
 
 use std::io;
-use std::time::Duration;
+use std::sync::Arc;
 
 use lettre::Address;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message as Mail};
-use lettre::transport::smtp::Error as SmtpError;
-use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{
-    Certificate, CertificateStore, SmtpConnection, TlsParameters,
-};
-use lettre::transport::smtp::commands::{Data, Mail as From, Rcpt};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::commands::{Mail as From, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::super::answer::Answer;
 use super::super::message::{Message, cut};
+use super::super::smtp::{Connection, Fault, Manner, words};
 use super::reveal;
 use crate::config::{self, Channel, MailTls, Target, certificates};
-use crate::web::{Secrets, chain};
+use crate::web::Secrets;
 
 /// Most characters of a server's words.
 const WORDS_CHARS_MAX: usize = 300;
 
-/// Sends a mail. Blocks; each step of the conversation ends within the channel's limit.
-pub(in super::super) fn send(channel: &Channel, message: &Message) -> Answer {
-    let Target::Email { from, to, .. } = &channel.target else {
-        return Answer::Refused("is no channel of mail".to_owned());
+/// A mail, and what its conversation needs of files.
+#[derive(Debug)]
+pub(in super::super) struct Letter {
+    mail: Mail,
+    /// `None` without encryption.
+    tls: Option<Arc<ClientConfig>>,
+    login: Option<Credentials>,
+    /// What must not come back in words.
+    secrets: Secrets,
+}
+
+/// The mail for a message. Reads files, which may block.
+///
+/// # Errors
+/// In words, without a secret.
+pub(super) fn letter(channel: &Channel, message: &Message) -> io::Result<Letter> {
+    let Target::Email { tls, login, from, to, .. } = &channel.target else {
+        return Err(io::Error::other("is no channel of mail"));
     };
-    let mail = match mail(from, to, message) {
-        Ok(mail) => mail,
-        Err(reason) => return Answer::Refused(reason),
+    let mail = mail(from, to, message)?;
+    let tls = match tls {
+        MailTls::None => None,
+        MailTls::StartTls | MailTls::Tls => Some(trust(channel)?),
     };
     let mut secrets = Secrets::default();
-    let answer = converse(channel, &mail, &mut secrets);
-    let words = |text: &str| cut(&secrets.mask(text), WORDS_CHARS_MAX);
-    match answer {
-        Answer::Taken(text) => Answer::Taken(words(&text)),
-        Answer::Later { after, reason } => Answer::Later { after, reason: words(&reason) },
-        Answer::Refused(reason) => Answer::Refused(words(&reason)),
+    let login = match login {
+        None => None,
+        Some((user, password)) => {
+            let password = reveal("password_file", password)?;
+            secrets = secrets.and([password.clone()]);
+            Some(Credentials::new(user.clone(), password))
+        }
+    };
+    Ok(Letter { mail, tls, login, secrets })
+}
+
+/// Sends a mail; ends when it is dropped, whatever the server does.
+pub(in super::super) async fn send(channel: &Channel, letter: &Letter) -> Answer {
+    let words = |text: &str| cut(&letter.secrets.mask(text), WORDS_CHARS_MAX);
+    match converse(channel, letter).await {
+        Ok(text) => Answer::Taken(words(&text)),
+        Err((fault, true)) => Answer::Refused(words(&fault)),
+        Err((fault, false)) => Answer::later(words(&fault)),
     }
 }
 
-/// The conversation, from the first byte to the last; its words may hold `secrets`.
-fn converse(channel: &Channel, mail: &Mail, secrets: &mut Secrets) -> Answer {
-    let later = |error: SmtpError| Answer::later(chain(&error));
-    let mut connection = match connect(channel, secrets) {
-        Ok(connection) => connection,
-        Err(reason) => return Answer::later(reason),
-    };
-    let envelope = mail.envelope();
-    if let Err(error) = connection.command(From::new(envelope.from().cloned(), Vec::new())) {
-        return later(error);
-    }
+/// The conversation, from the first byte to the last; its words may hold secrets. With a fault it says
+/// whether it is final.
+async fn converse(channel: &Channel, letter: &Letter) -> Result<String, (String, bool)> {
+    let later = |fault: Fault| (fault.to_string(), false);
+    let mut connection = connect(channel, letter).await.map_err(later)?;
+    let envelope = letter.mail.envelope();
+    let sender = From::new(envelope.from().cloned(), Vec::new());
+    connection.command(sender).await.map_err(later)?;
     let mut untaken = Vec::new();
     for reader in envelope.to() {
-        match connection.command(Rcpt::new(reader.clone(), Vec::new())) {
+        match connection.command(Rcpt::new(reader.clone(), Vec::new())).await {
             Ok(_) => (),
-            Err(error) if error.status().is_some() => {
-                untaken.push(format!("{reader}: {}", chain(&error)));
-            }
-            Err(error) => return later(error),
+            Err(fault @ Fault::Said(_)) => untaken.push(format!("{reader}: {fault}")),
+            Err(fault) => return Err(later(fault)),
         }
     }
     if untaken.len() == envelope.to().len() {
-        return Answer::later(untaken.join("; "));
+        return Err((untaken.join("; "), false));
     }
     if !untaken.is_empty() {
-        let (channel, reason) = (&channel.name, secrets.mask(&untaken.join("; ")));
+        let (channel, reason) = (&channel.name, letter.secrets.mask(&untaken.join("; ")));
         tracing::warn!(channel, reason, "notify: one of its addresses does not take alerts");
     }
-    if let Err(error) = connection.command(Data) {
-        return later(error);
-    }
-    match connection.message(&mail.formatted()) {
-        Ok(reply) => {
-            let _ = connection.quit(); // it has the mail
-            let words = reply.message().collect::<Vec<_>>().join(" ");
-            Answer::Taken(format!("SMTP {} {words}", reply.code()))
-        }
-        Err(error) if error.is_permanent() => Answer::Refused(chain(&error)),
-        Err(error) => later(error),
-    }
+    connection.data().await.map_err(later)?;
+    let reply = connection.mail(&letter.mail.formatted()).await;
+    let reply = reply.map_err(|fault| (fault.to_string(), fault.is_permanent()))?;
+    connection.quit().await; // it has the mail
+    Ok(format!("SMTP {} {}", reply.code(), words(&reply)))
 }
 
 /// A connection that is encrypted and logged in as the channel wants it.
-fn connect(channel: &Channel, secrets: &mut Secrets) -> Result<SmtpConnection, String> {
-    let Target::Email { server, port, tls, login, .. } = &channel.target else {
-        return Err("is no channel of mail".to_owned());
-    };
-    let told = |error: SmtpError| chain(&error);
-    let parameters = match tls {
-        MailTls::None => None,
-        MailTls::StartTls | MailTls::Tls => {
-            Some(tls_parameters(server, channel).map_err(|error| error.to_string())?)
-        }
+async fn connect(channel: &Channel, letter: &Letter) -> Result<Connection, Fault> {
+    let Target::Email { server, port, tls, .. } = &channel.target else {
+        return Err(Fault::Broken("is no channel of mail".to_owned()));
     };
     let name = ClientId::Domain(config::hostname());
-    let timeout = Some(channel.timeout.max(Duration::from_secs(1)));
-    let (at_once, upgrade) =
-        if *tls == MailTls::Tls { (parameters, None) } else { (None, parameters) };
-    let address = (server.as_str(), *port);
-    let connection = SmtpConnection::connect(address, timeout, &name, at_once.as_ref(), None);
-    let mut connection = connection.map_err(told)?;
-    if let Some(parameters) = upgrade {
-        connection.starttls(&parameters, &name).map_err(told)?;
-    }
-    if let Some((user, password)) = login {
-        let password = reveal("password_file", password).map_err(|error| error.to_string())?;
-        *secrets = std::mem::take(secrets).and([password.clone()]);
-        let login = Credentials::new(user.clone(), password);
-        connection.auth(DEFAULT_MECHANISMS, &login).map_err(told)?;
+    let manner = Manner { server, port: *port, limit: channel.timeout, name };
+    let mut connection = match (tls, letter.tls.clone()) {
+        (MailTls::StartTls, Some(trust)) => {
+            Connection::open(&manner, None).await?.start_tls(&manner, trust).await?
+        }
+        (_, at_once) => Connection::open(&manner, at_once).await?,
+    };
+    if let Some(login) = &letter.login {
+        connection.log_in(login).await?;
     }
     Ok(connection)
 }
 
-fn tls_parameters(server: &str, channel: &Channel) -> io::Result<TlsParameters> {
-    let mut builder = TlsParameters::builder(server.to_owned());
-    if let Some(path) = &channel.ca_file {
-        builder = builder.certificate_store(CertificateStore::None);
-        for root in certificates::roots(path).map_err(io::Error::other)?.certificates {
-            let root = Certificate::from_der(root.to_vec()).map_err(io::Error::other)?;
-            builder = builder.add_root_certificate(root);
+/// Whose certificates are taken.
+fn trust(channel: &Channel) -> io::Result<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    match &channel.ca_file {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(path) => {
+            for root in certificates::roots(path).map_err(io::Error::other)?.certificates {
+                roots.add(root).map_err(io::Error::other)?;
+            }
         }
     }
-    builder.build().map_err(io::Error::other)
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
+    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
 }
 
-/// The mail; an address that cannot be one is named.
-fn mail(from: &str, to: &[String], message: &Message) -> Result<Mail, String> {
-    let address = |text: &str| {
-        let address = text.parse::<Address>();
-        address.map(|one| Mailbox::new(None, one)).map_err(|error| format!("{text}: {error}"))
-    };
-    let host = from.rsplit('@').next().unwrap_or("lbproxy");
+fn mail(from: &Address, to: &[Address], message: &Message) -> io::Result<Mail> {
+    let mailbox = |address: &Address| Mailbox::new(None, address.clone());
+    let host = from.domain();
     let alert = message.key.rsplit('/').next().unwrap_or_default();
     // The same for the same alert, another for the next time that it fires.
     let first = format!("<{alert}.{}@{host}>", message.since_ms);
@@ -147,15 +150,15 @@ fn mail(from: &str, to: &[String], message: &Message) -> Result<Mail, String> {
         Some(_) => format!("<{alert}.{}.over@{host}>", message.since_ms),
     };
     let mut builder = Mail::builder()
-        .from(address(from)?)
+        .from(mailbox(from))
         .subject(message.headline())
         .message_id(Some(id))
         .header(ContentType::TEXT_PLAIN);
     for one in to {
-        builder = builder.to(address(one)?);
+        builder = builder.to(mailbox(one));
     }
     if !message.is_firing() {
         builder = builder.in_reply_to(first.clone()).references(first);
     }
-    builder.body(message.body()).map_err(|error| error.to_string())
+    builder.body(message.body()).map_err(io::Error::other)
 }

@@ -17,6 +17,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use super::message::Message;
 use crate::config::{Auth, Channel, Secret, Target};
 use crate::web::Secrets;
+use email::Letter;
 
 #[derive(Debug)]
 pub(super) struct Call {
@@ -41,16 +42,29 @@ impl Call {
     }
 }
 
-/// The requests for messages, of which only a channel that takes several gets more than one.
-pub(super) fn calls(
+/// What is sent, with the secrets as they are now.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    Calls(Vec<Call>),
+    Mail(Box<Letter>),
+}
+
+/// What is sent for messages, of which only a channel that takes several gets more than one.
+pub(super) fn outgoing(
     channel: &Channel,
     messages: &[Arc<Message>],
     now_ms: u64,
-) -> io::Result<Vec<Call>> {
-    if let Target::Alertmanager { urls, auth } = &channel.target {
-        return alertmanager::calls(urls, auth, messages, now_ms);
-    }
-    messages.iter().map(|message| call(channel, message, now_ms)).collect()
+) -> io::Result<Outgoing> {
+    let calls = match (&channel.target, messages) {
+        (Target::Alertmanager { urls, auth }, _) => {
+            alertmanager::calls(urls, auth, messages, now_ms)
+        }
+        (Target::Email { .. }, [message, ..]) => {
+            return Ok(Outgoing::Mail(Box::new(email::letter(channel, message)?)));
+        }
+        _ => messages.iter().map(|message| call(channel, message, now_ms)).collect(),
+    };
+    calls.map(Outgoing::Calls)
 }
 
 /// The request for one message.

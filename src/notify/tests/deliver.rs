@@ -109,6 +109,29 @@ fn a_channel_that_asks_for_no_wait_is_waited_for_all_the_same() {
     }
 }
 
+/// Goal: to read a secret never takes for ever. Method: its file becomes a pipe that nobody writes to.
+#[test]
+fn a_secret_that_cannot_be_read_holds_up_its_own_channel_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (bad, good) = (Receiver::taking(), Receiver::taking());
+    let file = dir.path().join("url");
+    let url = format!("http://{}/a", bad.address);
+    std::fs::write(&file, &url).unwrap();
+    let hung = format!("a: {{type: slack, url_file: \"{}\"}}", file.display());
+    let running = running(dir.path(), &[hung, webhook("b", &good)].join(", "));
+    std::fs::remove_file(&file).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &file, rustix::fs::Mode::RWXU).unwrap();
+    running.sink().accept(&[notice('1')]).unwrap();
+    good.await_count(1);
+    wait_for("a failure", || {
+        (figure(&running, "lbproxy_notify_failures_total{channel=\"a\"}") != "0").then_some(())
+    });
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, &url).unwrap();
+    bad.await_count(1);
+    assert!(running.stop(Duration::from_secs(5)));
+}
+
 #[test]
 fn what_is_refused_for_good_is_counted_and_never_sent_again() {
     let dir = tempfile::tempdir().unwrap();
