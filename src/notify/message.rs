@@ -30,6 +30,9 @@ pub(super) struct Message {
     pub(super) key: String,
     /// Whether somebody is woken.
     pub(super) is_page: bool,
+    /// Whether it tells that there are no events.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_absence: bool,
     /// Milliseconds since 1970 when it began to fire.
     pub(super) since_ms: u64,
     /// Milliseconds since 1970 when it was over; absent while it fires.
@@ -72,6 +75,7 @@ impl Message {
         Self {
             key: notice.key.clone(),
             is_page: notice.severity == Severity::Page,
+            is_absence: notice.is_absence(),
             since_ms: notice.since_ms,
             resolved_ms,
             service: text(&objective.service),
@@ -116,6 +120,7 @@ impl Message {
         Self {
             key,
             is_page: firing.iter().any(|message| message.is_page),
+            is_absence: false,
             // The next summary is another mail, though the oldest alert of it is the same.
             since_ms: now_ms,
             resolved_ms: firing.is_empty().then_some(now_ms),

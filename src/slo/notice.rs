@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::key::{AlertKind, alert_key};
 use super::objective::{Dimension, Objective, Severity};
 
 /// One notice. All that a message needs; a channel adds nothing of its own.
@@ -34,6 +35,14 @@ pub struct Notice {
     pub top: Top,
     /// Name of the instance that evaluated it, or of the namespace it watches.
     pub source: String,
+}
+
+impl Notice {
+    /// Whether its alert tells that there are no events, from its begin to its end, whatever the trigger
+    /// says.
+    pub fn is_absence(&self) -> bool {
+        self.key == alert_key(&self.objective.name, AlertKind::Absent, &self.group)
+    }
 }
 
 /// An alert that somebody was told of and that is not over for them.

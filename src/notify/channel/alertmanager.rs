@@ -59,6 +59,7 @@ pub(super) fn labels(message: &Message) -> Map<String, Value> {
         add(&format!("slo_{name}"), value);
     }
     add("alertname", "ServiceLevelObjective");
+    add("kind", if message.is_absence { "no_data" } else { "burn" });
     add("objective", &message.objective);
     add("owner", message.owner.as_deref().unwrap_or_default());
     add("service", &message.service);

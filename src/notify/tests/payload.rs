@@ -8,7 +8,7 @@ use super::super::message::{Message, instant};
 use super::receiver::{Receiver, Request};
 use crate::config::Notify;
 use crate::notify;
-use crate::slo::Notice;
+use crate::slo::{Notice, Trigger};
 
 const KEY: &str = "lbproxy/00000000000000000000000000000000";
 
@@ -66,6 +66,24 @@ fn pagerduty_gets_events_of_version_2() {
     assert_eq!(request.json(), want, "the same key at the same routing key");
 }
 
+/// Goal: one alert's end ends no other. Method: an alert of each kind, with one severity, its end after the
+/// objective is gone too.
+#[test]
+fn alerts_of_two_kinds_have_labels_of_their_own() {
+    let receiver = Receiver::taking();
+    let config = channel("type: alertmanager, urls: [\"URL/\"]", &receiver);
+    let labels = |notice: &Notice| sent(&config, notice, &receiver).json()[0]["labels"].clone();
+    // printf 'checkout\0no_data\0route=cart' | sha256sum
+    let absence =
+        Notice { key: "lbproxy/5b58356ddea1e8102a4c0b8171bcf587".to_owned(), ..notice('0') };
+    let burn = labels(&notice('0'));
+    let mut want = burn.clone();
+    want["kind"] = "no_data".into();
+    assert_eq!((&burn["kind"], &labels(&absence)), (&json!("burn"), &want));
+    let end = Notice { trigger: Trigger::Test, status: over('0').status, ..absence };
+    assert_eq!(labels(&end), want, "the same to its end");
+}
+
 /// prometheus/alertmanager `api/v2/openapi.yaml`: `postableAlerts`.
 #[test]
 fn alertmanager_gets_labels_that_stay_and_an_end_that_is_ahead() {
@@ -78,7 +96,7 @@ fn alertmanager_gets_labels_that_stay_and_an_end_that_is_ahead() {
     let body = request.json();
     let labels = json!({
         "alertname": "ServiceLevelObjective", "severity": "page", "service": "shop",
-        "objective": "checkout", "owner": "payments", "slo_route": "cart",
+        "objective": "checkout", "owner": "payments", "slo_route": "cart", "kind": "burn",
     });
     assert_eq!((body.as_array().unwrap().len(), &body[0]["labels"]), (1, &labels));
     assert_eq!(body[0]["annotations"]["summary"], summary(&notice('0')));
