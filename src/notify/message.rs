@@ -1,7 +1,8 @@
 //! What somebody is told, in words: the one place, whatever the channel.
 //!
 //! Invariants: every text is one line without control characters and has a bound, for parts of it come
-//! from configuration and traffic; a message can be kept as JSON and says the same after a restart. Not
+//! from configuration and traffic; only the values of a group are kept as they are, and are cleaned where they
+//! are shown; a message can be kept as JSON and says the same after a restart. Not
 //! here: how a channel wants it (`channel`).
 
 use std::fmt::Write as _;
@@ -18,6 +19,8 @@ use crate::slo::{
 
 /// Most characters of one text.
 const TEXT_CHARS_MAX: usize = 300;
+/// Most characters of a value of a group: a record has no longer one.
+const VALUE_CHARS_MAX: usize = 255;
 /// Most characters of a link.
 const LINK_CHARS_MAX: usize = 2_000;
 /// Most objectives that a summary names.
@@ -43,7 +46,7 @@ pub(super) struct Message {
     pub(super) objective: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) owner: Option<String>,
-    /// Which part of the objective: names and values.
+    /// Which part of the objective: names and values, as they were counted.
     #[serde(default)]
     pub(super) group: Vec<(String, String)>,
     /// Routes that the objective names.
@@ -66,7 +69,7 @@ impl Message {
             AlertStatus::Firing => None,
             AlertStatus::Resolved { at_ms } => Some(at_ms),
         };
-        let group = notice.group.iter().map(|(by, value)| (name(*by).to_owned(), text(value)));
+        let group = notice.group.iter().map(|(by, value)| (name(*by).to_owned(), raw(value)));
         let group: Vec<_> = group.collect();
         let links = [("Runbook", &objective.runbook), ("Board", &objective.dashboard)];
         let links = links
@@ -193,14 +196,20 @@ fn name(dimension: Dimension) -> &'static str {
     Dimension::ALL.iter().find(|(one, _)| *one == dimension).map_or("", |(_, name)| name)
 }
 
+/// A value that tells an alert from others, as it is.
+fn raw(value: &str) -> String {
+    value.chars().take(VALUE_CHARS_MAX).collect()
+}
+
 /// One line with a bound.
-fn text(value: &str) -> String {
+pub(super) fn text(value: &str) -> String {
     cut(value, TEXT_CHARS_MAX)
 }
 
-/// At most so many characters, without control characters.
+/// At most so many characters, without those that end a line or turn the order of the others.
 pub(super) fn cut(value: &str, most: usize) -> String {
-    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    let acts = |c| matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let clean = |c: char| if c.is_control() || acts(c) { ' ' } else { c };
     let mut kept: String = value.chars().take(most).map(clean).collect();
     if value.chars().nth(most).is_some() {
         kept.pop();

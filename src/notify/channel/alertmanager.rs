@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::super::message::{Message, instant};
+use super::super::message::{Message, instant, text};
 use super::{Call, below, credentials};
 use crate::base::clock::millis;
 use crate::config::Auth;
@@ -56,7 +56,7 @@ pub(super) fn labels(message: &Message) -> Map<String, Value> {
         }
     };
     for (name, value) in &message.group {
-        add(&format!("slo_{name}"), value);
+        add(&format!("slo_{name}"), &text(value));
     }
     add("alertname", "ServiceLevelObjective");
     add("kind", if message.is_absence { "no_data" } else { "burn" });

@@ -83,13 +83,31 @@ fn texts_from_outside_are_lines_with_a_bound() {
     objective.title = "x\r\nBcc: all@example.com\u{1b}[2J".to_owned();
     objective.description = "é".repeat(5_000);
     notice.top.endpoint = Some("y".repeat(5_000));
+    notice.group[0].1 = "a\u{202e}b\u{2067}\u{2028}\n".to_owned();
     notice.budget_left = f64::NAN;
     notice.since_ms = NOON;
     let message = Message::of(&notice);
     let facts = message.facts.iter().map(|(_, value)| value.as_str());
     for text in facts.chain([message.summary.as_str(), &message.service]) {
-        assert!(!text.chars().any(char::is_control), "{text:?}");
+        assert!(!text.contains(char::is_control), "{text:?}");
+        assert!(!text.contains(['\u{202e}', '\u{2067}', '\u{2028}']), "{text:?}");
         assert!(text.chars().count() <= 300, "{text}");
     }
     assert!(message.summary.contains("Bcc: all@example.com [2J"), "on the same line");
+}
+
+/// Goal: the evaluator knows its alert again after a restart. Method: values that no text keeps.
+#[test]
+fn an_alert_keeps_its_group_as_it_was_counted() {
+    for (name, value) in [
+        ("a line feed", "a\nb"),
+        ("turned around", "a\u{202e}b"),
+        ("as long as a record has it", "l".repeat(255).as_str()),
+    ] {
+        let mut notice = notice('0');
+        value.clone_into(&mut notice.group[0].1);
+        let kept = serde_json::to_string(&Message::of(&notice)).unwrap();
+        let message: Message = serde_json::from_str(&kept).unwrap();
+        assert_eq!(message.as_open().unwrap().group, notice.group, "{name}");
+    }
 }
