@@ -30,6 +30,8 @@ const MAIL_STEPS: u32 = 3;
 pub(super) struct Sender {
     channel: Arc<Channel>,
     client: Client,
+    /// Of the proxy: what it must not say.
+    secrets: Vec<String>,
     /// What is not ready in time: a file of a secret is on a disk that does not answer.
     reading: Option<JoinHandle<io::Result<Outgoing>>>,
 }
@@ -45,12 +47,15 @@ impl Sender {
             let roots = certificates::roots(path).map_err(io::Error::other)?;
             builder = web::trusting(builder, &roots.certificates).map_err(io::Error::other)?;
         }
+        let mut secrets = Vec::new();
         if let Some(proxy) = &channel.proxy {
-            let proxy = reqwest::Proxy::all(proxy.reveal()?);
+            let url = proxy.reveal()?;
+            secrets = login_of(&url);
+            let proxy = reqwest::Proxy::all(url);
             builder = builder.proxy(proxy.map_err(|error| io::Error::other(error.without_url()))?);
         }
         let client = builder.build().map_err(io::Error::other)?;
-        Ok(Self { channel, client, reading: None })
+        Ok(Self { channel, client, secrets, reading: None })
     }
 
     /// Delivers messages, of which only a channel that takes several gets more than one.
@@ -72,7 +77,8 @@ impl Sender {
     /// All calls at once; that one is taken is enough.
     async fn post(&self, calls: Vec<Call>) -> Answer {
         let mut under_way = JoinSet::new();
-        for call in calls {
+        for mut call in calls {
+            call.secrets = call.secrets.and(self.secrets.iter().cloned());
             let (client, timeout) = (self.client.clone(), self.channel.timeout);
             under_way.spawn(async move {
                 let place = place(&call.url);
@@ -106,6 +112,19 @@ impl Sender {
         let answer = tokio::time::timeout(limit, email::send(&self.channel, letter)).await;
         answer.unwrap_or_else(|_| Answer::later("no end of the mail in time"))
     }
+}
+
+/// Password of a URL, and user and password as they are sent.
+fn login_of(url: &str) -> Vec<String> {
+    let Ok(url) = url::Url::parse(url) else { return Vec::new() };
+    let Some(password) = url.password() else { return Vec::new() };
+    let decoded = |text: &str| {
+        let text = text.replace('+', "%2B").replace('&', "%26");
+        let pair = url::form_urlencoded::parse(text.as_bytes()).next();
+        pair.map(|(name, _)| name.into_owned()).unwrap_or_default()
+    };
+    let (user, password) = (decoded(url.username()), decoded(password));
+    vec![format!("{user}:{password}"), password]
 }
 
 /// What `work` gives, on a thread of its own: one at a time, even if it never ends. What ends too late is
@@ -191,5 +210,17 @@ mod tests {
         assert_eq!(runtime.block_on(within(&mut under_way, long, || true)), Ok(true));
         let fault = within(&mut under_way, long, || panic!("a fault"));
         assert_eq!(runtime.block_on(fault), Err("there was a fault"));
+    }
+
+    #[test]
+    fn the_login_of_a_proxy_is_known_as_it_is_sent() {
+        for (name, url, want) in [
+            ("a login", "http://u:hunter22@h:1", &["u:hunter22", "hunter22"][..]),
+            ("encoded", "http://u%40h:a%2Fb+c&d@h", &["u@h:a/b+c&d", "a/b+c&d"]),
+            ("a user alone", "http://u@h", &[]),
+            ("none", "http://h", &[]),
+        ] {
+            assert_eq!(login_of(url), want, "{name}");
+        }
     }
 }

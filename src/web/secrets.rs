@@ -5,8 +5,9 @@
 //! is no word but a value that a program looks at.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use reqwest::header::HeaderMap;
+use url::form_urlencoded::byte_serialize;
 
 /// Shorter ones protect nothing, and to mask them would tear words apart.
 const SECRET_BYTES_MIN: usize = 4;
@@ -33,11 +34,16 @@ impl Secrets {
         Self::default().and(known)
     }
 
-    /// These as well: what is sent in a URL or in a body.
+    /// These as well: what is sent in a URL or in a body. Each in the forms in which it may come back, too:
+    /// Base64, percent-encoded, within JSON.
     #[must_use]
     pub fn and(mut self, more: impl IntoIterator<Item = String>) -> Self {
-        self.0.extend(more.into_iter().filter(|secret| secret.len() >= SECRET_BYTES_MIN));
-        self.0.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        for secret in more.into_iter().filter(|secret| secret.len() >= SECRET_BYTES_MIN) {
+            self.0.extend(encoded(&secret));
+            self.0.push(secret);
+        }
+        self.0.sort_by(|one, other| other.len().cmp(&one.len()).then(one.cmp(other)));
+        self.0.dedup();
         self
     }
 
@@ -45,6 +51,18 @@ impl Secrets {
     pub fn mask(&self, words: &str) -> String {
         self.0.iter().fold(words.to_owned(), |words, secret| words.replace(secret, "***"))
     }
+}
+
+/// The forms of a secret that are not the secret itself.
+fn encoded(secret: &str) -> Vec<String> {
+    let form: String = byte_serialize(secret.as_bytes()).collect();
+    let json = secret.replace('\\', "\\\\").replace('"', "\\\"");
+    let json_of_some = json.replace('/', "\\/");
+    let mut forms = vec![form.replace('+', "%20"), form, json, json_of_some];
+    // Without the padding, which some leave out.
+    forms.extend([STANDARD_NO_PAD.encode(secret), URL_SAFE_NO_PAD.encode(secret)]);
+    forms.retain(|form| form != secret);
+    forms
 }
 
 #[cfg(test)]
@@ -74,6 +92,24 @@ mod tests {
             fields.insert("x", value);
             assert_eq!(Secrets::of(&fields).mask(words), want, "{name}");
             assert_eq!(Secrets::of(&fields).mask("application"), "application", "{name}");
+        }
+    }
+
+    #[test]
+    fn words_hold_no_secret_in_another_form() {
+        // The secret, and user and password of AUTH PLAIN.
+        let secrets =
+            Secrets::default().and(["hunter \\\"/22".to_owned(), "\0u\0pass word".to_owned()]);
+        for (name, words, want) in [
+            ("itself", "hunter \\\"/22.", "***."),
+            ("Base64", "aHVudGVyIFwiLzIy.", "***."),
+            ("login by mail", "AUTH PLAIN AHUAcGFzcyB3b3Jk", "AUTH PLAIN ***"),
+            ("of a form", "hunter+%5C%22%2F22.", "***."),
+            ("of a URL", "hunter%20%5C%22%2F22.", "***."),
+            ("of JSON", r#"hunter \\\"/22."#, "***."),
+            ("of JSON with its oblique", r#"hunter \\\"\/22."#, "***."),
+        ] {
+            assert_eq!(secrets.mask(words), want, "{name}");
         }
     }
 }

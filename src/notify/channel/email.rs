@@ -56,7 +56,7 @@ pub(super) fn letter(channel: &Channel, message: &Message) -> io::Result<Letter>
         None => None,
         Some((user, password)) => {
             let password = reveal("password_file", password)?;
-            secrets = secrets.and([password.clone()]);
+            secrets = secrets.and([password.clone(), format!("\0{user}\0{password}")]);
             Some(Credentials::new(user.clone(), password))
         }
     };
