@@ -1,4 +1,4 @@
-//! The evaluation of objectives as a part of the process: where its records and notices go.
+//! The evaluation of objectives as a part of the process: where its records and notices go, what is evaluated.
 //!
 //! Not here: what an objective is, when an alert fires (`slo`).
 
@@ -7,13 +7,15 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::admin;
+use crate::base::clock::wall_ms;
 use crate::config::Config;
 use crate::consumer;
 use crate::control::Control;
 use crate::journal::Journal;
 use crate::metrics::SloMetrics;
 use crate::record::Stream;
-use crate::slo::{self, EvaluatorSettings, GROUPS_MAX, Objective, Recipient};
+use crate::slo::file::Objectives;
+use crate::slo::{self, EvaluatorSettings, GROUPS_MAX, Recipient};
 
 /// What the rest of the process gets of it.
 pub(super) struct Evaluating {
@@ -24,17 +26,20 @@ pub(super) struct Evaluating {
     pub(super) running: Option<consumer::Running>,
 }
 
-/// Starts it, if there are objectives, or alerts of earlier ones that nobody has ended.
+/// Starts it, if there are objectives, or alerts of earlier ones that nobody has ended. `read` is what files say.
 ///
 /// # Errors
 /// When there is no thread to be had, or the journal takes no reader.
 pub(super) fn start(
     config: &Config,
-    objectives: Vec<Arc<Objective>>,
+    mut read: Objectives,
     journal: &Journal,
     control: &Arc<Control>,
     recipient: Box<dyn Recipient>,
 ) -> anyhow::Result<Evaluating> {
+    let telemetry = &config.telemetry;
+    let unread = slo::keep_unread(&mut read, &telemetry.journal.path, wall_ms());
+    let objectives = read.objectives;
     let services = config.proxy.services.iter().map(|service| &*service.name);
     let targets = slo::file::targets(&objectives, services);
     // Without any, those that fire from before have to end.
@@ -42,9 +47,9 @@ pub(super) fn start(
         return Ok(Evaluating { targets, slo: None, running: None });
     }
     let metrics = Arc::new(SloMetrics::default());
+    metrics.objectives_unread.set(unread as u64);
     let statuses = Arc::new(slo::Statuses::default());
     let control = Arc::clone(control);
-    let telemetry = &config.telemetry;
     let running = consumer::start(slo::Options {
         reader: journal.reader(slo::READER)?,
         identity: journal.identity(),

@@ -28,7 +28,7 @@ use crate::proxy;
 use crate::record::{Constants, IdForm, Stream};
 use crate::rollup;
 use crate::ship;
-use crate::slo::{self, Objective};
+use crate::slo::{self, file::Objectives};
 use crate::vitals;
 
 /// Bytes of one segment: small, since three per lane are mapped at a time.
@@ -62,14 +62,14 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts everything, to keep these objectives; `plane` has the control plane's own spans, if they are
+    /// Starts everything, with what files say of objectives; `plane` has the control plane's own spans, if they are
     /// exported.
     ///
     /// # Errors
     /// When something cannot be started; nothing is left running then.
     pub(super) async fn start(
         config: &Config,
-        objectives: Vec<Arc<Objective>>,
+        objectives: Objectives,
         plane: Option<otlp::ControlPlane>,
     ) -> anyhow::Result<Self> {
         let start = Instant::now();

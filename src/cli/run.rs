@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,7 +13,7 @@ use super::signals::{Hangup, Signals};
 use crate::base::units;
 use crate::config::{self, Config};
 use crate::otlp::ControlPlane;
-use crate::slo::{Objective, file};
+use crate::slo::file::{self, Objectives};
 
 /// Arguments of `lbproxy run`.
 #[derive(Debug, clap::Args)]
@@ -89,15 +88,15 @@ async fn start(args: Args, log: LogFormat, mut signals: Signals) -> anyhow::Resu
         tracing::warn!("{warning}");
     }
     for finding in &objectives.findings {
-        tracing::warn!("{finding}; lbproxy runs without this objective");
+        tracing::warn!("{finding}; lbproxy runs without this");
     }
-    serve(&config, objectives.objectives, control, args.drain_timeout, &mut signals).await
+    serve(&config, objectives, control, args.drain_timeout, &mut signals).await
 }
 
 /// From the start to the last line.
 async fn serve(
     config: &Config,
-    objectives: Vec<Arc<Objective>>,
+    objectives: Objectives,
     control: Option<ControlPlane>,
     drain_timeout: Duration,
     signals: &mut Signals,

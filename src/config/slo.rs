@@ -33,7 +33,7 @@ const DOCS: Docs = &[
         "Files of objectives ([slo.md](slo.md)), relative to the folder of this file; a `*` stands \
      for any part of a file's name. When absent, 99.9 % of requests are answered, and 99 % of \
      these within 300ms; an empty list is for none. A file with a mistake stops nothing: its \
-     objectives are absent.",
+     objectives go on as they were last read ([evaluation.md](evaluation.md#how-it-survives)).",
     ),
 ];
 

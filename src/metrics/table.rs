@@ -248,6 +248,7 @@ metrics! {
         rows_total: Counter "lbproxy_slo_rows_total" "" "Records of objectives written to the journal.";
         rows_lost_total: Counter "lbproxy_slo_rows_lost_total" "" "Records of objectives given up: the journal was full for too long.";
         rows_pending: Gauge "lbproxy_slo_rows_pending" "" "Records of objectives that wait for space in the journal.";
+        objectives_unread: Gauge "lbproxy_slo_objectives_unread" "" "Objectives that no file has which can be read: they go on as they were last read.";
         series: Gauge "lbproxy_slo_series" "" "Series of all objectives, one a group.";
         state_errors_total: Counter "lbproxy_slo_state_errors_total" "" "Times the state could not be written: a crash would cost what it does not have.";
         restarts_total: Counter "lbproxy_slo_restarts_total" "" "Times the evaluation was started again after a fault.";

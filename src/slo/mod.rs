@@ -4,10 +4,10 @@
 //! record ─► Evaluator: counts per minute, series and tier ─► burn rates, budget ─► alerts ─► Notice
 //!               └── state: all of this as bytes
 //! ```
-//! Invariants: all but `file`, which reads objectives, and `reader`, the journal's consumer that feeds the
-//! evaluator, is pure: the time is passed in, records come from outside, and the same minutes give the same
-//! alerts, live or years later. Everything is bounded, and every bound is counted ([`EvaluatorCounts`]). Not
-//! here: how somebody is told (`notify`).
+//! Invariants: all but `file`, which reads objectives, `unread`, which remembers them, and `reader`, the journal's
+//! consumer that feeds the evaluator, is pure: the time is passed in, records come from outside, and the same minutes
+//! give the same alerts, live or years later. Everything is bounded, and every bound is counted
+//! ([`EvaluatorCounts`]). Not here: how somebody is told (`notify`).
 
 mod absence;
 mod adopt;
@@ -41,6 +41,7 @@ mod tests;
 mod tier;
 mod top;
 mod tracked;
+mod unread;
 pub mod verdict;
 
 pub use absence::WAITING_SECONDS;
@@ -75,6 +76,7 @@ pub use spenders::{Spenders, VALUES_MAX};
 pub use state::STATE_VERSION;
 pub use status::{BURN_SPANS, BurnStatus, SeriesStatus};
 pub use tier::EventCount;
+pub use unread::{UNREAD_MAX, keep_unread};
 
 /// What must hold for any input.
 #[cfg(any(test, fuzzing))]

@@ -122,9 +122,8 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
     let folder = Folder::open(args.journal.clone())?;
     let story = Story::start().context("cannot start the upstreams of the demo")?;
     let config = setup::configure(args, &story, folder.path())?;
-    let process = Process::start(&config, slo::file::defaults().objectives, None)
-        .await
-        .map_err(setup::in_flags)?;
+    let process =
+        Process::start(&config, slo::file::defaults(), None).await.map_err(setup::in_flags)?;
     let (places, about) = setup::places(&story);
     let facts = Facts {
         program: std::env::args().next().unwrap_or_else(|| "lbproxy".to_owned()),

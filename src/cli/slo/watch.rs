@@ -11,11 +11,12 @@ use anyhow::Context as _;
 use rustix::fs::FlockOperation;
 
 use crate::admin::{self, WatchSources};
+use crate::base::clock::wall_ms;
 use crate::base::units;
 use crate::cli::output::UsageError;
 use crate::cli::signals::{Hangup, Signals};
 use crate::config::{self, Config, NotifiedBy};
-use crate::slo::{NoData, Objective, file};
+use crate::slo::{self, NoData, Objective, file};
 use crate::watch::{self, Options, SILENCE_MIN, WatchShown};
 
 /// Arguments of `lbproxy slo watch`.
@@ -59,8 +60,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Err(report) => return Ok(crate::cli::check::refuse(&report)),
     };
     let shown = Arc::new(WatchShown::default());
-    let options = options(args, &config, Arc::clone(&shown))?;
-    let _lock = lock(&options.folder)?;
+    let (options, _lock) = options(args, &config, Arc::clone(&shown))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start a runtime; raise the limit of threads")?;
     let listen = args.listen.unwrap_or(config.admin.listen);
@@ -96,8 +96,12 @@ async fn serve(options: Options, listen: SocketAddr, admin: WatchSources) -> any
     Ok(ended?)
 }
 
-/// What the configuration says, where it is enough.
-fn options(args: &Args, config: &Config, shown: Arc<WatchShown>) -> anyhow::Result<Options> {
+/// What the configuration says, where it is enough; and the lock of the folder.
+fn options(
+    args: &Args,
+    config: &Config,
+    shown: Arc<WatchShown>,
+) -> anyhow::Result<(Options, File)> {
     let usage = |text: &str| anyhow::Error::from(UsageError(text.to_owned()));
     let telemetry = &config.telemetry;
     let Some(elasticsearch) = telemetry.elasticsearch.clone() else {
@@ -111,13 +115,17 @@ fn options(args: &Args, config: &Config, shown: Arc<WatchShown>) -> anyhow::Resu
              more; set slo.notify.by: watch for the instances and here",
         ));
     }
-    let objectives = file::load(config);
+    let folder = telemetry.journal.path.join("watch");
+    let lock = lock(&folder)?;
+    let mut objectives = file::load(config);
     for warning in config.warnings.iter().chain(&objectives.warnings) {
         tracing::warn!("{warning}");
     }
     for finding in &objectives.findings {
-        tracing::warn!("{finding}; this objective is not watched");
+        tracing::warn!("{finding}; this is not watched");
     }
+    let unread = slo::keep_unread(&mut objectives, &folder, wall_ms());
+    shown.slo.objectives_unread.set(unread as u64);
     if objectives.objectives.is_empty() {
         return Err(usage("there is no objective to watch; `lbproxy slo check` says why"));
     }
@@ -126,17 +134,18 @@ fn options(args: &Args, config: &Config, shown: Arc<WatchShown>) -> anyhow::Resu
             "slo.notify.channels is empty: alerts are in this log and on /metrics alone"
         );
     }
-    Ok(Options {
+    let options = Options {
         elasticsearch,
         namespace: telemetry.namespace.clone(),
         objectives: objectives.objectives.into_iter().map(patient).collect(),
         notify: config.slo.notify.clone(),
         heartbeat_every: telemetry.heartbeat_every,
         instance: telemetry.instance.clone(),
-        folder: telemetry.journal.path.join("watch"),
+        folder,
         every: args.every,
         shown,
-    })
+    };
+    Ok((options, lock))
 }
 
 /// An objective that does not take the time between two records for silence.

@@ -104,7 +104,8 @@ fn expand(pattern: &Path) -> Result<Vec<PathBuf>, (String, &'static str)> {
             !name.starts_with(b".") && glob.matches(name)
         })
         .map(|name| folder.join(name))
-        .filter(|path| path.is_file())
+        // What points nowhere is a mistake, and told when it is read.
+        .filter(|path| std::fs::metadata(path).ok().is_none_or(|kind| kind.is_file()))
         .collect();
     if files.is_empty() {
         return Err((

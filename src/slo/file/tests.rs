@@ -245,6 +245,7 @@ fn files_are_found_beside_the_configuration() {
             .unwrap();
     }
     std::fs::create_dir(slo.join("folder.yaml")).unwrap();
+    std::os::unix::fs::symlink("nowhere", slo.join("lost.txt")).unwrap();
     let proxy = "proxy:\n  listen: {port: 0}\n  services:\n    - {name: a, domain: a, hosts: \
         [\"127.0.0.1:1\"]}\n";
     for (files, names, findings) in [
@@ -252,7 +253,8 @@ fn files_are_found_beside_the_configuration() {
         ("[slo/*.yaml, slo/c.yml, slo/a.yaml]", "a b c", &[]),
         ("[]", "", &[]),
         ("[slo/a.yaml, slo/none.yaml]", "a", &["slo/none.yaml: cannot be read"]),
-        ("[slo/*.txt]", "", &["proxy.yaml:5:14: slo.files: `slo/*.txt` matches no file"]),
+        ("[slo/*.text]", "", &["proxy.yaml:5:14: slo.files: `slo/*.text` matches no file"]),
+        ("[slo/*.txt]", "", &["slo/lost.txt: cannot be read"]),
         ("[none/*.yaml]", "", &["cannot be looked for"]),
         ("['*/a.yaml']", "", &["has a `*` in the name of a folder"]),
     ] {

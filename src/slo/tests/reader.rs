@@ -1,6 +1,6 @@
 //! Goal: whatever ends the process when, an alert is told once and its end once, and records of objectives add
 //! up to the events. Method: the real journal, state and reader, time in hand; an outage and its end, with the
-//! process killed again and again.
+//! process killed again and again, or its files broken.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -8,8 +8,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::super::file::Objectives;
 use super::super::reader::Service;
 use super::*;
+use crate::config::Finding;
 use crate::consumer::Aggregate as _;
 use crate::journal::{self, Appended, Journal, Lane};
 use crate::metrics::{JournalMetrics, SloMetrics};
@@ -58,6 +60,8 @@ struct Machine {
     now_ms: u64,
     steady_ms: Arc<AtomicU64>,
     outbox: Outbox,
+    /// What files of objectives say.
+    files: Objectives,
     rows: Arc<Mutex<Vec<Vec<u8>>>>,
     /// Events that count, and bad ones, of each minute.
     events: BTreeMap<u64, EventCount>,
@@ -70,12 +74,15 @@ impl Machine {
             now_ms: T0,
             steady_ms: Arc::default(),
             outbox: Outbox::default(),
+            files: promises(),
             rows: Arc::default(),
             events: BTreeMap::new(),
         }
     }
 
     fn open(&self) -> (Journal, Vec<Lane>, Options) {
+        let mut read = self.files.clone();
+        keep_unread(&mut read, self.dir.path(), self.now_ms);
         let (journal, mut lanes) = Journal::open(journal::Options {
             dir: self.dir.path().to_owned(),
             bytes_max: 4 << 20,
@@ -92,7 +99,7 @@ impl Machine {
         let options = Options {
             reader: journal.reader(READER).unwrap(),
             identity: journal.identity(),
-            objectives: vec![Arc::new(availability())],
+            objectives: read.objectives,
             settings: settings(),
             settle: Duration::ZERO,
             held_bytes_max: 20_000,
@@ -108,9 +115,11 @@ impl Machine {
         (journal, lanes, options)
     }
 
-    /// One run of so many turns of five seconds; at its end the process is killed, or stops.
-    fn live(&mut self, turns: u64, is_bad: impl Fn(u64) -> bool, is_killed: bool) {
+    /// One run of so many turns of five seconds; at its end the process is killed, or stops. Gives the events in
+    /// budgets.
+    fn live(&mut self, turns: u64, is_bad: impl Fn(u64) -> bool, is_killed: bool) -> u64 {
         let (journal, mut lanes, mut options) = self.open();
+        let statuses = Arc::clone(&options.statuses);
         let steady_ms = Arc::clone(&self.steady_ms);
         let steady = move || Duration::from_millis(steady_ms.load(Ordering::Relaxed));
         let mut service = Service::new(&mut options, self.now_ms, Box::new(steady));
@@ -138,6 +147,7 @@ impl Machine {
             drop(lanes);
             journal.close();
         }
+        statuses.last().series.iter().map(|series| series.budget.count.valid).sum()
     }
 
     /// What an outbox makes of notices: an alert that fires and is told so again is no news.
@@ -175,6 +185,11 @@ impl Machine {
         sums.retain(|at, count| *at < last && count.valid > 0);
         assert_eq!(sums, past);
     }
+}
+
+/// Files with the one objective.
+fn promises() -> Objectives {
+    Objectives { objectives: vec![Arc::new(availability())], ..Objectives::default() }
 }
 
 /// Appends bytes as they are.
@@ -263,5 +278,39 @@ fn an_alert_goes_on_from_the_outbox_when_the_state_is_gone() {
             ids.len(),
             "{name}: no row stands twice"
         );
+    }
+}
+
+/// Goal: who mistypes an objective ends no alert of it and keeps its budget; who takes it away ends it. Method:
+/// three starts: the page fires, the file has a mistake, and then what the row says.
+#[test]
+fn a_mistake_in_a_file_ends_no_alert_and_erases_no_budget() {
+    let finding = Finding {
+        file: "slo/a.yaml".to_owned(),
+        line: 3,
+        column: 1,
+        key: "metadata.name".to_owned(),
+        problem: "is absent".to_owned(),
+        cure: "write one".to_owned(),
+    };
+    let broken = || Objectives { findings: vec![finding.clone()], ..Objectives::default() };
+    let (fires, ends) = ((page(), true), (page(), false));
+    for (name, last, turns, is_bad, want) in [
+        ("mended, the outage lasts", promises(), 12, true, vec![fires.clone()]),
+        ("broken on, it is over", broken(), 600, false, vec![fires.clone(), ends.clone()]),
+        ("mended, it is over", promises(), 600, false, vec![fires.clone(), ends.clone()]),
+        ("taken away", Objectives::default(), 1, true, vec![fires.clone(), ends.clone()]),
+    ] {
+        let mut machine = Machine::new();
+        machine.live(40, |_| true, false);
+        machine.files = broken();
+        machine.live(12, |_| true, false);
+        assert_eq!(machine.news(), std::slice::from_ref(&fires), "{name}: the file has a mistake");
+        machine.files = last;
+        let counted = machine.live(turns, |_| is_bad, false);
+        assert_eq!(machine.news(), want, "{name}");
+        let events: u64 = machine.events.values().map(|count| count.valid).sum();
+        let is_gone = machine.files.findings.is_empty() && machine.files.objectives.is_empty();
+        assert_eq!(counted, if is_gone { 0 } else { events }, "{name}: all are in the budget");
     }
 }
