@@ -13,7 +13,7 @@ use super::{
     AbsenceRule, BurnRule, Compiled, Feature, Header, OutputFile, Site, Subject, Support, Tool,
     fields,
 };
-use crate::slo::{CLEAN_EVALUATIONS, Dimension, EVALUATE_EVERY, Severity};
+use crate::slo::{CLEAN, Dimension, Severity};
 
 pub(super) static TOOL: Tool =
     Tool { name: "elastalert2", title: "ElastAlert2", loading: LOADING, support, compile };
@@ -203,7 +203,7 @@ fn alertmanager(subject: &Subject, id: &str, severity: Severity, address: &str) 
     let groups = objective.group_by.iter();
     let groups: Vec<_> =
         groups.map(|one| (group_label(*one), fields::dimension(*one).to_owned())).collect();
-    let (address, resolve) = (literal(address), minutes(EVALUATE_EVERY * CLEAN_EVALUATIONS));
+    let (address, resolve) = (literal(address), minutes(CLEAN));
     format!(
         "realert: {{minutes: 0}}\nalert: [alertmanager]\nalertmanager_hosts: [{address}]\n\
          alertmanager_api_version: v2\nalertmanager_alertname: {id}\nalertmanager_resolve_time: {resolve}\n\

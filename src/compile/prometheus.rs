@@ -19,7 +19,7 @@ use super::{
 };
 use crate::base::clock::micros;
 use crate::base::units::write_duration;
-use crate::slo::{CLEAN_EVALUATIONS, CLEAN_SHARE, EVALUATE_EVERY, PENDING_EVALUATIONS, Silence};
+use crate::slo::{CLEAN, CLEAN_SHARE, EVALUATE_EVERY, PENDING_EVALUATIONS, Silence};
 
 pub(super) static TOOL: Tool =
     Tool { name: "prometheus", title: "Prometheus", loading: LOADING, support, compile };
@@ -255,7 +255,7 @@ impl<'s> Terms<'s> {
         let expr = expr.replace('\n', "\n      ");
         let wait = EVALUATE_EVERY * (PENDING_EVALUATIONS - 1);
         // The first clean look begins it.
-        let keep = EVALUATE_EVERY * (CLEAN_EVALUATIONS - 1);
+        let keep = CLEAN - EVALUATE_EVERY;
         let span = |span| write_duration(micros(span));
         format!(
             "  - alert: {id}\n    expr: |-\n      {expr}\n    for: {}\n    keep_firing_for: {}\n    labels:\n{}    \

@@ -1,17 +1,19 @@
 //! One alert: from the first evaluation that finds something to the end of it.
 //!
 //! ```text
-//! inactive ──active──► pending ──active again──► firing ──clean for N evaluations──► inactive (resolved)
+//! inactive ──active──► pending ──active again──► firing ──clean for long enough──► inactive (resolved)
 //!     ▲                   │                        │ ▲
 //!     └──── not active ───┘                        └─┘ active, not clean, or nobody knows
 //! ```
-//! N is [`CLEAN_EVALUATIONS`], doubled each time that it fires again within [`RELAPSE_MS`] of its end (at
-//! most [`RELAPSES_MAX`] times), so that what comes and goes is told once or twice, not each time. An
-//! evaluation at which nobody knows (no events, maintenance) moves nothing: no alert fires or ends
-//! because the clock jumped or records stopped. A count of evaluations that is lost with the process
-//! would let kills put off the begin or the end of an alert for ever: each step of it is to be written
-//! down ([`Alert::is_unsaved`]). Pure transitions. Not here: when something is active or clean (`burn`,
-//! `absence`), what is told (`notice`).
+//! Long enough is [`CLEAN`] at the usual pace, doubled each time that it fires again within [`RELAPSE_MS`] of
+//! its end (at most [`RELAPSES_MAX`] times), so that what comes and goes is told once or twice, not each time.
+//! An evaluation at which nobody knows (no events, maintenance) moves nothing: no alert fires or ends because
+//! the clock jumped or records stopped. Time is counted, for each start evaluates at once: starts make no end
+//! come sooner. A step that is lost with the process would let kills put off the begin or the end of an alert
+//! for ever: each is to be written down ([`Alert::is_unsaved`]). Pure transitions. Not here: when something is
+//! active or clean (`burn`, `absence`), what is told (`notice`).
+
+use std::time::Duration;
 
 use super::bytes::{Input, Output};
 use super::notice::{Absence, Trigger};
@@ -19,9 +21,11 @@ use crate::consumer::StateError;
 
 /// Evaluations in a row that find something before an alert fires.
 pub const PENDING_EVALUATIONS: u32 = 2;
-/// Evaluations in a row that are clean before an alert ends: 12 minutes. With the 5 minutes of the
+/// Evaluations are clean for so long, one after the other, before an alert ends. With the 5 minutes of the
 /// shortest window that is longer than a quarter of an hour: what a job does every 15 minutes pages once.
-pub const CLEAN_EVALUATIONS: u32 = 72;
+pub const CLEAN: Duration = Duration::from_mins(12);
+/// Most time of one clean evaluation: no window is shorter, so that what was bad meanwhile is in it.
+const CLEAN_STEP_MAX_MS: u64 = 60_000;
 /// An alert that fires again so soon after its end is the same trouble.
 pub const RELAPSE_MS: u64 = 6 * 3_600_000;
 /// Most times that the wait for the end is doubled: 48 minutes.
@@ -43,8 +47,8 @@ pub enum AlertState {
         since_ms: u64,
         /// Why, as it was last found.
         trigger: Trigger,
-        /// Evaluations in a row that were clean.
-        clean: u32,
+        /// For how long evaluations were clean, in milliseconds.
+        clean_ms: u64,
     },
 }
 
@@ -63,14 +67,25 @@ impl AlertState {
         matches!(self, Self::Firing { .. })
     }
 
-    /// Where it stands without its figures: its place in the picture, and the evaluations counted there.
-    const fn place(&self) -> (u8, u32) {
+    /// Where it stands without its figures: its place in the picture, and what is counted there.
+    fn place(&self) -> (u8, u64) {
         match self {
             Self::Inactive => (0, 0),
-            Self::Pending { evaluations } => (1, *evaluations),
-            Self::Firing { clean, .. } => (2, *clean),
+            Self::Pending { evaluations } => (1, u64::from(*evaluations)),
+            Self::Firing { clean_ms, .. } => (2, *clean_ms),
         }
     }
+}
+
+/// When an evaluation is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EvaluationTime {
+    /// Milliseconds since 1970.
+    pub(super) ms: u64,
+    /// Milliseconds watched since the one before.
+    pub(super) watched_ms: u64,
+    /// Evaluations are clean for so many before an alert ends.
+    pub(super) clean_ms: u64,
 }
 
 /// What an evaluation found.
@@ -123,7 +138,8 @@ impl Alert {
 
     /// The state after an evaluation.
     #[must_use]
-    pub(super) fn step(&mut self, look: Look, now_ms: u64) -> Option<Change> {
+    pub(super) fn step(&mut self, look: Look, now: EvaluationTime) -> Option<Change> {
+        let now_ms = now.ms;
         let (state, change) = match (self.state, look) {
             (AlertState::Inactive, Look::Active(trigger)) => self.found(1, trigger, now_ms),
             (AlertState::Pending { evaluations }, Look::Active(trigger)) => {
@@ -132,16 +148,23 @@ impl Alert {
             (AlertState::Pending { .. }, Look::Between | Look::Clean) => {
                 (AlertState::Inactive, None)
             }
-            (AlertState::Firing { since_ms, trigger, clean }, look) => match look {
-                Look::Active(trigger) => (AlertState::Firing { since_ms, trigger, clean: 0 }, None),
-                Look::Between => (AlertState::Firing { since_ms, trigger, clean: 0 }, None),
-                Look::Clean if clean + 1 >= CLEAN_EVALUATIONS << self.relapses => {
-                    self.ended_ms = now_ms;
-                    (AlertState::Inactive, Some(Change::Ends(since_ms, trigger)))
+            (AlertState::Firing { since_ms, trigger, clean_ms }, look) => {
+                let fires = |trigger, clean_ms| AlertState::Firing { since_ms, trigger, clean_ms };
+                match look {
+                    Look::Active(trigger) => (fires(trigger, 0), None),
+                    Look::Between => (fires(trigger, 0), None),
+                    Look::Clean => {
+                        let clean_ms = clean_ms + now.watched_ms.min(CLEAN_STEP_MAX_MS);
+                        if clean_ms >= now.clean_ms << self.relapses {
+                            self.ended_ms = now_ms;
+                            (AlertState::Inactive, Some(Change::Ends(since_ms, trigger)))
+                        } else {
+                            (fires(trigger, clean_ms), None)
+                        }
+                    }
+                    Look::Unknown => (self.state, None),
                 }
-                Look::Clean => (AlertState::Firing { since_ms, trigger, clean: clean + 1 }, None),
-                Look::Unknown => (self.state, None),
-            },
+            }
             (state, _) => (state, None),
         };
         self.is_unsaved |= self.state.place() != state.place();
@@ -154,7 +177,7 @@ impl Alert {
 
     /// Fires already, by what somebody else remembers: `rows` have to be clean.
     pub(super) fn adopt(&mut self, since_ms: u64, trigger: Trigger, rows: u32) {
-        let state = AlertState::Firing { since_ms, trigger, clean: 0 };
+        let state = AlertState::Firing { since_ms, trigger, clean_ms: 0 };
         *self = Self { state, rows, is_unsaved: true, ..*self };
     }
 
@@ -170,7 +193,8 @@ impl Alert {
         }
         let is_relapse = self.ended_ms > 0 && now_ms.saturating_sub(self.ended_ms) < RELAPSE_MS;
         self.relapses = if is_relapse { (self.relapses + 1).min(RELAPSES_MAX) } else { 0 };
-        (AlertState::Firing { since_ms: now_ms, trigger, clean: 0 }, Some(Change::Fires(trigger)))
+        let state = AlertState::Firing { since_ms: now_ms, trigger, clean_ms: 0 };
+        (state, Some(Change::Fires(trigger)))
     }
 
     /// Appends it to a state.
@@ -184,10 +208,10 @@ impl Alert {
                 out.number(1);
                 out.number(u64::from(evaluations));
             }
-            AlertState::Firing { since_ms, trigger, clean } => {
+            AlertState::Firing { since_ms, trigger, clean_ms } => {
                 out.number(2);
                 out.number(since_ms);
-                out.number(u64::from(clean));
+                out.number(clean_ms);
                 encode_trigger(trigger, out);
             }
         }
@@ -203,7 +227,7 @@ impl Alert {
             1 => AlertState::Pending { evaluations: input.small()?.min(PENDING_EVALUATIONS) },
             2 => AlertState::Firing {
                 since_ms: input.number()?,
-                clean: input.small()?.min(CLEAN_EVALUATIONS << RELAPSES_MAX),
+                clean_ms: u64::from(input.small()?),
                 trigger: decode_trigger(input)?,
             },
             _ => return Err(StateError::Damaged),
@@ -238,7 +262,6 @@ pub(super) fn encode_trigger(trigger: Trigger, out: &mut Output) {
 
 /// Takes why an alert fires.
 pub(super) fn decode_trigger(input: &mut Input<'_>) -> Result<Trigger, StateError> {
-    use std::time::Duration;
     Ok(match input.number()? {
         0 => Trigger::Burn {
             rate: input.float()?,
@@ -265,6 +288,7 @@ pub(super) fn decode_trigger(input: &mut Input<'_>) -> Result<Trigger, StateErro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::clock::millis;
 
     const T0: u64 = 1_800_000_000_000;
 
@@ -272,31 +296,46 @@ mod tests {
         Look::Active(Trigger::Test)
     }
 
-    fn firing(since_ms: u64, clean: u32) -> AlertState {
-        AlertState::Firing { since_ms, trigger: Trigger::Test, clean }
+    fn firing(since_ms: u64, clean_s: u64) -> AlertState {
+        AlertState::Firing { since_ms, trigger: Trigger::Test, clean_ms: clean_s * 1_000 }
     }
 
-    /// Goal: every arrow of the picture. Method: one row per arrow.
+    /// So many seconds after the evaluation before.
+    fn after(watched_s: u64) -> EvaluationTime {
+        EvaluationTime { ms: T0, watched_ms: watched_s * 1_000, clean_ms: millis(CLEAN) }
+    }
+
+    /// Goal: every arrow of the picture. Method: one row per arrow; so many seconds after the evaluation before.
     #[test]
-    fn an_alert_fires_at_the_second_look_and_ends_after_clean_ones_in_a_row() {
-        let last = CLEAN_EVALUATIONS - 1;
+    fn an_alert_fires_at_the_second_look_and_ends_after_clean_time() {
+        let last = CLEAN.as_secs() - 10;
         let pending = AlertState::Pending { evaluations: 1 };
         let ends = Some(Change::Ends(5, Trigger::Test));
         let fires = Some(Change::Fires(Trigger::Test));
-        for (name, from, look, want, change) in [
-            ("nothing found", AlertState::Inactive, Look::Clean, AlertState::Inactive, None),
-            ("found once", AlertState::Inactive, active(), pending, None),
-            ("found again", pending, active(), firing(T0, 0), fires),
-            ("not found again", pending, Look::Between, AlertState::Inactive, None),
-            ("nobody knows, pending", pending, Look::Unknown, pending, None),
-            ("still", firing(5, 3), active(), firing(5, 0), None),
-            ("below the threshold, not clean", firing(5, 3), Look::Between, firing(5, 0), None),
-            ("clean once more", firing(5, 3), Look::Clean, firing(5, 4), None),
-            ("nobody knows, firing", firing(5, 3), Look::Unknown, firing(5, 3), None),
-            ("clean for the last time", firing(5, last), Look::Clean, AlertState::Inactive, ends),
+        for (name, from, look, seconds, want, change) in [
+            ("nothing found", AlertState::Inactive, Look::Clean, 10, AlertState::Inactive, None),
+            ("found once", AlertState::Inactive, active(), 10, pending, None),
+            ("found again", pending, active(), 10, firing(T0, 0), fires),
+            ("not found again", pending, Look::Between, 10, AlertState::Inactive, None),
+            ("nobody knows, pending", pending, Look::Unknown, 10, pending, None),
+            ("still", firing(5, 30), active(), 10, firing(5, 0), None),
+            (
+                "below the threshold, not clean",
+                firing(5, 30),
+                Look::Between,
+                10,
+                firing(5, 0),
+                None,
+            ),
+            ("clean once more", firing(5, 30), Look::Clean, 10, firing(5, 40), None),
+            ("clean after a start", firing(5, last), Look::Clean, 0, firing(5, last), None),
+            ("clean after a start soon", firing(5, 30), Look::Clean, 3, firing(5, 33), None),
+            ("clean after a long time", firing(5, 30), Look::Clean, 9_999, firing(5, 90), None),
+            ("nobody knows, firing", firing(5, 30), Look::Unknown, 10, firing(5, 30), None),
+            ("clean for long enough", firing(5, last), Look::Clean, 10, AlertState::Inactive, ends),
         ] {
             let mut alert = Alert { state: from, ..Alert::default() };
-            assert_eq!(alert.step(look, T0), change, "{name}");
+            assert_eq!(alert.step(look, after(seconds)), change, "{name}");
             assert_eq!(alert.state, want, "{name}");
         }
     }
@@ -306,9 +345,10 @@ mod tests {
         for (pause_ms, want) in [(RELAPSE_MS - 1, [72, 144, 288, 288]), (RELAPSE_MS, [72; 4])] {
             let (mut alert, mut now_ms) = (Alert::default(), T0);
             for want in want {
-                assert_eq!(alert.step(active(), now_ms), None);
-                assert_eq!(alert.step(active(), now_ms), Some(Change::Fires(Trigger::Test)));
-                let ends = (1..1_000).find(|_| alert.step(Look::Clean, now_ms).is_some());
+                let now = EvaluationTime { ms: now_ms, ..after(10) };
+                assert_eq!(alert.step(active(), now), None);
+                assert_eq!(alert.step(active(), now), Some(Change::Fires(Trigger::Test)));
+                let ends = (1..1_000).find(|_| alert.step(Look::Clean, now).is_some());
                 assert_eq!(ends, Some(want));
                 now_ms += pause_ms;
             }
@@ -317,7 +357,6 @@ mod tests {
 
     #[test]
     fn an_alert_comes_back_from_a_state_as_it_was() {
-        use std::time::Duration;
         let burn = Trigger::Burn {
             rate: 15.5,
             factor: 14.4,
@@ -330,8 +369,8 @@ mod tests {
         for state in [
             AlertState::Inactive,
             AlertState::Pending { evaluations: 1 },
-            AlertState::Firing { since_ms: T0, trigger: burn, clean: 7 },
-            AlertState::Firing { since_ms: T0, trigger: absent, clean: 0 },
+            AlertState::Firing { since_ms: T0, trigger: burn, clean_ms: 70_000 },
+            AlertState::Firing { since_ms: T0, trigger: absent, clean_ms: 0 },
         ] {
             let (ended_ms, relapses, rows, is_unsaved) = (T0 - 1, 2, 0b101, false);
             let alert = Alert { state, ended_ms, relapses, rows, is_unsaved };

@@ -24,8 +24,9 @@ pub use results::{
 pub use under::{FIRINGS_MAX, SERIES_MAX};
 
 use super::alert::RELAPSE_MS;
+use super::clock::EVALUATE_EVERY;
 use super::clock::minute;
-use super::evaluator::{EVALUATE_EVERY, Evaluator, EvaluatorSettings};
+use super::evaluator::{Evaluator, EvaluatorSettings};
 use super::notice::AlertStatus;
 use super::objective::{Dimension, Objective};
 use super::tier::EventCount;

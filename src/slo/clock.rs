@@ -2,8 +2,16 @@
 //!
 //! A jump is when wall time goes [`JUMP_MS`] further, or less far, than steady time between two looks.
 //! What was counted is then moved along with it, so that windows stay as they are: an alert neither fires
-//! nor ends because of it. Between two runs only a jump back can be told; forward it is time that went by.
+//! nor ends because of it. Between two runs only a jump back can be told; forward it is time that went by, of which
+//! [`EVALUATE_EVERY`] counts as watched at most: so kills at any pace make nothing sooner that takes its time, and put
+//! nothing off.
 
+use std::time::Duration;
+
+use crate::base::clock::millis;
+
+/// How often to evaluate.
+pub const EVALUATE_EVERY: Duration = Duration::from_secs(10);
 /// Least difference of the two clocks that is a jump.
 pub const JUMP_MS: u64 = 60_000;
 /// Most time between two looks that counts as watched.
@@ -21,9 +29,14 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// As it was at the last look of an earlier run.
+    /// As it was when an earlier run had counted all time until then.
     pub(super) fn earlier(wall_ms: u64) -> Self {
         Self { wall_ms, ..Self::default() }
+    }
+
+    /// Up to when all time was counted: what a state has.
+    pub(super) fn counted_ms(&self) -> u64 {
+        self.wall_ms.saturating_sub(self.watched_ms)
     }
 
     pub(super) fn wall_ms(&self) -> u64 {
@@ -42,10 +55,13 @@ impl Clock {
         let passed_ms = before.steady_ms.map(|before| steady_ms.saturating_sub(before));
         self.wall_ms = wall_ms;
         self.steady_ms = Some(steady_ms);
-        self.watched_ms += passed_ms.unwrap_or(0).min(WATCHED_MAX_MS);
         if before.wall_ms == 0 {
             return None;
         }
+        self.watched_ms += match passed_ms {
+            Some(passed_ms) => passed_ms.min(WATCHED_MAX_MS),
+            None => wall_ms.saturating_sub(before.wall_ms).min(millis(EVALUATE_EVERY)),
+        };
         let expected_ms = before.wall_ms.saturating_add(passed_ms.unwrap_or(0));
         // Without steady time, wall time that went on is taken for time.
         let is_jump = wall_ms.saturating_add(JUMP_MS) <= expected_ms
@@ -88,15 +104,24 @@ mod tests {
     }
 
     #[test]
-    fn time_that_nobody_watched_does_not_count() {
-        let mut clock = Clock::earlier(T0);
-        for (name, steady, want) in [
-            ("of another run", 7, 0),
-            ("ten seconds", 10_007, 10_000),
-            ("stopped", 999_999, 60_000),
+    fn time_that_nobody_watched_counts_as_one_evaluation_at_most() {
+        for (name, wall, want) in [
+            ("at once", T0, 0),
+            ("soon", T0 + 3_000, 3_000),
+            ("an hour later", T0 + 3_600_000, 10_000),
+            ("earlier", T0 - 5_000, 0),
         ] {
-            let _ = clock.look(T0 + steady, steady);
-            assert_eq!(clock.take_watched(), want, "{name}");
+            let mut clock = Clock::earlier(T0);
+            let _ = clock.look(wall, 7);
+            assert_eq!(clock.take_watched(), want, "another run, {name}");
+            let _ = clock.look(wall + 4_000, 4_007);
+            assert_eq!(clock.counted_ms(), wall, "{name}: four seconds are not counted yet");
+            assert_eq!(clock.take_watched(), 4_000, "{name}");
+            let _ = clock.look(wall + 999_999, 1_000_006);
+            assert_eq!(clock.take_watched(), 60_000, "{name}: stopped");
         }
+        let mut first = Clock::default();
+        let _ = first.look(T0, 7);
+        assert_eq!(first.take_watched(), 0, "the first run");
     }
 }

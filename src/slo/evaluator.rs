@@ -13,18 +13,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::absence::Evidence;
-use super::clock::{self, Clock};
+use super::alert::CLEAN;
+use super::clock::{self, Clock, EVALUATE_EVERY};
 use super::notice::{AlertStatus, Notice};
 use super::objective::{Dimension, Objective};
 use super::tier::EventCount;
 use super::tracked::{Now, Tracked, is_within};
+use crate::base::clock::millis;
 use crate::journal::Identity;
 use crate::metrics::SloMetrics;
 use crate::query::{Field, Filter, Row};
 use crate::record::{DecodeError, Origin, Stream, Value};
 
-/// How often to evaluate.
-pub const EVALUATE_EVERY: Duration = Duration::from_secs(10);
 /// Most groups of an objective, beside the one of all others.
 pub const GROUPS_MAX: usize = 20;
 /// Most alerts that are over and remembered, the newest.
@@ -110,6 +110,8 @@ pub struct Evaluator {
     names: Names,
     pub(super) clock: Clock,
     pub(super) evidence: Evidence,
+    /// Milliseconds of clean evaluations before an alert ends.
+    clean_ms: u64,
     /// The start whose events counters are of; `None`: of all.
     start: Option<Identity>,
     pub(super) notices: VecDeque<Notice>,
@@ -155,6 +157,7 @@ impl Evaluator {
             names,
             clock: Clock::default(),
             evidence: Evidence::new(settings.heartbeat_every),
+            clean_ms: millis(CLEAN),
             start: None,
             notices: VecDeque::new(),
             ended: VecDeque::new(),
@@ -164,6 +167,12 @@ impl Evaluator {
             counts: EvaluatorCounts::default(),
             settings,
         }
+    }
+
+    /// It is evaluated so often instead of each [`EVALUATE_EVERY`]: an alert ends after as many intervals.
+    pub fn evaluate_each(&mut self, every: Duration) {
+        let pace = every.as_secs_f64() / EVALUATE_EVERY.as_secs_f64();
+        self.clean_ms = millis(CLEAN.mul_f64(pace));
     }
 
     /// Counters ([`SeriesStatus::total`](super::SeriesStatus::total)) are to have the events of this start alone: what is read again after
@@ -265,9 +274,9 @@ impl Evaluator {
     pub fn evaluate(&mut self) {
         let watched_ms = self.clock.take_watched();
         self.evidence.pass(watched_ms);
-        let ms = self.clock.wall_ms();
+        let (ms, clean_ms) = (self.clock.wall_ms(), self.clean_ms);
         let source = &self.settings.source;
-        let now = Now { ms, watched_ms, evidence: &self.evidence, source };
+        let now = Now { ms, watched_ms, clean_ms, evidence: &self.evidence, source };
         let before = self.notices.len();
         for tracked in &mut self.tracked {
             tracked.evaluate(now, &mut self.notices);
@@ -290,7 +299,8 @@ impl Evaluator {
     /// Ends the alerts of objectives that are no more, or no more what they were.
     pub(super) fn end(&mut self, gone: &mut [Tracked]) {
         let (ms, source) = (self.clock.wall_ms(), self.settings.source.as_str());
-        let now = Now { ms, watched_ms: 0, evidence: &self.evidence, source };
+        let clean_ms = self.clean_ms;
+        let now = Now { ms, watched_ms: 0, clean_ms, evidence: &self.evidence, source };
         let ends: Vec<_> = gone.iter_mut().flat_map(|tracked| tracked.firing(now, true)).collect();
         let before = self.notices.len();
         self.notices.extend(ends);
@@ -299,9 +309,10 @@ impl Evaluator {
 
     /// The notices of all alerts that fire now, with figures of now.
     pub fn firing(&mut self) -> Vec<Notice> {
-        let Self { settings, tracked, clock, evidence, .. } = self;
+        let Self { settings, tracked, clock, evidence, clean_ms, .. } = self;
+        let clean_ms = *clean_ms;
         let (ms, source) = (clock.wall_ms(), settings.source.as_str());
-        let now = Now { ms, watched_ms: 0, evidence, source };
+        let now = Now { ms, watched_ms: 0, clean_ms, evidence, source };
         tracked.iter_mut().flat_map(|tracked| tracked.firing(now, false)).collect()
     }
 

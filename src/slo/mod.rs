@@ -45,7 +45,7 @@ mod unread;
 pub mod verdict;
 
 pub use absence::WAITING_SECONDS;
-pub use alert::{AlertState, CLEAN_EVALUATIONS, PENDING_EVALUATIONS, RELAPSE_MS, RELAPSES_MAX};
+pub use alert::{AlertState, CLEAN, PENDING_EVALUATIONS, RELAPSE_MS, RELAPSES_MAX};
 pub use backtest::{
     Backtest, BacktestSettings, Backtested, BudgetAccount, Difference, FIRINGS_MAX, Firing,
     FiringTotals, POINTS_MAX, PlotPoint, PlotPoints, SERIES_MAX, Tested, TestedSeries, differences,
@@ -53,11 +53,10 @@ pub use backtest::{
 pub use budget::Budget;
 pub use burn::{CLEAN_SHARE, burn_rate};
 pub use change::Compared;
-pub use clock::JUMP_MS;
 pub(crate) use clock::minute;
+pub use clock::{EVALUATE_EVERY, JUMP_MS};
 pub use evaluator::{
-    ENDED_MAX, EVALUATE_EVERY, Evaluator, EvaluatorCounts, EvaluatorSettings, GROUPS_MAX,
-    NOTICES_MAX,
+    ENDED_MAX, Evaluator, EvaluatorCounts, EvaluatorSettings, GROUPS_MAX, NOTICES_MAX,
 };
 pub use expose::expose;
 pub use group::{ABSENT, OTHER};

@@ -18,7 +18,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::evaluator::{EVALUATE_EVERY, Evaluator, EvaluatorCounts, EvaluatorSettings};
+use super::clock::EVALUATE_EVERY;
+use super::evaluator::{Evaluator, EvaluatorCounts, EvaluatorSettings};
 use super::log::log;
 use super::notice::{Notice, OpenAlert};
 use super::objective::Objective;

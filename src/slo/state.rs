@@ -25,8 +25,9 @@ use super::tracked::Tracked;
 use crate::base::fnv;
 use crate::consumer::StateError;
 
-/// Version of the state: raised when its bytes mean something else.
-pub const STATE_VERSION: u16 = 1;
+/// Version of the state: raised when its bytes mean something else. 1 counted clean evaluations where 2 has
+/// milliseconds: read as these, an alert of it ends up to 12 minutes later.
+pub const STATE_VERSION: u16 = 2;
 
 /// What of a group is in a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,7 @@ impl Evaluator {
 
     fn encode_kept(&self, bytes: &mut Vec<u8>, kept: Kept) {
         let mut out = Output(std::mem::take(bytes));
-        out.number(self.clock.wall_ms());
+        out.number(self.clock.counted_ms());
         out.number(self.next_part);
         out.number(u64::from(self.unknown_before));
         out.length(self.tracked.len());

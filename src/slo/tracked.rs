@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::absence::Evidence;
-use super::alert::{Alert, AlertState, Change, Look};
+use super::alert::{Alert, AlertState, Change, EvaluationTime, Look};
 use super::budget::{Budget, calendar};
 use super::burn::{Burn, BurnRow, minutes};
 use super::clock::minute;
@@ -39,9 +39,18 @@ pub(super) struct Now<'a> {
     pub(super) ms: u64,
     /// Time watched since the last one.
     pub(super) watched_ms: u64,
+    /// Milliseconds of clean evaluations before an alert ends.
+    pub(super) clean_ms: u64,
     pub(super) evidence: &'a Evidence,
     /// See [`Notice::source`].
     pub(super) source: &'a str,
+}
+
+impl Now<'_> {
+    /// What an alert needs of it.
+    const fn time(&self) -> EvaluationTime {
+        EvaluationTime { ms: self.ms, watched_ms: self.watched_ms, clean_ms: self.clean_ms }
+    }
 }
 
 impl Tracked {
@@ -94,7 +103,7 @@ impl Tracked {
             }
             _ => Look::Clean,
         };
-        let change = self.absent.step(look, now.ms)?;
+        let change = self.absent.step(look, now.time())?;
         let mut count = EventCount::default();
         for group in self.table.all_mut() {
             count.add(period_count(&self.objective, &mut group.series, now.ms));
@@ -205,7 +214,7 @@ fn evaluate_burn(
     };
     let found = active.fold(0, |found, (place, _)| found | 1 << (place & 31));
     alert.rows |= found;
-    let change = alert.step(look, now.ms)?;
+    let change = alert.step(look, now.time())?;
     let budget = Budget::of(period_count(objective, &mut group.series, now.ms), objective);
     let kind = AlertKind::Burn(looked.severity);
     let about =

@@ -42,6 +42,8 @@ pub(super) struct Watched {
     pub(super) namespace: String,
     pub(super) objectives: Vec<Arc<Objective>>,
     pub(super) settings: EvaluatorSettings,
+    /// How often it evaluates.
+    pub(super) every: Duration,
     pub(super) shown: Arc<WatchShown>,
 }
 
@@ -111,6 +113,7 @@ impl Tenure {
             );
             Evaluator::new(&watched.objectives, watched.settings.clone())
         });
+        evaluator.evaluate_each(watched.every);
         evaluator.keep_last();
         let now_ms = wall_ms();
         evaluator.look(now_ms, millis(steady));

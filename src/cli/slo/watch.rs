@@ -29,7 +29,8 @@ pub(super) struct Args {
     /// Address of /healthz, /readyz and /metrics, instead of admin.listen.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// How often to read and evaluate, 1s to 30s. An alert fires after two evaluations and ends after 72.
+    /// How often to read and evaluate, 1s to 30s. An alert fires after two evaluations and ends after
+    /// so long as 72 clean ones take.
     #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = every)]
     every: Duration,
 }

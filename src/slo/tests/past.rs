@@ -153,7 +153,7 @@ fn the_newest_alerts_that_are_over_are_remembered_over_a_start() {
 #[test]
 fn a_series_is_as_serious_as_its_worst_alert_or_its_budget() {
     let test = Trigger::Test;
-    let fires = AlertState::Firing { since_ms: T0, trigger: test, clean: 0 };
+    let fires = AlertState::Firing { since_ms: T0, trigger: test, clean_ms: 0 };
     let pends = AlertState::Pending { evaluations: 1 };
     let calm = AlertState::Inactive;
     let page = Some((Duration::from_mins(5), Severity::Page));

@@ -130,7 +130,7 @@ fn shipping() -> Vec<Objective> {
 }
 
 /// So long everything has to be clean.
-const CLEAN_S: u64 = CLEAN_EVALUATIONS as u64 * EVALUATE_EVERY.as_secs();
+const CLEAN_S: u64 = CLEAN.as_secs();
 /// A page ends when bad events have left its short window, to the minute, and all has been clean.
 const FAST_S: u64 = 5 * 60 + 60 + CLEAN_S;
 /// A ticket, when they have left two hours, in cells of five minutes.
