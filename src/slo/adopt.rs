@@ -8,8 +8,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::clock::minute;
 use super::evaluator::Evaluator;
-use super::group::{ABSENT, OTHER};
 use super::key::{AlertKind, alert_key};
 use super::notice::{Absence, AlertStatus, Notice, OpenAlert, Top, Trigger};
 use super::objective::{Indicator, NoData, Objective, Period, Severity, Silence, TargetShare};
@@ -62,16 +62,10 @@ impl Tracked {
         };
         let rows = rows.fold(0, |rows, (place, _)| rows | 1 << (place & 31));
         let value = |wanted| {
-            let value =
-                alert.group.iter().find(|(each, _)| *each == wanted).map(|(_, value)| value);
-            value.filter(|value| *value != ABSENT).map(String::as_bytes)
+            let mut values = alert.group.iter().filter(|(dimension, _)| *dimension == wanted);
+            values.next().map(|(_, value)| value.as_bytes())
         };
-        let is_other = !by.is_empty() && alert.group.iter().all(|(_, value)| value == OTHER);
-        let group = if is_other {
-            &mut self.table.all_mut()[0]
-        } else {
-            self.table.group(super::clock::minute(now_ms), value).0
-        };
+        let (group, _) = self.table.group(minute(now_ms), value);
         if group.names != alert.group {
             return false; // no space for it
         }
@@ -126,6 +120,7 @@ pub(super) fn gone(name: String, service: String) -> Objective {
 
 #[cfg(test)]
 mod tests {
+    use super::super::group::{ABSENT, OTHER};
     use super::super::objective::Dimension;
     use super::super::tests::{T0, availability, evaluator};
     use super::*;

@@ -94,43 +94,22 @@ impl GroupTable {
         }
     }
 
-    /// The group of an event, and whether that is [`OTHER`]. `value` gives what the record says.
+    /// The group of an event, and whether that is [`OTHER`]. `value` gives what the record says, or whoever tells
+    /// events apart by groups of the same kind: [`ABSENT`] is no value, and their [`OTHER`] is ours.
     pub(super) fn group<'v>(
         &mut self,
         minute: u32,
         value: impl Fn(Dimension) -> Option<&'v [u8]>,
     ) -> (&mut GroupSeries, bool) {
-        let mut key = self.empty_key();
-        for &dimension in &self.dimensions {
-            push_name(value(dimension), &mut key);
-        }
-        self.with_key(key, minute)
-    }
-
-    /// The group of these values, in the order of `group_by`, of whoever tells events apart with groups of
-    /// the same kind: its [`OTHER`] is ours.
-    pub(super) fn named(&mut self, minute: u32, values: &[&[u8]]) -> (&mut GroupSeries, bool) {
-        if !values.is_empty() && values.iter().all(|value| *value == OTHER.as_bytes()) {
-            return (&mut self.groups[0], true);
-        }
-        let mut key = self.empty_key();
-        for place in 0..self.dimensions.len() {
-            push_name(values.get(place).copied(), &mut key);
-        }
-        self.with_key(key, minute)
-    }
-
-    /// The memory for a key, to be given to [`GroupTable::with_key`].
-    fn empty_key(&mut self) -> Vec<u8> {
         let mut key = std::mem::take(&mut self.key);
         key.clear();
-        key
-    }
-
-    /// The group with a key, which may be new, and whether that is [`OTHER`].
-    fn with_key(&mut self, key: Vec<u8>, minute: u32) -> (&mut GroupSeries, bool) {
-        let is_one = self.dimensions.is_empty();
-        let place = if is_one {
+        let mut is_first = true;
+        for &dimension in &self.dimensions {
+            let value = value(dimension);
+            is_first &= value == Some(OTHER.as_bytes());
+            push_name(value.filter(|value| *value != ABSENT.as_bytes()), &mut key);
+        }
+        let place = if is_first {
             0
         } else if let Some(&place) = self.places.get(key.as_slice()) {
             place
@@ -138,7 +117,7 @@ impl GroupTable {
             self.insert(&key, minute)
         };
         self.key = key;
-        (&mut self.groups[place], place == 0 && !is_one)
+        (&mut self.groups[place], place == 0 && !self.dimensions.is_empty())
     }
 
     /// A place for a new group: 0 when there is none.

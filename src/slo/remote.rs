@@ -34,7 +34,10 @@ impl Evaluator {
         let age_ms = now_ms.saturating_sub(time_ms);
         let after = tracked.objective.no_data.after;
         let is_recent = after.is_none_or(|(after, _)| age_ms < millis(after));
-        let (series, is_other) = tracked.table.named(now, group);
+        let by = &tracked.objective.group_by;
+        let place = |wanted| by.iter().position(|dimension| *dimension == wanted);
+        let value = |dimension| group.get(place(dimension)?).copied();
+        let (series, is_other) = tracked.table.group(now, value);
         if !series.series.count(clock::minute(time_ms), events) {
             self.counts.late += events.valid;
             return false;

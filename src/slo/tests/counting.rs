@@ -1,6 +1,7 @@
 //! Goal: what is counted is what the records say, in the right group and minute, and every bound is told.
 //! Method: records through the evaluator, beside plain sums.
 
+use super::super::key::{AlertKind, alert_key};
 use super::*;
 use crate::consumer::StateError;
 use crate::record::{AccessRecord, EcsNanos, Outcome, Stream, Text, TimestampMs};
@@ -24,6 +25,18 @@ pub(super) fn take(
     let mut slot = [0; 512];
     let used = record.encode(&mut slot).unwrap();
     evaluator.take(Stream::Access, &slot[..used], ORIGIN).unwrap();
+}
+
+/// A page that somebody remembers.
+fn open(objective: &str, group: &[(Dimension, String)]) -> OpenAlert {
+    OpenAlert {
+        key: alert_key(objective, AlertKind::Burn(Severity::Page), group),
+        severity: Severity::Page,
+        objective: objective.to_owned(),
+        service: "shop".to_owned(),
+        group: group.to_vec(),
+        since_ms: T0 - 5,
+    }
 }
 
 /// The budget's events of each series: values of the group, valid, bad.
@@ -103,6 +116,27 @@ fn late_and_early_records_and_maintenance_are_told_apart() {
     assert_eq!(counted(&mut evaluator), rows(&[("", 4, 1)]));
     let EvaluatorCounts { events, late, ahead, maintained, .. } = evaluator.counts();
     assert_eq!((events, late, ahead, maintained), (4, 1, 1, 2));
+}
+
+/// Goal: a group has one key, whoever names it. Method: records, counts of somebody else and an alert that somebody
+/// remembers, of a name that is absent and of the groups beyond the bound.
+#[test]
+fn a_name_that_is_absent_and_the_other_groups_are_one_group_each() {
+    for (name, values) in [(ABSENT, &["", ABSENT][..]), (OTHER, &[OTHER])] {
+        let mut evaluator = evaluator(vec![each_endpoint()]);
+        evaluator.look(T0, 0);
+        for value in values {
+            take(&mut evaluator, T0, value, 1, Outcome::Failure);
+        }
+        evaluator.add("per-endpoint", &[name.as_bytes()], T0, EventCount { valid: 1, bad: 1 });
+        let group = vec![(Dimension::Endpoint, name.to_owned())];
+        evaluator.adopt(vec![open("per-endpoint", &group)], T0);
+        let count = values.len() as u64 + 1;
+        assert_eq!(counted(&mut evaluator), rows(&[(name, count, count)]), "{name}");
+        let firing: Vec<_> = evaluator.firing().into_iter().map(|notice| notice.group).collect();
+        assert_eq!(firing, [group], "{name}");
+        assert_eq!(evaluator.tracked[0].table.all().len(), if name == OTHER { 1 } else { 2 });
+    }
 }
 
 /// Goal: a kill at any time changes nothing. Method: two evaluators see the same, one of them through
