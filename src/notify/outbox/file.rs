@@ -28,8 +28,8 @@ impl OutboxFile {
     /// whoever wants to look.
     pub(super) fn open(folder: &Path) -> (Self, Content) {
         let path = folder.join(FILE_NAME);
-        let content = match read(&path) {
-            Ok(bytes) => line::read(&bytes),
+        let bytes = match read(&path) {
+            Ok(bytes) => bytes,
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
                     put_aside(&path, &error.to_string());
@@ -37,9 +37,12 @@ impl OutboxFile {
                 return (Self { path, file: None, bytes: 0 }, Content::default());
             }
         };
-        if content.is_newer {
-            put_aside(&path, "it was written by a newer lbproxy");
-            return (Self { path, file: None, bytes: 0 }, content);
+        let content = line::read(&bytes);
+        let is_outbox = content.has_version || !content.lines.is_empty() || bytes.is_empty();
+        if content.is_newer || !is_outbox {
+            let newer = "it was written by a newer lbproxy";
+            put_aside(&path, if content.is_newer { newer } else { "it is damaged" });
+            return (Self { path, file: None, bytes: 0 }, Content::default());
         }
         let file = OpenOptions::new().append(true).open(&path).ok();
         if let Some(file) = &file {

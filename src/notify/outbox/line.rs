@@ -44,6 +44,8 @@ pub(super) struct Content {
     pub(super) damaged: u64,
     /// Bytes up to the end of the last whole line.
     pub(super) end: usize,
+    /// The line with the version is there: it is an outbox, whatever was damaged.
+    pub(super) has_version: bool,
     /// Written by a newer lbproxy: nothing else is read.
     pub(super) is_newer: bool,
 }
@@ -76,7 +78,7 @@ pub(super) fn read(bytes: &[u8]) -> Content {
             Some(Line::Outbox { version }) if version > VERSION => {
                 return Content { is_newer: true, ..Content::default() };
             }
-            Some(Line::Outbox { .. }) => (),
+            Some(Line::Outbox { .. }) => content.has_version = true,
             Some(line) => content.lines.push(line),
             None => content.damaged += 1,
         }

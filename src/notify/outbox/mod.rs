@@ -240,15 +240,15 @@ impl Outbox {
             );
         }
         let _ = self.keep(&lines); // told all the same, and kept with the next
-        self.metrics.alerts.set(self.state.alerts.len() as u64);
     }
 
-    /// Puts lines on the disk, or all there is when the file is behind or has grown.
+    /// Puts lines on the disk, or all there is when the file is behind or has grown; brings gauges up to date.
     fn keep(&mut self, lines: &[Line]) -> io::Result<()> {
         let kept = self.try_keep(lines);
         self.is_behind = kept.is_err();
         self.metrics.write_failures_total.add(u64::from(kept.is_err()));
         self.metrics.bytes.set(self.file.bytes);
+        self.metrics.alerts.set(self.state.alerts.len() as u64);
         self.unwritable.note(&kept);
         kept
     }

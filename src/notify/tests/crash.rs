@@ -177,15 +177,36 @@ proptest! {
 }
 
 #[test]
-fn an_outbox_of_a_newer_version_is_put_aside_whole() {
-    let dir = tempfile::tempdir().unwrap();
+fn an_outbox_that_cannot_be_read_is_put_aside_whole_and_a_new_one_begun() {
     let json = r#"{"outbox":{"version":2,"more":1}}"#;
-    let text = format!("{:08x} {json}\n{{\"unknown\":true}}\n", crc32c::crc32c(json.as_bytes()));
-    std::fs::write(dir.path().join("notices"), &text).unwrap();
-    let mut outbox = open(dir.path());
-    assert_eq!(std::fs::read_to_string(dir.path().join("notices.unreadable")).unwrap(), text);
-    outbox.accept(vec![message("lbproxy/1", true)], NOON).unwrap();
-    assert_eq!(open(dir.path()).waiting("a").0, 1, "and a new one is begun");
+    let newer = format!("{:08x} {json}\n{{\"unknown\":true}}\n", crc32c::crc32c(json.as_bytes()));
+    for (name, bytes, is_aside) in [
+        ("of a newer version", newer.as_bytes(), true),
+        ("one line of anything", &[0xff, 0, b'x', 7], true),
+        ("lines of anything", b"nonsense\n\0\xff\nmore", true),
+        ("empty", b"", false),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("notices"), bytes).unwrap();
+        let mut outbox = open(dir.path());
+        let aside = std::fs::read(dir.path().join("notices.unreadable")).ok();
+        assert_eq!(aside.as_deref(), is_aside.then_some(bytes), "{name}");
+        outbox.accept(vec![message("lbproxy/1", true)], NOON).unwrap();
+        assert_eq!(open(dir.path()).waiting("a").0, 1, "{name}");
+    }
+}
+
+#[test]
+fn the_gauge_of_alerts_follows_what_is_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    let metrics = Arc::<crate::metrics::NotifyMetrics>::default();
+    let config = Arc::new(config("[{name: r, to: [a]}]"));
+    let mut outbox = Outbox::open(dir.path(), Arc::clone(&config), Arc::clone(&metrics));
+    outbox.accept(vec![message("lbproxy/1", true), message("lbproxy/2", true)], NOON).unwrap();
+    assert_eq!(metrics.alerts.value(), 2);
+    let metrics = Arc::<crate::metrics::NotifyMetrics>::default();
+    Outbox::open(dir.path(), config, Arc::clone(&metrics));
+    assert_eq!(metrics.alerts.value(), 2, "after a start, too");
 }
 
 #[test]
