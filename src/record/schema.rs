@@ -185,7 +185,8 @@ macro_rules! record {
             }
 
             /// Decodes the fields whose bits are in `WANTED` and leaves the others out: cheaper for who
-            /// needs few. What stands behind the last wanted field is not looked at.
+            /// needs few. What stands behind the last wanted field is not looked at, and of those before
+            /// it not whether they are possible.
             ///
             /// # Errors
             /// As for `decode`.
@@ -197,9 +198,10 @@ macro_rules! record {
                 let (bitmap, mut input) = take_bitmap(payload, Self::KNOWN)?;
                 let mut record = Self::default();
                 $(if WANTED >> $id != 0 && bitmap & (1 << $id) != 0 {
-                    let value = <$type as Field<'a>>::take(&mut input)?;
                     if WANTED & (1 << $id) != 0 {
-                        record.$field = Some(value);
+                        record.$field = Some(<$type as Field<'a>>::take(&mut input)?);
+                    } else {
+                        <$type as Field<'a>>::skip(&mut input)?;
                     }
                 })*
                 if input.is_empty() || WANTED != u128::MAX {
@@ -227,7 +229,7 @@ macro_rules! record {
             }
 
             /// Gives the number and value of each field present whose bit is in `wanted` to `visit`. What
-            /// stands behind the last wanted field is not looked at, unless all are wanted.
+            /// is not wanted is looked at as in `decode_only`.
             pub(super) fn visit_fields(
                 payload: &'a [u8],
                 wanted: u128,
@@ -235,13 +237,16 @@ macro_rules! record {
             ) -> Result<(), $crate::record::DecodeError> {
                 use $crate::record::{schema::take_bitmap, value::Field, DecodeError};
                 let (bitmap, mut input) = take_bitmap(payload, Self::KNOWN)?;
+                // Those behind the last wanted one are passed over at once.
+                let bitmap = bitmap & u128::MAX.checked_shr(wanted.leading_zeros()).unwrap_or(0);
                 $(if bitmap & (1 << $id) != 0 {
-                    if wanted >> $id == 0 {
-                        return Ok(());
-                    }
-                    let value = <$type as Field<'a>>::take(&mut input)?;
-                    if wanted & (1 << $id) != 0 && !$path.is_empty() {
-                        visit($id, value.value());
+                    if wanted & (1 << $id) == 0 {
+                        <$type as Field<'a>>::skip(&mut input)?;
+                    } else {
+                        let value = <$type as Field<'a>>::take(&mut input)?;
+                        if !$path.is_empty() {
+                            visit($id, value.value());
+                        }
                     }
                 })*
                 if input.is_empty() || wanted != u128::MAX {

@@ -91,20 +91,39 @@ fn take_bytes<'a>(input: &mut &'a [u8], count: usize) -> Result<&'a [u8], Decode
 }
 
 /// Takes an LEB128 integer off `input`; one that is cut or longer than 64 bits is damage.
+#[inline]
 pub(super) fn take_varint(input: &mut &[u8]) -> Result<u64, DecodeError> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
+    match input.split_first() {
+        // Most have one byte, lengths of texts above all.
+        Some((&byte, rest)) if byte < 0x80 => {
+            *input = rest;
+            Ok(byte.into())
+        }
+        _ => take_long_varint(input),
+    }
+}
+
+/// [`take_varint`] of whatever length.
+fn take_long_varint(input: &mut &[u8]) -> Result<u64, DecodeError> {
+    let (mut value, mut shift) = (0_u64, 0);
+    loop {
         let byte = take_byte(input)?;
-        let bits = u64::from(byte & 0x7f);
-        if shift == 63 && bits > 1 {
+        if shift == 63 && byte > 1 {
             return Err(DecodeError::Damaged);
         }
-        value |= bits << shift;
-        if byte & 0x80 == 0 {
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
             return Ok(value);
         }
+        shift += 7;
     }
-    Err(DecodeError::Damaged)
+}
+
+/// Takes an integer as LEB128 off `input`, however long.
+#[inline]
+fn skip_varint(input: &mut &[u8]) -> Result<(), DecodeError> {
+    while take_byte(input)? & 0x80 != 0 {}
+    Ok(())
 }
 
 /// Takes `N` bytes off `input`.
@@ -113,6 +132,7 @@ fn take_array<const N: usize>(input: &mut &[u8]) -> Result<[u8; N], DecodeError>
 }
 
 /// Takes bytes with their length before them off `input`.
+#[inline]
 pub(super) fn take_sized<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
     let count = usize::try_from(take_varint(input)?).map_err(|_| DecodeError::Damaged)?;
     take_bytes(input, count)
@@ -138,6 +158,13 @@ pub(super) trait Field<'a>: Sized {
     /// [`DecodeError::Damaged`] when it is cut or impossible, [`DecodeError::Newer`] when it is a
     /// word that a later version may have added.
     fn take(input: &mut &'a [u8]) -> Result<Self, DecodeError>;
+    /// Takes it off `input` unread: cheaper where `take` looks whether it is possible.
+    ///
+    /// # Errors
+    /// As for [`Field::take`], as far as it is looked at.
+    fn skip(input: &mut &'a [u8]) -> Result<(), DecodeError> {
+        Self::take(input).map(drop)
+    }
     fn json(&self, out: &mut Vec<u8>);
     /// The value without its type.
     fn value(&self) -> Value<'a>;
@@ -180,6 +207,9 @@ macro_rules! unsigned {
             }
             fn take(input: &mut &'a [u8]) -> Result<Self, DecodeError> {
                 take_varint(input)?.try_into().map(Self).map_err(|_| DecodeError::Damaged)
+            }
+            fn skip(input: &mut &'a [u8]) -> Result<(), DecodeError> {
+                skip_varint(input)
             }
             fn json(&self, out: &mut Vec<u8>) {
                 json::integer(u64::from(self.0).saturating_mul($factor), out);
@@ -413,6 +443,9 @@ impl<'a> Field<'a> for TextList<'a> {
         let held: usize = list.items().map(|item| 1 + item.len()).sum();
         if held == list.0.len() { Ok(list) } else { Err(DecodeError::Damaged) }
     }
+    fn skip(input: &mut &'a [u8]) -> Result<(), DecodeError> {
+        take_sized(input).map(drop)
+    }
     fn json(&self, out: &mut Vec<u8>) {
         out.push(b'[');
         for (index, item) in self.items().enumerate() {
@@ -464,6 +497,9 @@ impl<'a> Field<'a> for MicrosList<'a> {
             take_varint(&mut rest)?;
         }
         Ok(Self(list))
+    }
+    fn skip(input: &mut &'a [u8]) -> Result<(), DecodeError> {
+        take_sized(input).map(drop)
     }
     fn json(&self, out: &mut Vec<u8>) {
         out.push(b'[');
