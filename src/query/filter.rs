@@ -178,7 +178,11 @@ impl Expr {
 impl Comparison {
     /// Whether it holds for a record.
     fn matches(&self, row: &Row<'_>) -> bool {
-        let value = row.get(self.field);
+        self.holds(row.get(self.field))
+    }
+
+    /// Whether it holds for this value of its field.
+    pub(super) fn holds(&self, value: Option<Value<'_>>) -> bool {
         let is = || value.is_some_and(|value| self.operand.is(value));
         let order = || {
             let (number, Operand::Number(wanted)) = (number(value?)?, &self.operand) else {

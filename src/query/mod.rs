@@ -7,6 +7,7 @@
 
 mod field;
 mod filter;
+mod given;
 mod glob;
 mod in_order;
 mod lexer;

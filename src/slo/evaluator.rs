@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::absence::Evidence;
 use super::alert::CLEAN;
+use super::asked::Asked;
 use super::clock::{self, Clock, EVALUATE_EVERY};
 use super::notice::{AlertStatus, Notice};
 use super::objective::{Dimension, Objective};
@@ -22,7 +23,7 @@ use super::tracked::{Now, Tracked, is_within};
 use crate::base::clock::millis;
 use crate::journal::Identity;
 use crate::metrics::SloMetrics;
-use crate::query::{Field, Filter, Row};
+use crate::query::{Field, Row};
 use crate::record::{DecodeError, Origin, Stream, Value};
 
 /// Most groups of an objective, beside the one of all others.
@@ -100,13 +101,8 @@ struct Names {
 pub struct Evaluator {
     pub(super) settings: EvaluatorSettings,
     pub(super) tracked: Vec<Tracked>,
-    /// Of each objective, which predicates say that a record counts, and that it is good.
-    asked: Vec<(usize, usize)>,
-    predicates: Vec<Filter>,
-    /// What they say of the record at hand, as far as they were asked.
-    answers: Vec<Option<bool>>,
-    /// What has to be read of each kind of record.
-    wanted: [u128; Stream::ALL.len()],
+    /// By kind of record.
+    asked: [Asked; Stream::ALL.len()],
     names: Names,
     pub(super) clock: Clock,
     pub(super) evidence: Evidence,
@@ -131,29 +127,11 @@ impl Evaluator {
     pub fn new(objectives: &[Arc<Objective>], settings: EvaluatorSettings) -> Self {
         let tracked =
             |objective: &Arc<Objective>| Tracked::new(Arc::clone(objective), settings.groups_max);
-        let mut predicates: Vec<Filter> = Vec::new();
-        let mut place = |filter: &Filter| {
-            let known = predicates.iter().position(|known| known == filter);
-            known.unwrap_or_else(|| {
-                predicates.push(filter.clone());
-                predicates.len() - 1
-            })
-        };
-        let asked = objectives
-            .iter()
-            .map(|objective| (place(&objective.indicator.valid), place(&objective.indicator.good)))
-            .collect();
         let names = Names::default();
-        let wanted = Stream::ALL.map(|stream| {
-            let asked = predicates.iter().flat_map(Filter::fields).chain(names.all());
-            asked.fold(1, |bits, field| bits | field.bits(stream))
-        });
+        let asked = Stream::ALL.map(|stream| Asked::of(objectives, stream, &names.all()));
         Self {
             tracked: objectives.iter().map(tracked).collect(),
             asked,
-            answers: vec![None; predicates.len()],
-            predicates,
-            wanted,
             names,
             clock: Clock::default(),
             evidence: Evidence::new(settings.heartbeat_every),
@@ -217,7 +195,7 @@ impl Evaluator {
         origin: Origin<'_>,
         bad: impl FnMut(usize, [Option<&[u8]>; 3]),
     ) -> Result<(), DecodeError> {
-        let row = Row::read_some(stream, payload, origin, self.wanted[stream.place()])?;
+        let row = Row::read_some(stream, payload, origin, self.asked[stream.place()].wanted)?;
         self.evidence.note(stream, payload)?;
         self.count(&row, bad);
         Ok(())
@@ -226,20 +204,21 @@ impl Evaluator {
     /// Counts a record for every objective that it is an event of.
     fn count(&mut self, row: &Row<'_>, mut bad: impl FnMut(usize, [Option<&[u8]>; 3])) {
         self.counts.records += 1;
-        self.answers.fill(None);
+        let asked = &mut self.asked[row.stream.place()];
+        asked.answers.fill(None);
         let now = self.clock.minute();
         let time_ms = row.time_ms();
         let origin = Identity { instance: row.origin.instance, epoch: row.origin.epoch };
         let is_own = self.start.is_none_or(|start| start == origin);
-        let objectives = self.tracked.iter_mut().zip(&self.asked).enumerate();
-        for (number, (tracked, &(valid, good))) in objectives {
+        for &(number, valid, good) in &asked.objectives {
             let mut ask = |place: usize| {
-                *self.answers[place].get_or_insert_with(|| self.predicates[place].matches(row))
+                *asked.answers[place].get_or_insert_with(|| asked.predicates[place].matches(row))
             };
             if !ask(valid) {
                 continue;
             }
             let is_good = ask(good);
+            let tracked = &mut self.tracked[number];
             if is_within(&tracked.objective.maintenance, time_ms) {
                 self.counts.maintained += 1;
                 continue;

@@ -101,6 +101,9 @@ impl GroupTable {
         minute: u32,
         value: impl Fn(Dimension) -> Option<&'v [u8]>,
     ) -> (&mut GroupSeries, bool) {
+        if self.dimensions.is_empty() {
+            return (&mut self.groups[0], false);
+        }
         let mut key = std::mem::take(&mut self.key);
         key.clear();
         let mut is_first = true;
@@ -117,7 +120,7 @@ impl GroupTable {
             self.insert(&key, minute)
         };
         self.key = key;
-        (&mut self.groups[place], place == 0 && !self.dimensions.is_empty())
+        (&mut self.groups[place], place == 0)
     }
 
     /// A place for a new group: 0 when there is none.

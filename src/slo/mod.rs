@@ -12,6 +12,7 @@
 mod absence;
 mod adopt;
 mod alert;
+mod asked;
 mod backtest;
 mod budget;
 mod burn;

@@ -4,7 +4,10 @@
 use super::super::key::{AlertKind, alert_key};
 use super::*;
 use crate::consumer::StateError;
-use crate::record::{AccessRecord, EcsNanos, Outcome, Stream, Text, TimestampMs};
+use crate::query::Row;
+use crate::record::{
+    AccessRecord, EcsNanos, Micros, Outcome, Reason, Status, Stream, Text, TextList, TimestampMs,
+};
 
 /// An exchange: when, which endpoint, how long, how it ended.
 pub(super) fn take(
@@ -68,6 +71,55 @@ fn a_record_counts_for_each_objective_as_its_predicates_say() {
     assert_eq!(counted(&mut evaluator), rows(&[("", 3, 1), ("", 3, 2)]));
     let counts = evaluator.counts();
     assert_eq!((counts.records, counts.events, counts.other), (4, 6, 0));
+}
+
+/// Goal: what is not read of a record changes nothing. Method: random fields, beside what the whole record says.
+#[test]
+fn a_record_read_in_part_counts_and_is_told_as_the_whole_one() {
+    let other = objective("other", "status < 500 and route = c*", 990_000);
+    let all = [availability(), latency(), each_endpoint(), other];
+    let (mut evaluator, mut random) = (evaluator(all.to_vec()), Random(5));
+    evaluator.look(T0, 0);
+    let mut slot = [0; 512];
+    for _ in 0..2_000 {
+        let mut has = || random.below(4) > 0;
+        let record = AccessRecord {
+            timestamp: Some(TimestampMs(T0)),
+            duration: has().then_some(EcsNanos(299_000)),
+            path: has().then_some(Text(&[b'x'; 200])),
+            status: has().then_some(Status(if has() { 200 } else { 503 })),
+            route: has().then_some(Text(if has() { b"cart" } else { b"help" })),
+            endpoint: has().then_some(Text(b"a:1")),
+            first_byte_us: has().then_some(Micros(u64::MAX)),
+            attempt_endpoints: has().then_some(TextList(b"\x03a:1")),
+            reason: has().then_some(if has() { Reason::Complete } else { Reason::ConnectTimeout }),
+            outcome: has().then_some(if has() { Outcome::Success } else { Outcome::Failure }),
+            user_agent: has().then_some(Text(b"curl")),
+            ..AccessRecord::default()
+        };
+        let used = record.encode(&mut slot).unwrap();
+        let row = Row::read(Stream::Access, &slot[..used], ORIGIN).unwrap();
+        let status = record.status.map(|status| status.0.to_string());
+        let reason = match (record.reason, &status) {
+            (Some(Reason::Complete) | None, Some(status)) => Some(status.as_str()),
+            (reason, _) => reason.map(Reason::as_str),
+        };
+        let values = [record.endpoint, record.route].map(|text| text.map(|text| text.0));
+        let values =
+            [values[0], values[1], reason.map(str::as_bytes)].map(|v| v.map(<[u8]>::to_vec));
+        let valid = |place: &usize| all[*place].indicator.valid.matches(&row);
+        let bad = |place: &usize| !all[*place].indicator.good.matches(&row);
+        let events = (0..all.len()).filter(valid).count() as u64;
+        let want: Vec<_> =
+            (0..all.len()).filter(|n| valid(n) && bad(n)).map(|n| (n, values.clone())).collect();
+
+        let (mut told, before) = (Vec::new(), evaluator.counts().events);
+        let tell = |place, values: [Option<&[u8]>; 3]| {
+            told.push((place, values.map(|value| value.map(<[u8]>::to_vec))));
+        };
+        evaluator.take_and_tell(Stream::Access, &slot[..used], ORIGIN, tell).unwrap();
+        assert_eq!((evaluator.counts().events - before, told), (events, want), "{record:?}");
+    }
 }
 
 #[test]
