@@ -9,6 +9,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 mod check;
 mod completions;
 mod demo;
+mod health;
 mod interrupt;
 mod kept_log;
 mod log;
@@ -16,6 +17,8 @@ mod man;
 mod number;
 mod objectives;
 mod output;
+mod patience;
+mod probe;
 mod process;
 mod run;
 mod schema;
@@ -65,6 +68,10 @@ enum Command {
     Log(log::Args),
     /// Run a mock server that answers what it received, with scripted delays and faults.
     Upstream(upstream::Args),
+    /// Ask whether a proxy, a watcher or a mock answers: for HEALTHCHECK and exec probes.
+    Health(health::Args),
+    /// Send one request through a proxy and find its document on the server.
+    Probe(probe::Args),
     /// Service level objectives: check their files, try channels, back-test, report.
     Slo(slo::Args),
     /// Print the schema of the configuration, of objectives, of the records or of the index templates.
@@ -110,6 +117,8 @@ pub fn run() -> ExitCode {
         Command::Top(args) => top::run(&args),
         Command::Log(args) => log::run(args),
         Command::Upstream(args) => upstream::run(args),
+        Command::Health(args) => health::run(&args),
+        Command::Probe(args) => probe::run(&args),
         Command::Slo(args) => slo::run(&args),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(&args),

@@ -10,6 +10,7 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll};
 
+use anyhow::Context as _;
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -85,6 +86,21 @@ impl Signals {
         }
         let has_come = |signal: &mut Signal| signal.poll_recv(context).is_ready();
         if self.ends.iter_mut().any(has_come) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// Does `work`, unless a signal ends the program before: the system does nothing with a signal that the first
+/// process of a container does not listen to.
+///
+/// # Errors
+/// Those of `work`; a signal.
+pub(super) async fn unless_ended<T>(
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let mut signals = Signals::install(Hangup::Ends).context("cannot watch for signals")?;
+    tokio::select! {
+        done = work => done,
+        () = signals.end() => Err(anyhow::anyhow!("ended by a signal; run it again")),
     }
 }
 

@@ -18,14 +18,18 @@ pub const USER: &str = "lbproxy";
 /// Name of the API key.
 pub const API_KEY: &str = "lbproxy_shipping";
 
-/// Name of the role for `lbproxy slo watch`; `setup` makes no user that has it.
+/// Name of the role for `lbproxy slo watch`.
 pub const WATCH_ROLE: &str = "lbproxy_watch";
+/// Name of the user that has it; made where its password is given.
+pub const WATCH_USER: &str = "lbproxy_watch";
 
 /// Which credentials are made for shipping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credentials {
     /// A user with a password.
     User,
+    /// The user of `lbproxy slo watch`, to be removed; it is made where its password is given (`given`).
+    Watch,
     /// An API key; Elasticsearch only.
     ApiKey,
 }
@@ -118,15 +122,20 @@ pub fn watch_role(product: Product) -> Value {
 
 /// The body of `PUT _security/user/NAME`, or `PUT _plugins/_security/api/internalusers/NAME`, but for
 /// the password.
-pub fn user(product: Product) -> Value {
+pub fn user(product: Product, role: &str) -> Value {
+    let what = if role == WATCH_ROLE {
+        "lbproxy, evaluation over all instances"
+    } else {
+        "lbproxy, shipping of records"
+    };
     match product {
         Product::Elasticsearch => json!({
-            "roles": [ROLE], "full_name": "lbproxy, shipping of records",
+            "roles": [role], "full_name": what,
             "metadata": { "managed_by": MANAGED_BY },
         }),
         Product::OpenSearch => json!({
-            "opendistro_security_roles": [ROLE],
-            "description": "lbproxy, shipping of records",
+            "opendistro_security_roles": [role],
+            "description": what,
             "attributes": { "managed_by": MANAGED_BY },
         }),
     }

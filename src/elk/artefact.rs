@@ -376,13 +376,30 @@ fn index_template(product: Product, dataset: Dataset, settings: Settings<'_>) ->
     template
 }
 
+/// A user with a role.
+pub fn user(product: Product, name: &str, role: &str) -> Artefact {
+    let api = match product {
+        Product::Elasticsearch => Api::User,
+        Product::OpenSearch => Api::OpenUser,
+    };
+    Artefact::new(Kind::Access, api, name, access::user(product, role), None)
+}
+
+/// Where a server says who asks, and the key of the name in its answer.
+pub const fn who_am_i(product: Product) -> (&'static str, &'static str) {
+    match product {
+        Product::Elasticsearch => ("/_security/_authenticate", "username"),
+        Product::OpenSearch => ("/_plugins/_security/authinfo", "user_name"),
+    }
+}
+
 /// Role, and user or key.
 fn credentials(server: &Server, kind: Credentials, rights: Rights) -> Vec<Artefact> {
     let (product, features) = (server.product, server.features());
     let new = |api, name: &str, body| Artefact::new(Kind::Access, api, name, body, None);
-    let (role, user) = match product {
-        Product::Elasticsearch => (Api::Role, Api::User),
-        Product::OpenSearch => (Api::OpenRole, Api::OpenUser),
+    let role = match product {
+        Product::Elasticsearch => Api::Role,
+        Product::OpenSearch => Api::OpenRole,
     };
     match kind {
         Credentials::ApiKey if product == Product::OpenSearch => Vec::new(),
@@ -391,9 +408,10 @@ fn credentials(server: &Server, kind: Credentials, rights: Rights) -> Vec<Artefa
         }
         Credentials::User => vec![
             new(role, access::ROLE, access::role(product, rights, features)),
-            new(user, access::USER, access::user(product)),
+            user(product, access::USER, access::ROLE),
             new(role, access::WATCH_ROLE, access::watch_role(product)),
         ],
+        Credentials::Watch => vec![user(product, access::WATCH_USER, access::WATCH_ROLE)],
     }
 }
 

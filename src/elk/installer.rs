@@ -28,6 +28,8 @@ pub(crate) struct Options<'a> {
     /// How long documents are kept.
     pub(crate) retention: &'a Retention,
     pub(crate) credentials: &'a [Credentials],
+    /// Names of users that are given a password (`given`), and none by this.
+    pub(crate) given: &'a [&'static str],
     pub(crate) rights: Rights,
     pub(crate) kinds: &'a [Kind],
     /// Whether they are to be there.
@@ -151,10 +153,7 @@ pub(crate) async fn detect(client: &Client) -> Result<Server, Problem> {
 
 /// Asks for more than shipping needs to know: licence, user, plugins.
 async fn details(client: &Client, server: &mut Server) -> Result<(), Problem> {
-    let (user, key) = match server.product {
-        Product::Elasticsearch => ("/_security/_authenticate", "username"),
-        Product::OpenSearch => ("/_plugins/_security/authinfo", "user_name"),
-    };
+    let (user, key) = artefact::who_am_i(server.product);
     server.user = ask_if_there(client, user).await?[key].as_str().map(str::to_owned);
     if server.product == Product::Elasticsearch {
         let answer = ask_if_there(client, "/_license").await?;
@@ -290,7 +289,10 @@ async fn steps(
     };
     let settings = Settings { retention, credentials, rights, streams, custom: &custom };
     let mut wanted = artefact::wanted(server, settings);
-    wanted.retain(|artefact| options.kinds.contains(&artefact.kind));
+    let is_given = |artefact: &Artefact| {
+        artefact.is_secret() && options.given.contains(&artefact.name.as_str())
+    };
+    wanted.retain(|artefact| options.kinds.contains(&artefact.kind) && !is_given(artefact));
     let mut kept = streams.to_vec();
     let own = Dataset::ALL.map(|dataset| dataset.data_stream(options.namespace));
     if is_removal {
@@ -348,7 +350,7 @@ async fn custom(client: &Client, kinds: &[Kind]) -> Result<Vec<Dataset>, Problem
 }
 
 /// What is where an artefact is to be.
-async fn look(client: &Client, artefact: &Artefact) -> Result<Found, Problem> {
+pub(super) async fn look(client: &Client, artefact: &Artefact) -> Result<Found, Problem> {
     match ask(client, &artefact.get()).await {
         Ok((_, answer)) => {
             let present = artefact.api.present(&artefact.name, &answer);

@@ -16,6 +16,7 @@ pub mod artefact;
 pub mod boards;
 pub mod client;
 pub(crate) mod findings;
+pub(crate) mod given;
 pub mod installer;
 pub(crate) mod mapping;
 pub mod minutes;

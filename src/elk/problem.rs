@@ -47,6 +47,15 @@ impl Problem {
         Self { fault, reason: reason.into(), status: 0, cure: "" }
     }
 
+    /// Whether waiting may help: the server starts, has not loaded its users yet, or has too much to do.
+    pub(crate) const fn may_pass(&self) -> bool {
+        self.cure.is_empty()
+            && matches!(
+                self.fault,
+                Fault::NotSent | Fault::Unknown | Fault::Overloaded | Fault::Unauthorized
+            )
+    }
+
     /// Whether the server has nothing at this path: a build without that part.
     pub(crate) const fn is_no_such_api(&self) -> bool {
         matches!(self.status, 400 | 405)

@@ -3,7 +3,7 @@
 //! Not here: what is asked.
 
 use elasticsearch::http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::client::{Call, Client};
 use super::problem::{Fault, Problem};
@@ -34,4 +34,27 @@ pub(crate) async fn complete(
         return Err(Problem::new(Fault::Overloaded, "not every shard answers"));
     }
     Ok(answer)
+}
+
+/// A document of a stream with this value in a keyword field, without its source; `None` when there is none yet.
+/// What is stored is made visible first, where the credentials may do that; elsewhere the server takes its time.
+///
+/// # Errors
+/// As [`complete`].
+pub(crate) async fn first(
+    client: &Client,
+    stream: &str,
+    field: &str,
+    value: &str,
+) -> Result<Option<Value>, Problem> {
+    let refresh = format!("/{stream}/_refresh?ignore_unavailable=true&filter_path=_shards.failed");
+    match complete(client, Method::Post, &refresh, None).await {
+        Err(problem) if problem.fault != Fault::Forbidden => return Err(problem),
+        _ => (),
+    }
+    let path = format!("/{stream}/_search?ignore_unavailable=true");
+    let query = json!({ "size": 1, "_source": false, "query": { "term": { field: value } } });
+    let answer = complete(client, Method::Post, &path, Some(&query)).await?;
+    let hit = &answer["hits"]["hits"][0];
+    Ok(hit.is_object().then(|| hit.clone()))
 }

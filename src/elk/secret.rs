@@ -60,7 +60,11 @@ pub(super) async fn create(
 }
 
 /// Puts what has a secret; the answer, if it says that it is made.
-async fn made(client: &Client, artefact: &Artefact, body: Value) -> Result<Value, Problem> {
+pub(super) async fn made(
+    client: &Client,
+    artefact: &Artefact,
+    body: Value,
+) -> Result<Value, Problem> {
     let (reply, answer) = ask(client, &artefact.put(body, None)).await?;
     let is_made = match artefact.api {
         Api::ApiKey => answer["encoded"].as_str().is_some_and(|key| !key.is_empty()),

@@ -151,6 +151,7 @@ impl Session {
             namespace: "",
             retention: &self.retention,
             credentials: &[],
+            given: &[],
             rights: Rights::Lookup,
             kinds,
             mode: Mode::Start,

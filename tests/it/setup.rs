@@ -37,9 +37,14 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// Everything it said.
+    pub(crate) fn said(&self) -> String {
+        format!("{}{}", self.out, self.err)
+    }
+
     /// Checks its exit code and that these texts stand in what it said.
     pub(crate) fn expect(&self, name: &str, code: i32, texts: &[&str]) {
-        let said = format!("{}{}", self.out, self.err);
+        let said = self.said();
         assert_eq!(self.code, code, "{name}:\n{said}");
         assert!(!said.contains("WARN"), "{name}:\n{said}");
         for text in texts {

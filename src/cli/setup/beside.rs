@@ -1,12 +1,16 @@
 //! What `setup` puts beside the store: boards on its dashboards, and the rules of objectives on whoever watches
 //! them. Not here: what is installed and how (`elk`).
 
+use std::time::Duration;
+
 use crate::cli::output::pair;
+use crate::cli::patience;
 use crate::compile::Site;
 use crate::config::Dashboards;
 use crate::elk::alerts::{self, Watcher};
 use crate::elk::client::Client;
 use crate::elk::installer::Options;
+use crate::elk::problem::Problem;
 use crate::elk::saved_objects::{self, Target};
 use crate::elk::server::Server;
 use crate::elk::{Product, plan::Mode};
@@ -62,6 +66,14 @@ impl<'a> Requested<'a> {
             None => None,
         };
         Beside { place, watcher, boards, alerts }
+    }
+
+    /// Waits so long for the dashboards, if there are any; that they do not answer then is told by the survey.
+    pub(super) async fn wait(&self, wait: Duration, server: &Server) {
+        let target = |wanted: Option<Wanted<'a>>| wanted.and_then(|one| one.target(server.product));
+        let Some(place) = target(self.boards).or_else(|| target(self.alerts)) else { return };
+        let tell = |problem: &Problem, left| super::waits(place.client, problem, left);
+        let _ = patience::ask(wait, super::PAUSES, tell, async || place.answers().await).await;
     }
 
     /// What there is of the rules of objectives, and what is to be done.

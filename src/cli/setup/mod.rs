@@ -5,17 +5,21 @@
 //! installed and how (`elk`), what is printed (`report`).
 
 mod beside;
+mod given;
 mod report;
 mod secret;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
 
 use super::output::UsageError;
+use super::patience;
+use super::signals::unless_ended;
 use crate::base::visible::{self, visible};
 use crate::config::address::{self, Unfit};
 use crate::config::{self, Auth, Compression, Config, Dashboards, Elasticsearch, Secret};
@@ -23,6 +27,7 @@ use crate::elk::access::{Credentials, Rights};
 use crate::elk::artefact::Kind;
 use crate::elk::client::Client;
 use crate::elk::findings;
+use crate::elk::given::GivenUser;
 use crate::elk::installer::{self, Options, Outcome, Plan};
 use crate::elk::plan::Mode;
 use crate::elk::problem::{Fault, Problem};
@@ -30,6 +35,7 @@ use crate::record::Dataset;
 use crate::slo::Targets;
 use crate::slo::file::{self, Objectives};
 use beside::{Requested, Wanted, channel};
+use given::Given;
 use report::Report;
 use secret::Keeper;
 
@@ -86,6 +92,13 @@ pub(super) struct Args {
     /// File with the administrator's password.
     #[arg(long, value_name = "FILE", requires = "username")]
     password_file: Option<PathBuf>,
+    /// Give this user the password in the file: lbproxy and lbproxy_watch, which are made, or Elasticsearch's own
+    /// kibana_system; may be given for each.
+    #[arg(long = "user", value_name = "NAME=FILE", value_parser = given::user, conflicts_with = "remove")]
+    users: Vec<(GivenUser, PathBuf)>,
+    /// Ask again for so long until the servers answer, instead of ending at once.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = super::upstream::duration)]
+    wait: Duration,
     /// File with an administrator's encoded API key.
     #[arg(long, value_name = "FILE", conflicts_with = "username")]
     api_key_file: Option<PathBuf>,
@@ -97,6 +110,8 @@ Examples:
   lbproxy setup --username elastic --password-file admin   with the rights of an administrator
   lbproxy setup --only templates,retention                 no user for shipping
   lbproxy setup --credentials-file /run/secrets/shipping   the new password goes there
+  lbproxy setup --wait 10m --user lbproxy=/run/secrets/shipping --user kibana_system=/run/secrets/kibana
+                                                           beside servers that start: passwords that exist
   lbproxy setup --dashboards-url http://localhost:5601     boards too, and Kibana's alert rules
   lbproxy setup --only alerts --channel on-call=3f2c       the rules of objectives, and who is told
   lbproxy setup --remove                                   what is marked as lbproxy's goes
@@ -155,15 +170,21 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.data && !kinds.contains(&Kind::Templates) {
         return Err(UsageError(DATA_IS_OF_TEMPLATES.to_owned()).into());
     }
+    let given = given::open(&args.users, &target)?;
+    if !given.is_empty() && !kinds.contains(&Kind::Access) {
+        return Err(UsageError(USERS_ARE_OF_ACCESS.to_owned()).into());
+    }
+    let names: Vec<_> = given.iter().map(|one| one.user.name()).collect();
     let options = Options {
         namespace: &config.telemetry.namespace,
         retention: &target.retention,
         credentials: match args.credentials {
             // Whichever was made.
-            _ if args.remove => &[Credentials::User, Credentials::ApiKey],
+            _ if args.remove => &[Credentials::User, Credentials::ApiKey, Credentials::Watch],
             CredentialsName::User => &[Credentials::User],
             CredentialsName::ApiKey => &[Credentials::ApiKey],
         },
+        given: &names,
         rights: if args.write_only { Rights::WriteOnly } else { Rights::Lookup },
         kinds: &kinds,
         mode: if args.remove { Mode::Remove } else { Mode::Setup },
@@ -187,7 +208,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         objectives,
         channels: &args.channels,
     };
-    runtime.block_on(set_up(args, &client, options, &requested))
+    runtime.block_on(unless_ended(set_up(args, &client, options, &requested, given)))
 }
 
 /// What objectives promise of all requests.
@@ -231,16 +252,18 @@ async fn set_up(
     client: &Client,
     options: Options<'_>,
     requested: &Requested<'_>,
+    mut given: Vec<Given>,
 ) -> anyhow::Result<ExitCode> {
-    let problem = |problem: Problem| {
-        let (url, cure, reason) =
-            (client.url(), cure(&problem), visible(problem.reason.as_bytes()));
-        anyhow::anyhow!("{url}: {reason}; {cure}; nothing was changed")
-    };
-    let mut plan = installer::survey(client, options).await.map_err(problem)?;
-    let mut beside = requested.survey(client, &plan.server, options).await;
+    let mut plan = look(args.wait, client, options, &mut given).await?;
+    let product = plan.server.product;
     let is_blocked = plan.findings.iter().any(|finding| finding.blocks);
     let is_tried = !args.dry_run && !is_blocked;
+    if is_tried {
+        // Kibana does not start before.
+        given::apply(&mut given, client, product, |user| user == GivenUser::Kibana).await;
+        requested.wait(args.wait, &plan.server).await;
+    }
+    let mut beside = requested.survey(client, &plan.server, options).await;
     let file = args.credentials_file.as_deref().filter(|_| options.mode == Mode::Setup);
     if let Some(path) = file.filter(|path| !path.exists() || secret::holds_nothing(path)) {
         let name = path.display().to_string();
@@ -261,6 +284,9 @@ async fn set_up(
                 warn_of_unseen(&stream, &problem);
             }
         }
+        if is_whole {
+            given::apply(&mut given, client, product, |user| user != GivenUser::Kibana).await;
+        }
         beside.apply().await;
     }
     let has_printed = keeper.has_printed();
@@ -278,6 +304,7 @@ async fn set_up(
         url: client.url(),
         plan: &plan,
         outcomes: &outcomes,
+        given: &given,
         boards: beside.boards.as_ref(),
         alerts: beside.alerts.as_ref(),
         lacks: &lacks,
@@ -297,6 +324,39 @@ async fn set_up(
     let is_well = report.is_well();
     saved?;
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Looks at the server, as long as it takes to answer; changes nothing.
+///
+/// # Errors
+/// Why it cannot be looked at.
+async fn look(
+    wait: Duration,
+    client: &Client,
+    options: Options<'_>,
+    given: &mut [Given],
+) -> anyhow::Result<Plan> {
+    let look = async || {
+        let mut plan = installer::survey(client, options).await?;
+        if !plan.findings.iter().any(|finding| finding.blocks) {
+            let findings = given::survey(given, client, plan.server.product).await?;
+            plan.findings.extend(findings);
+        }
+        Ok(plan)
+    };
+    patience::ask(wait, PAUSES, |problem, left| waits(client, problem, left), look).await.map_err(
+        |problem| {
+            let (url, cure) = (client.url(), cure(&problem));
+            let reason = visible(problem.reason.as_bytes());
+            anyhow::anyhow!("{url}: {reason}; {cure}; nothing was changed")
+        },
+    )
+}
+
+/// Says what is waited for.
+fn waits(client: &Client, problem: &Problem, left: Duration) {
+    let (url, reason) = (client.url(), visible(problem.reason.as_bytes()));
+    tracing::info!("setup: {url}: {reason}; asking again, for {} s more", left.as_secs());
 }
 
 /// Says that nobody knows whether a stream has its mapping.
@@ -333,6 +393,13 @@ const fn cure(problem: &Problem) -> &'static str {
         }
     }
 }
+
+/// Shortest and longest pause before a server that does not answer is asked again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+
+/// What is said when users are to be made and nothing of their kind.
+const USERS_ARE_OF_ACCESS: &str =
+    "--user is of the kind access, which --only leaves out; add access to it";
 
 /// What is said when boards are wanted and there is no place for them.
 const NO_URL: &str = "boards need Kibana or OpenSearch Dashboards: set \

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::given::Given;
 use super::secret;
 use crate::base::visible::visible;
 use crate::elk::alerts::AlertPlan;
@@ -85,6 +86,8 @@ pub(super) struct Report<'a> {
     pub(super) plan: &'a Plan,
     /// What came of it, step by step; nothing when it was not tried.
     pub(super) outcomes: &'a [Outcome],
+    /// Users that are given their passwords.
+    pub(super) given: &'a [Given],
     /// The boards, where there is a place for them.
     pub(super) boards: Option<&'a Boards>,
     /// The rules of objectives, where somebody watches them.
@@ -138,7 +141,7 @@ impl Report<'_> {
         self.plan.findings.iter().chain(of_boards).chain(of_alerts)
     }
 
-    /// Steps of the server with what came of them, then those of the boards, then those of the rules.
+    /// Steps of the server with what came of them, then users with given passwords, then those of the boards, then those of the rules.
     fn rows(&self) -> Vec<Row<'_>> {
         let mut rows = Vec::new();
         for (place, step) in self.plan.steps.iter().enumerate() {
@@ -149,6 +152,16 @@ impl Report<'_> {
                 body: &step.artefact.body,
                 action: &step.action,
                 outcome: self.outcomes.get(place),
+            });
+        }
+        for Given { user, action, outcome, .. } in self.given {
+            rows.push(Row {
+                kind: Kind::Access,
+                title: user.title(),
+                name: user.name(),
+                body: &Value::Null,
+                action,
+                outcome: outcome.as_ref(),
             });
         }
         if let Some(Boards { plan, outcomes, .. }) = self.boards {
@@ -181,7 +194,7 @@ impl Report<'_> {
     pub(super) fn text(&self, has_colours: bool) -> String {
         let mut text = format!("server   {}\n", shown(&server(&self.plan.server, self.url)));
         let rows = self.rows();
-        let (of_server, rest) = rows.split_at(self.plan.steps.len());
+        let (of_server, rest) = rows.split_at(self.plan.steps.len() + self.given.len());
         let boards = self.boards.map_or(0, |boards| boards.plan.steps.len());
         let (of_boards, of_alerts) = rest.split_at(boards);
         let left = if self.is_removal { "left where they are" } else { "not installed" };

@@ -82,6 +82,14 @@ pub(crate) const fn title(product: Product) -> &'static str {
 }
 
 impl Target<'_> {
+    /// Whether it is ready to answer.
+    ///
+    /// # Errors
+    /// Why it does not: it starts, or the credentials do not suffice.
+    pub(crate) async fn answers(&self) -> Result<(), Problem> {
+        self.ask(Method::Get, STATUS, Body::None).await.map(drop)
+    }
+
     /// Where a part of the API is: Kibana has a space in the path, OpenSearch Dashboards a workspace.
     pub(super) fn path(&self, rest: &str) -> String {
         match (self.product, self.space, self.workspace) {
@@ -117,6 +125,9 @@ impl Target<'_> {
     }
 }
 
+/// Where dashboards say how they are.
+const STATUS: &str = "/api/status";
+
 /// The body of a request.
 pub(super) enum Body {
     None,
@@ -146,7 +157,7 @@ async fn look(target: Target<'_>, mode: Mode, plan: &mut Plan) -> Result<(), Fin
 /// Asks which dashboards answer, into a plan; those that cannot be used are a finding.
 pub(super) async fn identify(target: Target<'_>, plan: &mut Plan) -> Result<(), Finding> {
     let url = target.client.url();
-    let (_, status) = match target.ask(Method::Get, "/api/status", Body::None).await {
+    let (_, status) = match target.ask(Method::Get, STATUS, Body::None).await {
         Err(problem) if problem.is_no_such_api() => return Err(not_dashboards(url)),
         answered => answered.map_err(|problem| unasked(url, &problem))?,
     };

@@ -73,7 +73,8 @@ pub(super) async fn answer(
     let _in_flight = is_bulk.then(|| InFlight::new(&session.shared));
     let (bytes_max, product, is_allowed, is_dashboards, scripted) = {
         let state = session.shared.lock();
-        let is_allowed = request::is_allowed(state.credentials.as_ref(), &parts.headers);
+        let is_allowed = request::is_allowed(state.credentials.as_ref(), &parts.headers)
+            || state.setup.knows(&parts.headers);
         let is_dashboards = dashboards::is_for(&state, &target);
         let scripted = state.setup.scripted(&parts);
         (state.body_bytes_max, state.product, is_allowed, is_dashboards, scripted)

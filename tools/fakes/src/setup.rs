@@ -4,16 +4,17 @@
 //! Written from the products' documentation, since the builds that can be had lack ISM, API keys and
 //! `_data_stream`, which OpenSearch has; templates were compared with the real servers. Known differences:
 //! nothing is ever rolled over or deleted by a policy, and a stream has its policy at once; a template's
-//! mappings are simulated without those of its components; users and roles give nobody any rights.
+//! mappings are simulated without those of its components; a user may sign in, and may do everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::bulk::Heard;
 use super::refusal::Refusal;
-use super::request::Target;
+use super::request::{Target, is_allowed};
 use super::search::Answer;
 use super::state::State;
 use super::store::NAMES_MAX;
@@ -27,6 +28,8 @@ const NO_PRIORITY: u64 = 0;
 pub(super) struct Setup {
     /// Objects by their path, with the number of the change that made them so.
     kept: BTreeMap<String, (Value, u64)>,
+    /// Passwords of users by their names; the real servers keep a hash and never show it.
+    passwords: BTreeMap<String, String>,
     /// Changes so far.
     changes: u64,
     /// Method and start of a path that are answered 403.
@@ -58,6 +61,24 @@ impl Setup {
     /// What is kept at a path.
     pub(super) fn get(&self, path: &str) -> Option<&Value> {
         self.kept.get(path).map(|(body, _)| body)
+    }
+
+    /// Whether a user has signed in with this field.
+    pub(super) fn knows(&self, headers: &HeaderMap) -> bool {
+        self.passwords.iter().any(|(user, password)| {
+            let (user, password) = (user.clone(), password.clone());
+            is_allowed(Some(&Credentials::Basic { user, password }), headers)
+        })
+    }
+
+    /// Keeps the password in a body, and takes it out; one without leaves a user the one it has.
+    fn keep_password(&mut self, user: &str, body: &mut Value) {
+        let password = body.as_object_mut().and_then(|fields| fields.remove("password"));
+        if let Some(Value::String(password)) = password
+            && self.passwords.len() < NAMES_MAX
+        {
+            self.passwords.insert(user.to_owned(), password);
+        }
     }
 
     /// The answer that a request has instead of the true one.
@@ -492,7 +513,7 @@ fn open_security(
             None => Err(missing(&format!("Resource '{name}' not found."))),
         },
         ("PUT", ["api", _, name]) => {
-            without_password(&mut body);
+            state.setup.keep_password(name, &mut body);
             state.setup.put(path, body)?;
             Ok(json!({ "status": "CREATED", "message": format!("'{name}' created.") }))
         }
@@ -531,20 +552,17 @@ fn security(
             Some(body) => Ok(json!({ *name: body })),
             None => Err(Refusal { status: 404, body: "{}".into() }),
         },
-        ("PUT" | "POST", _) => {
-            without_password(&mut body);
+        ("POST", ["user", name, "_password"]) => {
+            state.setup.keep_password(name, &mut body);
+            Ok(json!({}))
+        }
+        ("PUT" | "POST", [_, name]) => {
+            state.setup.keep_password(name, &mut body);
             state.setup.put(path, body)?;
             Ok(json!({ "created": true }))
         }
         ("DELETE", _) => removed(state, path),
         _ => Err(Refusal::illegal("the mock knows no more of security")),
-    }
-}
-
-/// The real servers keep a hash and never show it.
-fn without_password(body: &mut Value) {
-    if let Some(fields) = body.as_object_mut() {
-        fields.remove("password");
     }
 }
 
@@ -566,6 +584,7 @@ fn has_privileges(state: &State, body: &Value) -> Value {
 
 /// Removes what is kept at a path.
 fn removed(state: &mut State, path: &str) -> Answer {
+    state.setup.passwords.remove(path.rsplit('/').next().unwrap_or_default());
     match state.setup.kept.remove(path) {
         Some(_) => Ok(acknowledged()),
         None => Err(missing(&format!("[{path}] not found"))),
