@@ -1,7 +1,7 @@
 # The commands people type. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race bench proof coverage browser tour vega cost dashboards fuzz
+.PHONY: help demo test check race bench proof coverage browser tour vega cost dashboards fuzz image
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,10 @@ cost: ## What each panel of the boards costs on a day of data; writes bench/BOAR
 coverage: ## Lines that the tests reach: a table and the total
 	scripts/parts test coverage
 	scripts/coverage
+
+image: ## Build the image with buildah, start it and look at it; writes target/image/lbproxy.tar (ARGS=--debug: quickly)
+	scripts/parts image
+	scripts/image $(ARGS)
 
 fuzz: ## Try to break what reads bytes from outside, a minute for each target (FUZZ_SECONDS=600)
 	scripts/fuzz

@@ -11,6 +11,8 @@ OTELCOL_VERSION=v0.165.0
 AIOSMTPD_VERSION=1.4.6
 LLVM_COV_VERSION=0.9.1
 DENY_VERSION=0.20.2
+AUDITABLE_VERSION=0.7.7 # as in the Dockerfile
+HADOLINT_VERSION=2.15.1
 CARGO_FUZZ_VERSION=0.13.2
 
 # The unprivileged account that real servers run under; they refuse root.
