@@ -1,7 +1,7 @@
 # The commands people type. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race bench proof coverage browser tour vega cost dashboards fuzz image
+.PHONY: help demo test check race bench proof coverage browser tour vega cost dashboards fuzz image chart
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,9 +11,15 @@ demo: ## Build fast, then show lbproxy at work (ARGS="--duration 30s")
 	$${CARGO_TARGET_DIR:-target}/demo/lbproxy demo $(ARGS)
 
 test: ## Install the real servers once, then run every test
-	scripts/parts test
+	scripts/parts test chart
+	scripts/chart
 	env --default-signal=HUP cargo test --locked --workspace # tests send HUP, which nohup has children ignore
 	$(MAKE) --no-print-directory browser vega
+
+chart: ## Lint, try and validate the Helm charts, with Helm 3 and 4; run what they render
+	scripts/parts test chart
+	scripts/chart
+	cargo test --locked --workspace --test it chart
 
 browser: ## Test the live page in a real browser; pictures in target/browser
 	scripts/parts browser

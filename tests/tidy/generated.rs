@@ -21,6 +21,7 @@ fn artefacts() -> Vec<(String, Box<dyn Fn() -> String>)> {
         ("docs/config.schema.json".to_owned(), Box::new(config::json_schema)),
         ("docs/slo.schema.json".to_owned(), Box::new(lbproxy::slo::file::json_schema)),
         ("docs/metrics.md".to_owned(), Box::new(metrics_markdown)),
+        ("helm/lbproxy/values.schema.json".to_owned(), Box::new(chart_schema)),
         ("docs/slo-compile.md".to_owned(), Box::new(lbproxy::compile::compile_markdown)),
     ];
     for product in Product::ALL {
@@ -51,6 +52,27 @@ fn everything(product: Product) -> Vec<Artefact> {
         &server,
         Settings { retention: &retention, credentials, rights, streams: &[], custom: &[] },
     )
+}
+
+/// The schema of the chart's values: its own keys, and `config`, which is a whole proxy.yaml. Helm reads no file
+/// beside it, so the one schema is copied into the other.
+fn chart_schema() -> String {
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let own = std::fs::read_to_string(rooted("helm/lbproxy/schema/values.json")).unwrap();
+    let (mut values, mut config) = (read(&own), read(&config::json_schema()));
+    let whole = config.as_object_mut().unwrap();
+    values["$defs"] = whole.remove("$defs").unwrap();
+    for key in ["$schema", "title"] {
+        whole.remove(key);
+    }
+    // The chart writes the addresses.
+    whole["properties"]["telemetry"]["properties"]["elasticsearch"]
+        .as_object_mut()
+        .unwrap()
+        .remove("required");
+    whole.insert("description".to_owned(), "proxy.yaml: see docs/config.md.".into());
+    values["properties"]["config"] = config;
+    serde_json::to_string_pretty(&values).unwrap() + "\n"
 }
 
 /// A path of the repository.
