@@ -19,9 +19,14 @@ it is refused.
 {{- if and (ne .Values.stack.mode "eck") (or .Values.setup.enabled (eq .Values.stack.mode "bundled")) }}{{ $keys = append $keys (printf "server-%s" $kind) }}{{ end -}}
 {{- end -}}
 {{- if eq .Values.stack.mode "bundled" -}}
-{{- $keys = concat $keys (list "dashboards-password" "dashboards-key" "users") -}}
+{{- $keys = concat $keys (list "dashboards-password" "dashboards-key" (include "lbproxy.usersKey" .)) -}}
 {{- end -}}
 {{- toJson $keys -}}
+{{- end -}}
+
+{{/* The file of users is another for each product. */}}
+{{- define "lbproxy.usersKey" -}}
+{{ .Values.stack.product }}-users
 {{- end -}}
 
 {{/* "yes" for a renderer without a cluster: its list of APIs is what Helm was built with, and names one that no server has had since 1.22. */}}
