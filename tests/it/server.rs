@@ -29,8 +29,8 @@ pub(crate) const PASSWORD: &str = "changeme";
 /// `elastic:changeme` for basic authentication.
 const CREDENTIALS: &str = "ZWxhc3RpYzpjaGFuZ2VtZQ==";
 /// Name of the user with the rights of a test's role, and of that role.
-const USER: &str = "shipping";
-const USERS_PASSWORD: &str = "shipping-secret";
+pub(crate) const USER: &str = "shipping";
+pub(crate) const USERS_PASSWORD: &str = "shipping-secret";
 /// bcrypt of it.
 const USERS_PASSWORD_HASH: &str = "$2a$04$cRPRT2SUDdCUDzGp1OoIYuH.QbBlJAvxodsvdFhHP851Gad3NtKPS";
 /// Without the second compiler a start takes little more than half the processor time.

@@ -22,6 +22,9 @@
 {{- if and .Values.objectives (dig "files" "" (.Values.config.slo | default dict)) -}}
 {{- fail "config.slo.files and objectives both name objectives. Keep one of them" -}}
 {{- end -}}
+{{- range $name, $_ := .Values.objectives -}}
+{{- if not (regexMatch "^[A-Za-z0-9._-]+[.]yaml$" $name) }}{{ fail (printf "objectives.%s is no file of objectives. Set a name of letters, digits, '.', '-' and '_' that ends in .yaml" $name) }}{{ end -}}
+{{- end -}}
 {{- if eq $stack.mode "external" -}}
 {{- if not $stack.external.urls }}{{ fail "stack.mode is external: set stack.external.urls, such as [https://search:9200]" }}{{ end -}}
 {{- if and (ne $stack.external.auth "none") (not .Values.secrets.existingSecret) -}}

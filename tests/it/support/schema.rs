@@ -29,6 +29,12 @@ fn to_json(yaml: &Yaml<'_>) -> Value {
     }
 }
 
+/// The documents of a text, without those that are empty.
+pub(crate) fn yaml_documents(text: &str) -> Vec<Value> {
+    let all = Yaml::load_from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    all.iter().map(to_json).filter(|document| !document.is_null()).collect()
+}
+
 /// What is wrong with `value`, by path.
 fn faults(schema: &Value, value: &Value, path: &str) -> Vec<String> {
     let mut found = Vec::new();
