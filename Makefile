@@ -1,10 +1,10 @@
 # The commands people type. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race bench proof coverage browser tour vega cost dashboards fuzz image chart
+.PHONY: help demo test check race bench proof coverage browser tour vega cost dashboards fuzz image chart test-cluster
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Build fast, then show lbproxy at work (ARGS="--duration 30s")
 	cargo build --profile demo --locked --bin lbproxy --no-default-features # without jemalloc: a minute of C
@@ -20,6 +20,10 @@ chart: ## Lint, try and validate the Helm charts, with Helm 3 and 4; run what th
 	scripts/parts test chart
 	scripts/chart
 	cargo test --locked --workspace --test it chart
+
+test-cluster: ## Install the charts on a real Kubernetes API without containers, with both Helms
+	scripts/parts chart cluster
+	scripts/cluster
 
 browser: ## Test the live page in a real browser; pictures in target/browser
 	scripts/parts browser
