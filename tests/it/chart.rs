@@ -252,3 +252,17 @@ fn another_proxy_yaml_or_objective_makes_other_pods() {
         }
     }
 }
+
+#[test]
+fn bundled_servers_are_of_the_versions_that_tests_run() {
+    let read = |path: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+    };
+    let (versions, values) = (read("scripts/lib.sh"), read("helm/lbproxy/values.yaml"));
+    for product in ["ELASTICSEARCH", "OPENSEARCH"] {
+        let name = format!("{product}_VERSION=");
+        let version = versions.lines().find_map(|line| line.strip_prefix(&name)).unwrap();
+        let has = values.matches(&format!(":{version}\n")).count();
+        assert_eq!(has, 2, "{product}: server and dashboards have {version} in values.yaml");
+    }
+}

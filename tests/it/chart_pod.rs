@@ -21,7 +21,7 @@ pub(crate) struct Release {
     /// Data of Secrets that the chart does not make, by key; all are in one.
     secrets: HashMap<String, String>,
     dir: Arc<tempfile::TempDir>,
-    /// Texts of arguments that name what is elsewhere here: Services.
+    /// Services by their addresses, and where they are here.
     elsewhere: Vec<(String, String)>,
 }
 
@@ -80,7 +80,9 @@ impl Release {
         if key != "proxy.yaml" {
             return text.to_owned();
         }
-        localised(text, folder)
+        self.elsewhere
+            .iter()
+            .fold(localised(text, folder), |text, (name, address)| text.replace(name, address))
             .replace("0.0.0.0:9901", "127.0.0.1:0")
             .replace("port: 8080", "address: 127.0.0.1\n    port: 0")
     }

@@ -3,7 +3,8 @@
 //! `chart_pod` says.
 //!
 //! Those builds lack users and roles by API, retention and dashboards (CONTRIBUTING.md), so the Secret names users
-//! that are there, and the set-up Job ends with what `setup_real` knows of them. The images of Elasticsearch, Kibana
+//! that are there, and the set-up Job ends with what `setup_real` knows of them; the Job of a bundled server, which
+//! makes users and boards, runs before the mock. The images of Elasticsearch, Kibana
 //! and OpenSearch cannot be had here: their pods are rendered and validated, and not run.
 
 use std::path::Path;
@@ -32,19 +33,21 @@ pub(crate) fn values(server: &RealServer, mocks: &[Pod; 2], namespace: &str) -> 
     let service = format!(
         "config.proxy.services=[{{\"name\":\"web\",\"domain\":\"*\",\"hosts\":[{hosts}]}}]"
     );
-    let mut set = format!(
+    let place = format!(
         "stack.external.urls={{http://{}}},config.telemetry.namespace={namespace}",
         server.address
     );
-    set += ",secrets.existingSecret=s,config.telemetry.elasticsearch.batch.wait=200ms";
-    if server.product == Product::Elasticsearch {
-        set += &format!(
-            ",stack.product=elasticsearch,stack.external.auth=password,stack.external.username={USER}"
-        );
-        set += ",stack.external.watchUsername=elastic";
-    }
+    let users = match server.product {
+        Product::OpenSearch => "stack.external.auth=none".to_owned(),
+        Product::Elasticsearch => format!(
+            "stack.product=elasticsearch,stack.external.auth=password,\
+             stack.external.username={USER},stack.external.watchUsername=elastic"
+        ),
+    };
+    let rest = "secrets.existingSecret=s,config.telemetry.elasticsearch.batch.wait=200ms";
     let example = "helm/examples/opensearch-external.yaml";
-    ["--values", example, "--set", &set, "--set-json", &service].map(str::to_owned).to_vec()
+    let set = ["--set", &place, "--set", &users, "--set", rest, "--set-json", &service];
+    [&["--values", example], &set[..]].concat().into_iter().map(str::to_owned).collect()
 }
 
 /// What the Secret has: of users that are on the server already.
@@ -102,6 +105,35 @@ fn what_the_charts_render_runs() {
         let stored = server.stored(&Dataset::Access.data_stream("chart"), &["url.path"]);
         assert_eq!(stored.len(), 2, "{product:?}: a request of this test, and one of helm's");
     });
+}
+
+#[test]
+fn the_bundled_servers_job_makes_users_and_boards_once() {
+    use lbproxy_fakes::{Credentials, Options, Product};
+    let Some(helm) = helms().pop() else { return };
+    for (product, name, user, version) in [
+        (Product::Elasticsearch, "elasticsearch", "elastic", "8.19.2"),
+        (Product::OpenSearch, "opensearch", "admin", "2.19.4"),
+    ] {
+        let credentials = Credentials::Basic { user: user.into(), password: PASSWORD.into() };
+        let options = Options { credentials: Some(credentials), ..Options::local(product) };
+        let server = lbproxy_fakes::start(options).unwrap();
+        server.set_dashboards(version);
+        let set = format!("secrets.existingSecret=s,stack.tls.enabled=false,stack.product={name}");
+        // OpenSearch has a certificate between nodes all the same.
+        let set = set + ",stack.tls.existingSecret=t";
+        let rendered = render(&helm, "lbproxy", &["--set", &set]).unwrap();
+        let mut release = Release::new(&rendered, &SECRETS);
+        for service in ["server.n.svc:9200", "dashboards.n.svc:5601"] {
+            release.service(&format!("r-lbproxy-{service}"), server.address());
+        }
+        let (code, text) = release.job("r-lbproxy-setup");
+        for word in ["+ user lbproxy\n", "+ user lbproxy_watch\n", "+ dashboard"] {
+            assert!(code == Some(0) && text.contains(word), "{name} {word}: {code:?} {text}");
+        }
+        let (code, text) = release.job("r-lbproxy-setup");
+        assert!(code == Some(0) && text.contains("nothing to do: "), "{name}: {code:?} {text}");
+    }
 }
 
 #[test]
