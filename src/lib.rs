@@ -10,7 +10,7 @@
 //! L4   cli
 //! L3   admin  ship  otlp  vitals  elk  mock  notify  compile  watch
 //! L2   proxy  control  consumer  rollup  query  slo
-//! L1   record  journal  config  metrics  web
+//! L1   record  journal  config  metrics  names  web
 //! L0   base
 //! ```
 //! The map with every folder's purpose is `ARCHITECTURE.md`.
@@ -20,6 +20,7 @@ pub mod base;
 pub mod config;
 pub mod journal;
 pub mod metrics;
+pub mod names;
 pub mod record;
 pub mod web;
 

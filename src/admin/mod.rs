@@ -241,6 +241,7 @@ fn exposition(sources: &Sources) -> Exposition {
     admin.draining.set(u64::from(*sources.drain.borrow()));
     admin.expose(&[], &mut page);
     sources.proxy.expose(&mut page);
+    crate::names::metrics().expose(&[], &mut page);
     sources.vitals.expose(&mut page);
     sources.journal.metrics().expose(&[], &mut page);
     sources.control.metrics().expose(&[], &mut page);

@@ -70,6 +70,7 @@ async fn metrics(State(sources): State<Arc<WatchSources>>) -> impl axum::respons
     admin.uptime_seconds.set(sources.start.elapsed().as_secs());
     admin.resident_bytes.set(vitals::Usage::now().resident_bytes);
     admin.expose(&[], &mut page);
+    crate::names::metrics().expose(&[], &mut page);
     sources.shown.expose(&mut page);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page.finish())
 }

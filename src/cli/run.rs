@@ -12,6 +12,7 @@ use super::process::Process;
 use super::signals::{Hangup, Signals};
 use crate::base::units;
 use crate::config::{self, Config};
+use crate::names;
 use crate::otlp::ControlPlane;
 use crate::slo::file::{self, Objectives};
 
@@ -66,6 +67,7 @@ async fn start(args: Args, log: LogFormat, mut signals: Signals) -> anyhow::Resu
     let named = args.config;
     let read = || {
         let config = config::find(named).and_then(|path| config::load(&path))?;
+        names::configure(&config.resolver);
         let objectives = file::load(&config);
         Ok::<_, config::Report>((config, objectives))
     };

@@ -11,12 +11,14 @@ mod file;
 mod finding;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzed;
+mod hosts;
 pub(crate) mod keys;
 pub(crate) mod map;
 mod notify;
 mod otlp;
 mod read;
 mod reference;
+mod resolver;
 mod schema;
 mod slo;
 mod telemetry;
@@ -28,8 +30,10 @@ mod types;
 use std::path::{Path, PathBuf};
 
 pub use finding::{Finding, Places, Report};
+pub use hosts::Endpoint;
 pub use notify::{Channel, ChannelKind, Hours, MailTls, NotifiedBy, Notify, NotifyRoute, Target};
 pub use reference::reference_markdown;
+pub use resolver::Resolver;
 pub use schema::json_schema;
 pub(crate) use schema::of_keys as schema_of_keys;
 pub use slo::Slo;

@@ -10,14 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::finding::Places;
+use super::hosts;
 use super::map::Map;
+use super::resolver;
 use super::slo;
 use super::telemetry;
 use super::tls;
 use super::tree::Item;
 use super::types::{
-    Admin, BalanceKind, Config, Domain, Endpoint, Listener, ListenerLimits, ListenerTimeouts,
-    Outlier, PathPolicy, Pool, Proxy, Retry, Service, ServiceHttp, ServiceLimits, ServiceTimeouts,
+    Admin, BalanceKind, Config, Domain, Listener, ListenerLimits, ListenerTimeouts, Outlier,
+    PathPolicy, Pool, Proxy, Retry, Service, ServiceHttp, ServiceLimits, ServiceTimeouts,
 };
 
 pub(super) const KIB: u64 = 1 << 10;
@@ -47,12 +49,14 @@ pub(super) fn config(root: Item<'_, '_>, hostname: &str) -> Option<Config> {
     let workers = proxy.as_ref().map_or(1, |proxy| proxy.workers.get());
     let telemetry = telemetry::section(map.map("telemetry"), hostname, workers);
     let slo = slo::section(map.map("slo"));
+    let resolver = resolver::section(map.map("resolver"));
     map.end();
     Some(Config {
         proxy: proxy?,
         admin,
         telemetry,
         slo,
+        resolver,
         hash: String::new(),
         warnings: Vec::new(),
         places: Places::default(),
@@ -201,7 +205,8 @@ fn service(
     });
     let domains = domains(&mut map, domains_seen);
     let cure = "write at least one, such as `- {address: 10.0.0.1, port: 9090}`";
-    let hosts: Vec<_> = map.required_list("hosts", cure).into_iter().filter_map(endpoint).collect();
+    let hosts: Vec<_> =
+        map.required_list("hosts", cure).into_iter().filter_map(hosts::endpoint).collect();
     let balance = map.choice(
         "balance",
         BalanceKind::RoundRobin,
@@ -253,7 +258,7 @@ fn domains(map: &mut Map<'_, '_>, seen: &mut HashMap<Domain, String>) -> Vec<Dom
         .collect()
 }
 
-fn domain(text: &str) -> Option<Domain> {
+pub(super) fn domain(text: &str) -> Option<Domain> {
     let name = text.to_ascii_lowercase();
     let is_name = |name: &str| {
         let is_byte = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
@@ -271,44 +276,6 @@ fn domain(text: &str) -> Option<Domain> {
     let is_v6 = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let is_v6 = is_v6.is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok());
     (is_v6 || is_name(&name)).then_some(Domain::Exact(name))
-}
-
-/// An item of `hosts`: a mapping, or `address:port`.
-fn endpoint(item: Item<'_, '_>) -> Option<Endpoint> {
-    let example = "{address: 10.0.0.1, port: 9090} or 10.0.0.1:9090";
-    let mut map = match item.map_or_text("an endpoint", example, short_endpoint) {
-        Ok(map) => map.means(Endpoint::DOCS),
-        Err(endpoint) => return endpoint,
-    };
-    let address = map.required("address", "write an IP address or a host name");
-    let address = address.and_then(|item| {
-        item.parse("an IP address or a host name", "it without scheme and port", host)
-    });
-    let port = map.required("port", "write the TCP port of the endpoint");
-    let port = port.and_then(|item| item.port(1));
-    let weight = map.number("weight", 1, 1, 1_000_000);
-    map.end();
-    Some(Endpoint { address: address?, port: port?, weight })
-}
-
-/// `address:port`
-fn short_endpoint(text: &str) -> Option<Endpoint> {
-    let (address, port) = text.rsplit_once(':')?;
-    let port = port.parse().ok().filter(|&port| port > 0)?;
-    // Of `2001:db8::1:80` nobody knows where the address ends.
-    let address = host(address).filter(|_| !address.contains(':') || address.starts_with('['))?;
-    Some(Endpoint { address, port, weight: 1 })
-}
-
-/// An IP address, in brackets or not, in its canonical form; or a host name.
-fn host(text: &str) -> Option<String> {
-    if let Some(inside) = text.strip_prefix('[') {
-        return inside.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(|ip| ip.to_string());
-    }
-    match text.parse::<IpAddr>() {
-        Ok(ip) => Some(ip.to_string()),
-        Err(_) => matches!(domain(text), Some(Domain::Exact(_))).then(|| text.to_owned()),
-    }
 }
 
 fn service_timeouts(map: Option<Map<'_, '_>>) -> ServiceTimeouts {

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use super::file;
 use super::finding::{Finding, Places};
+use super::hosts::Endpoint;
+use super::resolver::Resolver;
 use super::slo::Slo;
 use crate::base::trace::Share;
 
@@ -47,6 +49,8 @@ documented! {
         pub telemetry: Telemetry,
         /// Service level objectives, and who is told when one is not kept.
         pub slo: Slo,
+        /// How names of endpoints, servers and collectors are looked up.
+        pub resolver: Resolver,
         /// Eight hex digits over the effective configuration; secrets are left out.
         pub hash: String,
         /// What is no mistake and worth a word, in the order of the file's lines.
@@ -160,30 +164,6 @@ pub enum Domain {
     Suffix(String),
     /// `*`
     Any,
-}
-
-documented! {
-    /// One address of a service.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Endpoint {
-        /// Its IP address or host name.
-        pub address: String,
-        /// Its TCP port.
-        pub port: u16,
-        /// Share of attempts relative to the other endpoints; 1 or more.
-        pub weight: u32,
-    }
-}
-
-/// How records, metrics, pages and messages name it: `host:port`, an IPv6 address in brackets and in
-/// its canonical form (RFC 3986 §3.2.2, RFC 5952).
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.address.parse::<Ipv6Addr>() {
-            Ok(address) => write!(f, "[{address}]:{}", self.port),
-            Err(_) => write!(f, "{}:{}", self.address, self.port),
-        }
-    }
 }
 
 /// How endpoints are chosen.

@@ -17,9 +17,9 @@ pub use duration::Durations;
 pub use ledger::{Ledger, Shipped};
 pub use table::{
     AdminMetrics, ChannelMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, MonitorMetrics,
-    NotifyMetrics, OtlpMetrics, OutlierMetrics, ProcessMetrics, RollupMetrics, ServiceMetrics,
-    ShipMetrics, ShortageMetrics, SloMetrics, SloSeriesMetrics, ThreadMetrics, WatchMetrics,
-    WorkerMetrics,
+    NamesMetrics, NotifyMetrics, OtlpMetrics, OutlierMetrics, ProcessMetrics, RollupMetrics,
+    ServiceMetrics, ShipMetrics, ShortageMetrics, SloMetrics, SloSeriesMetrics, ThreadMetrics,
+    WatchMetrics, WorkerMetrics,
 };
 pub use text::Exposition;
 

@@ -83,6 +83,14 @@ metrics! {
         memory: Gauge "lbproxy_shortage_now" "kind=\"memory\"" "1 while the system refuses us something that connections need, by what.";
         permission: Gauge "lbproxy_shortage_now" "kind=\"permission\"" "1 while the system refuses us something that connections need, by what.";
     }
+    /// Names looked up, for endpoints and for clients of our own.
+    NamesMetrics {
+        found_total: Counter "lbproxy_name_lookups_total" "result=\"found\"" "Names looked up, by result, what was kept included; one look-up for all who ask at the same time.";
+        not_found_total: Counter "lbproxy_name_lookups_total" "result=\"not_found\"" "Names looked up, by result, what was kept included; one look-up for all who ask at the same time.";
+        failed_total: Counter "lbproxy_name_lookups_total" "result=\"failed\"" "Names looked up, by result, what was kept included; one look-up for all who ask at the same time.";
+        refused_total: Counter "lbproxy_name_lookups_refused_total" "" "Questions that were not asked: too many at once.";
+        under_way: Gauge "lbproxy_name_lookups_under_way" "" "Names that are looked up now.";
+    }
     /// Written by one worker for one service.
     ServiceMetrics with durations: Durations {
         status_1xx: Counter "lbproxy_responses_total" "class=\"1xx\"" "Responses by class of status.";

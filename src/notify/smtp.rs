@@ -6,6 +6,7 @@
 
 use std::fmt::{self, Display};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
+
+use crate::web;
 
 /// Most bytes of a reply, all of its lines.
 const REPLY_BYTES_MAX: u64 = 16 * 1024;
@@ -219,7 +222,8 @@ impl Connection {
 /// To the first of the server's addresses that answers.
 async fn connect(manner: &Manner<'_>) -> Result<TcpStream, Fault> {
     let mut fault = Fault::broken("its name has no address");
-    for address in tokio::net::lookup_host((manner.server, manner.port)).await? {
+    for address in web::addresses(manner.server).await.map_err(Fault::broken)? {
+        let address = SocketAddr::new(address.ip(), manner.port);
         match tokio::time::timeout(manner.limit, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => fault = error.into(),

@@ -19,6 +19,7 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
 use super::answer::Answer;
+use super::connect;
 use crate::config::certificates::{self, Unusable};
 use crate::config::{Otlp, OtlpHeader, OtlpProtocol};
 use crate::web::{self, Secrets, chain};
@@ -114,7 +115,7 @@ impl Plan {
     /// To be called in a runtime.
     pub(super) fn connect(&self) -> Client {
         let way = match &self.way {
-            PlannedWay::Grpc(endpoint) => Way::Grpc(endpoint.connect_lazy()),
+            PlannedWay::Grpc(endpoint) => Way::Grpc(connect::lazily(endpoint, self.timeout)),
             PlannedWay::Http(client, urls) => Way::Http(client.clone(), urls.clone()),
         };
         Client { way, headers: self.headers.clone(), timeout: self.timeout }

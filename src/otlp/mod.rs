@@ -16,6 +16,7 @@ mod answer;
 mod attribute;
 mod batch;
 mod client;
+mod connect;
 mod control;
 mod exporter;
 mod log;

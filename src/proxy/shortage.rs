@@ -10,7 +10,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::base::clock::millis;
 use crate::metrics::{Cell64, ShortageMetrics, WorkerMetrics};
+use crate::names::LookupFailure;
 use crate::record::Reason;
 
 /// Without a failure for so long a shortage may be over.
@@ -55,11 +56,12 @@ impl Shortage {
         Self::of(error).filter(|&kind| kind != Self::LocalPorts || has_source(to))
     }
 
-    /// The same of a failed look-up, whose errors do not tell: a socket is tried instead.
-    pub(super) fn of_look_up(error: &io::Error) -> Option<(Self, io::Error)> {
-        let error = match Errno::from_io_error(error) {
-            Some(errno) => errno.into(),
-            None => UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).err()?,
+    /// The same of a failed look-up, whose errors do not always tell: a socket is tried instead.
+    pub(super) fn of_look_up(failure: &LookupFailure) -> Option<(Self, io::Error)> {
+        let error = match failure {
+            LookupFailure::NotFound => return None, // somebody answered
+            LookupFailure::System(errno) => (*errno).into(),
+            LookupFailure::Failed(_) => UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).err()?,
         };
         let kind = Self::of(&error).filter(|kind| matches!(kind, Self::Descriptors | Self::Memory));
         Some((kind?, error))
@@ -313,10 +315,17 @@ mod tests {
 
     #[test]
     fn a_name_that_is_not_found_is_no_shortage_of_ours() {
-        let unknown = io::Error::other("failed to lookup address information");
-        assert!(Shortage::of_look_up(&unknown).is_none());
-        let full = Shortage::of_look_up(&Errno::MFILE.into()).map(|(kind, _)| kind);
-        assert_eq!(full, Some(Shortage::Descriptors));
+        for (failure, want) in [
+            (LookupFailure::NotFound, None),
+            (LookupFailure::Failed("no answer in time".into()), None),
+            (LookupFailure::System(Errno::CONNREFUSED), None),
+            (LookupFailure::System(Errno::ACCESS), None), // of a name server, which no endpoint is
+            (LookupFailure::System(Errno::MFILE), Some(Shortage::Descriptors)),
+            (LookupFailure::System(Errno::NOBUFS), Some(Shortage::Memory)),
+        ] {
+            let kind = Shortage::of_look_up(&failure).map(|(kind, _)| kind);
+            assert_eq!(kind, want, "{failure}");
+        }
     }
 
     /// 2001:db8::/32 is for documentation: nobody is there, but whoever has IPv6 has an address to

@@ -2,18 +2,23 @@
 //! wait after a failure, and how no secret comes back in words.
 //!
 //! Invariants: no redirect is followed, so that records, secrets and figures reach the host that the
-//! configuration names and no other; proxies of the environment are not asked. `clippy.toml` forbids
-//! every other way to a client. Not here: what is asked, and what an answer means otherwise.
+//! configuration names and no other; proxies of the environment are not asked; names are looked up by
+//! `names`. `clippy.toml` forbids every other way to a client. Not here: what is asked, and what an answer means otherwise.
 
 mod secrets;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::LOCATION;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, ClientBuilder, Response};
 
 pub use secrets::Secrets;
+
+use crate::names::{self, NameKind};
 
 /// `User-Agent` of every request of our own.
 pub const AGENT: &str = concat!("lbproxy/", env!("CARGO_PKG_VERSION"));
@@ -21,7 +26,29 @@ pub const AGENT: &str = concat!("lbproxy/", env!("CARGO_PKG_VERSION"));
 /// The only place where clients begin. A proxy, time limits and TLS may be added.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn client() -> ClientBuilder {
-    reqwest::Client::builder().redirect(Policy::none()).no_proxy().user_agent(AGENT)
+    let builder = reqwest::Client::builder().redirect(Policy::none()).no_proxy().user_agent(AGENT);
+    builder.dns_resolver(Arc::new(ReqwestNames))
+}
+
+/// Names looked up as everywhere in this process.
+struct ReqwestNames;
+
+impl Resolve for ReqwestNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let addresses = addresses(name.as_str()).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Addresses to connect to, without a port.
+///
+/// # Errors
+/// When there are none, or nobody can tell.
+pub async fn addresses(name: &str) -> Result<Vec<SocketAddr>, names::LookupFailure> {
+    let found = names::look_up(name, NameKind::Connect).await?;
+    Ok(found.addresses.iter().map(|address| SocketAddr::new(address.ip, 0)).collect())
 }
 
 /// Makes a client trust these authorities, in DER, and no others.

@@ -38,6 +38,7 @@ mod intermediary;
 mod journal;
 mod lifecycle;
 mod log;
+mod names;
 mod notify;
 mod original;
 mod parked;

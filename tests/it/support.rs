@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 mod base;
 #[path = "support/collector.rs"]
 pub(crate) mod collector;
+#[path = "support/dns.rs"]
+#[expect(dead_code, reason = "the tests of `names` use the rest")]
+pub(crate) mod dns;
 #[path = "support/schema.rs"]
 pub(crate) mod schema;
 #[path = "support/tls.rs"]

@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 /// Folders by layer, lowest first; a folder may use lower layers, and its own where listed.
 const LAYERS: [&[&str]; 5] = [
     &["base"],
-    &["record", "journal", "config", "metrics", "web"],
+    &["record", "journal", "config", "metrics", "names", "web"],
     &["proxy", "control", "consumer", "rollup", "query", "slo"],
     &["admin", "ship", "otlp", "vitals", "elk", "mock", "notify", "compile", "watch"],
     &["cli"],
 ];
 
 /// Crates that stay in some folders: (crate, folders that may name it).
-const CRATES: [(&str, &[&str]); 14] = [
+const CRATES: [(&str, &[&str]); 15] = [
     (
         "tokio",
         &[
             "proxy", "consumer", "admin", "ship", "otlp", "vitals", "elk", "mock", "notify",
-            "watch", "cli",
+            "watch", "cli", "names",
         ],
     ),
     ("hyper", &["proxy", "mock", "admin"]),
@@ -34,6 +34,7 @@ const CRATES: [(&str, &[&str]); 14] = [
     ),
     ("reqwest", &["web", "elk", "otlp", "notify", "cli"]),
     ("lettre", &["config", "notify"]),
+    ("hickory_resolver", &["names"]),
     ("clap", &["cli"]),
     ("ratatui", &["cli"]),
     ("anyhow", &["cli"]),

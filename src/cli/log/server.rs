@@ -11,6 +11,7 @@ use super::super::signals::outlive_file_limit;
 use crate::config::address::{self, Unfit};
 use crate::config::{self, Config, Elasticsearch};
 use crate::journal;
+use crate::names;
 
 /// Which server is meant.
 #[derive(Debug, clap::Args)]
@@ -37,6 +38,7 @@ impl Server {
         let usage = |report: config::Report| UsageError(report.to_string());
         let file = config::find(self.config.clone()).map_err(usage)?;
         let config = config::load(&file).map_err(usage)?;
+        names::configure(&config.resolver);
         let elasticsearch = elasticsearch(&config, &self.elasticsearch)?;
         let telemetry = config.telemetry;
         let folder = telemetry.journal.path;

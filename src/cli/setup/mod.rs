@@ -31,6 +31,7 @@ use crate::elk::given::GivenUser;
 use crate::elk::installer::{self, Options, Outcome, Plan};
 use crate::elk::plan::Mode;
 use crate::elk::problem::{Fault, Problem};
+use crate::names;
 use crate::record::Dataset;
 use crate::slo::Targets;
 use crate::slo::file::{self, Objectives};
@@ -160,6 +161,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(config) => config,
         Err(report) => return Ok(super::check::refuse(&report)),
     };
+    names::configure(&config.resolver);
     let target = target(args, config.telemetry.elasticsearch.as_ref())?;
     let client = Client::new(&target)?;
     let dashboards = dashboards(args, &target)?;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use crate::config::{self, Config, Report};
+use crate::names;
 use crate::slo::file::{self, Objectives};
 
 mod backtest;
@@ -111,6 +112,9 @@ impl Which {
         } else {
             None
         };
+        if let Some(config) = &config {
+            names::configure(&config.resolver);
+        }
         let objectives = match &config {
             Some(config) if self.files.is_empty() => file::load(config),
             Some(config) => file::load_files_for(config, &self.files),

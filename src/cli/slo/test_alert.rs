@@ -14,6 +14,7 @@ use crate::base::visible::visible;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output::{self, UsageError};
 use crate::config::{self, Channel, Config};
+use crate::names;
 use crate::notify;
 use crate::query::Filter;
 use crate::slo::{
@@ -65,6 +66,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(config) => config,
         Err(report) => return Ok(crate::cli::check::refuse(&report)),
     };
+    names::configure(&config.resolver);
     let channel = find(&config, &args.to)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start a runtime; raise the limit of threads")?;

@@ -16,6 +16,7 @@ use crate::base::units;
 use crate::cli::output::UsageError;
 use crate::cli::signals::{Hangup, Signals};
 use crate::config::{self, Config, NotifiedBy};
+use crate::names;
 use crate::slo::{self, NoData, Objective, file};
 use crate::watch::{self, Options, SILENCE_MIN, WatchShown};
 
@@ -60,6 +61,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(config) => config,
         Err(report) => return Ok(crate::cli::check::refuse(&report)),
     };
+    names::configure(&config.resolver);
     let shown = Arc::new(WatchShown::default());
     let (options, _lock) = options(args, &config, Arc::clone(&shown))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -1,7 +1,8 @@
 //! Opening a connection to an endpoint, with each part of the time it takes.
 //!
-//! Runs on the worker; a name is looked up anew for each connection, on tokio's blocking pool, and its
-//! addresses are tried in turns, so that one that answers nothing does not starve the next (RFC 8305).
+//! Runs on the worker; a name is looked up anew for each connection (`names`, which keeps answers for their
+//! TTL), and its addresses are tried in turns, so that one that answers nothing does not starve the next
+//! (RFC 8305).
 //! Not here: who may connect and how often (`exchange`, `outlier`).
 
 use std::future::poll_fn;
@@ -18,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::Endpoint;
+use crate::names::{self, NameKind};
 use crate::proxy::body::RequestBody;
 use crate::proxy::counted::Counted;
 use crate::proxy::limit::{Deadline, Timer};
@@ -84,9 +86,12 @@ async fn open_unlimited(endpoint: &Endpoint, shortages: &Shortages) -> Result<Op
 
 /// The addresses of a name, in the order in which they are tried.
 async fn look_up(endpoint: &Endpoint, shortages: &Shortages) -> Result<Vec<SocketAddr>, Reason> {
-    match tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await {
-        Ok(found) => Ok(in_turns(found)),
-        Err(error) => Err(match Shortage::of_look_up(&error) {
+    match names::look_up(&endpoint.host, NameKind::Connect).await {
+        Ok(found) => {
+            let ips = found.addresses.iter().map(|address| address.ip);
+            Ok(in_turns(ips.map(|ip| SocketAddr::new(ip, endpoint.port))))
+        }
+        Err(failure) => Err(match Shortage::of_look_up(&failure) {
             Some((kind, error)) => {
                 shortages.failed(kind, &error, format_args!("looking up {}", endpoint.host));
                 kind.reason()
@@ -96,8 +101,8 @@ async fn look_up(endpoint: &Endpoint, shortages: &Shortages) -> Result<Vec<Socke
     }
 }
 
-/// Families in turns, beginning with that of the first address, which the system prefers (RFC 8305
-/// §4); no more than [`ADDRESSES_MAX`].
+/// Families in turns, beginning with that of the first address (RFC 8305 §4); no more than
+/// [`ADDRESSES_MAX`].
 fn in_turns(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let found: Vec<_> = found.collect();
     let is_ipv4 = found.first().is_some_and(SocketAddr::is_ipv4);
