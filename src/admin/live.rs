@@ -7,7 +7,7 @@
 //! Ten pages cost as much as one. Rates are over the last five seconds. A page that is slow sees the
 //! newest text and how many it missed. Not here: what was before (`summary`).
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -44,8 +44,8 @@ pub(super) struct Look {
     pub(super) received: u64,
     /// Bytes written to downstreams.
     pub(super) sent: u64,
-    /// By endpoint: attempts, failures.
-    pub(super) endpoints: Vec<[u64; 2]>,
+    /// By number of the endpoint: attempts, failures.
+    pub(super) endpoints: HashMap<u64, [u64; 2]>,
 }
 
 /// A point of the process's own charts.
@@ -64,14 +64,17 @@ struct Point {
     in_flight: u64,
 }
 
+/// By number of the endpoint: its state, and since when, in milliseconds since 1970.
+pub(super) type Since = HashMap<u64, (&'static str, u64)>;
+
 #[derive(Debug, Default)]
 struct State {
     /// The last looks, oldest first.
     looks: VecDeque<Look>,
     /// Looks ever taken.
     seq: u64,
-    /// Of each endpoint: its state, and since when.
-    since: Vec<(&'static str, u64)>,
+    /// States of endpoints.
+    since: Since,
     /// The last quarter of an hour.
     points: VecDeque<Point>,
 }
@@ -119,13 +122,12 @@ impl Live {
         }
         let now_ms = wall_ms();
         let states = sources.proxy.endpoints();
-        let words = states.iter().map(picture::word);
-        if state.since.is_empty() {
-            state.since = words.map(|word| (word, now_ms)).collect();
-        } else {
-            let changed = state.since.iter_mut().zip(words).filter(|((old, _), new)| old != new);
-            changed.for_each(|(entry, word)| *entry = (word, now_ms));
-        }
+        let since = states.iter().map(|endpoint| {
+            let word = picture::word(endpoint);
+            let before = state.since.get(&endpoint.id).filter(|(old, _)| *old == word);
+            (endpoint.id, before.copied().unwrap_or((word, now_ms)))
+        });
+        state.since = since.collect();
         if state.seq.is_multiple_of(RATE_LOOKS as u64) {
             state.add_point(sources, now_ms);
         }
@@ -220,8 +222,8 @@ pub(super) struct Rates {
     pub(super) sent: f64,
     /// CPU time per time; 1 is one core.
     pub(super) cpu: f64,
-    /// By endpoint: attempts and failures per second.
-    pub(super) endpoints: Vec<[f64; 2]>,
+    /// By number of the endpoint: attempts and failures per second.
+    pub(super) endpoints: HashMap<u64, [f64; 2]>,
 }
 
 impl State {
@@ -236,15 +238,16 @@ impl State {
             return Rates::default();
         }
         let per_second = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
-        let endpoints = last.endpoints.iter().zip(&first.endpoints);
+        let endpoints = last.endpoints.iter().map(|(id, now)| {
+            let before = first.endpoints.get(id).copied().unwrap_or_default();
+            (*id, [per_second(now[0], before[0]), per_second(now[1], before[1])])
+        });
         Rates {
             requests: per_second(last.requests, first.requests),
             received: per_second(last.received, first.received),
             sent: per_second(last.sent, first.sent),
             cpu: per_second(last.cpu_ms, first.cpu_ms) / 1_000.0,
-            endpoints: endpoints
-                .map(|(now, before)| [per_second(now[0], before[0]), per_second(now[1], before[1])])
-                .collect(),
+            endpoints: endpoints.collect(),
         }
     }
 

@@ -219,13 +219,23 @@ fn unknown(paths: &str) -> Response {
     (StatusCode::NOT_FOUND, format!("nothing is here; there is: {paths}\n")).into_response()
 }
 
-/// Whether new connections are welcome.
+/// Whether new connections are welcome: not while the process ends or has not yet found endpoints, and not
+/// when no service has one. A single service without an endpoint is told; it keeps nobody from the others.
 async fn ready(State(sources): State<Arc<Sources>>) -> Response {
-    if *sources.drain.borrow() {
-        (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response()
+    let (empty, is_all) = sources.proxy.without_endpoint();
+    let looking_up = sources.proxy.looking_up();
+    let not_ready = if *sources.drain.borrow() {
+        "draining".to_owned()
+    } else if !looking_up.is_empty() {
+        format!("endpoints are looked up: {}", looking_up.join(" "))
+    } else if is_all {
+        format!("no service has an endpoint: {}", empty.join(" "))
+    } else if empty.is_empty() {
+        return "ready\n".into_response();
     } else {
-        "ready\n".into_response()
-    }
+        return format!("ready; without an endpoint: {}\n", empty.join(" ")).into_response();
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, not_ready + "\n").into_response()
 }
 
 async fn metrics(State(sources): State<Arc<Sources>>) -> impl axum::response::IntoResponse {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::live::{Look, Rates};
+use super::live::{Look, Rates, Since};
 use super::{Sources, objectives};
 use crate::metrics::{Cell64, ShipMetrics, Shipped, WorkerMetrics};
 use crate::proxy::EndpointState;
@@ -26,7 +26,10 @@ pub(super) fn look(sources: &Sources) -> Look {
         requests: sum(|cells| &cells.requests_total),
         received: sum(|cells| &cells.downstream_received_bytes_total),
         sent: sum(|cells| &cells.downstream_sent_bytes_total),
-        endpoints: endpoints.iter().map(|totals| [totals.attempts, totals.failures]).collect(),
+        endpoints: endpoints
+            .iter()
+            .map(|totals| (totals.id, [totals.attempts, totals.failures]))
+            .collect(),
     }
 }
 
@@ -54,7 +57,7 @@ pub(super) fn picture(
     seq: u64,
     now_ms: u64,
     rates: &Rates,
-    since: &[(&'static str, u64)],
+    since: &Since,
 ) -> Value {
     let (connections, in_flight) = open_now(sources);
     let refused: u64 =
@@ -80,17 +83,15 @@ pub(super) fn picture(
     })
 }
 
-fn endpoints(sources: &Sources, rates: &Rates, since: &[(&'static str, u64)]) -> Value {
-    let states = sources.proxy.endpoints();
-    let totals = sources.proxy.endpoint_totals();
-    let rates = rates.endpoints.iter().copied().chain(std::iter::repeat([0.0; 2]));
-    let since = since.iter().map(|(_, ms)| Some(*ms)).chain(std::iter::repeat(None));
-    let all = states.iter().zip(totals).zip(rates.zip(since));
-    all.map(|((state, totals), (rates, since_ms))| {
+fn endpoints(sources: &Sources, rates: &Rates, since: &Since) -> Value {
+    let all = sources.proxy.states_and_totals().into_iter();
+    all.map(|(state, totals)| {
+        let rates = rates.endpoints.get(&state.id).copied().unwrap_or_default();
+        let since_ms = since.get(&state.id).map(|(_, ms)| *ms);
         json!({
             "service": state.service,
             "endpoint": state.endpoint,
-            "state": word(state),
+            "state": word(&state),
             "since_ms": since_ms,
             "attempts": totals.attempts,
             "failures": totals.failures,

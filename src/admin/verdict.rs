@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
 
+use super::live::Since;
 use super::summary::{self, Span};
 use super::{Sources, picture};
 use crate::base::clock::wall_ms;
@@ -26,16 +27,11 @@ pub(super) struct LastCount(Mutex<Option<(u64, Arc<Minutes>)>>);
 
 /// The verdict of now, for who runs in this process. Since when an endpoint is out is not known here.
 pub fn verdict(sources: &Sources) -> Verdicts {
-    now(sources, wall_ms(), &[], &LastCount::default())
+    now(sources, wall_ms(), &Since::new(), &LastCount::default())
 }
 
 /// The verdict of now. `since` has the state of each endpoint, and since when it has it.
-pub(super) fn now(
-    sources: &Sources,
-    now_ms: u64,
-    since: &[(&'static str, u64)],
-    last: &LastCount,
-) -> Verdicts {
+pub(super) fn now(sources: &Sources, now_ms: u64, since: &Since, last: &LastCount) -> Verdicts {
     let (rollup, targets) = (sources.rollup.as_ref(), &sources.targets);
     let counted = rollup.map(|rollup| last.counted(&rollup.history, now_ms, targets));
     let requests = match &counted {
@@ -64,14 +60,13 @@ pub(super) fn now(
 }
 
 /// Endpoints that are not plainly in rotation.
-fn out<'s>(states: &'s [EndpointState], since: &[(&'static str, u64)]) -> Vec<OutOfRotation<'s>> {
-    let since = since.iter().map(|(_, ms)| Some(*ms)).chain(std::iter::repeat(None));
-    let all = states.iter().zip(since).filter(|(state, _)| picture::word(state) != "up");
-    all.map(|(state, since_ms)| OutOfRotation {
+fn out<'s>(states: &'s [EndpointState], since: &Since) -> Vec<OutOfRotation<'s>> {
+    let all = states.iter().filter(|state| picture::word(state) != "up");
+    all.map(|state| OutOfRotation {
         service: &state.service,
         endpoint: &state.endpoint,
         is_kept: state.is_kept,
-        since_ms,
+        since_ms: since.get(&state.id).map(|(_, ms)| *ms),
     })
     .collect()
 }

@@ -73,7 +73,9 @@ fn summary(
         writeln!(out, "listen   {scheme}://{socket}  ({} workers)", config.proxy.workers)?;
     }
     for service in &config.proxy.services {
-        let hosts: Vec<_> = service.hosts.iter().map(ToString::to_string).collect();
+        let fixed = service.hosts.iter().map(ToString::to_string);
+        let hosts = fixed.chain(service.discovered.iter().map(ToString::to_string));
+        let hosts: Vec<_> = hosts.collect();
         let domains: Vec<_> = service
             .domains
             .iter()

@@ -266,11 +266,19 @@ impl<'s, 'n> Map<'s, 'n> {
         if self.entries().any(|(name, ..)| name == key) {
             return;
         }
-        for (name, node, _) in self.entries().filter(|(name, ..)| others.contains(name)) {
+        let problem = format!("does nothing without `{key}`");
+        self.note_useless(others, &problem, &format!("write `{key}` beside it, or remove it"));
+    }
+
+    /// Notes keys that do nothing beside another one.
+    pub(crate) fn useless_beside(&self, other: &str, keys: &[&str]) {
+        self.note_useless(keys, &format!("does nothing beside `{other}`"), "remove it");
+    }
+
+    fn note_useless(&self, keys: &[&str], problem: &str, cure: &str) {
+        for (name, node, _) in self.entries().filter(|(name, ..)| keys.contains(name)) {
             let place = Place { line: node.span.start.line(), column: node.span.start.col() + 1 };
-            let problem = format!("does nothing without `{key}`");
-            let cure = format!("write `{key}` beside it, or remove it");
-            self.item.source.note(place, &self.path_of(name), &problem, &cure);
+            self.item.source.note(place, &self.path_of(name), problem, cure);
         }
     }
 

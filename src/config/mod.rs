@@ -30,7 +30,7 @@ mod types;
 use std::path::{Path, PathBuf};
 
 pub use finding::{Finding, Places, Report};
-pub use hosts::Endpoint;
+pub use hosts::{DiscoveredHost, Discovers, Endpoint};
 pub use notify::{Channel, ChannelKind, Hours, MailTls, NotifiedBy, Notify, NotifyRoute, Target};
 pub use reference::reference_markdown;
 pub use resolver::Resolver;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::finding::Places;
-use super::hosts;
+use super::hosts::{self, HostItem};
 use super::map::Map;
 use super::resolver;
 use super::slo;
@@ -205,8 +205,13 @@ fn service(
     });
     let domains = domains(&mut map, domains_seen);
     let cure = "write at least one, such as `- {address: 10.0.0.1, port: 9090}`";
-    let hosts: Vec<_> =
-        map.required_list("hosts", cure).into_iter().filter_map(hosts::endpoint).collect();
+    let (mut hosts, mut discovered) = (Vec::new(), Vec::new());
+    for host in map.required_list("hosts", cure).into_iter().filter_map(hosts::read) {
+        match host {
+            HostItem::Endpoint(endpoint) => hosts.push(endpoint),
+            HostItem::Discovered(host) => discovered.push(host),
+        }
+    }
     let balance = map.choice(
         "balance",
         BalanceKind::RoundRobin,
@@ -216,6 +221,7 @@ fn service(
         name: name.unwrap_or_default(),
         domains,
         hosts,
+        discovered,
         balance,
         timeouts: service_timeouts(map.map("timeouts")),
         retry: map.map("retry").map_or(Retry { attempts: 2 }, |retry| {
@@ -236,7 +242,8 @@ fn service(
         }),
     };
     map.end();
-    (!service.hosts.is_empty() && !service.domains.is_empty()).then_some(service)
+    let has_host = !service.hosts.is_empty() || !service.discovered.is_empty();
+    (has_host && !service.domains.is_empty()).then_some(service)
 }
 
 /// `domain` or `domains` of a service.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::file;
 use super::finding::{Finding, Places};
-use super::hosts::Endpoint;
+use super::hosts::{DiscoveredHost, Endpoint};
 use super::resolver::Resolver;
 use super::slo::Slo;
 use crate::base::trace::Share;
@@ -135,8 +135,10 @@ documented! {
         pub name: String,
         /// Hosts that route here.
         pub domains: Vec<Domain>,
-        /// Endpoints, as mappings or as `address:port`.
+        /// Endpoints, as mappings or as `address:port`; and names that are [discovered](discovery.md).
         pub hosts: Vec<Endpoint>,
+        /// Of `hosts`, names whose addresses each are an endpoint.
+        pub discovered: Vec<DiscoveredHost>,
         /// How endpoints are chosen: in turns by weight, or the one with the fewest attempts under
         /// way.
         pub balance: BalanceKind,

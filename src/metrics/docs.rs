@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{
-    AdminMetrics, ChannelMetrics, ControlMetrics, Durations, EndpointMetrics, Family,
-    JournalMetrics, MonitorMetrics, NamesMetrics, NotifyMetrics, OutlierMetrics, ProcessMetrics,
-    RollupMetrics, ServiceMetrics, ShipMetrics, ShortageMetrics, SloMetrics, SloSeriesMetrics,
-    ThreadMetrics, WatchMetrics, WorkerMetrics,
+    AdminMetrics, ChannelMetrics, ControlMetrics, DiscoveryMetrics, Durations, EndpointMetrics,
+    Family, JournalMetrics, MonitorMetrics, NamesMetrics, NotifyMetrics, OutlierMetrics,
+    ProcessMetrics, RollupMetrics, ServiceMetrics, ShipMetrics, ShortageMetrics, SloMetrics,
+    SloSeriesMetrics, ThreadMetrics, WatchMetrics, WorkerMetrics,
 };
 
 /// The head of the page.
@@ -26,13 +26,14 @@ values; `docs/original.md` maps their names. `lbproxy_otlp_*`, with `telemetry.o
 ";
 
 /// The tables: title, labels beside constant ones, rows.
-const TABLES: [(&str, &str, &[Family]); 20] = [
+const TABLES: [(&str, &str, &[Family]); 21] = [
     ("Each worker", "`worker`", WorkerMetrics::FAMILIES),
     ("Shortages of the process", "", ShortageMetrics::FAMILIES),
     ("Each service", "`worker`, `service`", ServiceMetrics::FAMILIES),
     ("Each service, all workers together", "`service`", &[Durations::FAMILY]),
     ("Each endpoint", "`worker`, `service`, `endpoint`", EndpointMetrics::FAMILIES),
     ("Each endpoint, all workers together", "`service`, `endpoint`", OutlierMetrics::FAMILIES),
+    ("Each service whose endpoints are found by name", "`service`", DiscoveryMetrics::FAMILIES),
     ("Names looked up", "", NamesMetrics::FAMILIES),
     ("Everything but exchanges", "", ControlMetrics::FAMILIES),
     ("Rollups, with `telemetry.rollup`", "", RollupMetrics::FAMILIES),

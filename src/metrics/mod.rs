@@ -16,10 +16,10 @@ pub use docs::metrics_markdown;
 pub use duration::Durations;
 pub use ledger::{Ledger, Shipped};
 pub use table::{
-    AdminMetrics, ChannelMetrics, ControlMetrics, EndpointMetrics, JournalMetrics, MonitorMetrics,
-    NamesMetrics, NotifyMetrics, OtlpMetrics, OutlierMetrics, ProcessMetrics, RollupMetrics,
-    ServiceMetrics, ShipMetrics, ShortageMetrics, SloMetrics, SloSeriesMetrics, ThreadMetrics,
-    WatchMetrics, WorkerMetrics,
+    AdminMetrics, ChannelMetrics, ControlMetrics, DiscoveryMetrics, EndpointMetrics,
+    JournalMetrics, MonitorMetrics, NamesMetrics, NotifyMetrics, OtlpMetrics, OutlierMetrics,
+    ProcessMetrics, RollupMetrics, ServiceMetrics, ShipMetrics, ShortageMetrics, SloMetrics,
+    SloSeriesMetrics, ThreadMetrics, WatchMetrics, WorkerMetrics,
 };
 pub use text::Exposition;
 

@@ -129,6 +129,15 @@ metrics! {
         ejections_share_total: Counter "lbproxy_endpoint_ejections_total" "cause=\"share\"" "Times that the endpoint was ejected: no connection in a row, time-outs and no answer, or a far larger share of failures than its neighbours have.";
         probes_total: Counter "lbproxy_endpoint_probes_total" "" "Connects of our own to the endpoint while it was ejected for want of a connection.";
     }
+    /// A service whose endpoints are found by name.
+    DiscoveryMetrics {
+        endpoints: Gauge "lbproxy_discovery_endpoints" "" "Endpoints found by name now.";
+        changes_total: Counter "lbproxy_discovery_changes_total" "" "Times that other endpoints were found.";
+        failures_total: Counter "lbproxy_discovery_failures_total" "" "Look-ups that failed; the endpoints of before stay.";
+        empty_total: Counter "lbproxy_discovery_empty_total" "" "Answers without an address; the endpoints of before stay for 30 s.";
+        refused_total: Counter "lbproxy_discovery_refused_total" "" "Addresses found and not used: more than 1000 endpoints of a service.";
+        stale: Gauge "lbproxy_discovery_stale" "" "1 while the last look-up of a name failed or found no address.";
+    }
     /// Records of everything but exchanges, in the control lane.
     ControlMetrics {
         records_created_total: Counter "lbproxy_records_created_total" "" "Records made, journaled or dropped.";

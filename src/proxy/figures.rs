@@ -6,11 +6,15 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::endpoint::{Count, Outlier};
+use super::discovery::DiscoveryState;
+use super::endpoint::Member;
 use super::queue::Permits;
+use super::roster::Roster;
 use super::shortage::{Shortage, Shortages};
 use crate::base::clock::millis;
-use crate::metrics::{Durations, EndpointMetrics, Exposition, ServiceMetrics, WorkerMetrics};
+use crate::metrics::{
+    Cell64, Durations, EndpointMetrics, Exposition, ServiceMetrics, WorkerMetrics,
+};
 
 /// The cells of all workers, for reading.
 #[derive(Debug)]
@@ -19,23 +23,25 @@ pub struct Figures {
     pub(super) workers: Vec<Arc<WorkerMetrics>>,
     /// Per worker and service: service name and cells.
     pub(super) services: Vec<(u8, String, Arc<ServiceMetrics>)>,
-    /// Per worker and endpoint: service name, endpoint and cells.
-    pub(super) endpoints: Vec<(u8, String, String, Arc<EndpointMetrics>)>,
-    /// Per endpoint: service name, endpoint, shared state.
-    pub(super) outliers: Vec<(String, String, Arc<Outlier>)>,
+    /// Per service: its endpoints.
+    pub(super) rosters: Vec<Arc<Roster>>,
+    /// Per service whose endpoints are discovered.
+    pub(super) discoveries: Vec<Arc<DiscoveryState>>,
     /// Per service that limits exchanges under way: its name, its permits.
     pub(super) permits: Vec<(String, Arc<Permits>)>,
     /// What the system refuses this process.
     pub(super) shortages: Shortages,
     /// Start of the data plane.
     pub(super) start: Instant,
-    /// Told when an endpoint is ejected or comes back.
+    /// Told when an endpoint comes, leaves, is ejected or comes back.
     pub(super) changed: Arc<Notify>,
 }
 
 /// One endpoint as people see it.
 #[derive(Debug, Clone)]
 pub struct EndpointState {
+    /// Tells it from every other endpoint that this process ever had.
+    pub id: u64,
     /// Its service.
     pub service: String,
     /// Its address.
@@ -66,6 +72,8 @@ pub struct QueueState {
 /// The cells of one endpoint, all workers together, or of several endpoints.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EndpointTotals {
+    /// As in its [`EndpointState`].
+    pub id: u64,
     /// Its service.
     pub service: String,
     /// Its address.
@@ -91,20 +99,23 @@ pub struct EndpointTotals {
 }
 
 impl EndpointTotals {
-    /// Of one worker.
-    fn new(service: &str, endpoint: &str, cells: &EndpointMetrics) -> Self {
+    fn new(service: &str, member: &Member) -> Self {
+        let sum = |cell: fn(&EndpointMetrics) -> &Cell64| -> u64 {
+            member.all_cells().iter().map(|cells| cell(cells).value()).sum()
+        };
         Self {
+            id: member.id,
             service: service.to_owned(),
-            endpoint: endpoint.to_owned(),
-            in_flight: cells.in_flight.value(),
-            attempts: cells.attempts_total.value(),
-            failures: cells.failures_total.value(),
-            active: cells.connections_active.value(),
-            idle: cells.connections_idle.value(),
-            opened: cells.connections_opened_total.value(),
-            reused: cells.connections_reused_total.value(),
-            received: cells.received_bytes_total.value(),
-            sent: cells.sent_bytes_total.value(),
+            endpoint: member.label.clone(),
+            in_flight: sum(|cells| &cells.in_flight),
+            attempts: sum(|cells| &cells.attempts_total),
+            failures: sum(|cells| &cells.failures_total),
+            active: sum(|cells| &cells.connections_active),
+            idle: sum(|cells| &cells.connections_idle),
+            opened: sum(|cells| &cells.connections_opened_total),
+            reused: sum(|cells| &cells.connections_reused_total),
+            received: sum(|cells| &cells.received_bytes_total),
+            sent: sum(|cells| &cells.sent_bytes_total),
         }
     }
 
@@ -138,41 +149,64 @@ impl Figures {
             let all = own.map(|(.., cells)| &cells.durations);
             Durations::expose(all, &[("service", service)], page);
         }
-        for (id, service, endpoint, cells) in &self.endpoints {
-            let id = id.to_string();
-            cells.expose(&[("worker", &id), ("service", service), ("endpoint", endpoint)], page);
+        for (service, member) in self.members() {
+            let labels = [("service", service.as_str()), ("endpoint", member.label.as_str())];
+            for (id, cells) in member.all_cells().iter().enumerate() {
+                cells.expose(&[("worker", &id.to_string()), labels[0], labels[1]], page);
+            }
+            member.outlier.metrics().expose(&labels, page);
         }
-        for (service, endpoint, outlier) in &self.outliers {
-            outlier.metrics().expose(&[("service", service), ("endpoint", endpoint)], page);
+        for discovery in &self.discoveries {
+            discovery.metrics().expose(&[("service", discovery.service.as_str())], page);
         }
     }
 
-    /// Attempts that ended, of each endpoint over all workers, in the order of [`Self::endpoints`].
-    pub(super) fn attempts(&self, totals: &mut [Count]) {
-        totals.fill(Count::default());
-        // Every worker has every endpoint, in the same order.
-        for chunk in self.endpoints.chunks(totals.len().max(1)) {
-            for (total, (.., cells)) in totals.iter_mut().zip(chunk) {
-                total.heads += cells.answers_total.value();
-                total.answers += cells.answers_whole_total.value();
-                total.failures += cells.failures_total.value();
-            }
-        }
+    /// Every endpoint of now, with its service.
+    fn members(&self) -> Vec<(String, Arc<Member>)> {
+        let of = |roster: &Arc<Roster>| {
+            let members = roster.members();
+            let name = roster.service.name.clone();
+            (0..members.len()).map(move |index| (name.clone(), Arc::clone(&members[index])))
+        };
+        self.rosters.iter().flat_map(of).collect()
     }
 
     /// Every endpoint with its state.
     pub fn endpoints(&self) -> Vec<EndpointState> {
+        self.states_and_totals().into_iter().map(|(state, _)| state).collect()
+    }
+
+    /// Every endpoint with its state, and what was counted of it.
+    pub fn states_and_totals(&self) -> Vec<(EndpointState, EndpointTotals)> {
         let now_ms = millis(self.start.elapsed());
-        self.outliers
-            .iter()
-            .map(|(service, endpoint, outlier)| EndpointState {
-                service: service.clone(),
-                endpoint: endpoint.clone(),
+        let both = |(service, member): (String, Arc<Member>)| {
+            let totals = EndpointTotals::new(&service, &member);
+            let outlier = &member.outlier;
+            let state = EndpointState {
+                id: member.id,
+                service,
+                endpoint: member.label.clone(),
                 is_open: outlier.is_open(now_ms),
                 is_in_rotation: outlier.is_in_rotation(),
                 is_kept: outlier.is_kept(),
-            })
-            .collect()
+            };
+            (state, totals)
+        };
+        self.members().into_iter().map(both).collect()
+    }
+
+    /// Services without an endpoint, and whether that is all of them.
+    pub fn without_endpoint(&self) -> (Vec<String>, bool) {
+        let empty = self.rosters.iter().filter(|roster| roster.members().is_empty());
+        let empty: Vec<String> = empty.map(|roster| roster.service.name.clone()).collect();
+        let is_all = empty.len() == self.rosters.len();
+        (empty, is_all)
+    }
+
+    /// Services whose endpoints are looked up for the first time.
+    pub fn looking_up(&self) -> Vec<String> {
+        let first = self.discoveries.iter().filter(|discovery| !discovery.has_looked());
+        first.map(|discovery| discovery.service.clone()).collect()
     }
 
     /// What the system refuses this process now, in words.
@@ -195,7 +229,7 @@ impl Figures {
         self.permits.iter().map(state).collect()
     }
 
-    /// Waits until an endpoint has been ejected or has come back since the last call. For one waiter.
+    /// Waits until an endpoint has come, left, been ejected or come back since the last call. For one waiter.
     pub async fn endpoint_changed(&self) {
         self.changed.notified().await;
     }
@@ -210,18 +244,10 @@ impl Figures {
         &self.services
     }
 
-    /// Totals of every endpoint, in the order of [`Self::endpoints`].
+    /// Totals of every endpoint.
     pub fn endpoint_totals(&self) -> Vec<EndpointTotals> {
-        let mut all: Vec<EndpointTotals> = Vec::new();
-        // Every worker has every endpoint, in the same order.
-        let count = self.endpoints.iter().filter(|(worker, ..)| *worker == 0).count().max(1);
-        for (index, (_, service, endpoint, cells)) in self.endpoints.iter().enumerate() {
-            let totals = EndpointTotals::new(service, endpoint, cells);
-            match all.get_mut(index % count) {
-                Some(sum) => sum.add(&totals),
-                None => all.push(totals),
-            }
-        }
-        all
+        let totals =
+            |(service, member): (String, Arc<Member>)| EndpointTotals::new(&service, &member);
+        self.members().into_iter().map(totals).collect()
     }
 }

@@ -6,13 +6,13 @@
 //! [`PROBE_TICKS`] ticks; so an endpoint that returns is back within two seconds as long as no more
 //! than that many are black holes. Not here: what follows (`endpoint::Outlier`).
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::endpoint::{self, Count, Endpoint, Probe, Watch};
-use super::figures::Figures;
+use super::endpoint::{self, Endpoint, Probe, Watch};
+use super::roster::{Members, Roster};
+use super::service::Service;
 use super::worker::Worker;
 use crate::record::Reason;
 
@@ -22,62 +22,68 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Ticks from one probe of an endpoint to the next: 1 s.
 const PROBE_TICKS: usize = 2;
 
-/// An endpoint that may be probed.
-struct Target {
-    endpoint: Rc<Endpoint>,
-    is_under_way: Rc<Cell<bool>>,
+/// One service, watched.
+struct WatchedService {
+    service: Rc<Service>,
+    roster: Arc<Roster>,
+    /// Those that `watch` follows.
+    members: Members,
+    watch: Watch,
 }
 
 /// Watches for ever.
-pub(super) async fn watch(worker: Rc<Worker>, figures: Arc<Figures>) {
-    let services = worker.services.iter();
-    let mut watches: Vec<_> = services
-        .clone()
-        .map(|service| {
-            let outliers = service.endpoints.iter().map(|endpoint| Arc::clone(&endpoint.outlier));
-            (service.endpoints.len(), Watch::new(outliers.collect()))
+pub(super) async fn watch(worker: Rc<Worker>, rosters: Vec<Arc<Roster>>) {
+    let services = worker.services.iter().zip(rosters);
+    let mut all: Vec<_> = services
+        .map(|(service, roster)| WatchedService {
+            service: Rc::clone(service),
+            roster,
+            members: Members::default(),
+            watch: Watch::new(Vec::new()),
         })
         .collect();
-    let targets: Vec<_> = services
-        .flat_map(|service| &service.endpoints)
-        .map(|endpoint| Target { endpoint: Rc::clone(endpoint), is_under_way: Rc::default() })
-        .collect();
-    let mut totals = vec![Count::default(); targets.len()];
     let mut next = 0;
     for tick in 1_usize.. {
         tokio::time::sleep(Watch::TICK).await;
-        figures.attempts(&mut totals);
         let now_ms = worker.millis_at(Instant::now());
-        let mut rest = totals.as_slice();
-        for (endpoints, watch) in &mut watches {
-            let (own, others) = rest.split_at((*endpoints).min(rest.len()));
-            watch.tick(now_ms, own);
-            rest = others;
+        for watched in &mut all {
+            let members = watched.roster.members();
+            if !Arc::ptr_eq(&members, &watched.members) {
+                let outliers = members.iter().map(|member| Arc::clone(&member.outlier));
+                watched.watch.follow(outliers.collect());
+                watched.members = members;
+            }
+            let totals: Vec<_> = watched.members.iter().map(|member| member.attempts()).collect();
+            watched.watch.tick(now_ms, &totals);
         }
         if tick.is_multiple_of(PROBE_TICKS) {
-            next = probe(&worker, &targets, next);
+            let targets = all.iter().map(|watched| watched.service.endpoints());
+            let targets: Vec<_> = targets.collect();
+            next = probe(
+                &worker,
+                &targets.iter().flat_map(|some| some.iter()).collect::<Vec<_>>(),
+                next,
+            );
         }
     }
 }
 
 /// Begins probes, from the endpoint `from` on; gives where the next round begins, so that with more
 /// than may be probed at once each has its turn.
-fn probe(worker: &Rc<Worker>, targets: &[Target], from: usize) -> usize {
-    let mut room = PROBES_MAX
-        .saturating_sub(targets.iter().filter(|target| target.is_under_way.get()).count());
+fn probe(worker: &Rc<Worker>, targets: &[&Rc<Endpoint>], from: usize) -> usize {
+    let under_way = targets.iter().filter(|endpoint| endpoint.is_probed.get()).count();
+    let mut room = PROBES_MAX.saturating_sub(under_way);
     let turns = targets.iter().enumerate().cycle().skip(from).take(targets.len());
-    for (index, target) in turns {
-        if target.is_under_way.get() || !target.endpoint.outlier.wants_probe() {
+    for (index, &endpoint) in turns {
+        if endpoint.is_probed.get() || !endpoint.outlier.wants_probe() {
             continue;
         }
         if room == 0 {
             return index;
         }
         room -= 1;
-        target.is_under_way.set(true);
-        let (endpoint, is_under_way) =
-            (Rc::clone(&target.endpoint), Rc::clone(&target.is_under_way));
-        let worker = Rc::clone(worker);
+        endpoint.is_probed.set(true);
+        let (endpoint, worker) = (Rc::clone(endpoint), Rc::clone(worker));
         tokio::task::spawn_local(async move {
             let opening = endpoint::open(&endpoint, &worker.timer, &worker.shortages);
             let opened = tokio::time::timeout(PROBE_TIMEOUT, opening).await;
@@ -86,7 +92,7 @@ fn probe(worker: &Rc<Worker>, targets: &[Target], from: usize) -> usize {
                 Ok(Err(Reason::ConnectRefused)) => Probe::Refused,
                 _ => Probe::Unknown,
             });
-            is_under_way.set(false);
+            endpoint.is_probed.set(false);
         });
     }
     from

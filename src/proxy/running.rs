@@ -12,11 +12,12 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, watch};
 
-use super::endpoint::{Floor, Outlier};
+use super::discovery::Discovery;
 use super::figures::Figures;
 use super::health;
 use super::listener::{self, Shared, TlsAcceptorDebug};
 use super::queue::{Permits, WaitQueue};
+use super::roster::Roster;
 use super::service::Service;
 use super::shortage::Shortages;
 use super::tls;
@@ -24,7 +25,7 @@ use super::worker::{Parts, Worker};
 use crate::base::trace::Share;
 use crate::config::{self, WhenFull};
 use crate::journal::Lane;
-use crate::metrics::{EndpointMetrics, ServiceMetrics, WorkerMetrics};
+use crate::metrics::{ServiceMetrics, WorkerMetrics};
 
 /// How often a draining worker looks whether its connections are gone.
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
@@ -134,17 +135,21 @@ pub fn start(options: Options) -> Result<Running, StartError> {
         })
         .collect::<Result<Vec<_>, StartError>>()?;
     let changed = Arc::new(Notify::new());
-    let states: Vec<_> = config
+    let workers = sockets.len();
+    let rosters: Vec<_> = config
         .services
         .iter()
-        .map(|service| ServiceState::new(service, sockets.len(), &changed))
+        .map(|service| Arc::new(Roster::new(service, workers, &changed)))
         .collect();
+    let discoveries: Vec<_> = rosters.iter().filter_map(Discovery::of).collect();
+    let permits: Vec<_> =
+        config.services.iter().map(|service| Permits::new(&service.limits, workers)).collect();
     let start = Instant::now();
     let mut figures = Figures {
         workers: Vec::new(),
         services: Vec::new(),
-        endpoints: Vec::new(),
-        outliers: Vec::new(),
+        rosters: rosters.clone(),
+        discoveries: discoveries.iter().map(|one| Arc::clone(&one.state)).collect(),
         permits: Vec::new(),
         start,
         shortages: Shortages::new(start),
@@ -163,20 +168,20 @@ pub fn start(options: Options) -> Result<Running, StartError> {
             probe_token: probe_token.clone(),
             traces,
             sockets: sockets.into_iter().zip(listeners.iter().cloned()).collect(),
-            services: cells(id, &config, &states, &mut figures),
+            services: cells(id, &rosters, &permits, &mut figures),
             metrics: Arc::new(WorkerMetrics::default()),
             start: figures.start,
             open: Arc::clone(&open),
             shortages: figures.shortages.clone(),
             draining: draining.clone(),
             killed: killed.clone(),
-            watches: None,
+            beside: None,
         });
     }
     figures.workers = seeds.iter().map(|seed| Arc::clone(&seed.metrics)).collect();
     let figures = Arc::new(figures);
     if let Some(first) = seeds.first_mut() {
-        first.watches = Some(Arc::clone(&figures));
+        first.beside = Some(BesideTraffic { rosters, discoveries });
     }
     let threads = seeds.into_iter().map(Seed::spawn).collect::<Result<_, _>>()?;
     Ok(Running { addresses, drain, kill, threads, open, figures })
@@ -209,62 +214,34 @@ fn bind_all(
     Ok((sockets, addresses))
 }
 
-/// What all workers share of one service.
-#[derive(Clone)]
-struct ServiceState {
-    outliers: Vec<Arc<Outlier>>,
-    /// When exchanges under way are limited.
-    permits: Option<Arc<Permits>>,
-}
-
-impl ServiceState {
-    /// All endpoints in rotation, all permits free.
-    fn new(service: &config::Service, workers: usize, changed: &Arc<Notify>) -> Self {
-        let limits = service.outlier;
-        let floor = Arc::new(Floor::new(service.hosts.len(), limits.max_ejected));
-        let outlier = |host: &config::Endpoint| {
-            let names = (service.name.clone(), host.to_string());
-            Arc::new(Outlier::new(names, limits, &floor, changed))
-        };
-        Self {
-            outliers: service.hosts.iter().map(outlier).collect(),
-            permits: Permits::new(&service.limits, workers),
-        }
-    }
-}
-
-/// Configuration, shared state and cells of one service of one worker.
-type ServiceSeed =
-    (Arc<config::Service>, ServiceState, Vec<Arc<EndpointMetrics>>, Arc<ServiceMetrics>);
+/// What all workers share of one service, and its cells of one worker.
+type ServiceSeed = (Arc<Roster>, Option<Arc<Permits>>, Arc<ServiceMetrics>);
 
 /// Makes the cells of one worker's services and notes them for reading.
 fn cells(
     id: u8,
-    config: &config::Proxy,
-    states: &[ServiceState],
+    rosters: &[Arc<Roster>],
+    permits: &[Option<Arc<Permits>>],
     figures: &mut Figures,
 ) -> Vec<ServiceSeed> {
     let mut seeds = Vec::new();
-    for (service, state) in config.services.iter().zip(states) {
-        let metrics = Arc::new(ServiceMetrics::default());
-        figures.services.push((id, service.name.clone(), Arc::clone(&metrics)));
-        if let Some(permits) = state.permits.as_ref().filter(|_| id == 0) {
-            figures.permits.push((service.name.clone(), Arc::clone(permits)));
+    for (roster, permits) in rosters.iter().zip(permits) {
+        let (metrics, name) = (Arc::new(ServiceMetrics::default()), &roster.service.name);
+        figures.services.push((id, name.clone(), Arc::clone(&metrics)));
+        if let Some(permits) = permits.as_ref().filter(|_| id == 0) {
+            figures.permits.push((name.clone(), Arc::clone(permits)));
         }
-        let mut endpoints = Vec::new();
-        for (host, outlier) in service.hosts.iter().zip(&state.outliers) {
-            let label = host.to_string();
-            let cells = Arc::new(EndpointMetrics::default());
-            let entry = (id, service.name.clone(), label.clone(), Arc::clone(&cells));
-            figures.endpoints.push(entry);
-            if id == 0 {
-                figures.outliers.push((service.name.clone(), label, Arc::clone(outlier)));
-            }
-            endpoints.push(cells);
-        }
-        seeds.push((Arc::clone(service), state.clone(), endpoints, metrics));
+        seeds.push((Arc::clone(roster), permits.clone(), metrics));
     }
     seeds
+}
+
+/// What the first worker does beside the traffic.
+struct BesideTraffic {
+    /// Endpoints that are watched and probed.
+    rosters: Vec<Arc<Roster>>,
+    /// Endpoints that are looked for.
+    discoveries: Vec<Discovery>,
 }
 
 /// Everything a worker's thread needs; what is not `Send` is made there.
@@ -293,8 +270,8 @@ struct Seed {
     draining: watch::Receiver<bool>,
     /// Becomes true when draining is over.
     killed: watch::Receiver<bool>,
-    /// The first worker watches what all of them count of endpoints.
-    watches: Option<Arc<Figures>>,
+    /// Of the first worker.
+    beside: Option<BesideTraffic>,
 }
 
 impl Seed {
@@ -311,14 +288,21 @@ impl Seed {
     fn run(self) -> std::io::Result<()> {
         let runtime =
             Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+        let mut followed = Vec::new();
         let services: Vec<_> = self
             .services
             .iter()
-            .map(|(config, state, endpoints, metrics)| {
+            .map(|(roster, permits, metrics)| {
                 let queue = |permits| WaitQueue::new(permits, self.id.into(), metrics);
-                let queue = state.permits.as_ref().map(queue);
-                let (outliers, metrics) = (&state.outliers, Arc::clone(metrics));
-                Rc::new(Service::new(config, outliers, endpoints, queue, metrics))
+                let queue = permits.as_ref().map(queue);
+                let mut members = roster.subscribe();
+                let now = members.borrow_and_update().clone();
+                let (config, metrics) = (&roster.service, Arc::clone(metrics));
+                let service = Rc::new(Service::new(config, self.id, &now, queue, metrics));
+                if !config.discovered.is_empty() {
+                    followed.push((Rc::clone(&service), members));
+                }
+                service
             })
             .collect();
         let queues: Vec<_> = services.iter().filter_map(|service| service.queue.clone()).collect();
@@ -339,8 +323,12 @@ impl Seed {
         runtime.block_on(async {
             tokio::task::spawn_local(Rc::clone(&worker.timer).run(Arc::clone(&worker.metrics)));
             tokio::task::spawn_local(Rc::clone(&worker).sweep());
-            if let Some(figures) = self.watches {
-                tokio::task::spawn_local(health::watch(Rc::clone(&worker), figures));
+            for (service, members) in followed {
+                tokio::task::spawn_local(service.follow(members));
+            }
+            if let Some(BesideTraffic { rosters, discoveries }) = self.beside {
+                tokio::task::spawn_local(health::watch(Rc::clone(&worker), rosters));
+                discoveries.into_iter().for_each(Discovery::start);
             }
             for queue in queues {
                 tokio::task::spawn_local(queue.settle_when_woken());

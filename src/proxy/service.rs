@@ -1,25 +1,35 @@
 //! A service as one worker sees it: its endpoints, its balance, its figures.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::balance::{self, Balance, Candidates};
-use super::endpoint::{Endpoint, Entry, Outlier};
+use super::endpoint::{Endpoint, Entry};
 use super::queue::WaitQueue;
+use super::roster::Members;
 use crate::config;
-use crate::metrics::{EndpointMetrics, ServiceMetrics};
+use crate::metrics::ServiceMetrics;
 
 /// A service of one worker.
 pub(super) struct Service {
     pub(super) config: Arc<config::Service>,
-    /// Its endpoints, in the order of the configuration.
-    pub(super) endpoints: Vec<Rc<Endpoint>>,
-    balance: RefCell<Box<dyn Balance>>,
+    /// Number of the worker.
+    worker: u8,
+    rotation: RefCell<Rotation>,
     /// Where this worker's exchanges wait, when those under way are limited.
     pub(super) queue: Option<Rc<WaitQueue>>,
     /// Cells of this worker.
     pub(super) metrics: Arc<ServiceMetrics>,
+}
+
+/// The endpoints of now, in the order of the roster, and the balance over them.
+struct Rotation {
+    endpoints: Rc<[Rc<Endpoint>]>,
+    balance: Box<dyn Balance>,
 }
 
 impl std::fmt::Debug for Service {
@@ -29,25 +39,53 @@ impl std::fmt::Debug for Service {
 }
 
 impl Service {
-    /// A service with its shared states and this worker's cells, in the order of its endpoints.
+    /// A service with these endpoints.
     pub(super) fn new(
         config: &Arc<config::Service>,
-        outliers: &[Arc<Outlier>],
-        cells: &[Arc<EndpointMetrics>],
+        worker: u8,
+        members: &Members,
         queue: Option<Rc<WaitQueue>>,
         metrics: Arc<ServiceMetrics>,
     ) -> Self {
-        let endpoints = config
-            .hosts
+        let rotation = RefCell::new(Rotation {
+            endpoints: Rc::default(),
+            balance: balance::build(config.balance, &[]),
+        });
+        let service = Self { config: Arc::clone(config), worker, rotation, queue, metrics };
+        service.set(members);
+        service
+    }
+
+    /// The endpoints of now.
+    pub(super) fn endpoints(&self) -> Rc<[Rc<Endpoint>]> {
+        Rc::clone(&self.rotation.borrow().endpoints)
+    }
+
+    /// Takes over every other set of endpoints, until there can be none any more.
+    pub(super) async fn follow(self: Rc<Self>, mut members: watch::Receiver<Members>) {
+        while members.changed().await.is_ok() {
+            let now = members.borrow_and_update().clone();
+            self.set(&now);
+        }
+    }
+
+    /// From now on requests go to these. Pool and load of those that stay are kept; the pools of those
+    /// that leave are closed.
+    fn set(&self, members: &Members) {
+        let before = self.endpoints();
+        let mut known: HashMap<u64, &Rc<Endpoint>> =
+            before.iter().map(|endpoint| (endpoint.member.id, endpoint)).collect();
+        let endpoint = |member| Rc::new(Endpoint::new(member, &self.config, self.worker));
+        let endpoints = members
             .iter()
-            .zip(outliers.iter().zip(cells))
-            .map(|(host, (outlier, cells))| {
-                Rc::new(Endpoint::new(host, config, Arc::clone(outlier), Arc::clone(cells)))
-            })
-            .collect();
-        let weights: Vec<u32> = config.hosts.iter().map(|host| host.weight).collect();
-        let balance = RefCell::new(balance::build(config.balance, &weights));
-        Self { config: Arc::clone(config), endpoints, balance, queue, metrics }
+            .map(|member| known.remove(&member.id).map_or_else(|| endpoint(member), Rc::clone));
+        let endpoints: Rc<[_]> = endpoints.collect();
+        for left in known.values() {
+            left.pool.close(left);
+        }
+        let weights: Vec<u32> = members.iter().map(|member| member.address.weight).collect();
+        let balance = balance::build(self.config.balance, &weights);
+        *self.rotation.borrow_mut() = Rotation { endpoints, balance };
     }
 
     /// The endpoint of the next attempt, none of those already `tried`; with the way it was let in.
@@ -56,11 +94,11 @@ impl Service {
         tried: &[Rc<Endpoint>],
         now_ms: u64,
     ) -> Option<(Rc<Endpoint>, Entry)> {
-        let view = View { endpoints: &self.endpoints, tried, now_ms };
+        let Rotation { endpoints, balance } = &mut *self.rotation.borrow_mut();
+        let view = View { endpoints, tried, now_ms };
         // A trial may be taken by another worker between look and entry: look again, boundedly.
-        for _ in 0..=self.endpoints.len() {
-            let index = self.balance.borrow_mut().pick(&view)?;
-            let endpoint = self.endpoints.get(index)?;
+        for _ in 0..=endpoints.len() {
+            let endpoint = endpoints.get(balance.pick(&view)?)?;
             match endpoint.outlier.enter(now_ms) {
                 Entry::Ejected => (),
                 entry => return Some((Rc::clone(endpoint), entry)),

@@ -141,8 +141,10 @@ impl Worker {
             tokio::time::sleep(SWEEP_EVERY).await;
             self.shortages.settle();
             let now = Instant::now();
-            for endpoint in self.services.iter().flat_map(|service| &service.endpoints) {
-                endpoint.pool.sweep(endpoint, now);
+            for service in &self.services {
+                for endpoint in service.endpoints().iter() {
+                    endpoint.pool.sweep(endpoint, now);
+                }
             }
         }
     }

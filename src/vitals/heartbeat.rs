@@ -1,21 +1,24 @@
 //! The heartbeat: checks at a fixed pace, changes of endpoints when they happen.
 //!
 //! Each beat sends a request through every listener and looks at the state of every endpoint; a
-//! record for each. An endpoint ejected between two beats wakes it for one more look. Nothing is
+//! record for each. An endpoint that is ejected, comes or leaves between two beats wakes it for one more
+//! look. Nothing is
 //! sent to endpoints here: traffic shows how they are. Not here: the request (`probe`), states
 //! (`monitor`).
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-use super::monitor::{Change, Monitor};
+use super::Monitors;
+use super::monitor::{Change, Monitor, Subject, Url};
 use super::probe::{Finding, Prober};
 use crate::base::clock::{micros, millis, wall_ms};
 use crate::control::Control;
-use crate::proxy::Figures;
+use crate::proxy::{EndpointState, Figures};
 use crate::record::{HeartbeatRecord, Stream, Text};
 
 /// A listener to be asked.
@@ -33,8 +36,12 @@ pub(super) struct Heartbeat {
     pub(super) every: Duration,
     pub(super) prober: Prober,
     pub(super) listeners: Vec<Target>,
-    /// Endpoints, in the order of [`Figures::endpoints`].
-    pub(super) endpoints: Vec<Monitor>,
+    /// Endpoints, in the order of [`Figures::endpoints`], each with its number there.
+    pub(super) endpoints: Vec<(u64, Monitor)>,
+    /// Where the cells of all of them are shown.
+    pub(super) monitors: Arc<Monitors>,
+    /// Name of this process in documents.
+    pub(super) instance: String,
     pub(super) figures: Arc<Figures>,
     pub(super) control: Arc<Control>,
 }
@@ -43,6 +50,7 @@ impl Heartbeat {
     /// Beats until dropped.
     pub(super) async fn run(mut self) {
         let figures = Arc::clone(&self.figures);
+        self.show();
         let mut beat = tokio::time::interval(self.every);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -78,10 +86,39 @@ impl Heartbeat {
         }
     }
 
+    /// Watches the endpoints of `states`, of which some may have come and others left.
+    fn follow(&mut self, states: &[EndpointState]) {
+        let is_same = self.endpoints.iter().map(|(id, _)| *id).eq(states.iter().map(|s| s.id));
+        if is_same {
+            return;
+        }
+        let mut known: HashMap<u64, Monitor> = self.endpoints.drain(..).collect();
+        let monitor = |state: &EndpointState| {
+            let url = Url::new("http", &state.endpoint);
+            let subject = Subject::Endpoint(state.service.clone(), state.endpoint.clone());
+            Monitor::new(&self.instance, subject, url)
+        };
+        let all = states
+            .iter()
+            .map(|state| (state.id, known.remove(&state.id).unwrap_or_else(|| monitor(state))));
+        self.endpoints = all.collect();
+        self.show();
+    }
+
+    /// Shows the cells of everything that is checked.
+    fn show(&self) {
+        let listeners = self.listeners.iter().map(|target| &target.monitor);
+        let all = listeners.chain(self.endpoints.iter().map(|(_, monitor)| monitor));
+        let all = all.map(|monitor| (monitor.id.clone(), Arc::clone(&monitor.metrics))).collect();
+        *self.monitors.lock().unwrap_or_else(PoisonError::into_inner) = all;
+    }
+
     /// Looks at each endpoint; a beat leaves a record of each, another look of changes only.
     fn check_endpoints(&mut self, is_beat: bool) {
         let (now_ms, every_ms) = (wall_ms(), self.every_ms());
-        for (monitor, state) in self.endpoints.iter_mut().zip(self.figures.endpoints()) {
+        let states = self.figures.endpoints();
+        self.follow(&states);
+        for ((_, monitor), state) in self.endpoints.iter_mut().zip(states) {
             let is_up = state.is_in_rotation;
             let blame = |record: &mut HeartbeatRecord<'_>| {
                 if !is_up {

@@ -19,7 +19,7 @@ mod sample;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
@@ -78,9 +78,12 @@ pub struct Metrics {
     process: Option<ProcessMetrics>,
     /// Of each worker.
     threads: Vec<ThreadMetrics>,
-    /// Of each listener and endpoint, by id.
-    monitors: Vec<(String, Arc<MonitorMetrics>)>,
+    /// Of each listener and endpoint of now, by id.
+    monitors: Arc<Monitors>,
 }
+
+/// Cells of what is checked, by id; endpoints come and go.
+type Monitors = Mutex<Vec<(String, Arc<MonitorMetrics>)>>;
 
 impl Metrics {
     /// Of the process, once it has been sampled.
@@ -89,15 +92,16 @@ impl Metrics {
     }
 
     /// Of each listener and endpoint that has been checked, with its id.
-    pub fn monitors(&self) -> impl Iterator<Item = (&str, &MonitorMetrics)> {
-        let checked = self.monitors.iter().filter(|(_, cells)| cells.checks_total.value() > 0);
-        checked.map(|(id, cells)| (id.as_str(), &**cells))
+    pub fn monitors(&self) -> Vec<(String, Arc<MonitorMetrics>)> {
+        let mut all = self.monitors.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        all.retain(|(_, cells)| cells.checks_total.value() > 0);
+        all
     }
 
     /// Adds them to a metrics page. What has not been sampled yet is left out.
     pub fn expose(&self, page: &mut Exposition) {
         for (id, cells) in self.monitors() {
-            cells.expose(&[("monitor", id)], page);
+            cells.expose(&[("monitor", &id)], page);
         }
         let Some(process) = self.process() else { return };
         process.expose(&[], page);
@@ -133,13 +137,8 @@ impl Running {
 /// Starts what is configured, on the caller's runtime.
 pub fn start(options: Options) -> Running {
     let mut metrics = Metrics::default();
-    let heartbeat = options.heartbeat_every.map(|every| heartbeat(&options, every));
-    if let Some(heartbeat) = &heartbeat {
-        let listeners = heartbeat.listeners.iter().map(|target| &target.monitor);
-        let monitors = listeners.chain(&heartbeat.endpoints);
-        metrics.monitors =
-            monitors.map(|monitor| (monitor.id.clone(), Arc::clone(&monitor.metrics))).collect();
-    }
+    let monitors = Arc::clone(&metrics.monitors);
+    let heartbeat = options.heartbeat_every.map(|every| heartbeat(&options, every, monitors));
     if options.process_every.is_some() {
         metrics.process = Some(ProcessMetrics::default());
         metrics.threads =
@@ -157,7 +156,7 @@ pub fn start(options: Options) -> Running {
 }
 
 /// The heartbeat of these listeners and endpoints.
-fn heartbeat(options: &Options, every: Duration) -> Heartbeat {
+fn heartbeat(options: &Options, every: Duration, monitors: Arc<Monitors>) -> Heartbeat {
     let instance = options.instance.as_str();
     let listeners = options.listeners.iter().zip(&options.addresses).map(|(listener, address)| {
         let is_tls = listener.tls.is_some();
@@ -166,15 +165,13 @@ fn heartbeat(options: &Options, every: Duration) -> Heartbeat {
         let subject = Subject::Listener(listener.name.clone());
         Target { address, is_tls, monitor: Monitor::new(instance, subject, url) }
     });
-    let endpoints = options.figures.endpoints().into_iter().map(|state| {
-        let url = Url::new("http", &state.endpoint);
-        Monitor::new(instance, Subject::Endpoint(state.service, state.endpoint), url)
-    });
     Heartbeat {
         every,
         prober: Prober::new(options.probe_token.clone(), PROBE_TIMEOUT.min(every)),
         listeners: listeners.collect(),
-        endpoints: endpoints.collect(),
+        endpoints: Vec::new(),
+        monitors,
+        instance: options.instance.clone(),
         figures: Arc::clone(&options.figures),
         control: Arc::clone(&options.control),
     }

@@ -3,6 +3,7 @@
 //! Totals are passed on as they are; shares and rates are of the time between the readings. What was
 //! not read, or cannot be told from one reading, is absent. Not here: reading (`reading`).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::cgroup::Cgroup;
@@ -215,14 +216,16 @@ impl<'a> Between<'a> {
     /// The samples of the endpoints.
     pub(super) fn endpoints(&self) -> impl Iterator<Item = ProcessRecord<'a>> {
         let between = *self;
-        self.now.endpoints.iter().enumerate().map(move |(index, pool)| {
+        let before = self.before.endpoints.iter().map(|pool| (pool.id, pool));
+        let before: HashMap<u64, &EndpointTotals> = before.collect();
+        self.now.endpoints.iter().map(move |pool| {
             let mut record = between.blank(b"endpoint");
             record.service = Some(Text(pool.service.as_bytes()));
             record.endpoint = Some(Text(pool.endpoint.as_bytes()));
             record.in_flight = Some(Count(pool.in_flight));
             record.requests = Some(Count(pool.attempts));
             let blank = EndpointTotals::default();
-            let before = between.before.endpoints.get(index).unwrap_or(&blank);
+            let before = before.get(&pool.id).copied().unwrap_or(&blank);
             let rise = pool.attempts.saturating_sub(before.attempts).saturating_mul(1_000);
             record.requests_rate = Ratio::of(rise, between.period_ms());
             between.pool(&mut record, before, pool);

@@ -25,6 +25,7 @@ mod compile_prometheus;
 mod config;
 mod custom;
 mod demo;
+mod discovery;
 mod disk;
 mod ejection;
 mod endpoints;

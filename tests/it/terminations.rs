@@ -18,7 +18,7 @@ const ELSEWHERE: [(Reason, &str); 6] = [
     (Reason::NoLocalPort, "needs a network of its own: see the tests of `proxy::shortage`"),
     (Reason::NoMemory, "the same"),
     (Reason::ConnectDenied, "the same"),
-    (Reason::NoEndpoint, "the last endpoint of a service is never ejected, so there always is one"),
+    (Reason::NoEndpoint, "of a service whose endpoints are found by name: see `discovery`"),
     (Reason::Internal, "stands for a fault of the proxy itself; one that is known is mended"),
     (Reason::JournalFull, "its own record finds no space either: see the test of the answer below"),
 ];

@@ -7,6 +7,8 @@ use super::{Balance, Candidates};
 
 /// Longest order worked out; larger sums of weights are scaled down to it.
 const ORDER_LEN_MAX: u64 = 1 << 14;
+/// Most steps, of one endpoint in one turn each, that it takes: a worker makes it while it serves.
+const ORDER_STEPS_MAX: u64 = 1 << 22;
 
 /// Walks a fixed order of endpoint indices.
 #[derive(Debug)]
@@ -44,7 +46,8 @@ impl Balance for RoundRobin {
 fn order(weights: &[u32]) -> Vec<usize> {
     let divisor = weights.iter().copied().fold(0, gcd).max(1);
     let sum: u64 = weights.iter().map(|&weight| u64::from(weight / divisor)).sum();
-    let scale = sum.div_ceil(ORDER_LEN_MAX).max(1);
+    let len_max = ORDER_LEN_MAX.min(ORDER_STEPS_MAX / (weights.len().max(1) as u64)).max(1);
+    let scale = sum.div_ceil(len_max).max(1);
     let turns: Vec<u64> =
         weights.iter().map(|&weight| (u64::from(weight / divisor) / scale).max(1)).collect();
     let total: u64 = turns.iter().sum();

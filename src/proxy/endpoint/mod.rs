@@ -3,6 +3,7 @@
 mod connect;
 mod failure;
 mod kept;
+mod member;
 mod outlier;
 mod pool;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 pub(super) use connect::open;
 pub(super) use failure::FailureKind;
 pub(super) use kept::Kept;
+pub(super) use member::Member;
 pub(super) use outlier::{Count, Entry, Floor, Outlier, Probe, Watch};
 pub(super) use pool::{Lease, Load, Pool};
 
@@ -23,6 +25,8 @@ use crate::metrics::EndpointMetrics;
 /// One endpoint as one worker sees it.
 #[derive(Debug)]
 pub(super) struct Endpoint {
+    /// What all workers share of it.
+    pub(super) member: Arc<Member>,
     /// As records and metrics name it.
     pub(super) label: String,
     /// Host part of the address.
@@ -40,27 +44,26 @@ pub(super) struct Endpoint {
     pub(super) metrics: Arc<EndpointMetrics>,
     /// Limit of look-up and connect together.
     pub(super) connect_timeout: Duration,
+    /// A probe of our own is under way.
+    pub(super) is_probed: Cell<bool>,
 }
 
 impl Endpoint {
-    /// An endpoint with an empty pool.
-    pub(super) fn new(
-        address: &config::Endpoint,
-        service: &config::Service,
-        outlier: Arc<Outlier>,
-        metrics: Arc<EndpointMetrics>,
-    ) -> Self {
-        let ip = address.address.parse().ok();
+    /// An endpoint with an empty pool, of the worker of this number.
+    pub(super) fn new(member: &Arc<Member>, service: &config::Service, worker: u8) -> Self {
+        let config::Endpoint { address, port, .. } = &member.address;
         Self {
-            label: address.to_string(),
-            host: address.address.clone(),
-            ip,
-            port: address.port,
-            outlier,
+            label: member.label.clone(),
+            host: address.clone(),
+            ip: address.parse().ok(),
+            port: *port,
+            outlier: Arc::clone(&member.outlier),
             in_flight: Cell::new(0),
             pool: Pool::new(service.pool),
-            metrics,
+            metrics: member.cells(worker),
             connect_timeout: service.timeouts.connect,
+            is_probed: Cell::new(false),
+            member: Arc::clone(member),
         }
     }
 }

@@ -25,19 +25,26 @@ pub(in crate::proxy) use watch::Watch;
 use super::FailureKind;
 use crate::config;
 use crate::metrics::OutlierMetrics;
-use state::{Setting, State};
+use state::{LEFT, Setting, State};
 
 /// How many endpoints of a service may be ejected at once, and how many are.
 #[derive(Debug)]
 pub(in crate::proxy) struct Floor {
     ejected: AtomicU32,
-    ejected_max: u32,
+    ejected_max: AtomicU32,
 }
 
 impl Floor {
-    /// Of a service of `endpoints`, of which the share `max_ejected` may be out: rounded down, but one
-    /// where there are two or more and the share is not 0, and never all.
+    /// Of a service of `endpoints`, of which the share `max_ejected` may be out.
     pub(in crate::proxy) fn new(endpoints: usize, max_ejected: f64) -> Self {
+        let floor = Self { ejected: AtomicU32::new(0), ejected_max: AtomicU32::new(0) };
+        floor.set(endpoints, max_ejected);
+        floor
+    }
+
+    /// The service has so many endpoints from now on: the share is rounded down, but one where there are
+    /// two or more and the share is not 0, and never all.
+    pub(in crate::proxy) fn set(&self, endpoints: usize, max_ejected: f64) {
         let endpoints = u32::try_from(endpoints).unwrap_or(u32::MAX);
         #[expect(
             clippy::cast_possible_truncation,
@@ -46,12 +53,17 @@ impl Floor {
         )]
         let share = (f64::from(endpoints) * max_ejected) as u32;
         let least = u32::from(max_ejected > 0.0);
-        let ejected_max = share.max(least).min(endpoints.saturating_sub(1));
-        Self { ejected: AtomicU32::new(0), ejected_max }
+        self.ejected_max.store(share.max(least).min(endpoints.saturating_sub(1)), Relaxed);
+    }
+
+    /// Whether more are ejected than may be, since others have left.
+    pub(in crate::proxy) fn is_exceeded(&self) -> bool {
+        self.ejected.load(Relaxed) > self.ejected_max.load(Relaxed)
     }
 
     fn take(&self) -> bool {
-        let more = |ejected| (ejected < self.ejected_max).then_some(ejected + 1);
+        let most = self.ejected_max.load(Relaxed);
+        let more = |ejected| (ejected < most).then_some(ejected + 1);
         self.ejected.fetch_update(Relaxed, Relaxed, more).is_ok()
     }
 
@@ -180,6 +192,19 @@ impl Outlier {
         self.change("a probe connected", |state, _| state.after_probe(end));
     }
 
+    /// Its service has fewer endpoints than before: too many are ejected.
+    pub(in crate::proxy) fn return_for_want_of_others(&self) {
+        self.change("too few others are left", |_, _| State::Rotation { row: 0 });
+    }
+
+    /// It belongs to no service any more. What is under way goes on, and whoever has not heard of it yet
+    /// may use it; nothing that happens there counts.
+    pub(in crate::proxy) fn leave(&self) {
+        if State::from_bits(self.state.swap(LEFT, Relaxed)).is_ejected() {
+            self.floor.give_back();
+        }
+    }
+
     /// Whether it fails to connect and stays in rotation all the same.
     fn fails_to_connect(&self) -> bool {
         matches!(self.state(), State::Rotation { row } if row >= self.limits.failures)
@@ -194,7 +219,7 @@ impl Outlier {
     /// comes back, if it does, is for the log.
     fn change(&self, why: &str, step: impl Fn(State, bool) -> State) {
         let mut bits = self.state.load(Relaxed);
-        loop {
+        while bits != LEFT {
             let from = State::from_bits(bits);
             let mut to = step(from, true);
             let takes = to.is_ejected() && !from.is_ejected();
@@ -250,7 +275,7 @@ impl Outlier {
         }
         self.metrics.kept.set(u64::from(is_kept));
         let (service, endpoint) = (&self.names.0, &self.names.1);
-        let ejected_max = self.floor.ejected_max;
+        let ejected_max = self.floor.ejected_max.load(Relaxed);
         if is_kept {
             tracing::warn!(
                 service,

@@ -3,9 +3,9 @@
 //! Last in, first out, so that surplus connections age and close. A connection goes back only when
 //! its response body has ended; one whose request body has not is never reused. Bounded by
 //! `pool.idle_max`, and in age by `pool.age_max`: whoever a name stands for now is found by the next
-//! connect. Not here: opening (`connect`).
+//! connect. The pool of an endpoint that has left its service is closed. Not here: opening (`connect`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem;
 use std::rc::Rc;
 use std::time::Instant;
@@ -23,6 +23,8 @@ pub(in crate::proxy) struct Pool {
     config: config::Pool,
     /// Oldest first.
     idle: RefCell<Vec<Idle>>,
+    /// Takes no connection any more.
+    is_closed: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -38,7 +40,15 @@ struct Idle {
 
 impl Pool {
     pub(in crate::proxy) fn new(config: config::Pool) -> Self {
-        Self { config, idle: RefCell::default() }
+        Self { config, idle: RefCell::default(), is_closed: Cell::new(false) }
+    }
+
+    /// The endpoint has left its service: idle connections are closed now, each other one at the end of
+    /// its exchange.
+    pub(in crate::proxy) fn close(&self, endpoint: &Endpoint) {
+        self.is_closed.set(true);
+        self.idle.borrow_mut().clear();
+        endpoint.metrics.connections_idle.set(0);
     }
 
     /// Closes connections that have waited too long, are too old or were closed by the endpoint.
@@ -184,7 +194,8 @@ impl Lease {
         let (requests, retires, kept) = (self.requests, self.retires, mem::take(&mut self.kept));
         let mut pool = self.endpoint.pool.idle.borrow_mut();
         let is_full = pool.len() >= self.endpoint.pool.config.idle_max;
-        if !sender.is_closed() && !is_full && now < retires {
+        let is_over = self.endpoint.pool.is_closed.get() || is_full || now >= retires;
+        if !sender.is_closed() && !is_over {
             pool.push(Idle { sender, since: now, requests, retires, kept });
         }
         self.endpoint.metrics.connections_idle.set(pool.len() as u64);

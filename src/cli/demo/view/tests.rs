@@ -72,6 +72,7 @@ fn verdicts() -> Verdicts {
 /// A picture after a minute.
 fn picture<'a>(facts: &'a Facts, tally: &'a Tally, journal: &'a JournalMetrics) -> Picture<'a> {
     let state = |endpoint: &str, is_open| EndpointState {
+        id: 0,
         service: "shop".to_owned(),
         endpoint: endpoint.to_owned(),
         is_open,

@@ -86,6 +86,8 @@ pub(super) struct Setting {
 /// Most doublings: beyond, `eject_max` is long reached.
 const DOUBLINGS_MAX: u8 = 20;
 const EJECTED: u64 = 1 << 63;
+/// The word of an endpoint that belongs to no service any more: in rotation, for good.
+pub(super) const LEFT: u64 = 1 << 62;
 const UNTIL: u64 = (1 << 56) - 1;
 
 impl State {

@@ -83,6 +83,34 @@ fn endpoints_that_fail_on_several_threads_at_once_never_exceed_the_floor() {
     assert_eq!(outliers[0].floor.ejected.load(Relaxed), u32::try_from(out).unwrap());
 }
 
+/// Goal: whoever leaves gives its room back, once, and nothing that is still under way there counts.
+/// Method: endpoints of four leave, ejected or not; then late ends.
+#[test]
+fn an_endpoint_that_leaves_takes_its_ejection_along() {
+    let outliers = service(4, 0.5);
+    let fail = |outlier: &Outlier| {
+        (0..5).for_each(|_| outlier.failure(Entry::Open, FailureKind::Unreachable, 1));
+    };
+    let floor = &outliers[0].floor;
+    outliers.iter().take(2).for_each(|outlier| fail(outlier));
+    assert_eq!(floor.ejected.load(Relaxed), 2);
+    outliers[0].leave();
+    assert_eq!(floor.ejected.load(Relaxed), 1);
+    outliers[0].success(Entry::Trial);
+    outliers[0].probed(Probe::Connected);
+    fail(&outliers[0]);
+    assert_eq!(floor.ejected.load(Relaxed), 1, "what comes late changes nothing");
+    assert_eq!(outliers[0].enter(2), Entry::Open, "for those who have not heard of it");
+    outliers[2].leave();
+    assert_eq!(floor.ejected.load(Relaxed), 1, "it was not ejected");
+    floor.set(1, 0.5);
+    assert!(floor.is_exceeded(), "the last one is ejected");
+    outliers[1].return_for_want_of_others();
+    assert!(outliers[1].is_in_rotation() && !floor.is_exceeded());
+    fail(&outliers[1]);
+    assert!(outliers[1].is_in_rotation(), "it is the last one");
+}
+
 #[test]
 fn what_the_floor_stops_is_told_until_it_is_calm() {
     let outliers = service(1, 0.5);

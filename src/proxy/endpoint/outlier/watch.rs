@@ -4,6 +4,7 @@
 //! worker nothing but its counters. Pure but for the states that it changes: time comes in.
 //! Not here: who calls (`health`).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -45,6 +46,15 @@ impl Watch {
     pub(in crate::proxy) fn new(outliers: Vec<Arc<Outlier>>) -> Self {
         let seen = vec![Seen::default(); outliers.len()];
         Self { outliers, seen }
+    }
+
+    /// The service has these endpoints from now on; of those that stay nothing is forgotten.
+    pub(in crate::proxy) fn follow(&mut self, outliers: Vec<Arc<Outlier>>) {
+        let known = self.outliers.drain(..).map(|outlier| Arc::as_ptr(&outlier) as usize);
+        let mut known: HashMap<_, _> = known.zip(self.seen.drain(..)).collect();
+        let seen = outliers.iter().map(|outlier| known.remove(&(Arc::as_ptr(outlier) as usize)));
+        self.seen = seen.map(Option::unwrap_or_default).collect();
+        self.outliers = outliers;
     }
 
     /// Looks at what was counted since the last tick: `totals` of each endpoint, over all workers.
