@@ -255,7 +255,7 @@ impl<'s> Terms<'s> {
         let expr = expr.replace('\n', "\n      ");
         let wait = EVALUATE_EVERY * (PENDING_EVALUATIONS - 1);
         // The first clean look begins it.
-        let keep = CLEAN - EVALUATE_EVERY;
+        let keep = CLEAN.saturating_sub(EVALUATE_EVERY);
         let span = |span| write_duration(micros(span));
         format!(
             "  - alert: {id}\n    expr: |-\n      {expr}\n    for: {}\n    keep_firing_for: {}\n    labels:\n{}    \

@@ -73,7 +73,6 @@ fn ips(texts: &[&str]) -> Vec<IpAddr> {
 fn what_is_found_is_what_the_server_says() {
     let dns = Dns::start(|name, kind| match name {
         "both.test." => addresses(name, 5, &ips(&["2001:db8::1", "10.0.0.1", "10.0.0.2"]), kind),
-        "six.test." => addresses(name, 5, &ips(&["2001:db8::1"]), kind),
         "twice.test." => addresses(name, 5, &ips(&["10.0.0.1", "10.0.0.1"]), kind),
         "many.test." => {
             let all: Vec<IpAddr> =
@@ -94,7 +93,7 @@ fn what_is_found_is_what_the_server_says() {
         "silent.test." => Says::Silent,
         "garbage.test." => Says::Garbage(vec![0xff; 40]),
         "slow4.test." if kind == RecordType::A => Says::Silent,
-        "slow4.test." => addresses(name, 5, &ips(&["2001:db8::1"]), kind),
+        "six.test." | "slow4.test." => addresses(name, 5, &ips(&["2001:db8::1"]), kind),
         _ => Says::NoSuchName,
     });
     let asker = Asker::new(&[dns.address], &[], 1);
@@ -196,8 +195,8 @@ fn search_domains_are_tried_in_their_order_and_a_dot_at_the_end_keeps_them_away(
         });
         let asker = Asker::new(&[dns.address], &search, 5);
         assert_eq!(asker.check(name, NameKind::Each), [want], "{name}");
-        let asked: Vec<String> = dns.asked().into_iter().map(|(name, _)| name).collect();
-        assert_eq!(asked, questions, "{name}");
+        let got: Vec<String> = dns.asked().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(got, questions, "{name}");
     }
 }
 
@@ -219,8 +218,8 @@ fn an_answer_is_kept_for_its_time_to_live_within_bounds() {
         assert!(want <= left + slack / 2 && left <= want + slack, "{name}: {left:?}");
         asker.find(name, NameKind::Each).unwrap();
     }
-    let asked = |name: &str| dns.asked().iter().filter(|(asked, _)| asked == name).count();
-    assert_eq!((asked("short.test."), asked("day.test.")), (1, 1), "the second time it was known");
+    let times = |name: &str| dns.asked().iter().filter(|(other, _)| other == name).count();
+    assert_eq!((times("short.test."), times("day.test.")), (1, 1), "the second time it was known");
 }
 
 #[test]

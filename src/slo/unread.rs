@@ -110,13 +110,12 @@ fn decode(body: &mut &[u8]) -> Result<Vec<LastRead>, StateError> {
         let unread_ms = u64::from_le_bytes(take(body)?);
         let text = std::str::from_utf8(take_counted(body)?).map_err(|_| StateError::Damaged)?;
         let Objectives { objectives, findings, .. } = file::parse(FORM.file_name, text, &|_| None);
-        match objectives.into_iter().next() {
-            Some(objective) => all.push(LastRead { objective, unread_ms }),
+        if let Some(objective) = objectives.into_iter().next() {
+            all.push(LastRead { objective, unread_ms });
+        } else {
             // Another version wrote it, which took what this one refuses.
-            None => {
-                let problem = findings.first().map(ToString::to_string);
-                tracing::warn!(problem, "an objective as it was last read cannot be used");
-            }
+            let problem = findings.first().map(ToString::to_string);
+            tracing::warn!(problem, "an objective as it was last read cannot be used");
         }
     }
     Ok(all)
@@ -132,7 +131,7 @@ mod tests {
 
     /// What files say: these, and whether there is a mistake.
     fn read(names: &[&str], has_mistake: bool) -> Objectives {
-        let named =
+        let objective =
             |name: &&str| Arc::new(Objective { name: (*name).to_owned(), ..availability() });
         let finding = Finding {
             file: "slo/a.yaml".to_owned(),
@@ -143,7 +142,7 @@ mod tests {
             cure: "mend it".to_owned(),
         };
         Objectives {
-            objectives: names.iter().map(named).collect(),
+            objectives: names.iter().map(objective).collect(),
             findings: if has_mistake { vec![finding] } else { Vec::new() },
             warnings: Vec::new(),
         }

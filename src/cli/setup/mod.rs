@@ -297,11 +297,12 @@ async fn set_up(
         Outcome::Done(secret) => secret.as_ref().filter(|_| !has_printed),
         _ => None,
     });
-    let mut lacks = Vec::new();
-    lacks.extend(
-        (requested.boards.is_some() && beside.boards.is_none()).then_some(Kind::Dashboards),
-    );
-    lacks.extend((requested.alerts.is_some() && beside.alerts.is_none()).then_some(Kind::Alerts));
+    let lacks = [
+        (Kind::Dashboards, requested.boards.is_some() && beside.boards.is_none()),
+        (Kind::Alerts, requested.alerts.is_some() && beside.alerts.is_none()),
+    ];
+    let lacks: Vec<_> =
+        lacks.into_iter().filter_map(|(kind, is_so)| is_so.then_some(kind)).collect();
     let report = Report {
         url: client.url(),
         plan: &plan,
@@ -315,17 +316,22 @@ async fn set_up(
         secret,
         saved: saved.as_ref().ok().and_then(Option::as_deref),
     };
-    let text = if args.json {
+    print(&report, args.json)?;
+    let is_well = report.is_well();
+    saved?;
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What was done, on standard output.
+fn print(report: &Report<'_>, is_json: bool) -> anyhow::Result<()> {
+    let text = if is_json {
         visible::json(&serde_json::to_string_pretty(&report.json())?).into_owned() + "\n"
     } else {
         report.text(super::output::has_colours())
     };
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
-    out.flush()?;
-    let is_well = report.is_well();
-    saved?;
-    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(out.flush()?)
 }
 
 /// Looks at the server, as long as it takes to answer; changes nothing.
