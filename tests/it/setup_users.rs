@@ -34,7 +34,9 @@ struct Files(tempfile::TempDir);
 impl Files {
     fn new(all: &[(&str, &str)]) -> Self {
         let files = Self(tempfile::tempdir().unwrap());
-        all.iter().for_each(|(user, password)| files.write(user, password));
+        for (user, password) in all {
+            files.write(user, password);
+        }
         files
     }
 
@@ -197,11 +199,11 @@ fn a_server_that_starts_is_waited_for_and_each_try_says_so() {
     for outage in [Outage::Unreachable, Outage::Unavailable] {
         let server = server(Product::Elasticsearch);
         server.set_outage(0, outage);
-        let mut run = Begun::new(&server, &["--wait", "2m"]);
+        let run = Begun::new(&server, &["--wait", "2m"]);
         // Two tries at the least; who is refused at the door cannot be counted.
         match outage {
             Outage::Unavailable => {
-                wait_for("tries", || (server.requests().len() > 1).then_some(()))
+                wait_for("tries", || (server.requests().len() > 1).then_some(()));
             }
             _ => std::thread::sleep(Duration::from_millis(700)),
         }
