@@ -129,8 +129,9 @@ impl Backtest {
             }
             self.records += u64::from(step == 0 && self.is_asked(time_ms));
             for (objective, group, all) in events.clone() {
-                let part = |of: u64| of * (step + 1) / steps - of * step / steps;
-                let part = EventCount { valid: part(all.valid), bad: part(all.bad) };
+                let (before, upto) = (up_to(step, steps, all), up_to(step + 1, steps, all));
+                let part =
+                    EventCount { valid: upto.valid - before.valid, bad: upto.bad - before.bad };
                 self.evaluator.add(objective, group, time_ms, part);
             }
         }
@@ -309,6 +310,16 @@ impl Backtest {
             objectives: self.tested.into_iter().map(finished).collect(),
         }
     }
+}
+
+/// Of the events of a minute, those up to the end of a step; no step has more bad events than events.
+fn up_to(step: u64, steps: u64, all: EventCount) -> EventCount {
+    let share = |of: u64, part: u64, whole: u64| {
+        let share = u128::from(of) * u128::from(part) / u128::from(whole.max(1));
+        u64::try_from(share).unwrap_or(u64::MAX)
+    };
+    let valid = share(all.valid, step, steps);
+    EventCount { valid, bad: share(all.bad, valid, all.valid) }
 }
 
 /// The first evaluation after a moment.

@@ -72,7 +72,7 @@ impl Series {
     /// Brings the open minute into the tiers; to be called before anything is asked.
     pub(super) fn settle(&mut self) -> bool {
         let (minute, count) = std::mem::take(&mut self.open);
-        count.valid == 0 || self.add(minute, count)
+        count == EventCount::default() || self.add(minute, count)
     }
 
     /// Adds events of a minute.

@@ -99,6 +99,20 @@ fn it_fires_and_ends_when_the_live_evaluation_does() {
     assert_eq!(page.bad, 300, "{:#?}", tested.firings);
 }
 
+/// Goal: the counts of thin minutes are exact. Method: half an hour of the same minute.
+#[test]
+fn a_minute_of_few_events_is_counted_whole() {
+    for (valid, bad) in [(3, 2), (4, 3), (1, 1), (1, 0), (5, 5), (601, 7)] {
+        let mut test = backtest(vec![availability()], None, None);
+        for minute in 0..30 {
+            let events = ("availability", &[][..], EventCount { valid, bad });
+            test.add_minute(T0 + minute * MINUTE, &[events].into_iter());
+        }
+        let count = test.finish().objectives[0].count();
+        assert_eq!(count, EventCount { valid: 30 * valid, bad: 30 * bad }, "{valid}, {bad}");
+    }
+}
+
 #[test]
 fn what_came_before_the_time_counts_for_windows_and_is_not_told() {
     let all = || requests(4 * 3_600, outages);
