@@ -276,7 +276,7 @@ impl Pod {
         std::thread::park_timeout(wait);
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         let status = wait_within(
-            Duration::from_secs(grace_s) - wait,
+            Duration::from_secs(grace_s).saturating_sub(wait),
             "the end within its grace period",
             || self.child.try_wait().unwrap(),
         );
