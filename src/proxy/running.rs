@@ -295,12 +295,11 @@ impl Seed {
             .map(|(roster, permits, metrics)| {
                 let queue = |permits| WaitQueue::new(permits, self.id.into(), metrics);
                 let queue = permits.as_ref().map(queue);
-                let mut members = roster.subscribe();
-                let now = members.borrow_and_update().clone();
                 let (config, metrics) = (&roster.service, Arc::clone(metrics));
-                let service = Rc::new(Service::new(config, self.id, &now, queue, metrics));
+                let told = roster.subscribe();
+                let service = Rc::new(Service::new(config, self.id, told, queue, metrics));
                 if !config.discovered.is_empty() {
-                    followed.push((Rc::clone(&service), members));
+                    followed.push(Rc::clone(&service));
                 }
                 service
             })
@@ -323,8 +322,8 @@ impl Seed {
         runtime.block_on(async {
             tokio::task::spawn_local(Rc::clone(&worker.timer).run(Arc::clone(&worker.metrics)));
             tokio::task::spawn_local(Rc::clone(&worker).sweep());
-            for (service, members) in followed {
-                tokio::task::spawn_local(service.follow(members));
+            for service in followed {
+                tokio::task::spawn_local(service.follow());
             }
             if let Some(BesideTraffic { rosters, discoveries }) = self.beside {
                 tokio::task::spawn_local(health::watch(Rc::clone(&worker), rosters));

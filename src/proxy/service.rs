@@ -20,6 +20,8 @@ pub(super) struct Service {
     /// Number of the worker.
     worker: u8,
     rotation: RefCell<Rotation>,
+    /// Tells of each other set of endpoints.
+    told: watch::Receiver<Members>,
     /// Where this worker's exchanges wait, when those under way are limited.
     pub(super) queue: Option<Rc<WaitQueue>>,
     /// Cells of this worker.
@@ -28,6 +30,8 @@ pub(super) struct Service {
 
 /// The endpoints of now, in the order of the roster, and the balance over them.
 struct Rotation {
+    /// The set that these are of.
+    members: Members,
     endpoints: Rc<[Rc<Endpoint>]>,
     balance: Box<dyn Balance>,
 }
@@ -43,15 +47,17 @@ impl Service {
     pub(super) fn new(
         config: &Arc<config::Service>,
         worker: u8,
-        members: &Members,
+        told: watch::Receiver<Members>,
         queue: Option<Rc<WaitQueue>>,
         metrics: Arc<ServiceMetrics>,
     ) -> Self {
+        let members = told.borrow().clone();
         let rotation = RefCell::new(Rotation {
+            members: Members::default(),
             endpoints: Rc::default(),
             balance: balance::build(config.balance, &[]),
         });
-        let service = Self { config: Arc::clone(config), worker, rotation, queue, metrics };
+        let service = Self { config: Arc::clone(config), worker, rotation, told, queue, metrics };
         service.set(members);
         service
     }
@@ -62,16 +68,26 @@ impl Service {
     }
 
     /// Takes over every other set of endpoints, until there can be none any more.
-    pub(super) async fn follow(self: Rc<Self>, mut members: watch::Receiver<Members>) {
-        while members.changed().await.is_ok() {
-            let now = members.borrow_and_update().clone();
-            self.set(&now);
+    pub(super) async fn follow(self: Rc<Self>) {
+        let mut told = self.told.clone();
+        while told.changed().await.is_ok() {
+            self.catch_up();
         }
+    }
+
+    /// Takes over the set that was told of last; `false` when that is the one it has.
+    fn catch_up(&self) -> bool {
+        let members = self.told.borrow().clone();
+        let is_other = !Arc::ptr_eq(&members, &self.rotation.borrow().members);
+        if is_other {
+            self.set(members);
+        }
+        is_other
     }
 
     /// From now on requests go to these. Pool and load of those that stay are kept; the pools of those
     /// that leave are closed.
-    fn set(&self, members: &Members) {
+    fn set(&self, members: Members) {
         let before = self.endpoints();
         let mut known: HashMap<u64, &Rc<Endpoint>> =
             before.iter().map(|endpoint| (endpoint.member.id, endpoint)).collect();
@@ -85,16 +101,22 @@ impl Service {
         }
         let weights: Vec<u32> = members.iter().map(|member| member.address.weight).collect();
         let balance = balance::build(self.config.balance, &weights);
-        *self.rotation.borrow_mut() = Rotation { endpoints, balance };
+        *self.rotation.borrow_mut() = Rotation { members, endpoints, balance };
     }
 
-    /// The endpoint of the next attempt, none of those already `tried`; with the way it was let in.
+    /// The endpoint of the next attempt, none of those already `tried`; with the way it was let in. Where none is
+    /// open, one of a set that was told of and is not taken over yet: no request fails for that moment.
     pub(super) fn pick(
         &self,
         tried: &[Rc<Endpoint>],
         now_ms: u64,
     ) -> Option<(Rc<Endpoint>, Entry)> {
-        let Rotation { endpoints, balance } = &mut *self.rotation.borrow_mut();
+        let known = self.pick_known(tried, now_ms);
+        known.or_else(|| self.catch_up().then(|| self.pick_known(tried, now_ms)).flatten())
+    }
+
+    fn pick_known(&self, tried: &[Rc<Endpoint>], now_ms: u64) -> Option<(Rc<Endpoint>, Entry)> {
+        let Rotation { endpoints, balance, .. } = &mut *self.rotation.borrow_mut();
         let view = View { endpoints, tried, now_ms };
         // A trial may be taken by another worker between look and entry: look again, boundedly.
         for _ in 0..=endpoints.len() {

@@ -2,7 +2,9 @@
 //! one after the other, with failures between.
 
 use super::*;
+use crate::metrics::ServiceMetrics;
 use crate::proxy::endpoint::{Entry, FailureKind};
+use crate::proxy::service::Service;
 
 fn roster(hosts: &[&str]) -> Roster {
     let text = format!(
@@ -81,4 +83,18 @@ fn the_last_endpoint_is_not_ejected_also_when_the_others_leave() {
     assert_eq!(in_rotation(&roster), 1);
     roster.set(&addresses(&["10.0.0.1:80"]));
     assert_eq!(in_rotation(&roster), 1);
+}
+
+/// Goal: no request fails between the word of other endpoints and the moment at which a worker follows it. Method: a
+/// worker that does not follow.
+#[test]
+fn a_worker_without_an_open_endpoint_takes_over_the_set_that_it_was_told_of() {
+    let roster = roster(&["10.0.0.1:80"]);
+    roster.set(&[]);
+    let metrics = Arc::new(ServiceMetrics::default());
+    let service = Service::new(&roster.service, 0, roster.subscribe(), None, metrics);
+    let picked = || service.pick(&[], 1).map(|(endpoint, _)| endpoint.member.label.clone());
+    assert_eq!(picked(), None);
+    roster.set(&addresses(&["10.0.0.2:80"]));
+    assert_eq!(picked().as_deref(), Some("10.0.0.2:80"));
 }
