@@ -168,8 +168,9 @@ impl Looking {
         endpoints.truncate(ENDPOINTS_MAX.max(fixed.len()));
         let metrics = &state.metrics;
         metrics.refused_total.add(refused as u64);
-        metrics.endpoints.set(endpoints.len().saturating_sub(fixed.len()) as u64);
         let turnover = roster.set(&endpoints);
+        // After it: whoever sees the figure may send.
+        metrics.endpoints.set(endpoints.len().saturating_sub(fixed.len()) as u64);
         metrics.changes_total.add(1);
         let (service, name) = (state.service.as_str(), host.name.as_str());
         if refused > 0 {
